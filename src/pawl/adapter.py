@@ -1,0 +1,104 @@
+"""An adapter folder: what peft and vLLM load as it is, plus `pawl.json`, which says what it is.
+
+The folder holds exactly the names in `FILES` and the manifest. It is verified, bytes first, before
+it is scored, registered, released or served.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pawl.errors import AdapterError
+from pawl.files import digest_files
+from pawl.records import AdapterManifest, read_record
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
+
+WEIGHTS = "adapter_model.safetensors"
+CONFIG = "adapter_config.json"
+MANIFEST = "pawl.json"
+FILES = (CONFIG, WEIGHTS)
+
+
+def read_adapter(folder: Path, *, base: str | None = None) -> AdapterManifest:
+    """Verify an adapter folder's bytes and return its manifest; imports no torch.
+
+    Args:
+        folder: the adapter folder.
+        base: digest of the base that it shall sit on; None skips that check.
+
+    Raises:
+        AdapterError: a file is missing, altered, a link or not one that an adapter has; or the
+            adapter was trained on another base.
+    """
+    if not folder.is_dir():
+        raise AdapterError(f"there is no adapter at {folder}", remedy="train one: `pawl run TASK`")
+    names = {path.name for path in folder.iterdir()}
+    if names != {*FILES, MANIFEST} or any(p.is_symlink() for p in folder.iterdir()):
+        odd = sorted(names ^ {*FILES, MANIFEST}) or ["a symbolic link"]
+        raise AdapterError(
+            f"the adapter folder {folder} is off: {', '.join(odd)}",
+            rule=f"an adapter is the regular files {', '.join((*FILES, MANIFEST))} and no other",
+            remedy="fetch the version again, or train it again",
+        )
+    manifest = read_record(folder / MANIFEST, AdapterManifest)
+    found = digest_files(folder, FILES)
+    for name, digest in found.items():
+        if manifest.files.get(name) != digest:
+            raise AdapterError(
+                f"{folder / name} has digest {digest[:12]}",
+                rule=f"the manifest says {manifest.files.get(name, 'nothing')[:12]}",
+                remedy="its bytes changed after training: fetch the version again",
+            )
+    if base is not None and manifest.base.digest != base:
+        raise AdapterError(
+            f"the adapter was trained on base {manifest.base.digest[:12]} ({manifest.base.model})",
+            rule=f"it may only sit on that base; here is {base[:12]}",
+            remedy="bring that base back (`dvc checkout`), or train a new adapter",
+        )
+    return manifest
+
+
+def load_adapter(model: PreTrainedModel, folder: Path, *, name: str) -> PeftModel:
+    """Put a verified adapter on the base under `name`, frozen, and make it the active one.
+
+    Raises:
+        AdapterError: a weight is missing, unexpected, of another shape, not finite, or all `B`
+            are zero (the adapter would be the base). peft only warns of missing weights.
+    """
+    import torch
+    from peft import PeftModel
+    from safetensors.torch import load_file
+
+    if isinstance(model, PeftModel):
+        model.load_adapter(str(folder), adapter_name=name, is_trainable=False)
+        peft = model
+    else:
+        peft = PeftModel.from_pretrained(model, str(folder), adapter_name=name)
+    peft.set_adapter(name)
+    saved = {key: value.shape for key, value in load_file(folder / WEIGHTS).items()}
+    held = {
+        re.sub(rf"\.{re.escape(name)}\.", ".", key): value
+        for key, value in peft.state_dict().items()
+        if f".{name}." in key
+    }
+    shapes = {key: value.shape for key, value in held.items()}
+    if saved != shapes:
+        odd = sorted(set(saved) ^ set(shapes)) or [k for k in saved if saved[k] != shapes[k]]
+        raise AdapterError(
+            f"the adapter {folder} does not fit the base: {len(odd)} weights, first {odd[0]}",
+            rule="the saved weights are exactly those that the base's layers need",
+            remedy="it was made for another base, or was cut: fetch or train it again",
+        )
+    if not all(bool(torch.isfinite(value).all()) for value in held.values()):
+        raise AdapterError(f"the adapter {folder} holds weights that are not finite numbers")
+    if not any(bool(value.any()) for key, value in held.items() if "lora_B" in key):
+        raise AdapterError(
+            f"the adapter {folder} is zero", rule="a zero adapter is the base", remedy="train it"
+        )
+    peft.eval()
+    return peft

@@ -1,0 +1,275 @@
+"""The records that rooms hand each other: frozen, JSON in and out, validated when read.
+
+A record names the digests of what it was made from, so that any one leads back to data, base and
+parameters. A metric that could not be measured is absent from its mapping, never 0.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from pawl.errors import DataError
+from pawl.files import digest_json, read_lines, write_json
+
+Decision = Literal["promote", "reject", "inconclusive", "unchanged", "invalid"]
+Role = Literal["system", "user", "assistant"]
+Record = TypeVar("Record")
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a chat."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True)
+class Example:
+    """One row: what the model sees and what it shall answer.
+
+    `key` is the hash of the normalised messages: rows with the same question share it, and it
+    decides the split. `id` is the row's own name in the data file.
+    """
+
+    id: str
+    key: str
+    messages: tuple[Message, ...]
+    completion: str
+
+
+@dataclass(frozen=True)
+class BaseInfo:
+    """Which base, by content: `digest` covers weights, configuration, tokenizer, template."""
+
+    model: str
+    revision: str | None
+    digest: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What one data rule found; `examples` name the first rows at fault."""
+
+    name: str
+    severity: Literal["block", "warn"]
+    passed: bool
+    found: int
+    says: str
+    examples: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """What `check` leaves: `data` is the sha256 of the data file."""
+
+    task: str
+    data: str
+    rows: int
+    rules: tuple[Rule, ...]
+
+
+@dataclass(frozen=True)
+class SplitReport:
+    """Rows a split; `dropped` are train rows left out as copies of held-out rows."""
+
+    task: str
+    data: str
+    salt: str
+    rows: dict[str, int]
+    dropped: int
+    digests: dict[str, str]
+
+
+@dataclass(frozen=True)
+class AdapterManifest:
+    """What an adapter was made from. `files` maps each file of the folder to its sha256.
+
+    `trained_on` are the keys of all rows that it learned from.
+    """
+
+    task: str
+    base: BaseInfo
+    data: str
+    rank: int
+    params: dict[str, Any]
+    trained_on: tuple[str, ...]
+    files: dict[str, str]
+
+    @property
+    def digest(self) -> str:
+        """The adapter's identity: its weights and configuration, not its paperwork."""
+        return digest_json(self.files)
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The released adapter at the time of the snapshot; `version` None: there is none yet."""
+
+    version: int | None = None
+    digest: str | None = None
+
+
+@dataclass(frozen=True)
+class Look:
+    """One reserved use of the gate split; `question` is what it was reserved for."""
+
+    number: int
+    of: int
+    question: str
+
+
+@dataclass(frozen=True)
+class Score:
+    """One contender's answer to one held-out row; `values` maps metric to a value in [0, 1]."""
+
+    id: str
+    key: str
+    contender: str
+    split: Literal["dev", "gate"]
+    output: str
+    values: dict[str, float]
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One contender's summary: the mean of each metric, and mean tokens a row."""
+
+    name: str
+    split: Literal["dev", "gate"]
+    rows: int
+    scores: dict[str, float]
+    prompt_tokens: float
+    output_tokens: float
+    adapter: str | None = None
+
+
+@dataclass(frozen=True)
+class EvalReport:
+    """What `evaluate` leaves. `gate` digests the gate rows that were scored, None without a look.
+
+    `scores` digests the row scores; `skipped` says why a contender could not be measured. Wall
+    times stand in timing.json beside it, so that the same evidence has the same bytes.
+    """
+
+    task: str
+    base: str
+    candidate: str
+    champion: Champion
+    look: Look | None
+    gate: str | None
+    excluded: int
+    contenders: tuple[Contender, ...]
+    skipped: dict[str, str]
+    scores: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Candidate against one other contender on the same rows.
+
+    `wins` and `losses` count the rows that only one of the two got right; `p` is the one-sided
+    exact McNemar probability; `level` what it must fall below.
+    """
+
+    against: str
+    metric: str
+    candidate: float
+    other: float
+    wins: int
+    losses: int
+    p: float
+    level: float
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement, with its reasons in words and the digests of what it was made from."""
+
+    task: str
+    decision: Decision
+    reasons: tuple[str, ...]
+    candidate: str | None
+    champion: Champion
+    look: Look | None
+    comparisons: tuple[Comparison, ...]
+    scores: dict[str, dict[str, float]]
+    rows: dict[str, int]
+    parents: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The adapter that a cycle judged: its version in the registry, None if it never got one."""
+
+    version: int | None = None
+    digest: str | None = None
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """What one cycle came to; `pawl run --json` prints it and its MLflow run carries it.
+
+    `champion` is the champion after the cycle. `scores` maps contender to metric to value.
+    """
+
+    task: str
+    verdict: Decision
+    reasons: tuple[str, ...]
+    candidate: Candidate
+    champion: Champion
+    scores: dict[str, dict[str, float]]
+    rows: dict[str, int]
+    run_id: str | None = None
+
+
+def to_json(record: Any) -> dict[str, Any]:
+    """A record as plain JSON values."""
+    value: dict[str, Any] = dataclasses.asdict(record)
+    return value
+
+
+def write_record(path: Path, record: Any) -> None:
+    """Write a record whole, with sorted keys; NaN and infinity are refused."""
+    write_json(path, to_json(record))
+
+
+def read_record(path: Path, kind: type[Record]) -> Record:
+    """Read a record that an earlier stage left.
+
+    Raises:
+        DataError: the file is absent, is no JSON, or is not such a record. Evidence that cannot
+            be read blocks; it is never taken for empty.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        return TypeAdapter(kind).validate_python(value)
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{path} is not there",
+            rule=f"the stage before leaves a {kind.__name__} record",
+            remedy="run `pawl run TASK`, or `dvc repro`, which runs the stages in order",
+        ) from error
+    except (ValueError, ValidationError, OSError) as error:
+        raise DataError(
+            f"{path} holds no {kind.__name__}: {' '.join(str(error).split())[:300]}",
+            rule="records are written whole by the stage before and not edited",
+            remedy="delete the file and run `dvc repro` again",
+        ) from error
+
+
+def read_rows(path: Path) -> list[Example]:
+    """The examples of one split file, as the data room wrote them."""
+    adapter = TypeAdapter(Example)
+    return [adapter.validate_python(row) for row in read_lines(path)]
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")

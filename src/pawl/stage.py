@@ -1,0 +1,149 @@
+"""Stages: the door that each room opens to DVC, and the call that runs them in DVC's order.
+
+A stage is a function of a workspace and a task. A stage that fails leaves what it said in
+`build/<task>/error.json`, because DVC passes on neither the words nor the exit code.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from pawl import errors
+from pawl.errors import PawlError, UsageError
+from pawl.files import write_json
+from pawl.records import read_record
+from pawl.workspace import Workspace, find_workspace, quiet_environment
+
+Stage = Callable[[Workspace, str], None]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A `PawlError` that crossed a process border."""
+
+    kind: str
+    found: str
+    rule: str
+    remedy: str
+
+
+def main(stages: Mapping[str, Stage]) -> None:
+    """Run `python -m pawl.<room> STAGE TASK` and exit: 0, or the error's exit code."""
+    if len(sys.argv) != 3 or sys.argv[1] not in stages:
+        print(f"usage: python -m PACKAGE {{{','.join(stages)}}} TASK", file=sys.stderr)
+        sys.exit(UsageError.exit_code)
+    name, task = sys.argv[1:]
+    workspace = find_workspace()
+    os.environ.update(quiet_environment(workspace))
+    try:
+        stages[name](workspace, task)
+    except PawlError as error:
+        print(f"{name} {task}: {error}", file=sys.stderr)
+        failure = Failure(type(error).__name__, error.found, error.rule, error.remedy)
+        write_json(_failure_file(workspace, task), failure.__dict__)
+        sys.exit(error.exit_code)
+
+
+def reproduce(
+    workspace: Workspace,
+    stage: str,
+    task: str,
+    *,
+    force: bool = False,
+    timeout: float | None = None,
+) -> None:
+    """Have DVC bring one task's graph up to date as far as `stage`.
+
+    The stages' output goes to this process's stderr. `force` runs that one stage even where
+    nothing that it reads has changed. After `timeout` seconds DVC and its stages are ended.
+
+    Raises:
+        PawlError: what the failing stage said, with its own class and exit code; or the timeout.
+    """
+    failure = _failure_file(workspace, task)
+    failure.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "dvc", "repro", "--quiet", f"{stage}@{task}"]
+    if force:
+        command += ["--force", "--single-item"]
+    code = _run(workspace, command, timeout=timeout)
+    if code == 0:
+        return
+    if failure.exists():
+        said = read_record(failure, Failure)
+        kind = getattr(errors, said.kind, PawlError)
+        raise kind(said.found, rule=said.rule, remedy=said.remedy)
+    raise PawlError(
+        f"`dvc repro {stage}@{task}` ended with exit code {code}",
+        rule="a stage ends with 0 or with a reason",
+        remedy=f"run it by hand to see all it says: dvc repro -v {stage}@{task}",
+    )
+
+
+@contextmanager
+def turn(workspace: Workspace, *, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+    """Hold the workspace for one cycle: DVC fails when two run at once, so the second waits.
+
+    `waiting` is called once if another cycle has its turn. The kernel frees the lock when its
+    holder dies, however it dies.
+    """
+    workspace.home.mkdir(parents=True, exist_ok=True)
+    with (workspace.home / "cycle.lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if waiting:
+                waiting()
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _run(workspace: Workspace, command: list[str], *, timeout: float | None) -> int:
+    """Run a command to its end and return its exit code; leaves no process behind."""
+    # A session of its own: DVC starts stages through a shell, and ending DVC alone (timeout,
+    # Ctrl-C, a cancelled flow) would leave a training running on nobody's behalf.
+    process = subprocess.Popen(
+        command,
+        cwd=workspace.root,
+        env=_environment(workspace),
+        stdout=sys.stderr,
+        start_new_session=True,
+    )
+    try:
+        return process.wait(timeout)
+    except subprocess.TimeoutExpired as error:
+        raise PawlError(
+            f"`{' '.join(command[2:])}` ran longer than {timeout:.0f} s and was ended",
+            rule="a stage ends within its timeout, set in flows/retrain.py",
+            remedy="raise the timeout there, or train on fewer rows or epochs",
+        ) from error
+    finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process and all that it started: first asked, ten seconds later killed."""
+    for word, patience in ((signal.SIGTERM, 10), (signal.SIGKILL, None)):
+        if process.poll() is not None:
+            return
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, word)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(patience)
+
+
+def _environment(workspace: Workspace) -> dict[str, str]:
+    # dvc.yaml says `python`: that must be the interpreter that pawl itself runs in.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    return {**os.environ, **quiet_environment(workspace), "PATH": path}
+
+
+def _failure_file(workspace: Workspace, task: str) -> Path:
+    return workspace.files(task).root / "error.json"

@@ -1,0 +1,176 @@
+"""Where things lie: the workspace folder, one task's build files, the local servers' homes.
+
+A workspace is a git repository with `params.yaml`, `dvc.yaml` and `prefect.yaml`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from pawl.errors import UsageError
+from pawl.params import Params, Task, read_params
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """A workspace by its root folder; all paths below are derived, none is created here."""
+
+    root: Path
+
+    @property
+    def params_file(self) -> Path:
+        return self.root / "params.yaml"
+
+    @property
+    def home(self) -> Path:
+        """Local state that is not reproducible from bytes: tracking store, Prefect's database."""
+        return self.root / ".pawl"
+
+    @property
+    def tracking_uri(self) -> str:
+        """`MLFLOW_TRACKING_URI` where it is set, else SQLite under `.pawl/`."""
+        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.home}/mlflow.db"
+
+    def params(self) -> Params:
+        return read_params(self.params_file)
+
+    def task(self, name: str) -> Task:
+        return self.params().task(name)
+
+    def files(self, task: str) -> TaskFiles:
+        return TaskFiles(self.root / "build" / task)
+
+    def inside(self, name: str) -> Path:
+        """The path of a workspace file named in `params.yaml`.
+
+        Raises:
+            UsageError: it is absolute, leaves the workspace, or is a link (its digest would not
+                say what was read).
+        """
+        path = self.root / name
+        if Path(name).is_absolute() or not path.resolve().is_relative_to(self.root.resolve()):
+            raise UsageError(
+                f"the path '{name}' leaves the workspace",
+                rule="files named in params.yaml are relative to it and stay inside",
+                remedy="copy the file into the workspace (data/) and name it there",
+            )
+        if path.is_symlink() and not stat.S_ISREG(path.stat().st_mode):
+            raise UsageError(
+                f"'{name}' is a link to something that is not a file",
+                rule="data files are regular files",
+                remedy="put a copy in its place",
+            )
+        return path
+
+
+@dataclass(frozen=True)
+class TaskFiles:
+    """The files of one task below `build/<task>/`, one property a stage's leaving."""
+
+    root: Path
+
+    @property
+    def base(self) -> Path:
+        """`inputs`: which base, by digest."""
+        return self.root / "inputs" / "base.json"
+
+    @property
+    def schema(self) -> Path:
+        """`inputs`: a copy of the task's JSON Schema, or `null`."""
+        return self.root / "inputs" / "schema.json"
+
+    @property
+    def prompt(self) -> Path:
+        """`inputs`: a copy of the task's long prompt; empty where there is none."""
+        return self.root / "inputs" / "prompt.md"
+
+    @property
+    def check(self) -> Path:
+        return self.root / "check"
+
+    @property
+    def splits(self) -> Path:
+        return self.root / "splits"
+
+    @property
+    def adapter(self) -> Path:
+        return self.root / "adapter"
+
+    @property
+    def training(self) -> Path:
+        """Loss curve and speed of the last training."""
+        return self.root / "training.json"
+
+    @property
+    def champion(self) -> Path:
+        """The flow's snapshot of the champion: its adapter folder and `champion.json`."""
+        return self.root / "champion"
+
+    @property
+    def look(self) -> Path:
+        """The look that the flow reserved for this candidate."""
+        return self.root / "look.json"
+
+    @property
+    def eval(self) -> Path:
+        return self.root / "eval"
+
+    @property
+    def verdict(self) -> Path:
+        return self.root / "verdict.json"
+
+    @property
+    def cycle(self) -> Path:
+        """What the last cycle came to; no stage reads it."""
+        return self.root / "cycle.json"
+
+
+def find_workspace(start: Path | None = None) -> Workspace:
+    """Return the workspace that `start` (default: the current folder) lies in.
+
+    Raises:
+        UsageError: no folder upwards holds a `params.yaml`.
+    """
+    here = (start or Path.cwd()).resolve()
+    for folder in (here, *here.parents):
+        if (folder / "params.yaml").is_file():
+            return Workspace(folder)
+    raise UsageError(
+        f"no workspace at {here}",
+        rule="a workspace is a git repository with params.yaml, dvc.yaml and prefect.yaml",
+        remedy="change into one, name one with `pawl -C DIR …`, or make one with `pawl init DIR`",
+    )
+
+
+def quiet_environment(workspace: Workspace) -> dict[str, str]:
+    """Environment for the tools underneath: state under `.pawl/`, no telemetry, loopback only.
+
+    What the user has set already wins.
+    """
+    defaults = {
+        "PREFECT_HOME": str(workspace.home / "prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_LOGGING_LEVEL": "WARNING",
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        "DO_NOT_TRACK": "1",
+        "DVC_NO_ANALYTICS": "1",
+        "GX_ANALYTICS_ENABLED": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_TRACKING_URI": workspace.tracking_uri,
+        "MLFLOW_LOGGING_LEVEL": "WARNING",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        # The defaults, seven retries and 120 s, let a wrong address hang for minutes.
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        # Threads that spin while they wait starve each other on a machine that does other work too.
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "TRANSFORMERS_VERBOSITY": "error",
+    }
+    return {key: os.environ.get(key, value) for key, value in defaults.items()}

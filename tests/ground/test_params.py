@@ -1,0 +1,48 @@
+"""params.yaml is typed: what it does not know is refused with the place and the nearest name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pawl.errors import ParamsError
+from pawl.params import parse_params, read_params
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "params.yaml").read_text(encoding="utf-8")
+
+
+def test_the_projects_own_parameters_are_valid() -> None:
+    assert "tickets" in read_params(ROOT / "params.yaml").tasks
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("epochs: ", "epoch: ", "did you mean 'epochs'?"),
+        ("    gate:\n", "    gates:\n", "did you mean 'gate'?"),
+        ("metric: exact_match", "metric: exact_mach", "did you mean 'exact_match'?"),
+        ("floors: {exact_match", "floors: {exact_mach", "did you mean 'exact_match'?"),
+        ("alpha: 0.05", "alpha: 0.5", "less than 0.5"),
+        ("rank: 16", "rank: 0", "greater than or equal to 1"),
+        ("learning_rate: 0.003", "learning_rate: -1", "greater than 0"),
+        ("exact_match: 0.2", "exact_match: 1.2", "less than or equal to 1"),
+        ("Europe/Berlin", "Europe/Berlim", "did you mean 'Europe/Berlin'?"),
+        ('cron: "0 3 * * *"', 'cron: "0 3"', "five fields"),
+        ("rank: 16", "rank: 16\n      rank: 32", "stands twice"),
+        ("  tickets:", "  Tick ets:", "a task name matches"),
+        ("tasks:", "tasks: [", "cannot be read"),
+    ],
+)
+def test_what_is_wrong_is_named_with_its_line_and_the_remedy(old: str, new: str, says: str) -> None:
+    assert old in TEXT
+    with pytest.raises(ParamsError) as caught:
+        parse_params(TEXT.replace(old, new, 1), "params.yaml")
+    assert says in str(caught.value)
+    assert caught.value.remedy
+    if "cannot be read" not in says:
+        mark = new.strip().split("\n")[-1].strip()
+        lines = TEXT.replace(old, new, 1).split("\n")
+        line = next(i for i, text in enumerate(lines, 1) if mark in text)
+        assert f"params.yaml:{line}:" in str(caught.value)
