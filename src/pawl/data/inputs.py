@@ -1,0 +1,106 @@
+"""What a cycle starts from, by digest: the base, the schema, the long prompt, the data.
+
+DVC runs `inputs` on every repro (it takes well under a second) because a base folder or a hub
+cache can change without any file of the workspace changing; the stages after it run again only if
+what it wrote differs.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+
+from pawl.base import base_info
+from pawl.errors import DataError
+from pawl.files import digest_file, digest_json, write_json, write_text
+from pawl.params import Task, as_json
+from pawl.records import to_json, write_record
+from pawl.workspace import Workspace
+
+# A new time of day asks no new question.
+NOT_ASKED = ("schedule",)
+
+
+def inputs(workspace: Workspace, task: str) -> None:
+    """Write `build/<task>/inputs/`: base.json (a `BaseInfo`), schema.json and prompt.md."""
+    section, files = workspace.task(task), workspace.files(task)
+    schema, prompt = read_schema(workspace, section), read_prompt(workspace, section)
+    write_record(files.base, base_info(section.base, workspace.root))
+    write_json(files.schema, schema)
+    write_text(files.prompt, prompt)
+
+
+def question(workspace: Workspace, task: str) -> str:
+    """Digest of everything that a cycle of `task` depends on, before any of it is computed.
+
+    Two cycles with the same question need not both be run. The champion is no part of it: a
+    rollback by hand must not make tonight's schedule promote the same adapter again.
+
+    Raises:
+        DataError: a file that `params.yaml` names is absent or unreadable.
+        BaseError: the base is absent.
+    """
+    section = workspace.task(task)
+    asked = {k: v for k, v in as_json(section).items() if k not in NOT_ASKED}
+    return digest_json(
+        {
+            "params": asked,
+            "data": digest_file(data_file(workspace, section)),
+            "base": to_json(base_info(section.base, workspace.root)),
+            "schema": read_schema(workspace, section),
+            "prompt": read_prompt(workspace, section),
+        }
+    )
+
+
+def data_file(workspace: Workspace, section: Task) -> Path:
+    """The task's data file, known to exist."""
+    path = workspace.inside(section.data)
+    if not path.is_file():
+        tracked = path.with_name(f"{path.name}.dvc").exists()
+        raise DataError(
+            f"{section.data} is not there",
+            rule="each task has its data file in the workspace",
+            remedy="`dvc pull` brings it" if tracked else "put it there and `dvc add` it",
+        )
+    return path
+
+
+def read_schema(workspace: Workspace, section: Task) -> Any:
+    """The task's JSON Schema (2020-12) as a JSON value, or None where it has none."""
+    if section.schema is None:
+        return None
+    return parse_schema(workspace.inside(section.schema), section.schema)
+
+
+def parse_schema(path: Path, name: str) -> Any:
+    """Read and check a JSON Schema file; `name` is how messages call it."""
+    try:
+        schema = json.loads(path.read_text(encoding="utf-8"))
+        Draft202012Validator.check_schema(schema)
+    except (OSError, ValueError, SchemaError) as error:
+        detail = error.message if isinstance(error, SchemaError) else error
+        raise DataError(
+            f"{name} is no JSON Schema: {detail}",
+            rule="`schema` names a file with a JSON Schema of draft 2020-12",
+            remedy="mend the file, or remove `schema` from the task in params.yaml",
+        ) from error
+    return schema
+
+
+def read_prompt(workspace: Workspace, section: Task) -> str:
+    """The task's long instruction prompt; empty where it has none."""
+    if section.prompt is None:
+        return ""
+    try:
+        return workspace.inside(section.prompt).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{section.prompt} cannot be read: {error}",
+            rule="`prompt` names a UTF-8 text file",
+            remedy="mend the file, or remove `prompt` from the task in params.yaml",
+        ) from error
