@@ -1,0 +1,1 @@
+"""Evaluate room: every contender answers the same rows in one run, without prefect or mlflow."""

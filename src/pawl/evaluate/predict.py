@@ -1,0 +1,35 @@
+"""Answers of one adapter to prompts from the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pawl.adapter import load_adapter, read_adapter
+from pawl.base import base_info, dequantised, find_base, load_base, load_tokenizer
+from pawl.evaluate.decode import greedy
+from pawl.params import Task
+from pawl.prompt import prompt_tokens
+from pawl.records import Message
+
+
+def predict(
+    section: Task, root: Path, adapter: Path, prompts: Sequence[Sequence[Message]]
+) -> list[str]:
+    """Decode each prompt with the verified adapter, as the gate judged it.
+
+    Raises:
+        AdapterError: the adapter is damaged or was trained on another base.
+    """
+    read_adapter(adapter, base=base_info(section.base, root).digest)
+    folder = find_base(section.base, root)
+    tokenizer = load_tokenizer(folder)
+    model = load_adapter(dequantised(load_base(folder)), adapter, name="chosen")
+    done = greedy(
+        model,  # type: ignore[arg-type]
+        tokenizer,
+        [prompt_tokens(tokenizer, messages) for messages in prompts],
+        max_new_tokens=section.evaluate.max_new_tokens,
+        batch_size=section.evaluate.batch_size,
+    )
+    return [answer.text for answer in done.answers]
