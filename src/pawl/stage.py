@@ -62,8 +62,8 @@ def reproduce(
 ) -> None:
     """Have DVC bring one task's graph up to date as far as `stage`.
 
-    The stages' output goes to this process's stderr. `force` runs that one stage even where
-    nothing that it reads has changed. After `timeout` seconds DVC and its stages are ended.
+    The stages' output goes to this process's stderr. `force` runs that stage and all before
+    it anew, even where nothing has changed. After `timeout` seconds DVC and its stages are ended.
 
     Raises:
         PawlError: what the failing stage said, with its own class and exit code; or the timeout.
@@ -72,7 +72,7 @@ def reproduce(
     failure.unlink(missing_ok=True)
     command = [sys.executable, "-m", "dvc", "repro", "--quiet", f"{stage}@{task}"]
     if force:
-        command += ["--force", "--single-item"]
+        command += ["--force"]
     code = _run(workspace, command, timeout=timeout)
     if code == 0:
         return
@@ -91,14 +91,15 @@ def reproduce(
 def turn(workspace: Workspace, *, waiting: Callable[[], None] | None = None) -> Iterator[None]:
     """Hold the workspace for one cycle: DVC fails when two run at once, so the second waits.
 
-    `waiting` is called once if another cycle has its turn. The kernel frees the lock when its
-    holder dies, however it dies.
+    `waiting` is called once if another cycle has its turn, and stderr says so. The kernel frees
+    the lock when its holder dies, however it dies.
     """
     workspace.home.mkdir(parents=True, exist_ok=True)
     with (workspace.home / "cycle.lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            print("another cycle runs in this workspace: waiting for it", file=sys.stderr)
             if waiting:
                 waiting()
             fcntl.flock(file, fcntl.LOCK_EX)

@@ -1,0 +1,1 @@
+"""What touches the world: cycles, candidates and releases on record, in MLflow."""

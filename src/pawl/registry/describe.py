@@ -1,0 +1,73 @@
+"""Records as markdown, for the MLflow and Prefect pages that people read. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from pawl.records import Cycle, Verdict
+
+Scores = Mapping[str, Mapping[str, float]]
+
+
+def score_table(scores: Scores) -> str:
+    """A markdown table, a row per contender and a column per metric; '–' where not measured."""
+    metrics = sorted({metric for values in scores.values() for metric in values})
+    if not metrics:
+        return "No scores."
+    head = ["contender", *metrics]
+    rows = [
+        [name, *(f"{values[m]:.4f}" if m in values else "–" for m in metrics)]
+        for name, values in scores.items()
+    ]
+    aligned = ["---", *("---:" for _ in metrics)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, aligned, *rows))
+
+
+def verdict_page(verdict: Verdict) -> str:
+    """What a registered version says of itself: verdict, reasons, comparisons, scores."""
+    parts = [
+        f"### {verdict.decision}",
+        bullets(verdict.reasons),
+        _comparisons(verdict),
+        "#### Scores",
+        score_table(verdict.scores),
+        _rows(verdict.rows),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def cycle_page(cycle: Cycle) -> str:
+    """What one cycle came to, for its Prefect run page."""
+    version = cycle.champion.version
+    released = "none" if version is None else f"version {version}"
+    judged = "none" if cycle.candidate.version is None else f"version {cycle.candidate.version}"
+    parts = [
+        f"## {cycle.task}: {cycle.verdict}",
+        bullets(cycle.reasons),
+        f"Candidate: {judged}. Champion now: {released}.",
+        score_table(cycle.scores),
+        _rows(cycle.rows),
+        f"MLflow run: `{cycle.run_id}`" if cycle.run_id else "",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def bullets(lines: Sequence[str]) -> str:
+    """A markdown list; a line break within an item stays within it."""
+    return "\n".join("- " + line.replace("\n", "\n  ") for line in lines)
+
+
+def _comparisons(verdict: Verdict) -> str:
+    if not verdict.comparisons:
+        return ""
+    head = "| against | metric | candidate | other | won | lost | p | must be below | |"
+    rows = [
+        f"| {c.against} | {c.metric} | {c.candidate:.4f} | {c.other:.4f} | {c.wins} | {c.losses} "
+        f"| {c.p:.3g} | {c.level:.3g} | {'passed' if c.passed else 'failed'} |"
+        for c in verdict.comparisons
+    ]
+    return "\n".join([head, "|---|---|---:|---:|---:|---:|---:|---:|---|", *rows])
+
+
+def _rows(rows: Mapping[str, int]) -> str:
+    return "Rows: " + ", ".join(f"{n} {split}" for split, n in rows.items()) if rows else ""

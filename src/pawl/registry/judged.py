@@ -1,0 +1,140 @@
+"""A judged candidate: its evidence on a run, and its release where the gate says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pawl.errors import DataError
+from pawl.files import digest_file
+from pawl.params import as_json
+from pawl.records import AdapterManifest, Champion, Decision, Verdict, read_record
+from pawl.registry.copies import local_copy
+from pawl.registry.ledger import State, append
+from pawl.registry.runs import log_curve, log_evidence
+from pawl.registry.snapshot import read_state
+from pawl.registry.store import Store
+from pawl.registry.versions import AdapterVersion
+from pawl.workspace import Workspace
+
+DEV = " (dev)"
+
+
+@dataclass(frozen=True)
+class Training:
+    """What `training.json` says that is worth a curve: a mapping of numbers a logged step."""
+
+    points: tuple[dict[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a judged candidate: the decision as it ended, and words to add."""
+
+    decision: Decision
+    reasons: tuple[str, ...] = ()
+
+
+def refuse_mismatch(verdict: Verdict, manifest: AdapterManifest, state: State) -> None:
+    """The verdict must be about this adapter, and a promotion about a look that was paid for."""
+    if verdict.candidate != manifest.digest:
+        raise DataError(
+            f"the verdict is about adapter {(verdict.candidate or 'none')[:12]}",
+            rule=f"it must be about the one in build/, which is {manifest.digest[:12]}",
+            remedy="run the cycle again: `pawl run TASK --force`",
+        )
+    asked = verdict.look and verdict.look.question
+    paid = {look.details["question"] for looks in state.looks.values() for look in looks}
+    if verdict.decision == "promote" and asked not in paid:
+        raise DataError(
+            "the verdict promotes on a look that the ledger does not have",
+            rule="gate rows are scored only after a look was reserved in the ledger",
+            remedy="run the cycle with `pawl run TASK`; look.json is not written by hand",
+        )
+
+
+def log_judged(
+    workspace: Workspace, store: Store, task: str, *, run_id: str, verdict: Verdict
+) -> None:
+    """Parameters, scores and evidence of a judged candidate, and the adapter itself."""
+    files = workspace.files(task)
+    scores = _named(verdict.scores)
+    rows = {f"rows/{name}": float(count) for name, count in verdict.rows.items()}
+    if files.training.is_file():
+        log_curve(store, run_id, read_record(files.training, Training).points)
+    log_evidence(
+        store,
+        run_id,
+        params=as_json(workspace.task(task)),
+        metrics=scores | rows,
+        files={
+            files.adapter: "adapter",
+            files.check: "check",
+            files.eval: "eval",
+            files.verdict: "",
+            files.training: "",
+        },
+    )
+
+
+def release_judged(
+    workspace: Workspace,
+    store: Store,
+    verdict: Verdict,
+    *,
+    version: AdapterVersion,
+    who: str,
+    why: str,
+) -> Outcome:
+    """Write the release and say what it came to; the fold, not the writer, knows that."""
+    task, op_id = verdict.task, version.op_id
+    # What was uploaded is read back: an adapter that cannot be served is never released.
+    local_copy(workspace, store, version.champion, task=task)
+    entry = append(
+        store,
+        task,
+        op_id=op_id,
+        kind="promote" if verdict.champion.version is not None else "first",
+        expected=verdict.champion,
+        new=version.champion,
+        who=who,
+        why=why,
+        evidence=digest_file(workspace.files(task).verdict),
+    )
+    state = read_state(store, task)
+    if state.counted(op_id) is None:
+        return Outcome(
+            "inconclusive",
+            (
+                f"while this candidate was judged against {_name(verdict.champion)}, "
+                f"{_name(state.champion)} became champion: release {entry.number} is void, and "
+                "the next cycle judges again",
+            ),
+        )
+    if state.champion != version.champion:
+        last = state.releases[-1]
+        return Outcome(
+            "unchanged",
+            (
+                f"this verdict released version {version.version} on {entry.when[:10]}; since "
+                f"then {last.who} made {_name(state.champion)} champion: {last.why}",
+            ),
+        )
+    return Outcome("promote")
+
+
+def _name(champion: Champion) -> str:
+    return "no champion" if champion.version is None else f"version {champion.version}"
+
+
+def _named(scores: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """MLflow's name for each score: `gate/candidate/exact_match`, `dev/candidate/exact_match`.
+
+    The verdict calls what was measured on the dev split 'candidate (dev)'.
+    """
+    named: dict[str, float] = {}
+    for contender, values in scores.items():
+        name, dev = contender.removesuffix(DEV), contender.endswith(DEV)
+        for metric, value in values.items():
+            named[f"{'dev' if dev else 'gate'}/{name}/{metric}"] = value
+    return named

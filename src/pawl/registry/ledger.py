@@ -1,0 +1,224 @@
+"""The ledger: an append-only record of releases and looks, and the state that it folds to.
+
+Entries are numbered versions of the registered model `<task>.ledger`, because making a version is
+the one thing that MLflow numbers atomically. Who wins a race is not decided when writing but when
+folding: in number order, a release counts only if it expected the champion of that moment.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from pawl.errors import RegistryError
+from pawl.files import digest_json
+from pawl.records import Champion, to_json
+from pawl.registry.store import Store, add_version, all_versions
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+Kind = Literal["first", "promote", "override", "rollback", "look"]
+TAG = "pawl.entry"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the ledger.
+
+    `expected` is the champion that the writer saw, `new` the one that it asks for (None: a look).
+    `when` is UTC in ISO 8601. `evidence` is the sha256 of the verdict file, `previous` the digest
+    of the last entry that the writer saw, '' if it saw none. A look's `details` hold `lineage`,
+    `question` and `of`, the budget. `number` is the store's, from 1.
+    """
+
+    number: int
+    op_id: str
+    kind: Kind
+    expected: Champion
+    new: Champion | None
+    who: str
+    why: str
+    when: str
+    evidence: str | None = None
+    previous: str = ""
+    details: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def digest(self) -> str:
+        """sha256 of all that the entry says, its number included."""
+        return digest_json(to_json(self))
+
+
+@dataclass(frozen=True)
+class State:
+    """What the ledger comes to: the champion, the releases that counted, the looks a lineage."""
+
+    champion: Champion = field(default_factory=Champion)
+    releases: tuple[Entry, ...] = ()
+    looks: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
+
+    def counted(self, op_id: str) -> Entry | None:
+        """The release with this `op_id` if it counted, None if it is void or absent."""
+        return next((entry for entry in self.releases if entry.op_id == op_id), None)
+
+    def before(self) -> Champion | None:
+        """The champion that a rollback returns to, None if the present one is the first.
+
+        A rollback takes back all releases after its target, so that the next one goes further
+        back, never forth again.
+        """
+        line: list[Champion] = []
+        for entry in self.releases:
+            if entry.new is None:
+                continue
+            if entry.kind == "rollback" and entry.new in line:
+                del line[line.index(entry.new) :]
+            line.append(entry.new)
+        return line[-2] if len(line) > 1 else None
+
+
+def fold(entries: Iterable[Entry]) -> State:
+    """Fold entries, in number order, to the state that all readers agree on. Pure.
+
+    A release that expected another champion is void: its writer lost the race. A look is void if
+    its question was asked before or its lineage's budget was spent. Of entries with the same
+    `op_id` the first counts.
+    """
+    champion = Champion()
+    releases: list[Entry] = []
+    looks: dict[str, tuple[Entry, ...]] = {}
+    seen: set[str] = set()
+    for entry in sorted(entries, key=lambda entry: entry.number):
+        if entry.op_id in seen:
+            continue
+        seen.add(entry.op_id)
+        if entry.kind == "look":
+            lineage = str(entry.details["lineage"])
+            asked = looks.get(lineage, ())
+            new = all(entry.details["question"] != look.details["question"] for look in asked)
+            if new and len(asked) < int(entry.details["of"]):
+                looks[lineage] = (*asked, entry)
+        elif entry.new is not None and entry.expected == champion:
+            champion = entry.new
+            releases.append(entry)
+    return State(champion, tuple(releases), looks)
+
+
+def odd_numbers(entries: Iterable[Entry]) -> tuple[int, ...]:
+    """Numbers that are missing, and those of entries whose `previous` is no earlier entry.
+
+    Empty for a ledger that nobody tampered with: an entry that was edited no longer has the digest
+    that its followers name, one that was deleted leaves a gap.
+    """
+    known = {""}
+    odd: list[int] = []
+    last = 0
+    for entry in sorted(entries, key=lambda entry: entry.number):
+        odd += range(last + 1, entry.number)
+        if entry.previous not in known:
+            odd.append(entry.number)
+        known.add(entry.digest)
+        last = entry.number
+    return tuple(odd)
+
+
+def entries(store: Store, task: str) -> tuple[Entry, ...]:
+    """All entries of a task's ledger, oldest first.
+
+    Raises:
+        RegistryError: the store cannot be reached, or a version of the ledger is no entry.
+    """
+    return tuple(_parse(version, task) for version in all_versions(store, model(task)))
+
+
+def append(
+    store: Store,
+    task: str,
+    *,
+    op_id: str,
+    kind: Kind,
+    expected: Champion,
+    new: Champion | None,
+    who: str,
+    why: str,
+    evidence: str | None = None,
+    details: dict[str, Any] | None = None,
+) -> Entry:
+    """Write one entry, whole or not at all, and return it; the same `op_id` again writes none.
+
+    Whether it counts is for `fold` to say: somebody else may have been first.
+
+    Raises:
+        RegistryError: the store cannot be reached.
+    """
+    seen = entries(store, task)
+    for entry in seen:
+        if entry.op_id == op_id:
+            return entry
+    when = datetime.now(UTC).isoformat(timespec="milliseconds")
+    previous = seen[-1].digest if seen else ""
+    entry = Entry(
+        0, op_id, kind, expected, new, who, why, when, evidence, previous, dict(details or {})
+    )
+    added = add_version(
+        store,
+        model(task),
+        op_id=op_id,
+        source=f"pawl:/{task}/ledger",
+        tags=_tags(entry),
+        description=_description(entry),
+    )
+    return _parse(added, task)
+
+
+def model(task: str) -> str:
+    """The registered model that carries a task's ledger; no task's name has a dot."""
+    return f"{task}.ledger"
+
+
+def _tags(entry: Entry) -> dict[str, str]:
+    """The entry in one tag for the machine, and in a few for eyes; all in one transaction."""
+    body = to_json(entry)
+    del body["number"]
+    tags = {
+        TAG: json.dumps(body, sort_keys=True, ensure_ascii=False),
+        "pawl.kind": entry.kind,
+        "pawl.who": entry.who,
+    }
+    if entry.new is not None:
+        tags |= {"pawl.from": _name(entry.expected), "pawl.to": _name(entry.new)}
+    return tags
+
+
+def _description(entry: Entry) -> str:
+    if entry.new is None:
+        says = f"**look** at the gate split `{entry.details.get('lineage')}`"
+    else:
+        says = f"**{entry.kind}**: {_name(entry.expected)} → {_name(entry.new)}"
+    evidence = f"\n\nevidence: `{entry.evidence}`" if entry.evidence else ""
+    return f"{says}\n\n{entry.why}\n\n— {entry.who}, {entry.when}{evidence}"
+
+
+def _name(champion: Champion) -> str:
+    return "none" if champion.version is None else f"version {champion.version}"
+
+
+def _parse(version: ModelVersion, task: str) -> Entry:
+    number = int(version.version)
+    try:
+        body = json.loads(version.tags[TAG])
+        entry = TypeAdapter(Entry).validate_python({**body, "number": number})
+    except (KeyError, ValueError, ValidationError) as error:
+        raise RegistryError(
+            f"version {number} of '{model(task)}' is no ledger entry: {error}",
+            rule="the ledger is written by Pawl alone and never edited",
+            remedy="restore the tracking store from its backup; every state after it is in doubt",
+        ) from error
+    return dataclasses.replace(entry, number=number)

@@ -1,0 +1,149 @@
+"""A workspace with real, tiny adapters and a real SQLite store; verdicts are written as the gate
+would write them, so that what follows a verdict can be looked at alone."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import HealthCheck, settings
+from safetensors.numpy import save_file
+
+from pawl.adapter import CONFIG, FILES, MANIFEST, WEIGHTS
+from pawl.files import digest_files, whole_folder, write_json
+from pawl.records import (
+    AdapterManifest,
+    BaseInfo,
+    Champion,
+    Cycle,
+    Decision,
+    Look,
+    SplitReport,
+    Verdict,
+    write_record,
+)
+from pawl.registry.cycles import conclude
+from pawl.registry.looks import reserve_look
+from pawl.registry.snapshot import snapshot_champion
+from pawl.registry.store import Store, open_store
+from pawl.workspace import Workspace
+
+# The two cores also train and serve while tests run: slowness is no finding.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
+
+BASE = BaseInfo("base/tiny", None, "b" * 64)
+TASK = "tickets"
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A workspace, its open store, and the hands of the stages that others wrote."""
+
+    workspace: Workspace
+    store: Store
+
+    def train(self, seed: int) -> str:
+        """Leave the adapter of `seed` in build/, as the train stage would; returns its digest."""
+        write_adapter(self.workspace.files(TASK).adapter, seed)
+        return manifest_of(self.workspace.files(TASK).adapter).digest
+
+    def judge(self, decision: Decision, champion: Champion, look: Look | None) -> Verdict:
+        """Leave a verdict on the adapter in build/, as the gate stage would."""
+        files = self.workspace.files(TASK)
+        verdict = Verdict(
+            task=TASK,
+            decision=decision,
+            reasons=(f"the gate says {decision}",),
+            candidate=manifest_of(files.adapter).digest,
+            champion=champion,
+            look=look,
+            comparisons=(),
+            scores={"candidate": {"exact_match": 0.75}, "candidate (dev)": {"exact_match": 0.7}},
+            rows={"train": 80, "gate": 20},
+        )
+        write_record(files.verdict, verdict)
+        return verdict
+
+    def cycle(self, seed: int, decision: Decision = "promote", question: str = "") -> Cycle:
+        """A whole cycle of the adapter of `seed`, with that verdict."""
+        self.train(seed)
+        champion = snapshot_champion(self.workspace, self.store, TASK)
+        self.judge(decision, champion, reserve_look(self.workspace, self.store, TASK))
+        return self.conclude(question or f"question {seed}")
+
+    def conclude(self, question: str) -> Cycle:
+        return conclude(
+            self.workspace, self.store, TASK, question=question, who="Ada", why="a test"
+        )
+
+    def params(self, **gate: Any) -> None:
+        write_params(self.workspace.root, gate)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+    # Opening a store sets the tools' environment; no test shall see another one's store.
+    before = dict(os.environ)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    yield make_bench(tmp_path / "ws")
+    os.environ.clear()
+    os.environ.update(before)
+
+
+def make_bench(root: Path) -> Bench:
+    """A workspace in `root` whose splits and base are on record."""
+    root.mkdir()
+    write_params(root, {})
+    workspace = Workspace(root)
+    files = workspace.files(TASK)
+    write_record(files.base, BASE)
+    digests = {name: name * 8 for name in ("train", "dev", "gate")}
+    rows = {"train": 80, "dev": 8, "gate": 20}
+    split = SplitReport(TASK, "d" * 64, "s1", rows, 0, digests)
+    write_record(files.splits / "manifest.json", split)
+    write_json(files.check / "report.json", {"rows": 108})
+    write_json(files.eval / "report.json", {})
+    return Bench(workspace, open_store(workspace))
+
+
+def write_params(root: Path, gate: dict[str, Any]) -> None:
+    section = {
+        "data": "data/tickets.jsonl",
+        "base": {"model": "base/tiny"},
+        "split": {"salt": "s1"},
+        "check": {},
+        "train": {},
+        "evaluate": {},
+        "gate": {"looks": 20, **gate},
+    }
+    (root / "params.yaml").write_text(yaml.safe_dump({"tasks": {TASK: section}}))
+
+
+def write_adapter(folder: Path, seed: int) -> None:
+    """A LoRA of one layer, its numbers drawn from `seed`."""
+    draw = np.random.default_rng(seed)
+    weights = {
+        f"base_model.model.layers.0.q_proj.lora_{side}.weight": draw.normal(size=shape).astype("f4")
+        for side, shape in (("A", (2, 8)), ("B", (8, 2)))
+    }
+    with whole_folder(folder) as out:
+        save_file(weights, out / WEIGHTS)
+        (out / CONFIG).write_text(json.dumps({"r": 2, "peft_type": "LORA"}))
+        manifest = AdapterManifest(
+            TASK, BASE, "d" * 64, 2, {"seed": seed}, ("k1", "k2"), digest_files(out, FILES)
+        )
+        write_record(out / MANIFEST, manifest)
+
+
+def manifest_of(folder: Path) -> AdapterManifest:
+    from pawl.adapter import read_adapter
+
+    return read_adapter(folder)

@@ -1,0 +1,180 @@
+"""What follows a verdict can be taken twice, and survives losing a race."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import TASK, Bench
+
+from pawl.errors import DataError
+from pawl.records import Champion, Look
+from pawl.registry.cycles import answered, conclude_invalid, unchanged
+from pawl.registry.ledger import entries
+from pawl.registry.looks import reserve_look
+from pawl.registry.release import promote, rollback
+from pawl.registry.runs import last_cycle
+from pawl.registry.snapshot import read_state, snapshot_champion
+from pawl.registry.versions import fetch, find, versions
+
+
+def ready(bench: Bench, seed: int, decision: str = "promote") -> Look:
+    """All but the conclusion of a cycle."""
+    bench.train(seed)
+    champion = snapshot_champion(bench.workspace, bench.store, TASK)
+    look = reserve_look(bench.workspace, bench.store, TASK)
+    bench.judge(decision, champion, look)  # type: ignore[arg-type]
+    return look
+
+
+def test_concluding_twice_registers_and_releases_once(bench: Bench) -> None:
+    ready(bench, 1)
+    first, again = bench.conclude("q"), bench.conclude("q")
+    assert (first.verdict, again.verdict) == ("promote", "promote")
+    assert first.candidate == again.candidate
+    assert len(versions(bench.store, TASK)) == 1
+    assert len(read_state(bench.store, TASK).releases) == 1
+
+
+def test_a_conclusion_that_crashed_before_the_release_is_taken_up_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready(bench, 1)
+
+    def crash(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr("pawl.registry.judged.append", crash)
+        with pytest.raises(KeyboardInterrupt):
+            bench.conclude("q")
+    assert find(bench.store, TASK, "q") is not None
+    assert answered(bench.store, TASK, "q") is None, "it was promoted and never released"
+    cycle = bench.conclude("q")
+    assert (cycle.verdict, cycle.champion.version) == ("promote", 1)
+    assert len(versions(bench.store, TASK)) == 1
+    experiment = bench.store.client.get_experiment_by_name(TASK)
+    assert experiment is not None
+    assert len(bench.store.client.search_runs([experiment.experiment_id])) == 1
+
+
+def test_a_verdict_against_a_champion_that_was_replaced_releases_nothing(bench: Bench) -> None:
+    bench.cycle(1)
+    bench.cycle(2, "reject")
+    ready(bench, 3)
+    promote(bench.workspace, bench.store, TASK, 2, why="quick", who="Bo", override=True)
+    cycle = bench.conclude("q3")
+    assert (cycle.verdict, cycle.champion.version) == ("inconclusive", 2)
+    assert "version 2 became champion" in cycle.reasons[0]
+    assert answered(bench.store, TASK, "q3") is None, "the next cycle must judge again"
+
+
+def test_a_rollback_by_hand_stands_when_the_same_cycle_is_concluded_again(bench: Bench) -> None:
+    bench.cycle(1)
+    ready(bench, 2)
+    bench.conclude("q2")
+    rollback(bench.workspace, bench.store, TASK, why="it drools", who="Bo")
+    cycle = bench.conclude("q2")
+    assert (cycle.verdict, cycle.champion.version) == ("unchanged", 1)
+    assert "it drools" in cycle.reasons[0]
+    assert answered(bench.store, TASK, "q2") is not None
+
+
+def test_an_answered_question_gets_the_stored_answer(bench: Bench) -> None:
+    bench.cycle(1, question="q")
+    version = answered(bench.store, TASK, "q")
+    assert version is not None
+    cycle = unchanged(bench.workspace, bench.store, version)
+    assert (cycle.verdict, cycle.candidate.version) == ("unchanged", 1)
+    assert "version 1 answered this question" in cycle.reasons[0]
+    assert cycle.scores == {
+        "candidate": {"exact_match": 0.75},
+        "candidate (dev)": {"exact_match": 0.7},
+    }
+    assert answered(bench.store, TASK, "another") is None
+
+
+def test_invalid_data_is_recorded_and_changes_nothing(bench: Bench) -> None:
+    bench.cycle(1)
+    error = DataError("tickets.jsonl:7: no prompt", rule="rows have one", remedy="mend it")
+    cycle = conclude_invalid(bench.workspace, bench.store, TASK, error=error, question=None)
+    assert (cycle.verdict, cycle.champion.version) == ("invalid", 1)
+    assert cycle.reasons == ("tickets.jsonl:7: no prompt", "rule: rows have one", "mend it")
+    last = last_cycle(bench.store, TASK)
+    assert last is not None
+    assert last[0] == cycle
+    assert len(versions(bench.store, TASK)) == 1
+
+
+def test_reasons_too_long_for_a_tag_come_back_whole(bench: Bench) -> None:
+    error = DataError("x" * 20_000)
+    cycle = conclude_invalid(bench.workspace, bench.store, TASK, error=error, question=None)
+    last = last_cycle(bench.store, TASK)
+    assert last is not None
+    assert last[0] == cycle
+
+
+def test_a_verdict_on_another_adapter_is_refused(bench: Bench) -> None:
+    ready(bench, 1)
+    bench.train(2)
+    with pytest.raises(DataError, match="the verdict is about adapter"):
+        bench.conclude("q")
+    assert versions(bench.store, TASK) == ()
+
+
+@pytest.mark.parametrize("look", [None, Look(1, 20, "made up")])
+def test_a_promotion_without_a_reserved_look_is_refused(bench: Bench, look: Look | None) -> None:
+    bench.train(1)
+    bench.judge("promote", Champion(), look)
+    with pytest.raises(DataError, match="a look that the ledger does not have"):
+        bench.conclude("q")
+    assert read_state(bench.store, TASK).champion == Champion()
+
+
+def test_the_same_question_is_looked_at_for_free(bench: Bench) -> None:
+    bench.train(1)
+    first = reserve_look(bench.workspace, bench.store, TASK)
+    path = bench.workspace.files(TASK).look
+    before = path.read_bytes()
+    assert reserve_look(bench.workspace, bench.store, TASK) == first
+    assert path.read_bytes() == before
+    assert len(entries(bench.store, TASK)) == 1
+
+
+def test_an_exhausted_budget_blocks_and_a_new_salt_opens_another(bench: Bench) -> None:
+    bench.params(looks=2)
+    for seed, number in ((1, 1), (2, 2)):
+        bench.train(seed)
+        look = reserve_look(bench.workspace, bench.store, TASK)
+        assert (look.number, look.of) == (number, 2)
+    bench.train(3)
+    with pytest.raises(DataError, match="has used its 2 looks"):
+        reserve_look(bench.workspace, bench.store, TASK)
+    bench.train(1)
+    assert reserve_look(bench.workspace, bench.store, TASK).number == 1, "it was paid for"
+    text = bench.workspace.params_file.read_text()
+    bench.workspace.params_file.write_text(text.replace("salt: s1", "salt: s2"))
+    assert reserve_look(bench.workspace, bench.store, TASK).number == 1
+
+
+def test_a_snapshot_that_is_right_is_left_alone_and_one_that_is_not_is_made_anew(
+    bench: Bench,
+) -> None:
+    files = bench.workspace.files(TASK)
+    assert snapshot_champion(bench.workspace, bench.store, TASK) == Champion()
+    empty = files.champion.stat().st_ino
+    snapshot_champion(bench.workspace, bench.store, TASK)
+    assert files.champion.stat().st_ino == empty
+    bench.cycle(1)
+    assert snapshot_champion(bench.workspace, bench.store, TASK).version == 1
+    made = files.champion.stat().st_ino
+    snapshot_champion(bench.workspace, bench.store, TASK)
+    assert files.champion.stat().st_ino == made
+    (files.champion / "adapter" / "adapter_config.json").write_text("{}")
+    snapshot_champion(bench.workspace, bench.store, TASK)
+    assert (files.champion / "adapter" / "adapter_config.json").read_text() != "{}"
+
+
+def test_a_fetched_adapter_is_the_one_that_was_judged(bench: Bench) -> None:
+    cycle = bench.cycle(1)
+    into = bench.workspace.root / "fetched"
+    assert fetch(bench.store, TASK, 1, into=into).digest == cycle.candidate.digest
+    assert len(list(into.iterdir())) == 3

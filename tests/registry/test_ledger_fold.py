@@ -1,0 +1,131 @@
+"""The fold is pure: all that must hold of it is tried on ledgers that Hypothesis makes up."""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pawl.records import Champion
+from pawl.registry.ledger import Entry, fold, odd_numbers
+
+NONE = Champion()
+CHAMPIONS = [NONE, *(Champion(n, f"{n}" * 64) for n in range(1, 5))]
+KINDS = ("first", "promote", "override", "rollback")
+
+
+def release(number: int, expected: Champion, new: Champion, **changes: object) -> Entry:
+    entry = Entry(number, f"op{number}", "promote", expected, new, "Ada", "why", "2026-11-23")
+    return dataclasses.replace(entry, **changes)
+
+
+def look(number: int, question: str, of: int, lineage: str = "tickets/s1") -> Entry:
+    details = {"lineage": lineage, "question": question, "of": of}
+    return Entry(number, f"op{number}", "look", NONE, None, "Ada", "why", "now", details=details)
+
+
+@st.composite
+def ledgers(draw: st.DrawFn) -> list[Entry]:
+    size = draw(st.integers(0, 12))
+    return [
+        release(
+            number,
+            draw(st.sampled_from(CHAMPIONS)),
+            draw(st.sampled_from(CHAMPIONS[1:])),
+            kind=draw(st.sampled_from(KINDS)),
+            op_id=f"op{draw(st.integers(1, 10))}",
+        )
+        for number in range(1, size + 1)
+    ]
+
+
+@given(ledgers())
+def test_releases_that_count_form_one_unbroken_chain(entries: list[Entry]) -> None:
+    state = fold(entries)
+    chain = [NONE, *(entry.new for entry in state.releases)]
+    assert [entry.expected for entry in state.releases] == chain[:-1]
+    assert state.champion == chain[-1]
+
+
+@given(ledgers(), st.randoms(use_true_random=False))
+def test_the_order_in_which_entries_are_read_does_not_matter(
+    entries: list[Entry], draw: random.Random
+) -> None:
+    shuffled = list(entries)
+    draw.shuffle(shuffled)
+    assert fold(shuffled) == fold(entries)
+
+
+@given(ledgers())
+def test_an_operation_counts_at_most_once(entries: list[Entry]) -> None:
+    counted = [entry.op_id for entry in fold(entries).releases]
+    assert len(counted) == len(set(counted))
+
+
+@given(ledgers(), ledgers())
+def test_what_counted_still_counts_after_more_is_written(
+    entries: list[Entry], more: list[Entry]
+) -> None:
+    later = [dataclasses.replace(e, number=e.number + len(entries)) for e in more]
+    before, after = fold(entries).releases, fold([*entries, *later]).releases
+    assert after[: len(before)] == before
+
+
+@given(st.integers(1, 6))
+def test_of_any_number_of_racers_with_the_same_expectation_the_first_alone_wins(
+    racers: int,
+) -> None:
+    entries = [release(n, NONE, Champion(n, f"{n}")) for n in range(1, racers + 1)]
+    assert fold(entries).releases == (entries[0],)
+
+
+@given(st.lists(st.integers(1, 8), max_size=30), st.integers(1, 5))
+def test_looks_are_charged_once_a_question_and_never_beyond_the_budget(
+    questions: list[int], of: int
+) -> None:
+    entries = [look(n, f"q{q}", of) for n, q in enumerate(questions, start=1)]
+    charged = fold(entries).looks.get("tickets/s1", ())
+    asked = [entry.details["question"] for entry in charged]
+    assert asked == list(dict.fromkeys(f"q{q}" for q in questions))[:of]
+
+
+def test_lineages_have_budgets_of_their_own() -> None:
+    state = fold([look(1, "a", 1), look(2, "a", 1, lineage="tickets/s2"), look(3, "b", 1)])
+    assert {name: len(looks) for name, looks in state.looks.items()} == {
+        "tickets/s1": 1,
+        "tickets/s2": 1,
+    }
+
+
+def test_a_second_rollback_goes_further_back_and_not_forth_again() -> None:
+    one, two, three = CHAMPIONS[1:4]
+    entries = [release(1, NONE, one), release(2, one, two), release(3, two, three)]
+    assert fold(entries).before() == two
+    entries.append(release(4, three, two, kind="rollback"))
+    assert fold(entries).before() == one
+    entries.append(release(5, two, one, kind="rollback"))
+    assert fold(entries).before() is None
+
+
+def linked(entries: list[Entry]) -> list[Entry]:
+    done: list[Entry] = []
+    for entry in entries:
+        previous = done[-1].digest if done else ""
+        done.append(dataclasses.replace(entry, previous=previous))
+    return done
+
+
+@given(ledgers(), st.data())
+def test_an_entry_edited_or_removed_later_shows(entries: list[Entry], data: st.DataObject) -> None:
+    chain = linked(entries)
+    assert odd_numbers(chain) == ()
+    if len(chain) < 2:
+        return
+    at = data.draw(st.integers(0, len(chain) - 2))
+    edited = [*chain]
+    edited[at] = dataclasses.replace(chain[at], why="another why")
+    assert odd_numbers(edited) == (chain[at + 1].number,)
+    removed = [*chain[:at], *chain[at + 1 :]]
+    assert chain[at].number in odd_numbers(removed)
