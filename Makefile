@@ -43,8 +43,8 @@ lock:
 	uv pip compile pyproject.toml --extra train --extra pipeline --extra dev --extra bench \
 	  --universal --python-version 3.11 --no-header --no-annotate --upgrade --output-file .lock
 	@sed -n '/^#/p' requirements.lock > .lock.head
-	@sed "s/ ; python_full_version < '3.14'$$//; s/ ; python_full_version < '3.14' and / ; /" .lock \
-	  | cat .lock.head - > requirements.lock
+	@sed "s/ and sys_platform != 'emscripten'//g; s/ ; python_full_version < '3.14'$$//; \
+	  s/ ; python_full_version < '3.14' and / ; /" .lock | cat .lock.head - > requirements.lock
 	@rm .lock .lock.head
 
 clean:

@@ -1,0 +1,116 @@
+"""The flow `retrain`: one cycle of one task. It only composes; DVC runs the stages.
+
+Prefect owns what touches the world: when to run, what to try again, what to show. The rules are in
+`pawl`, and this file belongs to the workspace: change the timeouts and retries to your machines.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow, get_run_logger
+from prefect import task as step
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+
+from pawl.data.inputs import question
+from pawl.errors import DataError, PawlError, RegistryError
+from pawl.records import Cycle, to_json
+from pawl.registry.cycles import answered, conclude, conclude_invalid, unchanged
+from pawl.registry.describe import cycle_page
+from pawl.registry.looks import reserve_look
+from pawl.registry.provenance import author
+from pawl.registry.snapshot import snapshot_champion
+from pawl.registry.store import open_store
+from pawl.stage import reproduce, turn
+from pawl.workspace import Workspace, find_workspace
+
+HOUR = 3600.0
+TIMEOUT = {"train": 12 * HOUR, "gate": 4 * HOUR}  # seconds a step
+
+
+@flow(name="retrain", flow_run_name="{task}", persist_result=False)
+def retrain(task: str, force: bool = False) -> dict[str, Any]:
+    """Retrain one task's adapter, judge it, and release it if it is better.
+
+    Returns the `Cycle` as JSON values. Data that is not fit ends in the verdict `invalid`, not in
+    a failed run: that is an answer. `force` trains even if nothing changed.
+    """
+    workspace = find_workspace()
+    log = get_run_logger()
+    with turn(workspace, waiting=lambda: log.warning("another cycle runs here: waiting")):
+        cycle = _cycle(workspace, task, force=force)
+    key = f"cycle-{task.replace('_', '-')}"
+    create_markdown_artifact(cycle_page(cycle), key=key, description=f"{task}: {cycle.verdict}")
+    return to_json(cycle)
+
+
+def _cycle(workspace: Workspace, task: str, *, force: bool) -> Cycle:
+    asked = None
+    try:
+        asked = ask(workspace, task)
+        if not force and (known := recall(workspace, task, asked)) is not None:
+            return known
+        build(workspace, "train", task, force=force)
+        prepare(workspace, task)
+        build(workspace, "gate", task)
+        return settle(workspace, task, asked)
+    except DataError as error:
+        return settle_invalid(workspace, task, error, asked)
+
+
+def _worth_a_retry(_task: Any, _run: Any, state: Any) -> bool:
+    """Whether a later attempt may end otherwise: the network yes, what the user must mend no."""
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, RegistryError) or not isinstance(error, PawlError)
+
+
+local = step(cache_policy=NO_CACHE, persist_result=False)
+world = step(
+    cache_policy=NO_CACHE,
+    persist_result=False,
+    retries=3,
+    retry_delay_seconds=[2, 10, 60],
+    retry_condition_fn=_worth_a_retry,
+)
+
+
+@local
+def ask(workspace: Workspace, task: str) -> str:
+    """What this cycle is about, as a digest."""
+    return question(workspace, task)
+
+
+@world
+def recall(workspace: Workspace, task: str, asked: str) -> Cycle | None:
+    """The answer that this question got before, None if it is new."""
+    store = open_store(workspace)
+    version = answered(store, task, asked)
+    return None if version is None else unchanged(workspace, store, version)
+
+
+@step(cache_policy=NO_CACHE, persist_result=False, task_run_name="{stage}")
+def build(workspace: Workspace, stage: str, task: str, force: bool = False) -> None:
+    """What bytes can reproduce, as far as a stage."""
+    reproduce(workspace, stage, task, force=force, timeout=TIMEOUT[stage])
+
+
+@world
+def prepare(workspace: Workspace, task: str) -> None:
+    """What the world contributes to the judgement, as files: the champion and a reserved look."""
+    store = open_store(workspace)
+    snapshot_champion(workspace, store, task)
+    reserve_look(workspace, store, task)
+
+
+@world
+def settle(workspace: Workspace, task: str, asked: str) -> Cycle:
+    """Register the candidate and, if the gate says so, release it."""
+    store, who = open_store(workspace), author(workspace)
+    return conclude(workspace, store, task, question=asked, who=who, why="the gate promoted it")
+
+
+@world
+def settle_invalid(workspace: Workspace, task: str, error: DataError, asked: str | None) -> Cycle:
+    """Record that the data was not fit; the champion stays."""
+    return conclude_invalid(workspace, open_store(workspace), task, error=error, question=asked)

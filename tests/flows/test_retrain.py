@@ -1,0 +1,96 @@
+"""The flow in this process: bad data is an answer, a stage that hangs is ended, turns are taken."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from pawl.errors import DataError, PawlError
+from pawl.registry.history import status
+from pawl.registry.store import open_store
+from pawl.stage import reproduce, turn
+from pawl.workspace import Workspace
+
+HANGS = """
+stages:
+  train:
+    foreach: [tickets]
+    do:
+      cmd: sleep 987 & sleep 987
+      outs: [never]
+"""
+
+
+@pytest.mark.server
+def test_data_that_is_not_fit_ends_in_a_recorded_cycle_and_not_in_a_failed_run(
+    quick_workspace: Workspace,
+) -> None:
+    data = quick_workspace.inside(quick_workspace.task("tickets").data)
+    data.write_text(data.read_text() + '{"prompt": 3}\n')
+    # A process of its own, as a person starts it: Prefect takes its home from the environment once.
+    done = subprocess.run(
+        [sys.executable, "-c", "from pawl.cli import main; main()", "run", "tickets", "--json"],
+        cwd=quick_workspace.root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    cycle = json.loads(done.stdout)
+    assert (cycle["verdict"], cycle["champion"]["version"]) == ("invalid", None)
+    assert done.returncode == DataError.exit_code
+    last = status(quick_workspace, open_store(quick_workspace), "tickets")["last"]
+    assert last["reasons"] == cycle["reasons"] != []
+    assert "Traceback" not in done.stderr
+
+
+def test_a_stage_that_outlives_its_timeout_is_ended_with_all_that_it_started(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "params.yaml").write_text("tasks: {}\n")
+    (tmp_path / "dvc.yaml").write_text(HANGS)
+    subprocess.run(
+        [sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], cwd=tmp_path, check=True
+    )
+    with pytest.raises(PawlError, match="ran longer than 4 s"):
+        reproduce(Workspace(tmp_path), "train", "tickets", timeout=4)
+    assert not processes("sleep 987")
+
+
+def _hold(root: Path, held: object) -> None:
+    with turn(Workspace(root)):
+        held.set()  # type: ignore[attr-defined]
+        time.sleep(60)
+
+
+def test_a_second_cycle_waits_for_its_turn_and_gets_it_when_the_first_is_killed(
+    tmp_path: Path,
+) -> None:
+    context = multiprocessing.get_context("spawn")
+    held = context.Event()
+    first = context.Process(target=_hold, args=(tmp_path, held))
+    first.start()
+    assert held.wait(30)
+    # What kill -9 leaves: the kernel frees the lock, nobody tidies up.
+    with turn(Workspace(tmp_path), waiting=first.kill):
+        first.join(10)
+        assert first.exitcode == -9
+
+
+def processes(words: str) -> list[str]:
+    """Command lines that run now and hold `words`."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            line = path.read_bytes().replace(b"\0", b" ").decode()
+        except OSError:
+            # It ended while we looked.
+            continue
+        if words in line:
+            found.append(line)
+    return found
