@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pawl.errors import BaseError
 from pawl.files import digest_file, digest_json
@@ -125,21 +125,23 @@ def dequantised(model: PreTrainedModel) -> PreTrainedModel:
             dense.bias = torch.nn.Parameter(layer.bias.data, requires_grad=False)
         parent, _, child = name.rpartition(".")
         setattr(model.get_submodule(parent), child, dense)
-    # transformers would refuse to treat it as the dense model it now is.
+    # transformers would refuse to treat it as the dense model that it now is.
     model.config.quantization_config = None
-    model.is_quantized = False  # type: ignore[assignment]
+    model.is_quantized = False
     return model
 
 
-def linear_names(model: torch.nn.Module) -> list[str]:
+def linear_names(model: PreTrainedModel) -> list[str]:
     """Names of all linear layers but the head: what LoRA sits on."""
     import torch
 
-    head = model.get_output_embeddings() if hasattr(model, "get_output_embeddings") else None
-    found = (
-        n for n, m in model.named_modules() if isinstance(m, torch.nn.Linear) and m is not head
-    )
-    return sorted({name.rpartition(".")[2] for name in found})
+    head = model.get_output_embeddings()
+    found = {
+        name.rpartition(".")[2]
+        for name, layer in model.named_modules()
+        if isinstance(layer, torch.nn.Linear) and layer is not head
+    }
+    return sorted(found)
 
 
 def _keep_autograd(model: torch.nn.Module) -> None:
@@ -148,6 +150,7 @@ def _keep_autograd(model: torch.nn.Module) -> None:
     On CPUs with that instruction set an evaluation forward repacks the weights for a kernel that
     has no autograd; later training forwards then silently lose gradient.
     """
+    module: Any
     for module in model.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
             module.support_avx512bf16_for_cpu = False

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pawl.files import digest_text
@@ -50,7 +51,7 @@ def baselines(
     examples = choose_shots(train, shots)
     while examples:
         shown = tuple(examples)
-        few = Baseline("few-shot", lambda turns, shown=shown: with_shots(turns, shown))
+        few = Baseline("few-shot", partial(with_shots, shots=shown))
         if _longest(few, rows, tokenizer) <= room:
             found.append(few)
             break

@@ -26,7 +26,7 @@ def predict(
     tokenizer = load_tokenizer(folder)
     model = load_adapter(dequantised(load_base(folder)), adapter, name="chosen")
     done = greedy(
-        model,  # type: ignore[arg-type]
+        model,
         tokenizer,
         [prompt_tokens(tokenizer, messages) for messages in prompts],
         max_new_tokens=section.evaluate.max_new_tokens,

@@ -132,7 +132,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
     if look:
         bench.score(Baseline("candidate", _as_is), judged, "gate", adapter="candidate")
         if reigning is not None:
-            load_adapter(model, files.champion / "adapter", name="champion")  # type: ignore[arg-type]
+            load_adapter(model, files.champion / "adapter", name="champion")
             bench.score(Baseline("champion", _as_is), judged, "gate", adapter="champion")
         prompted, skipped = baselines(
             train,

@@ -50,7 +50,7 @@ def faults(evidence: Evidence, policy: Gate) -> list[str]:
     reference = _ids(evidence.scores, CANDIDATE)
     if len(reference) < policy.min_rows:
         found.append(f"{len(reference)} gate rows, the policy asks for at least {policy.min_rows}")
-    metrics = {policy.metric, *policy.floors, *policy.guards}
+    metrics: set[str] = {policy.metric, *policy.floors, *policy.guards}
     for name in evidence.contenders:
         found += _row_faults(evidence.scores, name, reference, metrics)
     return found

@@ -73,13 +73,13 @@ def adapted(model: PreTrainedModel, params: Train) -> PeftModel:
     torch.manual_seed(params.seed)
     config = LoraConfig(
         r=params.rank,
-        lora_alpha=params.alpha,  # type: ignore[arg-type]
+        lora_alpha=params.alpha,
         lora_dropout=params.dropout,
         use_rslora=True,
         target_modules=linear_names(model),
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(model, config)  # type: ignore[return-value]
+    return get_peft_model(model, config)
 
 
 def fit(
@@ -129,8 +129,8 @@ def fit(
         trainer = Trainer(
             model=model,
             args=arguments,
-            train_dataset=rows,  # type: ignore[arg-type]
-            eval_dataset=dev_rows,  # type: ignore[arg-type]
+            train_dataset=rows,
+            eval_dataset=dev_rows,
             data_collator=partial(padded, pad=int(tokenizer.pad_token_id)),
             callbacks=[curve_callback(curve)],
         )

@@ -35,7 +35,7 @@ def curve_callback(curve: Curve) -> TrainerCallback:
     """A Trainer callback that fills `curve` and stops on a loss or gradient that is not finite."""
     from transformers import TrainerCallback
 
-    class Watch(TrainerCallback):
+    class Watch(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
         def on_log(self, _args: Any, state: Any, _control: Any, **more: Any) -> None:
             logs: dict[str, Any] = more.get("logs") or {}
             point = {name: float(logs[name]) for name in NAMES if name in logs}

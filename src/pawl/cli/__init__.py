@@ -1,0 +1,33 @@
+"""The command line: thin doors over the rooms. Imports nothing heavy until a command needs it.
+
+Exit codes: 0 promoted or nothing to do, 1 error, 2 usage, 3 rejected, 4 inconclusive, 5 data or
+evidence invalid.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from pawl.cli import cycles, machine, releases  # importing them adds their commands
+from pawl.cli.app import app
+from pawl.errors import PawlError, UsageError
+
+__all__ = ["cycles", "machine", "main", "releases"]
+
+
+def main() -> None:
+    """Run the command line; expected errors print without a traceback."""
+    try:
+        code = app(standalone_mode=False)
+    except PawlError as error:
+        print(f"error: {error}", file=sys.stderr)
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = UsageError.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        print("stopped; nothing half-written stays behind", file=sys.stderr)
+        code = 130
+    sys.exit(code)

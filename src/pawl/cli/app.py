@@ -1,0 +1,77 @@
+"""The application, what its commands share, and how an answer is printed."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pawl import __version__
+from pawl.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from pawl.registry.store import Store
+    from pawl.workspace import Workspace
+
+app = typer.Typer(
+    name="pawl",
+    help="Retrain LoRA adapters on a schedule and let only better ones through.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,
+)
+
+Task = Annotated[str, typer.Argument(help="A task of params.yaml.", show_default=False)]
+Version = Annotated[int, typer.Argument(help="A version of the registered model.", min=1)]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value for machines.")]
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    folder: Annotated[Path | None, typer.Option("-C", help="Work in this workspace.")] = None,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+    if folder is not None:
+        if not folder.is_dir():
+            raise UsageError(f"{folder} is no folder", remedy="name a workspace after -C")
+        os.chdir(folder)
+
+
+def open_workspace(task: str | None = None) -> Workspace:
+    """The workspace around the current folder; a task, where named, is known to exist in it."""
+    from pawl.workspace import find_workspace, quiet_environment
+
+    workspace = find_workspace()
+    os.environ.update(quiet_environment(workspace))
+    params = workspace.params()
+    if task is not None:
+        params.task(task)
+    return workspace
+
+
+def store_of(workspace: Workspace) -> Store:
+    """The workspace's tracking store; importing MLflow takes seconds, so it happens here."""
+    from pawl.registry.store import open_store
+
+    return open_store(workspace)
+
+
+def console() -> Console:
+    """Where tables for a person go."""
+    from rich.console import Console
+
+    return Console()
+
+
+def print_json(value: Any) -> None:
+    """One JSON value, for a machine."""
+    print(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))

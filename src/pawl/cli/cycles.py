@@ -1,0 +1,144 @@
+"""Commands around a cycle: set it up, check, plan, run, answer, reproduce."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pawl.cli.app import Json, Task, Version, app, console, open_workspace, print_json, store_of
+from pawl.errors import UsageError
+
+EXIT = {"promote": 0, "unchanged": 0, "reject": 3, "inconclusive": 4, "invalid": 5}
+
+
+@app.command()
+def init(folder: Path) -> None:
+    """Make a new workspace: git, DVC, the flow, empty parameters."""
+    from pawl.scaffold import init as make
+
+    workspace = make(folder)
+    print(f"{workspace.root} is a workspace; next: cd {folder} && pawl new TASK --data FILE.jsonl")
+
+
+@app.command()
+def new(
+    task: Task,
+    data: Annotated[Path, typer.Option(help="Rows as JSON lines.", exists=True, dir_okay=False)],
+    schema: Annotated[Path | None, typer.Option(help="JSON Schema of the completions.")] = None,
+    prompt: Annotated[Path | None, typer.Option(help="The long prompt to beat.")] = None,
+    base: Annotated[str | None, typer.Option(help="Hub id or folder of the base.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Add a task to this workspace: its data, and a section of params.yaml."""
+    from pawl.scaffold import Sources, new_task
+
+    workspace = open_workspace()
+    section = new_task(workspace, task, Sources(data, schema, prompt, base))
+    if as_json:
+        print_json({"task": task, "section": section})
+    else:
+        print(f"task '{task}' added to params.yaml; next: pawl run {task}")
+
+
+@app.command()
+def check(task: Task, as_json: Json = False) -> None:
+    """Check the task's data and show what each rule found."""
+    from pawl.errors import DataError
+    from pawl.records import CheckReport, read_record, to_json
+    from pawl.report.terminal import show_check
+    from pawl.stage import reproduce
+
+    workspace = open_workspace(task)
+    path = workspace.files(task).check / "report.json"
+    failed = None
+    try:
+        reproduce(workspace, "check", task)
+    except DataError as error:
+        if not path.exists():
+            raise
+        failed = error
+    report = read_record(path, CheckReport)
+    if as_json:
+        print_json(to_json(report))
+    else:
+        show_check(report, console=console())
+    if failed:
+        raise failed
+
+
+@app.command()
+def plan(task: Task, as_json: Json = False) -> None:
+    """Before training: rows, parameters, and the smallest gain that the gate can see."""
+    from pawl.overview import plan as overview
+    from pawl.report.terminal import show_facts
+
+    workspace = open_workspace(task)
+    facts = overview(workspace, store_of(workspace), task)
+    if as_json:
+        print_json(facts)
+    else:
+        show_facts(facts, console=console())
+
+
+@app.command()
+def run(
+    task: Task,
+    force: Annotated[bool, typer.Option("--force", help="Even if nothing changed.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run one cycle: check, split, train, evaluate, gate, register, release."""
+    from pawl.cycle import run_cycle
+    from pawl.records import to_json
+    from pawl.report.terminal import show_cycle
+
+    workspace = open_workspace(task)
+    cycle = run_cycle(workspace, task, force=force)
+    if as_json:
+        print_json(to_json(cycle))
+    else:
+        show_cycle(cycle, console=console())
+        print(f"next: pawl history {task}, pawl ui (MLflow and Prefect in the browser)")
+    raise typer.Exit(EXIT[cycle.verdict])
+
+
+@app.command()
+def predict(
+    task: Task,
+    prompt: Annotated[list[str] | None, typer.Argument(help="Prompts; none: stdin lines.")] = None,
+    version: Annotated[int | None, typer.Option(help="Default: the champion.", min=1)] = None,
+    as_json: Json = False,
+) -> None:
+    """Answer prompts with the champion, or with another version."""
+    from pawl.evaluate.predict import predict as answer
+    from pawl.records import Message
+    from pawl.registry.copies import adapter_folder
+
+    workspace = open_workspace(task)
+    prompts = prompt or [line.rstrip("\n") for line in sys.stdin if line.strip()]
+    if not prompts:
+        raise UsageError("no prompt was given", remedy="name one, or pipe lines into stdin")
+    folder = adapter_folder(workspace, store_of(workspace), task, version)
+    chats = [(Message("user", text),) for text in prompts]
+    answers = answer(workspace.task(task), workspace.root, folder, chats)
+    if as_json:
+        print_json([{"prompt": p, "answer": a} for p, a in zip(prompts, answers, strict=True)])
+    else:
+        print("\n".join(answers))
+
+
+@app.command()
+def reproduce(task: Task, version: Version, as_json: Json = False) -> None:
+    """Train a version again from its commit in a clean worktree and compare the bytes."""
+    from pawl.report.terminal import show_facts
+    from pawl.reproduce import reproduce as again
+
+    workspace = open_workspace(task)
+    facts = again(workspace, store_of(workspace), task, version)
+    if as_json:
+        print_json(facts)
+    else:
+        show_facts(facts, console=console())
+    raise typer.Exit(0 if facts["same"] else 1)

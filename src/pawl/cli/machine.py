@@ -1,0 +1,47 @@
+"""Commands around the machine: schedules, pages, health."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from pawl.cli.app import Json, app, console, open_workspace, print_json
+
+
+@app.command()
+def deploy(
+    apply: Annotated[bool, typer.Option("--apply", help="Also `prefect deploy --all`.")] = False,
+) -> None:
+    """Write prefect.yaml from the schedules in params.yaml."""
+    from pawl.deploy import deploy as write
+
+    print(write(open_workspace(), apply=apply))
+
+
+@app.command()
+def ui(
+    mlflow_port: Annotated[int, typer.Option(min=1, max=65535)] = 5000,
+    prefect_port: Annotated[int, typer.Option(min=1, max=65535)] = 4200,
+) -> None:
+    """Serve the MLflow UI and the Prefect UI of this workspace on loopback until Ctrl-C."""
+    from pawl.servers import serve_ui
+
+    serve_ui(open_workspace(), mlflow_port=mlflow_port, prefect_port=prefect_port)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """See whether everything is there that a cycle needs, and what to do where it is not."""
+    from dataclasses import asdict
+
+    from pawl.doctor import examine
+    from pawl.report.terminal import show_rows
+
+    found = [asdict(finding) for finding in examine(open_workspace())]
+    if as_json:
+        print_json(found)
+    else:
+        rows = [{**row, "ok": "ok" if row["ok"] else "NOT OK"} for row in found]
+        show_rows(rows, title="doctor", console=console())
+    raise typer.Exit(0 if all(row["ok"] for row in found) else 1)

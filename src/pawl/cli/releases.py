@@ -1,0 +1,104 @@
+"""Commands over the record: what is champion, what was, and changing it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pawl.cli.app import Json, Task, Version, app, console, open_workspace, print_json, store_of
+
+if TYPE_CHECKING:
+    from pawl.registry.ledger import Entry
+
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the ledger for ever.")]
+
+
+@app.command()
+def status(task: Task, as_json: Json = False) -> None:
+    """The champion, the last cycle's verdict, the looks left."""
+    from pawl.registry.history import status as read
+    from pawl.report.terminal import show_facts
+
+    workspace = open_workspace(task)
+    facts = read(workspace, store_of(workspace), task)
+    if as_json:
+        print_json(facts)
+    else:
+        show_facts(facts, console=console())
+
+
+@app.command()
+def history(task: Task, as_json: Json = False) -> None:
+    """All releases, oldest first: what, when, who, why."""
+    from pawl.registry.history import history as read
+    from pawl.report.terminal import show_rows
+
+    workspace = open_workspace(task)
+    rows = read(store_of(workspace), task)
+    if as_json:
+        print_json(rows)
+    else:
+        show_rows(rows, title=f"{task}: releases", console=console())
+
+
+@app.command()
+def compare(task: Task, a: Version, b: Version, as_json: Json = False) -> None:
+    """Two versions beside each other: scores, parameters, data, commits."""
+    from pawl.registry.history import compare as read
+    from pawl.report.terminal import show_facts
+
+    workspace = open_workspace(task)
+    facts = read(store_of(workspace), task, a, b)
+    if as_json:
+        print_json(facts)
+    else:
+        show_facts(facts, console=console())
+
+
+@app.command()
+def promote(
+    task: Task,
+    version: Version,
+    reason: Reason,
+    override: Annotated[
+        bool, typer.Option("--override", help="Though the gate did not say so; stays marked.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Release a version that the gate promoted (or, with --override, any)."""
+    from pawl.registry.provenance import author
+    from pawl.registry.release import promote as release
+
+    workspace = open_workspace(task)
+    who = author(workspace)
+    entry = release(
+        workspace, store_of(workspace), task, version, why=reason, who=who, override=override
+    )
+    _released(entry, as_json=as_json)
+
+
+@app.command()
+def rollback(
+    task: Task,
+    reason: Reason,
+    to: Annotated[int | None, typer.Option(help="An earlier champion.", min=1)] = None,
+    as_json: Json = False,
+) -> None:
+    """Release the champion before the present one again, or the one named by --to."""
+    from pawl.registry.provenance import author
+    from pawl.registry.release import rollback as release
+
+    workspace = open_workspace(task)
+    entry = release(workspace, store_of(workspace), task, why=reason, who=author(workspace), to=to)
+    _released(entry, as_json=as_json)
+
+
+def _released(entry: Entry, *, as_json: bool) -> None:
+    if as_json:
+        from pawl.records import to_json
+
+        print_json(to_json(entry))
+    else:
+        now = entry.new.version if entry.new else "none"
+        print(f"{entry.kind}: champion is version {now} now (ledger entry {entry.number})")

@@ -1,0 +1,50 @@
+"""One cycle from the command line: the workspace's own flow, unless nothing has changed."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from pawl.data.inputs import question
+from pawl.errors import DataError, UsageError
+from pawl.records import Cycle
+from pawl.registry.cycles import answered, unchanged
+from pawl.registry.store import open_store
+from pawl.workspace import Workspace
+
+FLOW = "flows/retrain.py"
+
+
+def run_cycle(workspace: Workspace, task: str, *, force: bool = False) -> Cycle:
+    """Run the flow `retrain` of the workspace in this process and return what it came to.
+
+    A question that was answered before is answered from the record, without starting Prefect.
+    """
+    if not (workspace.root / FLOW).is_file():
+        raise UsageError(
+            f"{FLOW} is not there",
+            rule="a workspace carries its flow",
+            remedy="restore the file from git; `pawl init` writes it in a new workspace",
+        )
+    if not force and (known := _known(workspace, task)) is not None:
+        return known
+    # What the user must mend is said once, by the command line; the Prefect pages keep the rest.
+    os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
+    from prefect.flows import load_flow_from_entrypoint
+
+    os.chdir(workspace.root)
+    flow: Any = load_flow_from_entrypoint(f"{FLOW}:retrain", use_placeholder_flow=False)
+    return TypeAdapter(Cycle).validate_python(flow(task=task, force=force))
+
+
+def _known(workspace: Workspace, task: str) -> Cycle | None:
+    try:
+        asked = question(workspace, task)
+    except DataError:
+        # The flow meets the same error, and records it.
+        return None
+    store = open_store(workspace)
+    version = answered(store, task, asked)
+    return None if version is None else unchanged(workspace, store, version)

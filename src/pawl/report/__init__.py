@@ -1,0 +1,1 @@
+"""Report room: records to what a person reads."""

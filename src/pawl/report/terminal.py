@@ -1,0 +1,89 @@
+"""Records as tables and sentences for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pawl.records import CheckReport, Cycle
+
+COLOURS = {"promote": "green", "unchanged": "green", "reject": "red", "inconclusive": "yellow"}
+
+
+def show_cycle(cycle: Cycle, *, console: Console) -> None:
+    """Scores of every contender, the verdict with its reasons, and who is champion now."""
+    if cycle.scores:
+        console.print(score_table(cycle.scores, title=f"{cycle.task}: scores"))
+    rows = ", ".join(f"{name} {count}" for name, count in cycle.rows.items())
+    if rows:
+        console.print(f"rows: {rows}")
+    colour = COLOURS.get(cycle.verdict, "red")
+    console.print(f"verdict: [bold {colour}]{cycle.verdict}[/]")
+    for reason in cycle.reasons:
+        console.print(f"  • {escape(reason)}", highlight=False)
+    if cycle.candidate.version is not None:
+        console.print(f"candidate: version {cycle.candidate.version}")
+    champion = cycle.champion.version
+    console.print(f"champion:  {f'version {champion}' if champion is not None else 'none yet'}")
+
+
+def score_table(scores: Mapping[str, Mapping[str, float]], *, title: str) -> Table:
+    """A row a contender, a column a metric; what was not measured stays blank."""
+    metrics = sorted({name for row in scores.values() for name in row})
+    table = Table(title=title, title_justify="left")
+    table.add_column("contender")
+    for metric in metrics:
+        table.add_column(metric, justify="right")
+    for name, row in scores.items():
+        cells = (f"{row[m]:.1%}" if m in row else "" for m in metrics)
+        table.add_row(name, *cells)
+    return table
+
+
+def show_check(report: CheckReport, *, console: Console) -> None:
+    """The rules with their counts and the first rows at fault."""
+    table = Table(title=f"{report.task}: {report.rows} rows", title_justify="left")
+    for column in ("rule", "says", "found", "", "first rows"):
+        table.add_column(column)
+    for rule in report.rules:
+        mark = "[green]ok[/]" if rule.passed else f"[red]{rule.severity}[/]"
+        shown = ", ".join(rule.examples[:3])
+        table.add_row(rule.name, rule.says, str(rule.found), mark, escape(shown))
+    console.print(table)
+
+
+def show_rows(rows: Sequence[Mapping[str, Any]], *, title: str, console: Console) -> None:
+    """Any list of flat mappings with the same keys as a table."""
+    if not rows:
+        console.print(f"{title}: none yet")
+        return
+    table = Table(title=title, title_justify="left")
+    for key in rows[0]:
+        table.add_column(str(key))
+    for row in rows:
+        table.add_row(*(escape(_cell(value)) for value in row.values()))
+    console.print(table)
+
+
+def show_facts(facts: Mapping[str, Any], *, console: Console, indent: str = "") -> None:
+    """A nested mapping as indented `key: value` lines."""
+    for key, value in facts.items():
+        if isinstance(value, Mapping):
+            console.print(f"{indent}{key}:")
+            show_facts(value, console=console, indent=indent + "  ")
+        else:
+            console.print(f"{indent}{key}: {escape(_cell(value))}", highlight=False)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, (list, tuple)):
+        return "; ".join(map(str, value))
+    return str(value)

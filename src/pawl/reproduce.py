@@ -1,0 +1,87 @@
+"""`pawl reproduce`: train a version again from its commit, in a clean worktree, and compare.
+
+Nothing of this checkout is used but DVC's cache of the data: code, parameters and pointers come
+from the commit, and every stage runs anew.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pawl.adapter import read_adapter
+from pawl.errors import UsageError
+from pawl.registry.store import Store
+from pawl.registry.versions import get
+from pawl.stage import reproduce as repro
+from pawl.workspace import Workspace
+
+
+def reproduce(workspace: Workspace, store: Store, task: str, version: int) -> dict[str, Any]:
+    """Digests of the registered and of the newly trained adapter, and whether they are the same.
+
+    Raises:
+        UsageError: the version's commit is unknown, or it was trained on uncommitted changes.
+        PawlError: a stage failed.
+    """
+    registered = get(store, task, version)
+    commit = registered.commit
+    if not commit or commit.endswith("-dirty"):
+        raise UsageError(
+            f"version {version} was trained on {commit or 'no git commit'}",
+            rule="only what is committed can be fetched again",
+            remedy="commit params.yaml and the .dvc files before `pawl run`",
+        )
+    with _worktree(workspace, commit) as clean:
+        repro(clean, "train", task, force=True)
+        again = read_adapter(clean.files(task).adapter)
+    return {
+        "task": task,
+        "version": version,
+        "commit": commit,
+        "registered": registered.digest,
+        "reproduced": again.digest,
+        "same": registered.digest == again.digest,
+    }
+
+
+@contextmanager
+def _worktree(workspace: Workspace, commit: str) -> Iterator[Workspace]:
+    """A checkout of `commit` with its data, removed in the end."""
+    folder = Path(tempfile.mkdtemp(prefix="pawl-reproduce-"))
+    clean = folder / "workspace"
+    before = os.environ.get("PYTHONPATH")
+    try:
+        _run(workspace.root, "git", "worktree", "add", "--quiet", "--detach", str(clean), commit)
+        dvc = (sys.executable, "-m", "dvc")
+        cache = workspace.root / ".dvc" / "cache"
+        _run(clean, *dvc, "config", "--local", "cache.dir", str(cache))
+        tracked = [str(p.relative_to(clean)) for p in clean.rglob("*.dvc") if p.is_file()]
+        _run(clean, *dvc, "checkout", "--quiet", *tracked)
+        if (clean / "src" / "pawl").is_dir():
+            # A checkout of Pawl itself: that commit's code, not the installed one.
+            os.environ["PYTHONPATH"] = str(clean / "src")
+        yield Workspace(clean)
+    finally:
+        os.environ.pop("PYTHONPATH", None)
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
+        shutil.rmtree(folder, ignore_errors=True)
+        _run(workspace.root, "git", "worktree", "prune")
+
+
+def _run(folder: Path, *command: str) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UsageError(
+            f"`{' '.join(command[-4:])}` failed: {done.stderr.strip()[-300:]}",
+            rule="code, parameters and data of the version's commit are fetched with git and DVC",
+            remedy="`git fetch` and `dvc pull --all-commits` bring what is missing here",
+        )

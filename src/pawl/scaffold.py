@@ -1,0 +1,223 @@
+"""New workspaces and new tasks: `pawl init` and `pawl new`.
+
+A task is data and a section of `params.yaml`; nothing else of a workspace changes for it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pawl.base import find_base, load_tokenizer
+from pawl.data.inputs import parse_schema
+from pawl.data.read import read_examples
+from pawl.deploy import render
+from pawl.errors import ParamsError, UsageError
+from pawl.files import write_text
+from pawl.params import TASK_NAME, Base, Params, parse_params
+from pawl.prompt import completion_tokens, prompt_tokens
+from pawl.workspace import Workspace
+
+if TYPE_CHECKING:
+    from pawl.records import Example
+
+COPIED = ("dvc.yaml", "flows/retrain.py")
+WRITTEN = {
+    "params.yaml": "# One section a task; `pawl new TASK --data FILE` adds one.\ntasks: {}\n",
+    ".gitignore": "/.venv/\n/.pawl/\n/build/\n__pycache__/\n",
+    ".dvcignore": "# Nothing below these is data of this workspace.\n.venv\n.pawl\n",
+}
+# Lengths are rounded up to this, so that a slightly longer row tomorrow still fits.
+ROUND = 32
+
+
+@dataclass(frozen=True)
+class Sources:
+    """The files that a new task is made from, as the user named them."""
+
+    data: Path
+    schema: Path | None = None
+    prompt: Path | None = None
+    base: str | None = None
+
+
+def init(target: Path) -> Workspace:
+    """Make a workspace in `target`, which must not exist or be empty: git, DVC, flow, parameters.
+
+    Raises:
+        UsageError: the folder holds something already.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UsageError(
+            f"{target} holds something already",
+            rule="a new workspace starts in a new or empty folder",
+            remedy="name another folder; in a workspace, `pawl new TASK` adds a task",
+        )
+    target.mkdir(parents=True, exist_ok=True)
+    for name in COPIED:
+        write_text(target / name, _template(name).read_text(encoding="utf-8"))
+    write_text(target / "prefect.yaml", render(Params({})))
+    for name, text in WRITTEN.items():
+        write_text(target / name, text)
+    (target / "data").mkdir()
+    _run(["git", "init", "--quiet"], target)
+    dvc = [sys.executable, "-m", "dvc"]
+    _run([*dvc, "init", "--quiet"], target)
+    _run([*dvc, "config", "core.analytics", "false"], target)
+    return Workspace(target.resolve())
+
+
+def new_task(workspace: Workspace, task: str, sources: Sources) -> dict[str, Any]:
+    """Add a task: its files below `data/` (the rows tracked by DVC) and its params section.
+
+    All is read and checked before anything is written; the section is written last.
+
+    Returns:
+        The section as written.
+    """
+    params = workspace.params()
+    _free_name(task, params, workspace)
+    examples = read_examples(sources.data, str(sources.data))
+    copies = _copies(task, sources)
+    base = _base(sources.base, params, workspace)
+    section = _section(task, sources, base, examples, workspace)
+    text = _with_section(workspace.params_file.read_text(encoding="utf-8"), task, section)
+    parse_params(text, workspace.params_file.name)
+    try:
+        for name, source in copies.items():
+            (workspace.root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, workspace.root / name)
+        _run([sys.executable, "-m", "dvc", "add", "--quiet", f"data/{task}.jsonl"], workspace.root)
+        write_text(workspace.params_file, text)
+    except BaseException:
+        for name in copies:
+            (workspace.root / name).unlink(missing_ok=True)
+        raise
+    return section
+
+
+def _section(
+    task: str, sources: Sources, base: Base, examples: list[Example], workspace: Workspace
+) -> dict[str, Any]:
+    """A section whose lengths fit the rows, with the keys that people change most spelled out."""
+    tokenizer = load_tokenizer(find_base(base, workspace.root))
+    answers = [len(completion_tokens(tokenizer, e.completion)) for e in examples]
+    rows = [
+        len(prompt_tokens(tokenizer, e.messages)) + answer
+        for e, answer in zip(examples, answers, strict=True)
+    ]
+    section: dict[str, Any] = {"data": f"data/{task}.jsonl"}
+    if sources.schema:
+        section["schema"] = f"data/{task}.schema.json"
+    if sources.prompt:
+        section["prompt"] = f"data/{task}.prompt.md"
+    return section | {
+        "base": {"model": base.model, "revision": base.revision},
+        "check": {"min_rows": max(10, min(100, len(examples)))},
+        "split": {"salt": f"{task}-1", "dev": 0.08, "gate": 0.2},
+        "train": {
+            "rank": 16,
+            "epochs": 6,
+            "learning_rate": 0.002,
+            "batch_size": 16,
+            "max_length": _rounded(max(rows)),
+        },
+        "evaluate": {"shots": 4, "max_new_tokens": _rounded(max(answers))},
+        "gate": {"metric": "exact_match", "alpha": 0.05, "looks": 20},
+    }
+
+
+def _base(named: str | None, params: Params, workspace: Workspace) -> Base:
+    """The base named by the user, or the one that all tasks of the workspace share."""
+    if named is None:
+        shared = {(t.base.model, t.base.revision) for t in params.tasks.values()}
+        if len(shared) != 1:
+            raise UsageError(
+                "no base was named",
+                rule="a task is trained on one base",
+                remedy="name a hub id or a local folder: `--base MODEL`",
+            )
+        model, revision = shared.pop()
+        return Base(model, revision)
+    folder = Path(named)
+    if folder.is_dir():
+        folder = folder.resolve()
+        inside = folder.is_relative_to(workspace.root)
+        named = folder.relative_to(workspace.root).as_posix() if inside else str(folder)
+    return Base(named)
+
+
+def _free_name(task: str, params: Params, workspace: Workspace) -> None:
+    if not TASK_NAME.match(task):
+        raise UsageError(
+            f"the task name '{task}'",
+            rule=f"a task name matches {TASK_NAME.pattern}",
+            remedy="use lower-case letters, digits, '-' and '_'",
+        )
+    if task in params.tasks or (workspace.root / "data" / f"{task}.jsonl").exists():
+        raise UsageError(
+            f"the task '{task}' (or data/{task}.jsonl) is there already",
+            rule="`pawl new` never overwrites",
+            remedy="choose another name, or change its section in params.yaml",
+        )
+
+
+def _copies(task: str, sources: Sources) -> dict[str, Path]:
+    """Where each named file goes; each is read first, so that a bad one stops all."""
+    copies = {f"data/{task}.jsonl": sources.data}
+    for path, name in ((sources.schema, "schema.json"), (sources.prompt, "prompt.md")):
+        if path is None:
+            continue
+        if not path.is_file():
+            raise UsageError(f"{path} is not there", remedy="name a file that exists")
+        copies[f"data/{task}.{name}"] = path
+    if sources.schema:
+        parse_schema(sources.schema, str(sources.schema))
+    return copies
+
+
+def _with_section(text: str, task: str, section: dict[str, Any]) -> str:
+    """`params.yaml` with the section added, comments and order kept."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.comments import CommentedMap
+
+    yaml = YAML()
+    yaml.width = 100
+    document = yaml.load(text)
+    if not isinstance(document.get("tasks"), dict):
+        raise ParamsError("params.yaml has no `tasks:` mapping", remedy="add `tasks: {}`")
+    if not document["tasks"]:
+        document["tasks"] = CommentedMap()
+    # Through JSON, so that the section is plain values that round-trip writes in block style.
+    document["tasks"][task] = json.loads(json.dumps(section))
+    out = io.StringIO()
+    yaml.dump(document, out)
+    return out.getvalue()
+
+
+def _rounded(length: int) -> int:
+    return math.ceil(length * 1.1 / ROUND) * ROUND
+
+
+def _template(name: str) -> Path:
+    """A file that every workspace starts with: at the root of a checkout, or in the package."""
+    package = Path(__file__).parent
+    installed = package / "workspace_files" / name
+    return installed if installed.exists() else package.parents[1] / name
+
+
+def _run(command: list[str], folder: Path) -> None:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UsageError(
+            f"`{' '.join(command[-3:])}` failed: {done.stderr.strip()}",
+            rule="git and dvc make the workspace",
+            remedy="see what it says; `pawl doctor` checks both programs",
+        )

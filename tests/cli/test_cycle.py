@@ -1,0 +1,146 @@
+"""The main job from the command line: cycles, releases, exit codes, and errors that teach."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pawl.workspace import Workspace
+
+pytestmark = pytest.mark.server
+
+
+def pawl(workspace: Workspace, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user would, in the workspace."""
+    command = [sys.executable, "-m", "pawl", "-C", str(workspace.root), *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=500)
+
+
+def answer(workspace: Workspace, *words: str, code: int = 0) -> Any:
+    """The JSON that a command ends with."""
+    done = pawl(workspace, *words, "--json")
+    assert done.returncode == code, done.stderr[-3000:]
+    return json.loads(done.stdout)
+
+
+def edit(workspace: Workspace, old: str, new: str) -> None:
+    text = workspace.params_file.read_text(encoding="utf-8")
+    assert old in text
+    workspace.params_file.write_text(text.replace(old, new), encoding="utf-8")
+
+
+def test_a_cycle_judges_and_releases_and_the_record_answers_for_it(
+    quick_workspace: Workspace,
+) -> None:
+    # A metric that one short epoch reaches and the bare base does not.
+    edit(quick_workspace, "epochs: 1", "epochs: 3")
+    edit(quick_workspace, "metric: exact_match", "metric: schema_valid")
+    first = answer(quick_workspace, "run", "tickets")
+    assert first["verdict"] == "promote", first["reasons"]
+    assert first["candidate"]["version"] == first["champion"]["version"] == 1
+    assert {"candidate", "zero-shot", "few-shot"} <= set(first["scores"])
+    assert set(first["rows"]) == {"train", "dev", "gate"}
+
+    again = answer(quick_workspace, "run", "tickets")
+    assert again["verdict"] == "unchanged"
+    assert again["champion"]["version"] == 1
+
+    edit(quick_workspace, "epochs: 3", "epochs: 3\n      seed: 18")
+    second = answer(quick_workspace, "run", "tickets", code=3)
+    assert second["verdict"] == "reject", second["reasons"]
+    assert second["candidate"]["version"] == 2
+    assert second["champion"]["version"] == 1
+    assert "champion" in second["scores"]
+
+    refused = pawl(quick_workspace, "promote", "tickets", "2", "--reason", "I like it")
+    assert refused.returncode == 2
+    assert "--override" in refused.stderr
+    answer(quick_workspace, "promote", "tickets", "2", "--reason", "I like it", "--override")
+    answer(quick_workspace, "rollback", "tickets", "--reason", "it was no better")
+    history = answer(quick_workspace, "history", "tickets")
+    assert [(e["kind"], e["version"]) for e in history] == [
+        ("first", 1), ("override", 2), ("rollback", 1),
+    ]  # fmt: skip
+    assert all(entry["when"] and entry["who"] and entry["why"] for entry in history)
+
+    status = answer(quick_workspace, "status", "tickets")
+    assert status["champion"]["version"] == 1
+    assert status["last"]["verdict"] == "reject"
+    assert status["looks"] == {"used": 2, "of": 3}
+    assert answer(quick_workspace, "compare", "tickets", "1", "2")["versions"] == [1, 2]
+    (said,) = answer(quick_workspace, "predict", "tickets", "Where is my parcel AB-12345?")
+    assert said["answer"]
+    plan = answer(quick_workspace, "plan", "tickets")
+    assert plan["rows"] == second["rows"]
+
+
+def test_data_that_breaks_a_rule_ends_in_exit_code_5_and_keeps_the_champion(
+    quick_workspace: Workspace,
+) -> None:
+    rows = quick_workspace.root / "data" / "tickets.jsonl"
+    kept = rows.read_bytes()
+    rows.unlink()
+    rows.write_bytes(kept + b'{"prompt": "x"}\n')
+    cycle = answer(quick_workspace, "run", "tickets", code=5)
+    assert cycle["verdict"] == "invalid"
+    assert "data/tickets.jsonl:161: 'completion' is missing" in cycle["reasons"][0]
+    assert cycle["candidate"]["version"] is None
+    assert not quick_workspace.files("tickets").adapter.exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("run", "tickts"), 2, "did you mean 'tickets'?"),
+        (("status",), 2, "Missing argument"),
+        (("promote", "tickets", "7", "--reason", "r"), 2, "7"),
+        (("rollback", "tickets", "--reason", "r"), 2, "no champion"),
+        (("new", "tickets", "--data", "data/tickets.jsonl"), 2, "there already"),
+        (("new", "Odd Name", "--data", "data/tickets.jsonl"), 2, "a task name matches"),
+        (("new", "other", "--data", "dvc.yaml"), 5, "dvc.yaml:1: not JSON"),
+        (("init", "data"), 2, "holds something already"),
+        (("frobnicate",), 2, "No such command"),
+    ],
+)
+def test_bad_input_says_what_to_do_and_leaves_no_trace(
+    quick_workspace: Workspace, words: tuple[str, ...], code: int, says: str
+) -> None:
+    before = sorted(p for p in quick_workspace.root.rglob("*") if ".pawl" not in p.parts)
+    done = pawl(quick_workspace, *words)
+    assert done.returncode == code, done.stderr
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    after = sorted(p for p in quick_workspace.root.rglob("*") if ".pawl" not in p.parts)
+    assert after == before
+
+
+def test_a_base_that_is_not_there_is_an_error_that_says_so(quick_workspace: Workspace) -> None:
+    text = quick_workspace.params_file.read_text(encoding="utf-8")
+    line = next(part for part in text.split("\n") if "model:" in part)
+    edit(quick_workspace, line.strip(), "model: someone/not-cached-here")
+    done = pawl(quick_workspace, "run", "tickets")
+    assert done.returncode == 1
+    assert "not in the local cache" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_outside_a_workspace_every_command_says_how_to_get_one(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "pawl", "-C", str(tmp_path), "status", "tickets"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "pawl init DIR" in done.stderr
+
+
+def test_a_new_workspace_is_whole_and_its_dvc_yaml_is_this_repositorys(
+    quick_workspace: Workspace,
+) -> None:
+    root = Path(__file__).parents[2]
+    for name in ("dvc.yaml", "flows/retrain.py"):
+        assert (quick_workspace.root / name).read_bytes() == (root / name).read_bytes()
+    assert (quick_workspace.root / "data" / "tickets.jsonl.dvc").exists()
+    assert (quick_workspace.root / ".git").is_dir()

@@ -1,0 +1,53 @@
+"""Fixtures that tests of several rooms share: a real workspace on the real tiny base."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from pawl.scaffold import Sources, init, new_task
+from pawl.workspace import Workspace
+
+ROOT = Path(__file__).parents[1]
+BASE = ROOT / "base" / "tiny"
+SNIPS = ROOT.parent / "shared" / "data" / "snips"
+ROWS = 160
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(scope="session")
+def base_folder() -> Path:
+    """The tiny base; `make data` brings it."""
+    assert (BASE / "config.json").exists(), "base/tiny is not there: run `make data`"
+    return BASE
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory, base_folder: Path) -> Path:
+    """A workspace made as a user makes one, with few rows and one short epoch."""
+    folder = tmp_path_factory.mktemp("template")
+    rows = folder / "rows.jsonl"
+    with (ROOT / "examples" / "tickets" / "v1.jsonl").open("rb") as file:
+        rows.write_bytes(b"".join(itertools.islice(file, ROWS)))
+    workspace = init(folder / "workspace")
+    schema = ROOT / "data" / "tickets.schema.json"
+    new_task(workspace, "tickets", Sources(rows, schema=schema, base=str(base_folder)))
+    text = workspace.params_file.read_text(encoding="utf-8")
+    text = text.replace("epochs: 6", "epochs: 1").replace("looks: 20", "looks: 3, min_rows: 5")
+    assert "epochs: 1" in text
+    text = text.replace("      looks: 3, min_rows: 5", "      looks: 3\n      min_rows: 5")
+    workspace.params_file.write_text(text, encoding="utf-8")
+    return workspace.root
+
+
+@pytest.fixture
+def quick_workspace(template: Path, tmp_path: Path) -> Workspace:
+    """A fresh copy of a workspace with the task `tickets`, whose cycle takes about a minute."""
+    root = tmp_path / "workspace"
+    shutil.copytree(template, root, symlinks=True)
+    return Workspace(root)
