@@ -7,6 +7,7 @@ safetensors are read, and code from a model folder is never run.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,6 +82,8 @@ def load_base(folder: Path, *, seed: int = 0) -> PreTrainedModel:
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
+    # At import it asks for the package `kernels`, which would fetch code from the hub.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     torch.manual_seed(seed)
     compute = torch.bfloat16 if torch.cuda.is_available() else torch.float32
     config = BitsAndBytesConfig(

@@ -172,5 +172,7 @@ def quiet_environment(workspace: Workspace) -> dict[str, str]:
         # Threads that spin while they wait starve each other on a machine that does other work too.
         "OMP_WAIT_POLICY": "PASSIVE",
         "TRANSFORMERS_VERBOSITY": "error",
+        # The libraries warn each other of what they will change; no user can act on it.
+        "PYTHONWARNINGS": "ignore::FutureWarning,ignore::DeprecationWarning",
     }
     return {key: os.environ.get(key, value) for key, value in defaults.items()}

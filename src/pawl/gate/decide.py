@@ -38,7 +38,7 @@ def decide(evidence: Evidence, policy: Gate, *, parents: dict[str, str]) -> Verd
     return Verdict(
         task=report.task,
         decision="invalid" if broken else _decision(findings),
-        reasons=tuple(broken or [f.says for f in findings]),
+        reasons=(*(broken or [f.says for f in findings]), *_left_out(evidence)),
         candidate=report.candidate,
         champion=report.champion,
         look=report.look,
@@ -100,6 +100,12 @@ def _beaten(c: Comparison, rows: int) -> Finding:
     more = more_rows(c.wins, c.losses, rows, level=c.level)
     settle = f"; about {more} more gate rows would settle it" if more else ""
     return Finding(False, False, f"may be better than {c.against} by luck: {figures}{settle}")
+
+
+def _left_out(evidence: Evidence) -> list[str]:
+    """Contenders that could not be measured: a champion that never met them should say so."""
+    skipped = evidence.report.skipped
+    return [f"{name} could not be measured: {why}" for name, why in sorted(skipped.items())]
 
 
 def _floors(evidence: Evidence, policy: Gate) -> list[Finding]:

@@ -96,7 +96,7 @@ def fit(
         TrainError: a loss or gradient norm was not a finite number; names the step.
     """
     import torch
-    from transformers import Trainer, TrainingArguments
+    from transformers import PrinterCallback, Trainer, TrainingArguments
 
     curve = Curve()
     cuda = torch.cuda.is_available()
@@ -122,6 +122,7 @@ def fit(
             logging_nan_inf_filter=False,
             save_strategy="no",
             report_to=[],
+            disable_tqdm=True,
             dataloader_pin_memory=cuda,
             remove_unused_columns=False,
             label_names=["labels"],
@@ -134,6 +135,7 @@ def fit(
             data_collator=partial(padded, pad=int(tokenizer.pad_token_id)),
             callbacks=[curve_callback(curve)],
         )
+        trainer.remove_callback(PrinterCallback)
         start = time.perf_counter()
         trainer.train()
         seconds = time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""What training reports while it runs: the curve, and a stop at the first number that is none."""
+"""What training reports while it runs: curve, progress, a stop at the first number that is none."""
 
 from __future__ import annotations
 
@@ -32,10 +32,17 @@ class Curve:
 
 
 def curve_callback(curve: Curve) -> TrainerCallback:
-    """A Trainer callback that fills `curve` and stops on a loss or gradient that is not finite."""
+    """A Trainer callback: fills `curve`, shows a bar with the time left, stops on NaN or infinity.
+
+    It takes the place of the Trainer's own printing.
+    """
+    from tqdm import tqdm
     from transformers import TrainerCallback
 
     class Watch(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
+        def on_train_begin(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
+            self.bar = tqdm(total=state.max_steps, desc="train", unit="step")
+
         def on_log(self, _args: Any, state: Any, _control: Any, **more: Any) -> None:
             logs: dict[str, Any] = more.get("logs") or {}
             point = {name: float(logs[name]) for name in NAMES if name in logs}
@@ -50,6 +57,13 @@ def curve_callback(curve: Curve) -> TrainerCallback:
                     remedy="lower `train.learning_rate`, or look for broken rows in that batch",
                 )
             curve.points.append(point)
+            self.bar.set_postfix(loss=f"{point['loss']:.3f}")
+
+        def on_step_end(self, _args: Any, state: Any, _control: Any, **_: Any) -> None:
+            self.bar.update(state.global_step - self.bar.n)
+
+        def on_train_end(self, *_args: Any, **_: Any) -> None:
+            self.bar.close()
 
     return Watch()
 
