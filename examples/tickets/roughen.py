@@ -11,7 +11,7 @@ EMOJI: tuple[str, ...] = ("🙂", "😞", "😡", "🙏", "😕", "👍", "😅"
 
 
 def roughen(rng: random.Random, text: str) -> str:
-    """Add typos, lost punctuation, one case throughout and emoji, each to some messages."""
+    """Add typos, lost punctuation, lower case, a shouted sentence and emoji, each to some."""
     if rng.random() < 0.5:
         text = TYPO_WORD.sub(lambda match: _maybe_typo(rng, match[0]), text)
     if rng.random() < 0.2:
@@ -22,10 +22,18 @@ def roughen(rng: random.Random, text: str) -> str:
     if style < 0.18:
         text = text.lower()
     elif style < 0.24:
-        text = text.upper()
+        text = _shout(rng, text)
     if rng.random() < 0.1:
         text = f"{text} {rng.choice(EMOJI)}"
     return text
+
+
+def _shout(rng: random.Random, text: str) -> str:
+    """One sentence in capitals: few people hold the key down for a whole letter."""
+    sentences = re.split(r"(?<=[.!?]) ", text)
+    at = rng.randrange(len(sentences))
+    sentences[at] = sentences[at].upper()
+    return " ".join(sentences)
 
 
 def _maybe_typo(rng: random.Random, word: str) -> str:

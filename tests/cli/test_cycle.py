@@ -50,7 +50,8 @@ def test_a_cycle_judges_and_releases_and_the_record_answers_for_it(
     assert again["verdict"] == "unchanged"
     assert again["champion"]["version"] == 1
 
-    edit(quick_workspace, "epochs: 3", "epochs: 3\n      seed: 18")
+    # So small a rate learns next to nothing: that candidate cannot be better.
+    edit(quick_workspace, "learning_rate: 0.002", "learning_rate: 0.000001")
     second = answer(quick_workspace, "run", "tickets", code=3)
     assert second["verdict"] == "reject", second["reasons"]
     assert second["candidate"]["version"] == 2

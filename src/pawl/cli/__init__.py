@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import sys
 
-import click
-
 from pawl.cli import cycles, machine, releases  # importing them adds their commands
 from pawl.cli.app import app
-from pawl.errors import PawlError, UsageError
+from pawl.errors import PawlError
 
 __all__ = ["cycles", "machine", "main", "releases"]
 
@@ -20,14 +18,7 @@ __all__ = ["cycles", "machine", "main", "releases"]
 def main() -> None:
     """Run the command line; expected errors print without a traceback."""
     try:
-        code = app(standalone_mode=False)
+        app()
     except PawlError as error:
         print(f"error: {error}", file=sys.stderr)
-        code = error.exit_code
-    except click.ClickException as error:
-        error.show()
-        code = UsageError.exit_code
-    except (KeyboardInterrupt, click.Abort):
-        print("stopped; nothing half-written stays behind", file=sys.stderr)
-        code = 130
-    sys.exit(code)
+        sys.exit(error.exit_code)

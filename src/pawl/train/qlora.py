@@ -110,12 +110,15 @@ def fit(
             lr_scheduler_type="cosine",
             warmup_steps=WARMUP,
             weight_decay=0.0,
+            # A few hundred steps: the default of 0.999 would remember the first ones to the end.
+            adam_beta2=0.99,
             seed=params.seed,
             data_seed=params.seed,
             bf16=cuda,
             use_cpu=not cuda,
-            # Rows of like length share a batch: about a third fewer padding tokens.
-            train_sampling_strategy="group_by_length",
+            # Not "group_by_length": it sorts each 50 batches from long to short, and where length
+            # tells of the label the model then learns the order instead.
+            train_sampling_strategy="random",
             logging_steps=LOG_EVERY,
             logging_first_step=True,
             # The default swallows NaN losses and shows the last good one instead.
