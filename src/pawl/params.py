@@ -10,7 +10,7 @@ import dataclasses
 import re
 from dataclasses import field
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from zoneinfo import available_timezones
 
 import yaml
@@ -20,10 +20,10 @@ from pydantic.dataclasses import dataclass
 from pawl.errors import ParamsError, nearest
 
 TASK_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,39}$")
-METRICS = ("exact_match", "json_valid", "schema_valid", "field_accuracy")
 STRICT = ConfigDict(extra="forbid")
 
 Metric = Literal["exact_match", "json_valid", "schema_valid", "field_accuracy"]
+METRICS: tuple[str, ...] = get_args(Metric)
 Share = Annotated[float, Field(gt=0, lt=0.5)]
 Rate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
