@@ -34,12 +34,26 @@ def edit(workspace: Workspace, old: str, new: str) -> None:
     workspace.params_file.write_text(text.replace(old, new), encoding="utf-8")
 
 
+def git(workspace: Workspace, *words: str) -> str:
+    who = ("-c", "user.name=A tester", "-c", "user.email=tester@example.org")
+    command = ["git", *who, *words]
+    return subprocess.run(
+        command, cwd=workspace.root, capture_output=True, text=True, check=True
+    ).stdout
+
+
+def commit(workspace: Workspace) -> None:
+    git(workspace, "add", "--all")
+    git(workspace, "commit", "--quiet", "--message", "the task")
+
+
 def test_a_cycle_judges_and_releases_and_the_record_answers_for_it(
     quick_workspace: Workspace,
 ) -> None:
     # A metric that one short epoch reaches and the bare base does not.
     edit(quick_workspace, "epochs: 1", "epochs: 3")
     edit(quick_workspace, "metric: exact_match", "metric: schema_valid")
+    commit(quick_workspace)
     first = answer(quick_workspace, "run", "tickets")
     assert first["verdict"] == "promote", first["reasons"]
     assert first["candidate"]["version"] == first["champion"]["version"] == 1
@@ -78,6 +92,15 @@ def test_a_cycle_judges_and_releases_and_the_record_answers_for_it(
     assert said["answer"]
     plan = answer(quick_workspace, "plan", "tickets")
     assert plan["rows"] == second["rows"]
+
+    # Version 1 from its own commit, though the parameters here are those of version 2 by now.
+    again = answer(quick_workspace, "reproduce", "tickets", "1")
+    assert again["same"], again
+    trees = git(quick_workspace, "worktree", "list")
+    assert len(trees.splitlines()) == 1, "the clean worktree was left behind"
+    refused = pawl(quick_workspace, "reproduce", "tickets", "2")
+    assert refused.returncode == 2
+    assert "-dirty" in refused.stderr
 
 
 def test_data_that_breaks_a_rule_ends_in_exit_code_5_and_keeps_the_champion(
