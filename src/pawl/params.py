@@ -9,12 +9,10 @@ from __future__ import annotations
 import dataclasses
 import re
 from dataclasses import field
-from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
-import yaml
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
 from pawl.errors import ParamsError, nearest
@@ -22,16 +20,38 @@ from pawl.errors import ParamsError, nearest
 TASK_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,39}$")
 STRICT = ConfigDict(extra="forbid")
 
-Metric = Literal["exact_match", "json_valid", "schema_valid", "field_accuracy"]
-METRICS: tuple[str, ...] = get_args(Metric)
+# What a row can be measured by. Of those that RISE more is better and values lie in [0, 1]; of
+# those that FALL less is better and values are 0 or more. What they mean: docs/params.md.
+RISE = (
+    "exact_match", "json_valid", "schema_valid", "json_equal", "field_accuracy", "field_f1",
+    "regex_match", "enum_valid",
+)  # fmt: skip
+FALL = ("char_error", "perplexity", "output_tokens", "seconds")
+METRICS = (*RISE, *FALL)
+FUNCTION = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
 Share = Annotated[float, Field(gt=0, lt=0.5)]
 Rate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Margin = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 def _known_timezone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError(f"'{name}' is no IANA time zone; {nearest(name, available_timezones())}")
     return name
+
+
+def _function(name: str) -> str:
+    if not FUNCTION.match(name):
+        raise ValueError(f"'{name}' is not `module:function`")
+    return name
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except re.error as error:
+        raise ValueError(f"'{text}' is no regular expression: {error}") from error
+    return text
 
 
 def _five_fields(cron: str) -> str:
@@ -57,11 +77,19 @@ class Check:
 
 @dataclass(frozen=True, config=STRICT)
 class Split:
-    """Shares of the held-out splits; `salt` decides, with a row's prompt, where the row goes."""
+    """Shares of the held-out splits; `salt` decides, with a row's prompt, where the row goes.
+
+    `group_by` and `slice_by` name a further key of the data's rows: rows of one group (a customer,
+    a conversation) share a side; each slice is guarded by itself. Train rows whose prompts share
+    `near` of their shingles (Jaccard) with a held-out row are near-copies and left out.
+    """
 
     salt: Annotated[str, Field(min_length=1)]
     dev: Share = 0.08
     gate: Share = 0.2
+    group_by: str | None = None
+    slice_by: str | None = None
+    near: Annotated[float, Field(gt=0, le=1)] = 0.9
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -79,29 +107,64 @@ class Train:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Endpoint:
+    """An OpenAI-compatible server to compare with; the key is read from the variable `key_env`."""
+
+    url: Annotated[str, Field(pattern=r"^https?://")]
+    model: Annotated[str, Field(min_length=1)]
+    key_env: str | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
 class Evaluate:
-    """How contenders answer: greedy decoding, batched; `shots` examples for the k-shot baseline."""
+    """How contenders answer: greedy decoding, batched; `shots` examples for the k-shot baseline.
+
+    `scorers` maps a metric of your own to `module:function`, `regex` is what `regex_match` asks of
+    an answer. `bases` and `endpoints` add baselines by name: another base, or a server.
+    """
 
     shots: Annotated[int, Field(ge=1, le=64)] = 4
     max_new_tokens: Annotated[int, Field(ge=1)] = 64
     batch_size: Annotated[int, Field(ge=1)] = 64
+    regex: Annotated[str, AfterValidator(_pattern)] | None = None
+    scorers: dict[str, Annotated[str, AfterValidator(_function)]] = field(default_factory=dict)
+    bases: dict[str, Base] = field(default_factory=dict)
+    endpoints: dict[str, Endpoint] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=STRICT)
 class Gate:
     """The promotion policy.
 
-    `alpha` is the chance of a false promotion over the whole life of the gate split; each of its
-    `looks` spends an equal part. `floors` must be reached by a first champion; `guards` may fall
-    behind the champion by at most the stated margin (both in shares of 1).
+    `alpha` is the chance of a false promotion over the whole life of the gate split, spent over
+    `looks` looks, evenly or more of it on the first ones (`spending`). `floors` must be reached by
+    a first champion; `guards` may fall behind the champion by at most the stated margin (in the
+    metric's own unit), `slices` is that margin for `metric` within each slice, and `forgetting`
+    the share by which the adapter may raise the base's perplexity of a general text.
     """
 
-    metric: Metric = "exact_match"
+    metric: str = "exact_match"
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     looks: Annotated[int, Field(ge=1, le=1000)] = 20
+    spending: Literal["even", "front"] = "even"
     min_rows: Annotated[int, Field(ge=1)] = 30
-    floors: dict[Metric, Rate] = field(default_factory=dict)
-    guards: dict[Metric, Rate] = field(default_factory=dict)
+    floors: dict[str, Rate] = field(default_factory=dict)
+    guards: dict[str, Margin] = field(default_factory=dict)
+    slices: Rate | None = None
+    forgetting: Margin | None = None
+    disclosure: Literal["full", "sealed"] = "full"
+
+
+@dataclass(frozen=True, config=STRICT)
+class Cost:
+    """What things cost, in one currency: a million prompt and output tokens, an hour of training.
+
+    With them the verdict says after how many calls a training has paid for itself.
+    """
+
+    prompt_tokens: Annotated[float, Field(ge=0)]
+    output_tokens: Annotated[float, Field(ge=0)]
+    train_hour: Annotated[float, Field(ge=0)]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -129,6 +192,7 @@ class Task:
     schema: str | None = None
     prompt: str | None = None
     schedule: Schedule | None = None
+    cost: Cost | None = None
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -148,121 +212,6 @@ class Params:
         return self.tasks[name]
 
 
-def read_params(path: Path) -> Params:
-    """Read and check `params.yaml`.
-
-    Raises:
-        ParamsError: unreadable YAML, a repeated or unknown key, a value out of range; the message
-            names the file and the line.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise _unreadable(path.name, error) from error
-    return parse_params(text, path.name)
-
-
-def parse_params(text: str, source: str) -> Params:
-    """Check the text of a `params.yaml`; `source` is how messages name it. Raises as above."""
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise _unreadable(source, error) from error
-    _refuse_repeats(node, source)
-    try:
-        params: Params = TypeAdapter(Params).validate_python(value)
-    except ValidationError as error:
-        raise _taught(error, node, source) from error
-    for name in params.tasks:
-        if not TASK_NAME.match(name):
-            raise ParamsError(
-                f"{source}:{_line(node, ('tasks', name))}: task name '{name}'",
-                rule=f"a task name matches {TASK_NAME.pattern}",
-                remedy="use lower-case letters, digits, '-' and '_'",
-            )
-    return params
-
-
 def as_json(section: Any) -> dict[str, Any]:
     """A section of the parameters as plain JSON values (defaults spelled out)."""
     return dataclasses.asdict(section)
-
-
-def _unreadable(source: str, error: Exception) -> ParamsError:
-    return ParamsError(
-        f"{source} cannot be read: {' '.join(str(error).split())}",
-        rule="params.yaml is UTF-8 YAML with a `tasks:` mapping",
-        remedy="mend the line named, or start again with `pawl init`",
-    )
-
-
-def _taught(error: ValidationError, node: yaml.Node | None, name: str) -> ParamsError:
-    # A misspelt key is both unknown and missing; the unknown one is what a person can mend.
-    unknown = ("unexpected_keyword_argument", "extra_forbidden")
-    first = min(error.errors(), key=lambda e: e["type"] not in unknown)
-    path = tuple(part for part in first["loc"] if part != "[key]")
-    place = f"{name}:{_line(node, path)}: {'.'.join(map(str, path))}"
-    if first["type"] in unknown:
-        return ParamsError(
-            f"{place} is no known key",
-            rule="unknown keys are refused, so that a typing error is never a silent default",
-            remedy=nearest(str(path[-1]), _keys_at(path[:-1])),
-        )
-    if first["type"] in ("missing", "missing_argument"):
-        return ParamsError(f"{place} is missing", rule="this key has no default", remedy="add it")
-    known = METRICS if "'exact_match'" in first["msg"] else ()
-    return ParamsError(
-        f"{place} = {first['input']!r}",
-        rule=first["msg"],
-        remedy=nearest(str(first["input"]), known) if known else "change the value",
-    )
-
-
-def _keys_at(path: tuple[Any, ...]) -> list[str]:
-    """The keys that the section at `path` knows; task names under `tasks` are free."""
-    section: Any = Params
-    for part in path[:1] + path[2:]:
-        section = Task if part == "tasks" else _SECTIONS.get(str(part), Task)
-    return [f.name for f in dataclasses.fields(section)]
-
-
-_SECTIONS: dict[str, Any] = {
-    "base": Base,
-    "check": Check,
-    "split": Split,
-    "train": Train,
-    "evaluate": Evaluate,
-    "gate": Gate,
-    "schedule": Schedule,
-}
-
-
-def _line(node: yaml.Node | None, path: tuple[Any, ...]) -> int:
-    """The 1-based line of the deepest part of `path` that stands in the YAML."""
-    line = 1
-    for part in path:
-        if not isinstance(node, yaml.MappingNode):
-            break
-        for key, value in node.value:
-            if key.value == str(part):
-                line, node = key.start_mark.line + 1, value
-                break
-        else:
-            break
-    return line
-
-
-def _refuse_repeats(node: yaml.Node | None, name: str) -> None:
-    if not isinstance(node, yaml.MappingNode):
-        return
-    seen: set[str] = set()
-    for key, value in node.value:
-        if key.value in seen:
-            raise ParamsError(
-                f"{name}:{key.start_mark.line + 1}: the key '{key.value}' stands twice",
-                rule="YAML would silently keep the last one",
-                remedy="remove one of them",
-            )
-        seen.add(key.value)
-        _refuse_repeats(value, name)

@@ -35,13 +35,32 @@ class Example:
     """One row: what the model sees and what it shall answer.
 
     `key` is the hash of the normalised messages: rows with the same question share it, and it
-    decides the split. `id` is the row's own name in the data file.
+    decides the split. `id` is the row's own name in the data file. `fields` are the row's further
+    keys, as text: what `split.group_by` and `split.slice_by` name.
     """
 
     id: str
     key: str
     messages: tuple[Message, ...]
     completion: str
+    fields: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class KnownRow:
+    """A held-out row that the ledger's store remembers, with the answer that it was first given.
+
+    `lineage` names the split that it was dealt to (task and salt), `look` is the number of that
+    lineage's look at which it was first held out.
+    """
+
+    key: str
+    id: str
+    split: Literal["dev", "gate"]
+    messages: tuple[Message, ...]
+    completion: str
+    lineage: str
+    look: int
 
 
 @dataclass(frozen=True)
@@ -118,16 +137,25 @@ class Champion:
 
 @dataclass(frozen=True)
 class Look:
-    """One reserved use of the gate split; `question` is what it was reserved for."""
+    """One reserved use of the gate split; `question` is what it was reserved for.
+
+    `level` is what p must fall below in this look. Gate rows that were known before the look
+    `since` belong to a budget that is used up and are not judged on again.
+    """
 
     number: int
     of: int
     question: str
+    level: float
+    since: int = 1
 
 
 @dataclass(frozen=True)
 class Score:
-    """One contender's answer to one held-out row; `values` maps metric to a value in [0, 1]."""
+    """One contender's answer to one held-out row; `values` maps metric to value.
+
+    Rows with the same `group` are no independent evidence; `slice` is guarded by itself.
+    """
 
     id: str
     key: str
@@ -135,6 +163,8 @@ class Score:
     split: Literal["dev", "gate"]
     output: str
     values: dict[str, float]
+    group: str | None = None
+    slice: str | None = None
 
 
 @dataclass(frozen=True)

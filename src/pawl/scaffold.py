@@ -21,7 +21,8 @@ from pawl.data.read import read_examples
 from pawl.deploy import render
 from pawl.errors import ParamsError, UsageError
 from pawl.files import write_text
-from pawl.params import TASK_NAME, Base, Params, parse_params
+from pawl.params import TASK_NAME, Base, Params
+from pawl.paramsfile import parse_params
 from pawl.prompt import completion_tokens, prompt_tokens
 from pawl.workspace import Workspace
 

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pawl.errors import UsageError
-from pawl.params import Params, Task, read_params
+from pawl.params import Params, Task
+from pawl.paramsfile import read_params
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,11 @@ class TaskFiles:
     @property
     def check(self) -> Path:
         return self.root / "check"
+
+    @property
+    def known(self) -> Path:
+        """The flow's snapshot of the held-out rows that the ledger's store remembers."""
+        return self.root / "known.jsonl"
 
     @property
     def splits(self) -> Path:

@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from pawl.deploy import deploy, render
-from pawl.params import read_params
+from pawl.paramsfile import read_params
 from pawl.registry.history import history, status
 from pawl.registry.store import open_store
 from pawl.workspace import Workspace, quiet_environment

@@ -30,7 +30,7 @@ def evidence(**answers: Sequence[float]) -> Evidence:
     ]
     champion = Champion(3, "digest") if "champion" in answers else Champion()
     report = EvalReport(
-        "t", "base", "candidate", champion, Look(1, 20, "q"), "gate", 0, (), {}, "scores"
+        "t", "base", "candidate", champion, Look(1, 20, "q", 0.0025), "gate", 0, (), {}, "scores"
     )
     return Evidence(report, tuple(scores), {"gate": len(answers["candidate"])})
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pawl.errors import ParamsError
-from pawl.params import parse_params, read_params
+from pawl.paramsfile import parse_params, read_params
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "params.yaml").read_text(encoding="utf-8")
@@ -28,6 +28,11 @@ def test_the_projects_own_parameters_are_valid() -> None:
         ("rank: 16", "rank: 0", "greater than or equal to 1"),
         ("learning_rate: 0.0025", "learning_rate: -1", "greater than 0"),
         ("exact_match: 0.1", "exact_match: 1.2", "less than or equal to 1"),
+        ("exact_match: 0.1", "char_error: 0.1", "under `guards`"),
+        ("{schema_valid: 0.02}", "{schema_valid: -1}", "greater than or equal to 0"),
+        ("shots: 4", "scorers: {exact_match: a:b}, shots: 4", "call it 'my_exact_match'"),
+        ("shots: 4", "scorers: {mine: a.b}, shots: 4", "module:function"),
+        ("shots: 4", "regex: '(', shots: 4", "no regular expression"),
         ("Europe/Berlin", "Europe/Berlim", "did you mean 'Europe/Berlin'?"),
         ('cron: "0 3 * * *"', 'cron: "0 3"', "five fields"),
         ("rank: 16", "rank: 16\n      rank: 32", "stands twice"),

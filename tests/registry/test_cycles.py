@@ -120,7 +120,7 @@ def test_a_verdict_on_another_adapter_is_refused(bench: Bench) -> None:
     assert versions(bench.store, TASK) == ()
 
 
-@pytest.mark.parametrize("look", [None, Look(1, 20, "made up")])
+@pytest.mark.parametrize("look", [None, Look(1, 20, "made up", 0.0025)])
 def test_a_promotion_without_a_reserved_look_is_refused(bench: Bench, look: Look | None) -> None:
     bench.train(1)
     bench.judge("promote", Champion(), look)

@@ -43,7 +43,12 @@ def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
             new=None,
             who=author(workspace),
             why=f"to judge adapter {read_adapter(workspace.files(task).adapter).digest[:12]}",
-            details={"lineage": split, "question": question, "of": of},
+            details={
+                "lineage": split,
+                "question": question,
+                "of": of,
+                "level": section.gate.alpha / of,
+            },
         )
         # Somebody else may have taken the last one, or asked the same, in between: fold again.
         look = _find(read_state(store, task), split, question)
@@ -67,7 +72,8 @@ def _find(state: State, split: str, question: str) -> Look | None:
     asked: tuple[Entry, ...] = state.looks.get(split, ())
     for number, entry in enumerate(asked, start=1):
         if entry.details["question"] == question:
-            return Look(number, int(entry.details["of"]), question)
+            details = entry.details
+            return Look(number, int(details["of"]), question, level=float(details["level"]))
     return None
 
 
