@@ -8,9 +8,20 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest
+from scipy.stats import binomtest, permutation_test
 
-from pawl.gate.stats import mcnemar_p, more_rows, paired_p, power, rows_needed, smallest_gain
+from pawl.gate.stats import (
+    Units,
+    better_p,
+    interval,
+    mcnemar_p,
+    more_rows,
+    power,
+    rows_needed,
+    sign_flip_p,
+    smallest_gain,
+    units,
+)
 
 
 @given(st.integers(0, 60), st.integers(0, 60))
@@ -22,10 +33,70 @@ def test_mcnemar_is_the_exact_binomial_test_on_the_rows_that_differ(wins: int, l
     assert mcnemar_p(wins, losses) == pytest.approx(expected)
 
 
+def rows(*gain: float) -> Units:
+    return units(gain, [None] * len(gain))
+
+
 def test_sign_flips_of_few_graded_rows_are_counted_exactly() -> None:
     # All five differences favour the candidate: one of 2^5 flips is as large.
-    assert paired_p([0.9, 0.8, 0.7, 0.6, 0.5], [0.1] * 5) == pytest.approx(1 / 32)
-    assert paired_p([0.5, 0.5], [0.5, 0.5]) == 1.0
+    assert better_p(rows(0.8, 0.7, 0.6, 0.5, 0.4), level=0.01) == pytest.approx(1 / 32)
+    assert better_p(rows(0.0, 0.0), level=0.01) == 1.0
+
+
+@given(st.lists(st.floats(-1, 1).map(lambda v: round(v, 3)), min_size=2, max_size=9))
+def test_sign_flips_agree_with_scipys_permutation_test(gain: list[float]) -> None:
+    if not any(gain):
+        return
+    found = permutation_test(
+        (np.array(gain), np.zeros(len(gain))),
+        lambda x, y, axis: np.mean(x - y, axis=axis),
+        permutation_type="samples",
+        alternative="greater",
+        vectorized=True,
+    )
+    # scipy swaps rows that do not differ as well, which changes no share.
+    assert sign_flip_p(np.array(gain)) == pytest.approx(found.pvalue, abs=1e-6)
+
+
+def test_drawn_sign_flips_come_close_to_the_exact_binomial() -> None:
+    gain = np.repeat([1.0, -1.0], [26, 10])
+    assert sign_flip_p(gain) == pytest.approx(mcnemar_p(26, 10), abs=0.002)
+    assert sign_flip_p(np.ones(200)) == pytest.approx(1 / 20_001), "never 0"
+
+
+def test_rows_of_one_group_count_as_one_piece_of_evidence() -> None:
+    alone = better_p(units([1.0] * 10, [None] * 10), level=0.01)
+    grouped = better_p(units([1.0] * 10, ["a"] * 5 + ["b"] * 5), level=0.01)
+    assert (alone, grouped) == (pytest.approx(1 / 1024), pytest.approx(1 / 4))
+
+
+def test_grouped_rows_keep_the_level_where_single_rows_would_not() -> None:
+    # No true gain, but all 10 rows of a customer go the same way.
+    rng = np.random.default_rng(3)
+    names = [f"c{n}" for n in np.repeat(np.arange(30), 10)]
+    clustered = single = 0
+    for _ in range(400):
+        gain = np.repeat(rng.choice([-1.0, 1.0], 30), 10)
+        clustered += better_p(units(gain, names), level=0.05) < 0.05
+        single += mcnemar_p(int((gain > 0).sum()), int((gain < 0).sum())) < 0.05
+    assert clustered <= 400 * 0.05 + 15
+    assert single > 400 * 0.2
+
+
+def test_intervals_cover_the_true_difference_about_as_often_as_they_say() -> None:
+    rng = np.random.default_rng(5)
+    covered = 0
+    for _ in range(1000):
+        gain = rng.choice([1.0, -1.0, 0.0], 60, p=[0.08, 0.02, 0.9])
+        low, high = interval(rows(*gain), bounded=True) or (0, 0)
+        covered += low <= 0.06 <= high
+    assert covered >= 930
+
+
+def test_rows_without_a_difference_still_have_an_interval() -> None:
+    low, high = interval(rows(*[0.0] * 30), bounded=True) or (0, 0)
+    assert low < 0 < high
+    assert interval(rows(0.3), bounded=False) is None
 
 
 def test_power_agrees_with_simulation() -> None:

@@ -1,46 +1,125 @@
-"""Statistics over paired rows: is one contender better than another on the same questions?"""
+"""Statistics over paired rows: is one contender better than another on the same questions?
+
+A *unit* is what varies independently: a row, or all rows of one group. Differences are summed
+over units, and what is random is a unit's sign, never a single row's.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import binom, permutation_test
+from numpy.typing import NDArray
+from scipy.stats import binom, t
 
-# Sign flips drawn where a graded metric has too many rows to try all; the smallest p is 1 / 20,001.
-FLIPS = 20_000
+Numbers = NDArray[np.float64]
+
+# Sign flips that are drawn where there are too many units to try all; and how many of them must
+# lie below the level that p is held against, so that chance in the drawing does not decide.
+FLIPS, BELOW = 20_000, 20
+# Up to so many units all 2^n flips are tried.
+ALL = 14
+CONFIDENCE = 0.95
 
 
-def paired_p(candidate: Sequence[float], other: Sequence[float]) -> float:
-    """One-sided probability of a gain this large if the two were equally good.
+@dataclass(frozen=True)
+class Units:
+    """Differences between two contenders: `sums` and `sizes` (rows) a unit."""
 
-    Pass/fail values (0 and 1) get the exact McNemar test, graded ones the paired sign-flip
-    permutation test. Without a single row that differs, the answer is 1.
+    sums: Numbers
+    sizes: Numbers
+
+    @property
+    def mean(self) -> float:
+        """Mean difference a row."""
+        return float(self.sums.sum() / self.sizes.sum())
+
+    @property
+    def clustered(self) -> bool:
+        return bool((self.sizes > 1).any())
+
+
+def units(gain: Sequence[float] | Numbers, groups: Sequence[str | None]) -> Units:
+    """Sum differences by group; a row without a group is a unit of its own.
 
     Args:
-        candidate, other: values of the same rows in the same order.
+        gain: a difference a row, above 0 where the candidate is better.
+        groups: the group of each row, in the same order.
     """
-    a, b = np.asarray(candidate, float), np.asarray(other, float)
-    if np.array_equal(a, b):
-        return 1.0
-    if np.isin(a, (0, 1)).all() and np.isin(b, (0, 1)).all():
-        return mcnemar_p(int((a > b).sum()), int((a < b).sum()))
-    result = permutation_test(
-        (a, b),
-        lambda x, y, axis: np.mean(x - y, axis=axis),
-        permutation_type="samples",
-        alternative="greater",
-        n_resamples=FLIPS,
-        vectorized=True,
-        rng=np.random.default_rng(0),
-    )
-    return float(result.pvalue)
+    names = [f"row {i}" if group is None else f"group {group}" for i, group in enumerate(groups)]
+    _, unit = np.unique(names, return_inverse=True)
+    sums: Numbers = np.bincount(unit, weights=np.asarray(gain, float)).astype(np.float64)
+    return Units(sums, np.bincount(unit).astype(np.float64))
+
+
+def better_p(gain: Units, *, level: float) -> float:
+    """One-sided probability of a gain this large if the two were equally good.
+
+    Pass/fail rows get the exact McNemar test, graded or grouped ones the paired sign-flip
+    permutation test. Without a unit that differs, the answer is 1.
+
+    Args:
+        gain: the differences.
+        level: what the answer will be held against; the smaller, the more flips are drawn.
+    """
+    if not gain.clustered and np.isin(gain.sums, (-1, 0, 1)).all():
+        return mcnemar_p(int((gain.sums > 0).sum()), int((gain.sums < 0).sum()))
+    return sign_flip_p(gain.sums, flips=max(FLIPS, math.ceil(BELOW / level)))
 
 
 def mcnemar_p(wins: int, losses: int) -> float:
     """Exact one-sided McNemar test (McNemar 1947): P(at least `wins` of the rows that differ)."""
-    return float(binom.sf(wins - 1, wins + losses, 0.5)) if wins + losses else 1.0
+    return float(mcnemar(np.asarray(wins), np.asarray(losses)))
+
+
+def mcnemar(wins: NDArray[np.int64], losses: NDArray[np.int64]) -> Numbers:
+    """`mcnemar_p` of many pairs of counts at once; 1 where no row differs."""
+    p: Numbers = np.where(wins + losses > 0, binom.sf(wins - 1, wins + losses, 0.5), 1.0)
+    return p
+
+
+def sign_flip_p(sums: Numbers, *, flips: int = FLIPS) -> float:
+    """Paired sign-flip permutation test (Fisher 1935): how often random signs sum as high.
+
+    Exact for few units. Drawn flips count themselves in, so that p is never too small
+    (Phipson & Smyth 2010); the drawing is seeded, so that the same rows get the same p.
+    """
+    moved = np.abs(sums[sums != 0])
+    if not moved.size:
+        return 1.0
+    # Sums of floats in another order differ in their last bits; a tie is a tie all the same.
+    seen = sums.sum() - 1e-9 * moved.sum()
+    if moved.size <= ALL:
+        signs = 1 - 2 * ((np.arange(2**moved.size)[:, None] >> np.arange(moved.size)) & 1)
+        return float((signs @ moved >= seen).mean())
+    rng, block, hits = np.random.default_rng(0), 1000, 0
+    for start in range(0, flips, block):
+        count = min(block, flips - start)
+        drawn = np.frombuffer(rng.bytes(count * -(-moved.size // 8)), np.uint8).reshape(count, -1)
+        plus = np.unpackbits(drawn, axis=1, count=moved.size)
+        hits += int((2 * (plus @ moved) - moved.sum() >= seen).sum())
+    return (1 + hits) / (1 + flips)
+
+
+def interval(gain: Units, *, bounded: bool) -> tuple[float, float] | None:
+    """A 95 % confidence interval of the mean difference a row, from the spread between units.
+
+    Where differences lie in [-1, 1] a row won and a row lost are added first (Bonett & Price 2012,
+    for pass/fail; Agresti & Min 2005), so that a few rows without any difference give no interval
+    of width 0. None for a single unit without bounds: its spread is not known.
+    """
+    sums, sizes = gain.sums, gain.sizes
+    if bounded:
+        sums, sizes = np.append(sums, (1.0, -1.0)), np.append(sizes, (1.0, 1.0))
+    if sums.size < 2:
+        return None
+    mean = sums.sum() / sizes.sum()
+    spread = np.square(sums - mean * sizes).sum() * sums.size / (sums.size - 1)
+    half = t.ppf((1 + CONFIDENCE) / 2, sums.size - 1) * math.sqrt(spread) / sizes.sum()
+    low, high = float(mean - half), float(mean + half)
+    return (max(low, -1.0), min(high, 1.0)) if bounded else (low, high)
 
 
 def more_rows(wins: int, losses: int, rows: int, *, level: float) -> int | None:
