@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from pawl.base import find_base
+from pawl.budget import Budget, lineage
 from pawl.data.inputs import data_file
 from pawl.data.read import read_examples
 from pawl.data.split import SPLITS, side
-from pawl.gate.plan import sight
-from pawl.records import to_json
-from pawl.registry.looks import lineage, used_looks
+from pawl.gate.plan import Sight, sight
+from pawl.records import KnownRow, to_json
+from pawl.registry.looks import Standing, standing
 from pawl.registry.snapshot import read_state
 from pawl.registry.store import Store
 from pawl.train.plan import size
 from pawl.workspace import Workspace
 
 
-def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
-    """Rows a split, parameters, looks left, and the gain that the gate can see with these rows."""
+def plan(
+    workspace: Workspace, store: Store, task: str, *, known: Sequence[KnownRow] | None = None
+) -> dict[str, Any]:
+    """Rows a split, parameters, looks left, and the gain that the gate can see with these rows.
+
+    `known` are the held-out rows that the store remembers; None: no row counts as fresh.
+    """
     section = workspace.task(task)
     examples = read_examples(data_file(workspace, section), section.data)
     sides = Counter(side(example.key, section.split) for example in examples)
     parameters = size(find_base(section.base, workspace.root), rank=section.train.rank)
-    seen = sight(sides["gate"], section.gate)
+    split = lineage(task, section.split.salt)
+    budget = read_state(store, task).budgets.get(split, Budget())
+    gate = [e for e in examples if side(e.key, section.split) == "gate"]
+    stands = standing(budget, section.gate, gate, known, split=split)
+    spent = budget.next(section.gate, rows=stands.rows, fresh=stands.fresh) is None
+    seen = sight(stands.rows, section.gate, used=stands.used)
     steps = -(-sides["train"] // section.train.batch_size) * section.train.epochs
-    used = used_looks(read_state(store, task), lineage(task, section.split.salt))
     return {
         "task": task,
         "rows": {name: sides[name] for name in SPLITS},
@@ -35,16 +46,25 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
             "share": parameters.trainable / parameters.base,
         },
         "steps": round(steps),
-        "looks": {"used": used, "of": section.gate.looks},
+        "looks": {"used": stands.used, "of": stands.of},
+        "fresh_rows": {"there": stands.fresh, "needed": stands.needed},
         "gate": to_json(seen),
-        "says": _says(seen.smallest_gain, seen.rows),
+        "says": _says(seen, stands, spent=spent),
     }
 
 
-def _says(gain: float | None, rows: int) -> str:
-    if gain is None:
-        return f"with {rows} gate rows this gate sees no gain at all: add rows or allow fewer looks"
+def _says(seen: Sight, stands: Standing, *, spent: bool) -> str:
+    if spent:
+        return (
+            f"the looks are used up: {stands.needed} gate rows that no look has scored open a new "
+            f"budget, {stands.fresh} are there"
+        )
+    if seen.smallest_gain is None or seen.last_gain is None:
+        return f"with {seen.rows} gate rows this gate sees no gain: add rows or allow fewer looks"
+    last = (
+        f" ({seen.last_gain:.1%} in the last look)" if seen.last_gain > seen.smallest_gain else ""
+    )
     return (
-        f"with {rows} gate rows this gate sees a gain of {gain:.1%} or more four times in five; "
-        "of smaller ones it will mostly say 'inconclusive'"
+        f"with {seen.rows} gate rows this gate sees a gain of {seen.smallest_gain:.1%} or more"
+        f"{last} four times in five; of smaller ones it will mostly say 'inconclusive'"
     )

@@ -204,8 +204,10 @@ class EvalReport:
 class Comparison:
     """Candidate against one other contender on the same rows.
 
-    `wins` and `losses` count the rows that only one of the two got right; `p` is the one-sided
-    exact McNemar probability; `level` what it must fall below.
+    `wins` and `losses` count the rows that one of the two did better; `p` is the one-sided
+    probability of such rows if the candidate were no better (a guard: worse by `margin` or more);
+    `level` what it must fall below. `interval` is the 95 % confidence interval of the difference a
+    row, above 0 where the candidate is better; None where a single group gives none.
     """
 
     against: str
@@ -217,11 +219,18 @@ class Comparison:
     p: float
     level: float
     passed: bool
+    interval: tuple[float, float] | None = None
+    margin: float | None = None
+    slice: str | None = None
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The judgement, with its reasons in words and the digests of what it was made from."""
+    """The judgement, with its reasons in words and the digests of what it was made from.
+
+    `failed` names the rules that do not hold. Under `gate.disclosure: sealed` it names the first
+    alone, and what was measured on gate rows stands nowhere in the record.
+    """
 
     task: str
     decision: Decision
@@ -233,6 +242,8 @@ class Verdict:
     scores: dict[str, dict[str, float]]
     rows: dict[str, int]
     parents: dict[str, str] = field(default_factory=dict)
+    guards: tuple[Comparison, ...] = ()
+    failed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -17,16 +17,19 @@ from hypothesis import HealthCheck, settings
 from safetensors.numpy import save_file
 
 from pawl.adapter import CONFIG, FILES, MANIFEST, WEIGHTS
-from pawl.files import digest_files, whole_folder, write_json
+from pawl.files import digest_files, whole_folder, write_json, write_lines
 from pawl.records import (
     AdapterManifest,
     BaseInfo,
     Champion,
     Cycle,
     Decision,
+    Example,
     Look,
+    Message,
     SplitReport,
     Verdict,
+    to_json,
     write_record,
 )
 from pawl.registry.cycles import conclude
@@ -109,9 +112,21 @@ def make_bench(root: Path) -> Bench:
     rows = {"train": 80, "dev": 8, "gate": 20}
     split = SplitReport(TASK, "d" * 64, "s1", rows, 0, digests)
     write_record(files.splits / "manifest.json", split)
+    write_gate(workspace, "old", 20)
     write_json(files.check / "report.json", {"rows": 108})
     write_json(files.eval / "report.json", {})
     return Bench(workspace, open_store(workspace))
+
+
+def write_gate(workspace: Workspace, *names: object) -> None:
+    """Gate rows: `write_gate(ws, "old", 20, "new", 5)` leaves old-0 … old-19, new-0 … new-4."""
+    batches = zip(names[::2], names[1::2], strict=True)
+    rows = [
+        Example(key, key, (Message("user", key),), "yes")
+        for name, count in batches
+        for key in (f"{name}-{n}" for n in range(int(str(count))))
+    ]
+    write_lines(workspace.files(TASK).splits / "gate.jsonl", map(to_json, rows))
 
 
 def write_params(root: Path, gate: dict[str, Any]) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from conftest import TASK, Bench
+from conftest import TASK, Bench, write_gate
 
+from pawl.budget import lineage
 from pawl.errors import DataError
-from pawl.records import Champion, Look
+from pawl.records import Champion, KnownRow, Look
 from pawl.registry.cycles import answered, conclude_invalid, unchanged
 from pawl.registry.ledger import entries
 from pawl.registry.looks import reserve_look
@@ -139,20 +140,42 @@ def test_the_same_question_is_looked_at_for_free(bench: Bench) -> None:
     assert len(entries(bench.store, TASK)) == 1
 
 
-def test_an_exhausted_budget_blocks_and_a_new_salt_opens_another(bench: Bench) -> None:
-    bench.params(looks=2)
+def test_an_exhausted_budget_blocks_until_enough_fresh_gate_rows_are_there(bench: Bench) -> None:
+    bench.params(looks=2, min_rows=5)
     for seed, number in ((1, 1), (2, 2)):
         bench.train(seed)
         look = reserve_look(bench.workspace, bench.store, TASK)
-        assert (look.number, look.of) == (number, 2)
+        assert (look.number, look.of, look.since) == (number, 2, 1)
     bench.train(3)
-    with pytest.raises(DataError, match="has used its 2 looks"):
+    with pytest.raises(DataError, match="has used its 2 looks; 0 gate rows are fresh, 20 open"):
         reserve_look(bench.workspace, bench.store, TASK)
+    old = [
+        KnownRow(f"old-{n}", f"old-{n}", "gate", (), "yes", lineage(TASK, "s1"), 1)
+        for n in range(20)
+    ]
+    write_gate(bench.workspace, "old", 20, "new", 19)
+    bench.params(looks=200, alpha=0.2, min_rows=5)
+    with pytest.raises(DataError, match="19 gate rows are fresh, 20 open") as raised:
+        reserve_look(bench.workspace, bench.store, TASK, known=old)
+    assert "about 5 new rows bring the 1 gate rows that are missing" in raised.value.remedy
+    write_gate(bench.workspace, "old", 20, "new", 20)
+    look = reserve_look(bench.workspace, bench.store, TASK, known=old)
+    assert (look.number, look.since) == (3, 3)
+    assert look.level == 0.001
     bench.train(1)
+    bench.params(looks=2, min_rows=5)
     assert reserve_look(bench.workspace, bench.store, TASK).number == 1, "it was paid for"
-    text = bench.workspace.params_file.read_text()
-    bench.workspace.params_file.write_text(text.replace("salt: s1", "salt: s2"))
-    assert reserve_look(bench.workspace, bench.store, TASK).number == 1
+
+
+def test_levels_that_lean_on_the_first_looks_are_written_into_the_ledger(bench: Bench) -> None:
+    bench.params(looks=3, spending="front")
+    levels = []
+    for seed in (1, 2, 3):
+        bench.train(seed)
+        levels.append(reserve_look(bench.workspace, bench.store, TASK).level)
+    assert levels == pytest.approx([0.05 * 6 / 11, 0.05 * 3 / 11, 0.05 * 2 / 11])
+    said = [entry.details["level"] for entry in entries(bench.store, TASK)]
+    assert said == levels
 
 
 def test_a_snapshot_that_is_right_is_left_alone_and_one_that_is_not_is_made_anew(

@@ -22,7 +22,8 @@ def release(number: int, expected: Champion, new: Champion, **changes: object) -
 
 
 def look(number: int, question: str, of: int, lineage: str = "tickets/s1") -> Entry:
-    details = {"lineage": lineage, "question": question, "of": of}
+    price = {"level": 0.05 / of, "alpha": 0.05, "since": 1, "rows": 100}
+    details = {"lineage": lineage, "question": question, "of": of, **price}
     return Entry(number, f"op{number}", "look", NONE, None, "Ada", "why", "now", details=details)
 
 
@@ -89,6 +90,27 @@ def test_looks_are_charged_once_a_question_and_never_beyond_the_budget(
     charged = fold(entries).looks.get("tickets/s1", ())
     asked = [entry.details["question"] for entry in charged]
     assert asked == list(dict.fromkeys(f"q{q}" for q in questions))[:of]
+
+
+@given(st.lists(st.integers(1, 40), max_size=40))
+def test_no_edit_of_the_number_of_looks_spends_more_than_the_first_looks_alpha(
+    edits: list[int],
+) -> None:
+    entries = [look(n, f"q{n}", of) for n, of in enumerate(edits, start=1)]
+    state = fold(entries)
+    counted = state.looks.get("tickets/s1", ())
+    assert sum(entry.details["level"] for entry in counted) <= 0.05 * (1 + 1e-6)
+    assert len(counted) == state.budgets["tickets/s1"].used if edits else not counted
+
+
+def test_a_look_that_opens_a_budget_on_too_few_rows_is_void() -> None:
+    first = look(1, "a", 1)
+    opens = look(2, "b", 1)
+    few = dataclasses.replace(opens, details={**opens.details, "since": 2, "rows": 99})
+    enough = dataclasses.replace(opens, details={**opens.details, "since": 2, "rows": 100})
+    assert len(fold([first, opens]).looks["tickets/s1"]) == 1
+    assert len(fold([first, few]).looks["tickets/s1"]) == 1
+    assert len(fold([first, enough]).looks["tickets/s1"]) == 2
 
 
 def test_lineages_have_budgets_of_their_own() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pawl.gate.decide import level
+from pawl.budget import level
 from pawl.gate.stats import rows_needed, smallest_gain
 from pawl.params import Gate
 
@@ -15,20 +15,35 @@ WANTED = (0.02, 0.05, 0.10)
 
 @dataclass(frozen=True)
 class Sight:
-    """`smallest_gain` is seen with 80 % power (None: no gain is); `rows_for` maps gain to rows."""
+    """What one look sees with 80 % power; `rows_for` maps a wanted gain to gate rows.
+
+    `level` and `smallest_gain` (None: no gain is seen) are those of the next look, `last_level`
+    and `last_gain` of the budget's last.
+    """
 
     rows: int
     level: float
     smallest_gain: float | None
     rows_for: dict[str, int]
+    last_level: float
+    last_gain: float | None
 
 
-def sight(rows: int, policy: Gate) -> Sight:
-    """The smallest true gain in pass rate that one look at `rows` gate rows would see."""
-    needed = level(policy)
+def sight(rows: int, policy: Gate, *, used: int = 0) -> Sight:
+    """The smallest true gain in pass rate that the looks left at `rows` gate rows would see.
+
+    Args:
+        rows: gate rows to judge on.
+        policy: the gate section of `params.yaml`.
+        used: looks of the present budget that are spent; all of them: the next budget's.
+    """
+    number = used + 1 if used < policy.looks else 1
+    now, last = level(policy, number), level(policy, policy.looks)
     return Sight(
         rows=rows,
-        level=needed,
-        smallest_gain=smallest_gain(rows, level=needed, breaks=BREAKS),
-        rows_for={f"{gain:.0%}": rows_needed(gain, level=needed, breaks=BREAKS) for gain in WANTED},
+        level=now,
+        smallest_gain=smallest_gain(rows, level=now, breaks=BREAKS),
+        rows_for={f"{gain:.0%}": rows_needed(gain, level=now, breaks=BREAKS) for gain in WANTED},
+        last_level=last,
+        last_gain=smallest_gain(rows, level=last, breaks=BREAKS),
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from pawl.records import to_json
+from pawl.records import KnownRow, to_json
 from pawl.registry.ledger import State, entries, fold, odd_numbers
-from pawl.registry.looks import lineage, used_looks
+from pawl.registry.looks import standing_of
 from pawl.registry.runs import last_cycle
 from pawl.registry.snapshot import repair_alias
 from pawl.registry.store import Store, get_alias
@@ -40,26 +41,35 @@ def history(store: Store, task: str) -> list[dict[str, Any]]:
     ]
 
 
-def status(workspace: Workspace, store: Store, task: str, *, repair: bool = True) -> dict[str, Any]:
+def status(
+    workspace: Workspace,
+    store: Store,
+    task: str,
+    *,
+    repair: bool = True,
+    known: Sequence[KnownRow] | None = None,
+) -> dict[str, Any]:
     """Where a task stands, as plain JSON values; sets a strayed alias right unless told not to.
 
     `champion` {version, digest, since, why}, `last` {verdict, reasons, when} or None, `looks`
-    {used, of}, `notes`: a strayed alias, a ledger that was tampered with; empty if all is well.
+    {used, of}, `fresh_rows` {there, needed}: gate rows of the last split that no look has scored
+    and how many open a new budget once this one is spent, `notes`: a strayed alias, a ledger that
+    was tampered with; empty if all is well. `known` is as in `reserve_look`.
 
     Raises:
         RegistryError: the store cannot be reached.
     """
-    section = workspace.task(task)
     written = entries(store, task)
     state = fold(written)
     last = last_cycle(store, task)
-    looks = used_looks(state, lineage(task, section.split.salt))
+    stands = standing_of(workspace, state, task, known)
     return {
         "task": task,
         "champion": _champion(state),
         "last": last
         and {"verdict": last[0].verdict, "reasons": list(last[0].reasons), "when": last[1]},
-        "looks": {"used": looks, "of": section.gate.looks},
+        "looks": {"used": stands.used, "of": stands.of},
+        "fresh_rows": {"there": stands.fresh, "needed": stands.needed},
         "notes": [
             *_alias_note(store, task, state, repair=repair),
             *(f"ledger entry {number} was removed or altered" for number in odd_numbers(written)),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from pawl.budget import Budget, Charge
 from pawl.errors import RegistryError
 from pawl.files import digest_json
 from pawl.records import Champion, to_json
@@ -35,7 +36,7 @@ class Entry:
     `expected` is the champion that the writer saw, `new` the one that it asks for (None: a look).
     `when` is UTC in ISO 8601. `evidence` is the sha256 of the verdict file, `previous` the digest
     of the last entry that the writer saw, '' if it saw none. A look's `details` hold `lineage`,
-    `question` and `of`, the budget. `number` is the store's, from 1.
+    `question`, `of` and what it costs (a `Charge`). `number` is the store's, from 1.
     """
 
     number: int
@@ -58,11 +59,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class State:
-    """What the ledger comes to: the champion, the releases that counted, the looks a lineage."""
+    """What the ledger comes to: the champion, the releases that counted, the looks a lineage.
+
+    `budgets` says what a lineage's looks have come to.
+    """
 
     champion: Champion = field(default_factory=Champion)
     releases: tuple[Entry, ...] = ()
     looks: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
+    budgets: dict[str, Budget] = field(default_factory=dict)
 
     def counted(self, op_id: str) -> Entry | None:
         """The release with this `op_id` if it counted, None if it is void or absent."""
@@ -88,12 +93,14 @@ def fold(entries: Iterable[Entry]) -> State:
     """Fold entries, in number order, to the state that all readers agree on. Pure.
 
     A release that expected another champion is void: its writer lost the race. A look is void if
-    its question was asked before or its lineage's budget was spent. Of entries with the same
-    `op_id` the first counts.
+    its question was asked before, if it would take the levels spent above the alpha of its
+    budget's first look, or if it opens a budget on fewer rows than the one before began with. Of
+    entries with the same `op_id` the first counts.
     """
     champion = Champion()
     releases: list[Entry] = []
     looks: dict[str, tuple[Entry, ...]] = {}
+    budgets: dict[str, Budget] = {}
     seen: set[str] = set()
     for entry in sorted(entries, key=lambda entry: entry.number):
         if entry.op_id in seen:
@@ -102,13 +109,15 @@ def fold(entries: Iterable[Entry]) -> State:
         if entry.kind == "look":
             lineage = str(entry.details["lineage"])
             asked = looks.get(lineage, ())
-            new = all(entry.details["question"] != look.details["question"] for look in asked)
-            if new and len(asked) < int(entry.details["of"]):
-                looks[lineage] = (*asked, entry)
+            if any(entry.details["question"] == look.details["question"] for look in asked):
+                continue
+            after = budgets.get(lineage, Budget()).take(_charge(entry))
+            if after is not None:
+                looks[lineage], budgets[lineage] = (*asked, entry), after
         elif entry.new is not None and entry.expected == champion:
             champion = entry.new
             releases.append(entry)
-    return State(champion, tuple(releases), looks)
+    return State(champion, tuple(releases), looks, budgets)
 
 
 def odd_numbers(entries: Iterable[Entry]) -> tuple[int, ...]:
@@ -204,6 +213,16 @@ def _description(entry: Entry) -> str:
         says = f"**{entry.kind}**: {_name(entry.expected)} → {_name(entry.new)}"
     evidence = f"\n\nevidence: `{entry.evidence}`" if entry.evidence else ""
     return f"{says}\n\n{entry.why}\n\n— {entry.who}, {entry.when}{evidence}"
+
+
+def _charge(entry: Entry) -> Charge:
+    said = entry.details
+    return Charge(
+        level=float(said["level"]),
+        alpha=float(said["alpha"]),
+        since=int(said["since"]),
+        rows=int(said["rows"]),
+    )
 
 
 def _name(champion: Champion) -> str:

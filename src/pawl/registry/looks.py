@@ -2,38 +2,67 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from pawl.adapter import read_adapter
+from pawl.budget import Budget, fresh, lineage, unspent
 from pawl.errors import DataError
 from pawl.files import write_json
+from pawl.params import Gate, Task
 from pawl.question import look_question
-from pawl.records import Look, to_json
+from pawl.records import Example, KnownRow, Look, read_rows, to_json
 from pawl.registry.ledger import Entry, State, append
 from pawl.registry.provenance import author
 from pawl.registry.snapshot import read_state
 from pawl.registry.store import Store
-from pawl.workspace import Workspace
+from pawl.workspace import TaskFiles, Workspace
 
 
-def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
+@dataclass(frozen=True)
+class Standing:
+    """How a gate split's budget stands: rows to judge on, fresh rows, and how many open a new one.
+
+    `used` of `of` looks are spent; `rows` are those that the present budget may judge on.
+    """
+
+    used: int
+    of: int
+    rows: int
+    fresh: int
+    needed: int
+
+
+def reserve_look(
+    workspace: Workspace, store: Store, task: str, *, known: Sequence[KnownRow] | None = None
+) -> Look:
     """Reserve a look at the gate split for the adapter in `build/` and leave it in `look.json`.
 
     The same question (candidate, champion, rows, policy, base) has been paid for already: it gets
-    the look that it got before. The lineage is the task and its split salt, since a new salt deals
-    out other gate rows.
+    the look that it got before. The lineage is the task and its split salt.
+
+    Args:
+        known: the held-out rows that the store remembers. None: not even that is known, and no
+            row counts as fresh.
 
     Raises:
-        DataError: the split's looks are used up.
+        DataError: the split's looks are used up and too few fresh rows are there to earn more.
         AdapterError: the candidate's bytes are not what its manifest says.
         RegistryError: the store cannot be reached.
     """
-    section = workspace.task(task)
-    split, of = lineage(task, section.split.salt), section.gate.looks
+    section, files = workspace.task(task), workspace.files(task)
+    split = lineage(task, section.split.salt)
     state = read_state(store, task)
     question = look_question(workspace, task, state.champion)
     look = _find(state, split, question)
-    if look is None and used_looks(state, split) < of:
+    if look is None:
+        stands = standing_of(workspace, state, task, known)
+        budget = state.budgets.get(split, Budget())
+        charge = budget.next(section.gate, rows=stands.rows, fresh=stands.fresh)
+        if charge is None:
+            raise _exhausted(split, stands, section)
         append(
             store,
             task,
@@ -42,45 +71,76 @@ def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
             expected=state.champion,
             new=None,
             who=author(workspace),
-            why=f"to judge adapter {read_adapter(workspace.files(task).adapter).digest[:12]}",
+            why=f"to judge adapter {read_adapter(files.adapter).digest[:12]}",
             details={
                 "lineage": split,
                 "question": question,
-                "of": of,
-                "level": section.gate.alpha / of,
+                "of": section.gate.looks,
+                **dataclasses.asdict(charge),
             },
         )
         # Somebody else may have taken the last one, or asked the same, in between: fold again.
         look = _find(read_state(store, task), split, question)
-    if look is None:
-        raise _exhausted(split, of)
-    write_json(workspace.files(task).look, {"look": to_json(look)})
+        if look is None:
+            raise _exhausted(split, stands, section)
+    write_json(files.look, {"look": to_json(look)})
     return look
 
 
-def lineage(task: str, salt: str) -> str:
-    """The name of the gate split that looks are charged to; a new salt deals out other rows."""
-    return f"{task}/{salt}"
+def standing_of(
+    workspace: Workspace, state: State, task: str, known: Sequence[KnownRow] | None
+) -> Standing:
+    """How the task's budget stands with the gate rows in `build/`; no rows where none are there."""
+    section, files = workspace.task(task), workspace.files(task)
+    path = files.splits / "gate.jsonl"
+    gate = _untouched(files, read_rows(path)) if path.is_file() else []
+    split = lineage(task, section.split.salt)
+    return standing(state.budgets.get(split, Budget()), section.gate, gate, known, split=split)
 
 
-def used_looks(state: State, split: str) -> int:
-    """Looks that were charged to a gate split, named by its lineage, so far."""
-    return len(state.looks.get(split, ()))
+def standing(
+    budget: Budget,
+    policy: Gate,
+    gate: Sequence[Example],
+    known: Sequence[KnownRow] | None,
+    *,
+    split: str,
+) -> Standing:
+    """How the budget of the lineage `split` stands with these gate rows. Pure."""
+    return Standing(
+        used=budget.used,
+        of=policy.looks,
+        rows=len(unspent(gate, known or (), lineage=split, since=budget.since)),
+        fresh=0 if known is None else len(fresh(gate, known)),
+        needed=budget.needed(policy),
+    )
 
 
 def _find(state: State, split: str, question: str) -> Look | None:
     asked: tuple[Entry, ...] = state.looks.get(split, ())
     for number, entry in enumerate(asked, start=1):
-        if entry.details["question"] == question:
-            details = entry.details
-            return Look(number, int(details["of"]), question, level=float(details["level"]))
+        said = entry.details
+        if said["question"] == question:
+            level, since = float(said["level"]), int(said["since"])
+            return Look(number, int(said["of"]), question, level=level, since=since)
     return None
 
 
-def _exhausted(split: str, of: int) -> DataError:
+def _untouched(files: TaskFiles, gate: Sequence[Example]) -> list[Example]:
+    """The gate rows that neither contender was trained on: the others cannot judge them."""
+    folders = (files.adapter, files.champion / "adapter")
+    adapters = [read_adapter(folder) for folder in folders if folder.is_dir()]
+    seen = {key for adapter in adapters for key in adapter.trained_on}
+    return [row for row in gate if row.key not in seen]
+
+
+def _exhausted(split: str, stands: Standing, section: Task) -> DataError:
+    missing = max(stands.needed - stands.fresh, 1)
     return DataError(
-        f"the gate split '{split}' has used its {of} looks",
-        rule="each judged candidate spends one look, so that retraining often cannot win by luck",
-        remedy="add fresh rows and give the split a new `salt` in params.yaml; rows that were "
-        "gate rows may be trained on from then on",
+        f"the gate split '{split}' has used its {stands.used} looks; {stands.fresh} gate rows are "
+        f"fresh, {stands.needed} open a new budget",
+        rule="each judged candidate spends one look, so that retraining often cannot win by luck; "
+        "new looks are earned by gate rows that no look has ever scored, and judge on those alone",
+        remedy=f"add data: about {missing / section.split.gate:.0f} new rows bring the {missing} "
+        "gate rows that are missing; a new salt or a higher `gate.looks` brings none",
     )
