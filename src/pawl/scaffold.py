@@ -131,7 +131,12 @@ def _section(
             "max_length": _rounded(max(rows)),
         },
         "evaluate": {"shots": 4, "max_new_tokens": _rounded(max(answers))},
-        "gate": {"metric": "exact_match", "alpha": 0.05, "looks": 20},
+        "gate": {
+            "metric": "exact_match",
+            "alpha": 0.05,
+            "looks": 20,
+            "floors": {"exact_match": 0.1},
+        },
     }
 
 

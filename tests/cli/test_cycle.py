@@ -53,6 +53,7 @@ def test_a_cycle_judges_and_releases_and_the_record_answers_for_it(
     # A metric that one short epoch reaches and the bare base does not.
     edit(quick_workspace, "epochs: 1", "epochs: 3")
     edit(quick_workspace, "metric: exact_match", "metric: schema_valid")
+    edit(quick_workspace, "exact_match: 0.1", "schema_valid: 0.1")
     commit(quick_workspace)
     first = answer(quick_workspace, "run", "tickets")
     assert first["verdict"] == "promote", first["reasons"]

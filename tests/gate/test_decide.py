@@ -10,29 +10,40 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pawl.files import digest_json
 from pawl.gate.decide import decide
 from pawl.gate.evidence import Evidence
 from pawl.params import Gate
 from pawl.records import Champion, EvalReport, Look, Score, Verdict
 
-POLICY = Gate(floors={"exact_match": 0.5}, guards={"json_valid": 0.02}, min_rows=10)
+POLICY = Gate(floors={"exact_match": 0.5}, guards={"json_valid": 0.2}, min_rows=10)
 Bits = list[bool]
 
 
-def evidence(**answers: Sequence[float]) -> Evidence:
+def evidence(
+    *, group: Sequence[str] = (), part: Sequence[str] = (), **answers: Sequence[float]
+) -> Evidence:
     """Evidence in which each contender (champion, baseline) has these exact-match values."""
     scores = [
         Score(
-            f"row-{i}", f"{i:016x}", name, "gate", "", {"exact_match": float(v), "json_valid": 1.0}
+            f"row-{i:04}",
+            f"{i:016x}",
+            name,
+            "gate",
+            "",
+            {"exact_match": float(v), "json_valid": 1.0, "seconds": 2.0 - float(v)},
+            group[i] if group else None,
+            part[i] if part else None,
         )
         for name, values in answers.items()
         for i, v in enumerate(values)
     ]
     champion = Champion(3, "digest") if "champion" in answers else Champion()
+    ids = digest_json([f"row-{i:04}" for i in range(len(answers["candidate"]))])
     report = EvalReport(
-        "t", "base", "candidate", champion, Look(1, 20, "q", 0.0025), "gate", 0, (), {}, "scores"
+        "t", "base", "candidate", champion, Look(1, 20, "q", 0.0025), ids, 0, (), {}, "scores"
     )
-    return Evidence(report, tuple(scores), {"gate": len(answers["candidate"])})
+    return Evidence(report, tuple(scores), {"gate": len(answers["candidate"])}, "base")
 
 
 def judge(found: Evidence, policy: Gate = POLICY) -> Verdict:
@@ -67,7 +78,7 @@ def test_a_broken_guard_rejects_whatever_the_gain() -> None:
     found = evidence(candidate=[1] * 40, champion=[0] * 40, base=[0] * 40)
     scores = [
         dataclasses.replace(s, values=s.values | {"json_valid": 0.0})
-        if s.contender == "candidate" and s.id in ("row-1", "row-2")
+        if s.contender == "candidate" and s.id < "row-0010"
         else s
         for s in found.scores
     ]
@@ -97,43 +108,178 @@ def test_a_tie_never_promotes(bits: Bits) -> None:
     assert judge(found).decision == "reject"
 
 
-def broken(name: str) -> Evidence:
-    """Evidence that would promote, with one fault."""
+def test_a_guard_that_few_rows_cannot_prove_keeps_the_champion_and_asks_for_rows() -> None:
     found = evidence(candidate=[1] * 40, champion=[0] * 40, base=[0] * 40)
+    verdict = judge(found, dataclasses.replace(POLICY, guards={"json_valid": 0.02}))
+    assert verdict.decision == "inconclusive"
+    assert verdict.failed == ("guard json_valid",)
+    (said,) = [reason for reason in verdict.reasons if "has not proved" in reason]
+    assert "more gate rows would settle it" in said
+
+
+def test_a_slice_that_gets_worse_rejects_whatever_the_rest_gains() -> None:
+    halves = ["refunds"] * 200 + ["orders"] * 200
+    policy = dataclasses.replace(POLICY, slices=0.1)
+    worse = evidence(
+        part=halves,
+        candidate=[0] * 60 + [1] * 340,
+        champion=[1] * 200 + [0] * 200,
+        base=[0] * 400,
+    )
+    verdict = judge(worse, policy)
+    assert (verdict.decision, verdict.failed) == ("reject", ("slice refunds",))
+    assert [c.slice for c in verdict.guards] == [None, "orders", "refunds"]
+    fine = evidence(
+        part=halves, candidate=[1] * 400, champion=[1] * 200 + [0] * 200, base=[0] * 400
+    )
+    assert judge(fine, policy).decision == "promote"
+
+
+def test_of_seconds_and_its_like_less_is_better() -> None:
+    policy = dataclasses.replace(POLICY, metric="seconds")
+    found = evidence(candidate=[1] * 40, champion=[0] * 40, base=[0.5] * 20 + [0] * 20)
+    verdict = judge(found, policy)
+    assert verdict.decision == "promote"
+    swapped = evidence(candidate=[0] * 40, champion=[1] * 40, base=[0] * 40)
+    assert judge(swapped, policy).decision == "reject"
+
+
+def test_the_level_is_the_one_that_the_look_was_reserved_with() -> None:
+    found = evidence(candidate=[1] * 40, champion=[0] * 9 + [1] * 31, base=[0] * 40)
+    dear = Look(20, 20, "q", 0.001)
+    stricter = dataclasses.replace(found, report=dataclasses.replace(found.report, look=dear))
+    assert judge(found).decision == "promote"
+    assert judge(stricter).decision == "inconclusive"
+
+
+def test_every_difference_comes_with_an_interval_around_it() -> None:
+    verdict = judge(evidence(candidate=[1] * 40, champion=[0] * 20 + [1] * 20, base=[0] * 40))
+    for c in (*verdict.comparisons, *verdict.guards):
+        assert c.interval
+        assert c.interval[0] <= c.candidate - c.other <= c.interval[1] + 0.05
+
+
+GROUPS = st.lists(
+    st.tuples(st.sampled_from("abcdefgh"), st.floats(0, 1), st.floats(0, 1)),
+    min_size=10,
+    max_size=60,
+)
+
+
+@given(GROUPS)
+def test_swapping_never_promotes_both_with_graded_and_grouped_rows(
+    rows: list[tuple[str, float, float]],
+) -> None:
+    groups, a, b = zip(*rows, strict=True)
+    nothing = [0.0] * len(rows)
+    lenient = dataclasses.replace(POLICY, guards={})
+    one = judge(evidence(group=groups, candidate=a, champion=b, base=nothing), lenient)
+    other = judge(evidence(group=groups, candidate=b, champion=a, base=nothing), lenient)
+    assert not (one.decision == other.decision == "promote")
+    tie = judge(evidence(group=groups, candidate=a, champion=a, base=nothing), lenient)
+    assert tie.decision == "reject"
+
+
+@given(PAIRS)
+def test_a_sealed_verdict_says_pass_or_fail_and_one_rule_alone(
+    pairs: list[tuple[bool, bool]],
+) -> None:
+    a, b = ([float(x) for x in column] for column in zip(*pairs, strict=True))
+    found = evidence(candidate=a, champion=b, base=[0.0] * len(pairs))
+    full = judge(found)
+    said = judge(found, dataclasses.replace(POLICY, disclosure="sealed"))
+    assert (said.decision == "promote") == (full.decision == "promote")
+    assert said.decision in ("promote", "reject")
+    assert said.failed == full.failed[:1]
+    assert not any([said.comparisons, said.guards, said.scores])
+    assert not any(c.isdigit() for reason in said.reasons for c in reason)
+
+
+def scored(found: Evidence, value: float) -> Evidence:
     first, *rest = found.scores
-
-    def scored(value: float) -> Score:
-        return dataclasses.replace(first, values=first.values | {"exact_match": value})
-
-    faults = {
-        "no look": dataclasses.replace(found, report=dataclasses.replace(found.report, look=None)),
-        "NaN": dataclasses.replace(found, scores=(scored(math.nan), *rest)),
-        "infinite": dataclasses.replace(found, scores=(scored(math.inf), *rest)),
-        "metric missing": dataclasses.replace(
-            found, scores=(dataclasses.replace(first, values={}), *rest)
-        ),
-        "row missing": dataclasses.replace(found, scores=tuple(rest)),
-        "row twice": dataclasses.replace(found, scores=(first, *found.scores)),
-        "no rows": dataclasses.replace(found, scores=()),
-        "no champion": dataclasses.replace(
-            found, scores=tuple(s for s in found.scores if s.contender != "champion")
-        ),
-        "no baseline": dataclasses.replace(
-            found, scores=tuple(s for s in found.scores if s.contender != "base")
-        ),
-        "too few": evidence(candidate=[1] * 9, champion=[0] * 9, base=[0] * 9),
-    }
-    return faults[name]
+    odd = dataclasses.replace(first, values=first.values | {"exact_match": value})
+    return dataclasses.replace(found, scores=(odd, *rest))
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "no look", "NaN", "infinite", "metric missing", "row missing", "row twice", "no rows",
-        "no champion", "no baseline", "too few",
-    ],
-)  # fmt: skip
+def reported(found: Evidence, **changes: object) -> Evidence:
+    report = dataclasses.replace(found.report, **changes)  # type: ignore[arg-type]
+    return dataclasses.replace(found, report=report)
+
+
+def without(found: Evidence, name: str) -> Evidence:
+    kept = tuple(s for s in found.scores if s.contender != name)
+    return dataclasses.replace(found, scores=kept)
+
+
+WHOLE = evidence(candidate=[1] * 60, champion=[0] * 60, base=[0] * 60)
+FIRST, *REST = WHOLE.scores
+BROKEN = {
+    "no look": (reported(WHOLE, look=None), "no look was reserved"),
+    "a look without a level": (
+        reported(WHOLE, look=Look(1, 20, "q", math.nan)), "the look's level is nan"
+    ),
+    "a look with a level of 1": (reported(WHOLE, look=Look(1, 1, "q", 1.0)), "level is 1.0"),
+    "metric missing": (
+        dataclasses.replace(WHOLE, scores=(dataclasses.replace(FIRST, values={}), *REST)),
+        "has no exact_match in 1 of 60 rows",
+    ),
+    "NaN": (scored(WHOLE, math.nan), "exact_match that is no finite number in 1 rows"),
+    "infinite": (scored(WHOLE, math.inf), "exact_match that is no finite number"),
+    "minus infinite": (scored(WHOLE, -math.inf), "exact_match that is no finite number"),
+    "infinity as a store gives it back": (scored(WHOLE, 1.8e308), "no finite number"),
+    "infinity as MLflow clamps it": (
+        scored(WHOLE, 1.7976931348623157e308), "exact_match that is out of its range"
+    ),
+    "a share above 1": (scored(WHOLE, 1.5), "exact_match that is out of its range"),
+    "zero rows": (dataclasses.replace(WHOLE, scores=()), "'candidate' was not scored"),
+    "too few rows": (
+        evidence(candidate=[1] * 9, champion=[0] * 9, base=[0] * 9), "asks for at least 10"
+    ),
+    "a row missing for one contender": (
+        dataclasses.replace(WHOLE, scores=WHOLE.scores[:-1]), "'base' was scored on other rows"
+    ),
+    "a row twice": (
+        dataclasses.replace(WHOLE, scores=(FIRST, *WHOLE.scores)), "'candidate' has a row twice"
+    ),
+    "other gate digest": (reported(WHOLE, gate="f" * 64), "are not the gate rows that the report"),
+    "no gate digest": (reported(WHOLE, gate=None), "are not the gate rows that the report"),
+    "other base digest": (reported(WHOLE, base="other"), "the evaluation ran on base other"),
+    "no champion": (without(WHOLE, "champion"), "'champion' was not scored"),
+    "no baseline": (without(WHOLE, "base"), "whether prompting would do is not known"),
+    "other groups": (
+        dataclasses.replace(WHOLE, scores=(dataclasses.replace(FIRST, group="g"), *REST)),
+        "has rows in other groups or slices",
+    ),
+}  # fmt: skip
+EMPTY = {
+    "empty policy": (WHOLE, dataclasses.replace(POLICY, metric=""), "the policy is empty"),
+    "no floor for a first champion": (
+        evidence(candidate=[1] * 60, base=[0] * 60),
+        dataclasses.replace(POLICY, floors={}),
+        "the policy has no floors",
+    ),
+    "slices that no row has": (
+        WHOLE, dataclasses.replace(POLICY, slices=0.1), "guards slices, but no row has one"
+    ),
+}  # fmt: skip
+
+
+def test_the_evidence_that_gets_broken_below_would_promote() -> None:
+    assert judge(WHOLE).decision == "promote"
+
+
+@pytest.mark.parametrize("name", BROKEN)
 def test_broken_evidence_blocks_with_its_reason(name: str) -> None:
-    verdict = judge(broken(name))
+    found, says = BROKEN[name]
+    verdict = judge(found)
     assert verdict.decision == "invalid"
-    assert verdict.reasons
+    assert any(says in reason for reason in verdict.reasons), verdict.reasons
+    assert judge(found, dataclasses.replace(POLICY, disclosure="sealed")).decision == "invalid"
+
+
+@pytest.mark.parametrize("name", EMPTY)
+def test_a_policy_that_asks_nothing_blocks_with_its_reason(name: str) -> None:
+    found, policy, says = EMPTY[name]
+    verdict = judge(found, policy)
+    assert verdict.decision == "invalid"
+    assert any(says in reason for reason in verdict.reasons), verdict.reasons

@@ -29,7 +29,7 @@ def test_the_projects_own_parameters_are_valid() -> None:
         ("learning_rate: 0.0025", "learning_rate: -1", "greater than 0"),
         ("exact_match: 0.1", "exact_match: 1.2", "less than or equal to 1"),
         ("exact_match: 0.1", "char_error: 0.1", "under `guards`"),
-        ("{schema_valid: 0.02}", "{schema_valid: -1}", "greater than or equal to 0"),
+        ("{schema_valid: 0.05}", "{schema_valid: -1}", "greater than or equal to 0"),
         ("shots: 4", "scorers: {exact_match: a:b}, shots: 4", "call it 'my_exact_match'"),
         ("shots: 4", "scorers: {mine: a.b}, shots: 4", "module:function"),
         ("shots: 4", "regex: '(', shots: 4", "no regular expression"),

@@ -13,12 +13,20 @@ from pydantic import TypeAdapter
 
 from pawl.adapter import load_adapter, read_adapter
 from pawl.base import dequantised, find_base, load_base, load_tokenizer
+from pawl.budget import lineage, unspent
 from pawl.errors import DataError
 from pawl.evaluate.baselines import Baseline, baselines
 from pawl.evaluate.decode import greedy
 from pawl.evaluate.metrics import mean, summary
 from pawl.evaluate.scorers import Scorer, scorers
-from pawl.files import digest_file, digest_json, whole_folder, write_json, write_lines
+from pawl.files import (
+    digest_file,
+    digest_json,
+    read_lines,
+    whole_folder,
+    write_json,
+    write_lines,
+)
 from pawl.params import Evaluate
 from pawl.prompt import prompt_tokens
 from pawl.question import look_question
@@ -29,12 +37,15 @@ from pawl.records import (
     Contender,
     EvalReport,
     Example,
+    KnownRow,
     Look,
     Score,
+    SplitReport,
     read_record,
     read_rows,
     write_record,
 )
+from pawl.seal import seal_folder
 from pawl.workspace import TaskFiles, Workspace
 
 if TYPE_CHECKING:
@@ -121,7 +132,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
         read_rows(files.splits / f"{name}.jsonl") for name in ("dev", "gate", "train")
     )
     reigning = _reigning(files, champion, base)
-    judged = _unseen(gate, (candidate, reigning)) if look else []
+    judged = _unseen(_unspent(files, task, gate, look), (candidate, reigning)) if look else []
     folder = find_base(section.base, workspace.root)
     tokenizer = load_tokenizer(folder)
     schema = json.loads(files.schema.read_text(encoding="utf-8"))
@@ -160,6 +171,8 @@ def evaluate(workspace: Workspace, task: str) -> None:
             scores=digest_file(out / "rows.jsonl"),
         )
         write_record(out / "report.json", report)
+        if look and section.gate.disclosure == "sealed":
+            seal_folder(out)
 
 
 def read_look(path: Path) -> Look | None:
@@ -186,6 +199,15 @@ def _reigning(files: TaskFiles, champion: Champion, base: BaseInfo) -> AdapterMa
             remedy="delete build/TASK/champion and run `pawl run` again",
         )
     return manifest
+
+
+def _unspent(files: TaskFiles, task: str, gate: Sequence[Example], look: Look) -> list[Example]:
+    """The gate rows that the look's budget judges on: none of a budget that is used up."""
+    kind = TypeAdapter(KnownRow)
+    known = read_lines(files.known) if files.known.is_file() else ()
+    salt = read_record(files.splits / "manifest.json", SplitReport).salt
+    rows = map(kind.validate_python, known)
+    return unspent(gate, rows, lineage=lineage(task, salt), since=look.since)
 
 
 def _unseen(rows: Sequence[Example], adapters: Iterable[AdapterManifest | None]) -> list[Example]:

@@ -2,59 +2,77 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Mapping
 
-from pawl.gate.evidence import CANDIDATE, CHAMPION, Evidence, faults
-from pawl.gate.stats import more_rows, paired_p
+from pawl.gate.evidence import CANDIDATE, Evidence, faults, plausible
+from pawl.gate.rules import Finding, beaten, compare, floors, guards
 from pawl.params import Gate
-from pawl.records import Comparison, Decision, Verdict
+from pawl.records import Comparison, Contender, Decision, Verdict
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What one rule says: does it hold, is failing it final, and the sentence for a person."""
-
-    holds: bool
-    final: bool
-    says: str
-
-
-def decide(evidence: Evidence, policy: Gate, *, parents: dict[str, str]) -> Verdict:
+def decide(
+    evidence: Evidence, policy: Gate, *, parents: Mapping[str, str] | None = None
+) -> Verdict:
     """Judge the candidate.
 
     promote: every rule holds. reject: a rule fails for good (not better than another contender,
-    a floor or guard missed). inconclusive: better, but luck is not ruled out. invalid: the
-    evidence cannot be judged.
+    a floor missed, a guard broken). inconclusive: as well as asked, but luck is not ruled out.
+    invalid: the evidence cannot be judged. Under `disclosure: sealed` the verdict says no more
+    than `sealed` lets it.
 
     Args:
+        evidence: what the evaluation left.
+        policy: the gate section of `params.yaml`; the level comes from the look.
         parents: digests of the files that the evidence was read from.
     """
     report = evidence.report
-    broken = faults(evidence, policy)
-    comparisons = [] if broken else _comparisons(evidence, policy)
-    findings = [_beaten(c, len(_of(evidence, policy))) for c in comparisons]
-    if not broken:
-        findings += _floors(evidence, policy) + _guards(evidence, policy)
-    return Verdict(
+    comparisons: list[Comparison] = []
+    guarded: list[tuple[Comparison, Finding]] = []
+    if report.look is None:
+        says = "no look was reserved: dev was scored, the gate rows stayed sealed"
+        findings = [Finding("look", False, True, says)]
+    elif broken := faults(evidence, policy):
+        findings = [Finding("evidence", False, True, says) for says in broken]
+    else:
+        comparisons = compare(evidence, policy, level=report.look.level)
+        guarded = guards(evidence, policy)
+        findings = [beaten(c, len(evidence.of(CANDIDATE))) for c in comparisons]
+        findings += floors(evidence, policy) + [finding for _, finding in guarded]
+    verdict = Verdict(
         task=report.task,
-        decision="invalid" if broken else _decision(findings),
-        reasons=(*(broken or [f.says for f in findings]), *_left_out(evidence)),
+        decision=_decision(findings) if comparisons else "invalid",
+        reasons=(*(f.says for f in findings), *_left_out(evidence)),
         candidate=report.candidate,
         champion=report.champion,
         look=report.look,
         comparisons=tuple(comparisons),
-        scores={
-            (c.name if c.split == "gate" else f"{c.name} (dev)"): c.scores
-            for c in report.contenders
-        },
+        scores={_named(c): _measured(c) for c in report.contenders},
         rows=evidence.rows,
-        parents=parents,
+        parents=dict(parents or {}),
+        guards=tuple(comparison for comparison, _ in guarded),
+        failed=tuple(dict.fromkeys(f.rule for f in findings if not f.holds)),
     )
+    return sealed(verdict, evidence) if policy.disclosure == "sealed" else verdict
 
 
-def level(policy: Gate) -> float:
-    """What p must fall below in one look: an even part of alpha (Bonferroni over all looks)."""
-    return policy.alpha / policy.looks
+def sealed(verdict: Verdict, evidence: Evidence) -> Verdict:
+    """What a sealed gate says: pass or fail, and the name of the first rule that failed.
+
+    Whether a failed candidate seemed better would tell the next one where to go, so that
+    `inconclusive` reads `reject` here. Dev scores stay: anybody may look at dev.
+    """
+    first = verdict.failed[:1]
+    return dataclasses.replace(
+        verdict,
+        decision="reject" if verdict.decision == "inconclusive" else verdict.decision,
+        reasons=tuple(f"sealed gate: '{rule}' fails" for rule in first)
+        or ("sealed gate: every rule holds",),
+        comparisons=(),
+        guards=(),
+        failed=first,
+        scores={_named(c): _measured(c) for c in evidence.report.contenders if c.split == "dev"},
+    )
 
 
 def _decision(findings: list[Finding]) -> Decision:
@@ -64,79 +82,16 @@ def _decision(findings: list[Finding]) -> Decision:
     return "reject" if any(f.final for f in failed) else "inconclusive"
 
 
-def _comparisons(evidence: Evidence, policy: Gate) -> list[Comparison]:
-    """Candidate against the champion, where there is one, and against the best baseline."""
-    best = max(evidence.baselines, key=lambda name: _mean(evidence.values(name, policy.metric)))
-    against = [CHAMPION] if evidence.report.champion.version is not None else []
-    return [_compare(evidence, policy, name) for name in [*against, best]]
+def _named(contender: Contender) -> str:
+    return contender.name if contender.split == "gate" else f"{contender.name} (dev)"
 
 
-def _compare(evidence: Evidence, policy: Gate, name: str) -> Comparison:
-    mine, other = _of(evidence, policy), evidence.values(name, policy.metric)
-    p = paired_p(mine, other)
-    return Comparison(
-        against=name,
-        metric=policy.metric,
-        candidate=_mean(mine),
-        other=_mean(other),
-        wins=sum(a > b for a, b in zip(mine, other, strict=True)),
-        losses=sum(a < b for a, b in zip(mine, other, strict=True)),
-        p=p,
-        level=level(policy),
-        passed=p < level(policy) and _mean(mine) > _mean(other),
-    )
-
-
-def _beaten(c: Comparison, rows: int) -> Finding:
-    figures = (
-        f"{c.metric} {c.candidate:.1%} against {c.other:.1%} of {c.against}, "
-        f"{c.wins} rows won, {c.losses} lost, p = {c.p:.2g} (below {c.level:.2g} is asked)"
-    )
-    if c.passed:
-        return Finding(True, False, f"beats {c.against}: {figures}")
-    if c.candidate <= c.other:
-        wins = "" if c.against == CHAMPION else " Prompting wins."
-        return Finding(False, True, f"is no better than {c.against}: {figures}.{wins}")
-    more = more_rows(c.wins, c.losses, rows, level=c.level)
-    settle = f"; about {more} more gate rows would settle it" if more else ""
-    return Finding(False, False, f"may be better than {c.against} by luck: {figures}{settle}")
+def _measured(contender: Contender) -> dict[str, float]:
+    """A summary without what is no number: a verdict on broken evidence must still be written."""
+    return {m: v for m, v in contender.scores.items() if plausible(m, v)}
 
 
 def _left_out(evidence: Evidence) -> list[str]:
     """Contenders that could not be measured: a champion that never met them should say so."""
     skipped = evidence.report.skipped
     return [f"{name} could not be measured: {why}" for name, why in sorted(skipped.items())]
-
-
-def _floors(evidence: Evidence, policy: Gate) -> list[Finding]:
-    """A first champion must also reach absolute floors; later ones are measured by the last."""
-    if evidence.report.champion.version is not None:
-        return []
-    found = []
-    for metric, floor in sorted(policy.floors.items()):
-        value = _mean(evidence.values(CANDIDATE, metric))
-        verb = "reaches" if value >= floor else "misses"
-        says = f"{verb} the floor for a first champion: {metric} {value:.1%} of {floor:.1%}"
-        found.append(Finding(value >= floor, True, says))
-    return found
-
-
-def _guards(evidence: Evidence, policy: Gate) -> list[Finding]:
-    if evidence.report.champion.version is None:
-        return []
-    found = []
-    for metric, margin in sorted(policy.guards.items()):
-        drop = _mean(evidence.values(CHAMPION, metric)) - _mean(evidence.values(CANDIDATE, metric))
-        holds = drop <= margin
-        verb = "keeps" if holds else "breaks"
-        says = f"{verb} the guard on {metric}: {-drop:+.1%} to the champion, {-margin:.1%} allowed"
-        found.append(Finding(holds, True, says))
-    return found
-
-
-def _of(evidence: Evidence, policy: Gate) -> list[float]:
-    return evidence.values(CANDIDATE, policy.metric)
-
-
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values)

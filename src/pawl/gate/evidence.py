@@ -5,76 +5,123 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from pawl.params import Gate
+from pawl.files import digest_json
+from pawl.params import FALL, Gate
 from pawl.records import EvalReport, Score
 
 CANDIDATE = "candidate"
 CHAMPION = "champion"
+# `+inf` comes back from some stores as 1.8e308, the largest float.
+HUGE = 1e300
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the gate judges: the evaluation report, its row scores, rows a split."""
+    """What the gate judges: the evaluation report, its row scores, rows a split.
+
+    `base` is the digest of the base that the cycle began with.
+    """
 
     report: EvalReport
     scores: tuple[Score, ...]
     rows: dict[str, int]
+    base: str
+
+    def of(self, contender: str) -> tuple[Score, ...]:
+        """The gate rows of one contender in the order of row ids; empty if it has none."""
+        return self._judged.get(contender, ())
 
     def values(self, contender: str, metric: str) -> list[float]:
         """The gate values of one contender in the order of row ids; call after `faults`."""
-        rows = (s for s in self.scores if s.split == "gate" and s.contender == contender)
-        return [s.values[metric] for s in sorted(rows, key=lambda s: s.id)]
+        return [score.values[metric] for score in self.of(contender)]
 
     @property
     def contenders(self) -> list[str]:
         """Who answered gate rows, in the order of the run."""
-        return list(dict.fromkeys(s.contender for s in self.scores if s.split == "gate"))
+        return list(self._judged)
 
     @property
     def baselines(self) -> list[str]:
         return [name for name in self.contenders if name not in (CANDIDATE, CHAMPION)]
 
+    @cached_property
+    def _judged(self) -> dict[str, tuple[Score, ...]]:
+        rows: dict[str, list[Score]] = {}
+        for score in self.scores:
+            if score.split == "gate":
+                rows.setdefault(score.contender, []).append(score)
+        return {name: tuple(sorted(mine, key=lambda s: s.id)) for name, mine in rows.items()}
+
 
 def faults(evidence: Evidence, policy: Gate) -> list[str]:
     """Why this evidence cannot be judged, in words; empty where it can."""
-    report = evidence.report
-    if report.look is None:
-        return ["no look was reserved: dev was scored, the gate rows stayed sealed"]
-    needed = [CANDIDATE] + ([CHAMPION] if report.champion.version is not None else [])
-    found = [f"'{name}' was not scored" for name in needed if name not in evidence.contenders]
+    found = _policy_faults(evidence, policy)
+    if evidence.report.base != evidence.base:
+        found.append(
+            f"the evaluation ran on base {evidence.report.base[:12]}, the cycle began with "
+            f"{evidence.base[:12]}"
+        )
+    needed = [CANDIDATE] + ([CHAMPION] if evidence.report.champion.version is not None else [])
+    found += [f"'{name}' was not scored" for name in needed if name not in evidence.contenders]
     if not evidence.baselines:
         found.append("no baseline was scored: whether prompting would do is not known")
     if found:
         return found
-    reference = _ids(evidence.scores, CANDIDATE)
+    reference = evidence.of(CANDIDATE)
     if len(reference) < policy.min_rows:
         found.append(f"{len(reference)} gate rows, the policy asks for at least {policy.min_rows}")
-    metrics: set[str] = {policy.metric, *policy.floors, *policy.guards}
+    if policy.slices is not None and not any(score.slice for score in reference):
+        found.append("the policy guards slices, but no row has one: set `split.slice_by`")
+    metrics = sorted({policy.metric, *policy.floors, *policy.guards})
     for name in evidence.contenders:
-        found += _row_faults(evidence.scores, name, reference, metrics)
+        found += _row_faults(name, evidence.of(name), reference, metrics)
+    return found or _digest_faults(evidence)
+
+
+def plausible(metric: str, value: float) -> bool:
+    """Whether a metric can have this value at all; NaN, infinity and what stands for it cannot."""
+    return 0 <= value < HUGE if metric in FALL else 0 <= value <= 1
+
+
+def _policy_faults(evidence: Evidence, policy: Gate) -> list[str]:
+    found = []
+    if not policy.metric:
+        found.append("the policy is empty: it names no metric that must be better")
+    if evidence.report.champion.version is None and not policy.floors:
+        found.append("the policy has no floors: a first champion must reach at least one")
+    look = evidence.report.look
+    if look is not None and not 0 < look.level < 0.5:
+        found.append(f"the look's level is {look.level}, it must lie between 0 and 0.5")
     return found
+
+
+def _digest_faults(evidence: Evidence) -> list[str]:
+    ids = [s.id for s in evidence.scores if s.split == "gate" and s.contender == CANDIDATE]
+    said = evidence.report.gate
+    if said == digest_json(ids):
+        return []
+    return [f"the scored rows are not the gate rows that the report names ({(said or '')[:12]})"]
 
 
 def _row_faults(
-    scores: Sequence[Score], name: str, reference: list[str], metrics: set[str]
+    name: str, mine: Sequence[Score], reference: Sequence[Score], metrics: list[str]
 ) -> list[str]:
-    ids = _ids(scores, name)
+    ids = [score.id for score in mine]
     if len(set(ids)) != len(ids):
         return [f"'{name}' has a row twice"]
-    if ids != reference:
+    if ids != [score.id for score in reference]:
         return [f"'{name}' was scored on other rows than the candidate"]
-    mine = [s for s in scores if s.split == "gate" and s.contender == name]
+    if any((a.group, a.slice) != (b.group, b.slice) for a, b in zip(mine, reference, strict=True)):
+        return [f"'{name}' has rows in other groups or slices than the candidate"]
     found = []
-    for metric in sorted(metrics):
+    for metric in metrics:
         absent = sum(metric not in s.values for s in mine)
-        odd = sum(not math.isfinite(s.values.get(metric, 0.0)) for s in mine)
+        odd = [v for s in mine if not plausible(metric, v := s.values.get(metric, 0.0))]
         if absent:
             found.append(f"'{name}' has no {metric} in {absent} of {len(mine)} rows")
         if odd:
-            found.append(f"'{name}' has a {metric} that is no finite number in {odd} rows")
+            what = "no finite number" if not math.isfinite(odd[0]) else "out of its range"
+            found.append(f"'{name}' has a {metric} that is {what} in {len(odd)} rows")
     return found
-
-
-def _ids(scores: Sequence[Score], contender: str) -> list[str]:
-    return sorted(s.id for s in scores if s.split == "gate" and s.contender == contender)

@@ -2,39 +2,69 @@
 
 from __future__ import annotations
 
-from pydantic import TypeAdapter
+import json
+
+from pydantic import TypeAdapter, ValidationError
 
 from pawl.errors import DataError
-from pawl.files import digest_file, read_lines
+from pawl.files import digest_file, digest_text
 from pawl.gate.decide import decide
 from pawl.gate.evidence import Evidence
-from pawl.records import EvalReport, Score, SplitReport, read_record, write_record
+from pawl.params import Gate
+from pawl.records import (
+    BaseInfo,
+    EvalReport,
+    Score,
+    SplitReport,
+    Verdict,
+    read_record,
+    write_record,
+)
+from pawl.seal import SEALED, open_folder
 from pawl.workspace import TaskFiles, Workspace
 
 
 def gate(workspace: Workspace, task: str) -> None:
     """Write `build/<task>/verdict.json`. A verdict that is not `promote` is no failure."""
     files = workspace.files(task)
-    parents = {
-        "eval/report.json": digest_file(files.eval / "report.json"),
-        "eval/rows.jsonl": digest_file(files.eval / "rows.jsonl"),
-        "splits/manifest.json": digest_file(files.splits / "manifest.json"),
-    }
-    verdict = decide(read_evidence(files), workspace.task(task).gate, parents=parents)
-    write_record(files.verdict, verdict)
+    write_record(files.verdict, judge(files, workspace.task(task).gate))
+
+
+def judge(files: TaskFiles, policy: Gate) -> Verdict:
+    """The verdict on the evidence in these files: the stage's own, or what a run has stored.
+
+    Raises:
+        DataError: the evidence is absent, unreadable, or not what the evaluation wrote.
+    """
+    read = ["inputs/base.json", "splits/manifest.json"]
+    sealed = (files.eval / SEALED).is_file()
+    read += [f"eval/{SEALED}"] if sealed else ["eval/report.json", "eval/rows.jsonl"]
+    evidence = read_evidence(files)
+    return decide(evidence, policy, parents={name: digest_file(files.root / name) for name in read})
 
 
 def read_evidence(files: TaskFiles) -> Evidence:
     """The evaluation's records, with the row scores proven to be those that the report names."""
-    report = read_record(files.eval / "report.json", EvalReport)
+    base = read_record(files.base, BaseInfo)
     splits = read_record(files.splits / "manifest.json", SplitReport)
-    rows = files.eval / "rows.jsonl"
-    if digest_file(rows) != report.scores:
+    texts = open_folder(files.eval)
+    try:
+        report = TypeAdapter(EvalReport).validate_json(texts["report.json"])
+        rows = texts["rows.jsonl"]
+        kind = TypeAdapter(Score)
+        # str.splitlines would also split inside an answer that holds U+2028.
+        lines = (line for line in rows.split("\n") if line)
+        scores = tuple(kind.validate_python(json.loads(line)) for line in lines)
+    except (KeyError, ValueError, ValidationError) as error:
         raise DataError(
-            f"{rows} is not what the evaluation wrote",
+            f"{files.eval} holds no evaluation: {' '.join(str(error).split())[:300]}",
+            rule="records are written whole by the stage before and not edited",
+            remedy="delete the folder and run `dvc repro` again",
+        ) from error
+    if digest_text(rows) != report.scores:
+        raise DataError(
+            f"{files.eval / 'rows.jsonl'} is not what the evaluation wrote",
             rule="a verdict is derived from the rows that the report names by digest",
             remedy="run `dvc repro` again; do not edit files below build/",
         )
-    kind = TypeAdapter(Score)
-    scores = tuple(kind.validate_python(value) for value in read_lines(rows))
-    return Evidence(report=report, scores=scores, rows=splits.rows)
+    return Evidence(report=report, scores=scores, rows=splits.rows, base=base.digest)

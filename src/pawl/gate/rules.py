@@ -1,0 +1,202 @@
+"""The rules of a promotion, each with its name: beat the champion and the prompt, hurt nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pawl.gate.evidence import CANDIDATE, CHAMPION, Evidence
+from pawl.gate.margins import P, holm, not_worse, rows_to_settle
+from pawl.gate.stats import Units, better_p, interval, more_rows, units
+from pawl.params import FALL, Gate
+from pawl.records import Comparison, Score
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one rule says: does it hold, is failing it final, and the sentence for a person."""
+
+    rule: str
+    holds: bool
+    final: bool
+    says: str
+
+
+@dataclass(frozen=True)
+class _Guard:
+    """One guard or slice before Holm: its rows' differences and its p."""
+
+    rule: str
+    metric: str
+    slice: str | None
+    margin: float
+    gain: Units
+    p: P
+    means: tuple[float, float]
+    won_lost: tuple[int, int]
+
+
+def compare(evidence: Evidence, policy: Gate, *, level: float) -> list[Comparison]:
+    """Candidate against the champion, where there is one, and against the best baseline."""
+    names = [CHAMPION] if evidence.report.champion.version is not None else []
+    mean = {n: _sign(policy.metric) * _mean(evidence, n, policy) for n in evidence.baselines}
+    return [
+        _compare(evidence, policy.metric, name, level=level)
+        for name in [*names, max(mean, key=mean.__getitem__)]
+    ]
+
+
+def beaten(c: Comparison, rows: int) -> Finding:
+    """Better than another contender for real, and not by luck."""
+    rule = "beats champion" if c.against == CHAMPION else "beats best baseline"
+    figures = (
+        f"{c.metric} {shown(c.metric, c.candidate)} against {shown(c.metric, c.other)} of "
+        f"{c.against}{_ranging(c)}, {c.wins} rows won, {c.losses} lost, p = {c.p:.2g} "
+        f"(below {c.level:.2g} is asked)"
+    )
+    if c.passed:
+        return Finding(rule, True, False, f"beats {c.against}: {figures}")
+    if _sign(c.metric) * (c.candidate - c.other) <= 0:
+        wins = "" if c.against == CHAMPION else " Prompting wins."
+        return Finding(rule, False, True, f"is no better than {c.against}: {figures}.{wins}")
+    more = more_rows(c.wins, c.losses, rows, level=c.level)
+    settle = f"; about {more} more gate rows would settle it" if more else ""
+    says = f"may be better than {c.against} by luck: {figures}{settle}"
+    return Finding(rule, False, False, says)
+
+
+def floors(evidence: Evidence, policy: Gate) -> list[Finding]:
+    """A first champion must also reach absolute floors; later ones are measured by the last."""
+    if evidence.report.champion.version is not None:
+        return []
+    found = []
+    for metric, floor in sorted(policy.floors.items()):
+        value = float(np.mean(evidence.values(CANDIDATE, metric)))
+        verb = "reaches" if value >= floor else "misses"
+        says = f"{verb} the floor for a first champion: {metric} {value:.1%} of {floor:.1%}"
+        found.append(Finding(f"floor {metric}", value >= floor, True, says))
+    return found
+
+
+def guards(evidence: Evidence, policy: Gate) -> list[tuple[Comparison, Finding]]:
+    """Every guard and every slice must be shown not to fall behind the champion by its margin.
+
+    All of them together are one family (Holm) at the policy's alpha in each look: a guard lets
+    true harm pass with that chance at most. One that the rows fail to prove holds nothing.
+    """
+    if evidence.report.champion.version is None:
+        return []
+    family = [
+        _guard(evidence, f"guard {metric}", metric, margin)
+        for metric, margin in sorted(policy.guards.items())
+    ]
+    if policy.slices is not None:
+        names = sorted({s.slice for s in evidence.of(CANDIDATE) if s.slice})
+        family += [
+            _guard(evidence, f"slice {name}", policy.metric, policy.slices, only=name)
+            for name in names
+        ]
+    adjusted = holm([guard.p(1.0) for guard in family])
+    return [
+        _kept(guard, p, level=policy.alpha, family=len(family))
+        for guard, p in zip(family, adjusted, strict=True)
+    ]
+
+
+def shown(metric: str, value: float) -> str:
+    """A value as people write it: a share in percent, anything else as a number."""
+    return f"{value:.3g}" if metric in FALL else f"{value:.1%}"
+
+
+def _compare(evidence: Evidence, metric: str, other: str, *, level: float) -> Comparison:
+    gain, (mine, theirs), (won, lost) = _paired(evidence.of(CANDIDATE), evidence.of(other), metric)
+    p = better_p(gain, level=level)
+    return Comparison(
+        against=other,
+        metric=metric,
+        candidate=mine,
+        other=theirs,
+        wins=won,
+        losses=lost,
+        p=p,
+        level=level,
+        passed=p < level and gain.mean > 0,
+        interval=interval(gain, bounded=metric not in FALL),
+    )
+
+
+def _guard(
+    evidence: Evidence, rule: str, metric: str, margin: float, *, only: str | None = None
+) -> _Guard:
+    mine, theirs = (
+        [s for s in evidence.of(name) if only is None or s.slice == only]
+        for name in (CANDIDATE, CHAMPION)
+    )
+    gain, means, won_lost = _paired(mine, theirs, metric)
+    p = not_worse(gain, margin, bounded=metric not in FALL)
+    return _Guard(rule, metric, only, margin, gain, p, means, won_lost)
+
+
+def _kept(guard: _Guard, p: float, *, level: float, family: int) -> tuple[Comparison, Finding]:
+    (mine, theirs), (won, lost) = guard.means, guard.won_lost
+    c = Comparison(
+        against=CHAMPION,
+        metric=guard.metric,
+        candidate=mine,
+        other=theirs,
+        wins=won,
+        losses=lost,
+        p=p,
+        level=level,
+        passed=p < level,
+        interval=interval(guard.gain, bounded=guard.metric not in FALL),
+        margin=guard.margin,
+        slice=guard.slice,
+    )
+    name = f"slice {guard.slice}" if guard.slice else f"guard on {guard.metric}"
+    figures = (
+        f"{guard.metric} {shown(c.metric, mine)} against {shown(c.metric, theirs)} of the champion"
+        f"{_ranging(c)}, {shown(c.metric, guard.margin)} may be lost, p = {p:.2g} "
+        f"(below {level:.2g} is asked)"
+    )
+    if c.passed:
+        return c, Finding(guard.rule, True, False, f"keeps the {name}: {figures}")
+    # As with the champion: what fell too far is final, what fell too little to tell is not.
+    if guard.gain.mean < -guard.margin:
+        return c, Finding(guard.rule, False, True, f"breaks the {name}: {figures}")
+    more = rows_to_settle(guard.p, int(guard.gain.sizes.sum()), level=level / family)
+    where = "of this slice " if guard.slice else ""
+    settle = f"; about {more} more gate rows {where}would settle it" if more else ""
+    return c, Finding(guard.rule, False, False, f"has not proved the {name}: {figures}{settle}")
+
+
+def _paired(
+    mine: Sequence[Score], theirs: Sequence[Score], metric: str
+) -> tuple[Units, tuple[float, float], tuple[int, int]]:
+    """Differences by unit (above 0: the candidate is better), both means, rows won and lost."""
+    a, b = (np.array([s.values[metric] for s in rows]) for rows in (mine, theirs))
+    gain = _sign(metric) * (a - b)
+    means = float(a.mean()), float(b.mean())
+    return (
+        units(gain, [s.group for s in mine]),
+        means,
+        (int((gain > 0).sum()), int((gain < 0).sum())),
+    )
+
+
+def _mean(evidence: Evidence, name: str, policy: Gate) -> float:
+    return float(np.mean(evidence.values(name, policy.metric)))
+
+
+def _sign(metric: str) -> int:
+    return -1 if metric in FALL else 1
+
+
+def _ranging(c: Comparison) -> str:
+    if c.interval is None:
+        return ""
+    low, high = (f"{v:+.3g}" if c.metric in FALL else f"{100 * v:+.1f}" for v in c.interval)
+    unit = "" if c.metric in FALL else " points"
+    return f" (better by {low} to {high}{unit} with 95 % confidence)"

@@ -1,0 +1,70 @@
+"""Sealed evidence opens with the owner's key alone, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pawl.errors import DataError, UsageError
+from pawl.seal import KEY, SEALED, open_folder, seal_folder
+
+SECRET = "an answer to a gate row \u2028"
+
+
+@pytest.fixture(autouse=True)
+def _own_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KEY, str(tmp_path / "owner" / "seal.key"))
+
+
+def evaluation(folder: Path, secret: str = SECRET) -> dict[str, str]:
+    folder.mkdir()
+    rows = [{"split": "dev", "output": "free"}, {"split": "gate", "output": secret}]
+    texts = {
+        "rows.jsonl": "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows),
+        "report.json": '{"gate": 0.875}\r\n',
+    }
+    for name, text in texts.items():
+        (folder / name).write_bytes(text.encode())
+    return texts
+
+
+def test_only_dev_rows_stay_in_plain_and_the_key_brings_the_rest_back(tmp_path: Path) -> None:
+    texts = evaluation(tmp_path / "eval")
+    seal_folder(tmp_path / "eval")
+    left = b"".join(path.read_bytes() for path in (tmp_path / "eval").iterdir())
+    assert SECRET.encode() not in left
+    assert b"0.875" not in left
+    assert b"free" in left
+    assert open_folder(tmp_path / "eval") == texts
+    assert (tmp_path / "owner" / "seal.key").stat().st_mode & 0o077 == 0
+
+
+def test_the_same_evidence_has_the_same_bytes_and_its_size_tells_nothing(tmp_path: Path) -> None:
+    sizes = []
+    for name, secret in (("a", SECRET), ("b", SECRET), ("c", SECRET * 9)):
+        evaluation(tmp_path / name, secret)
+        seal_folder(tmp_path / name)
+        sizes.append((tmp_path / name / SEALED).read_bytes())
+    assert sizes[0] == sizes[1]
+    assert len(sizes[0]) == len(sizes[2])
+
+
+def test_another_key_a_changed_byte_or_no_key_opens_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    evaluation(tmp_path / "eval")
+    seal_folder(tmp_path / "eval")
+    sealed = tmp_path / "eval" / SEALED
+    good = sealed.read_bytes()
+    sealed.write_bytes(bytes([good[0] ^ 1]) + good[1:])
+    with pytest.raises(DataError, match="another key, or altered"):
+        open_folder(tmp_path / "eval")
+    sealed.write_bytes(good)
+    monkeypatch.setenv(KEY, str(tmp_path / "nobody"))
+    with pytest.raises(UsageError, match="the key to sealed evidence is not at"):
+        open_folder(tmp_path / "eval")
+    (tmp_path / "nobody").write_bytes(b"short")
+    with pytest.raises(UsageError, match="holds 5 bytes"):
+        open_folder(tmp_path / "eval")
