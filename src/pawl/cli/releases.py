@@ -57,6 +57,20 @@ def compare(task: Task, a: Version, b: Version, as_json: Json = False) -> None:
 
 
 @app.command()
+def replay(task: Task, version: Version, as_json: Json = False) -> None:
+    """Derive a version's verdict again from its stored evidence; exit code 1 if it differs."""
+    from pawl.replay import replay as again
+    from pawl.report.terminal import show_facts
+
+    facts = again(store_of(open_workspace(task)), task, version)
+    if as_json:
+        print_json(facts)
+    else:
+        show_facts(facts, console=console())
+    raise typer.Exit(0 if facts["same"] else 1)
+
+
+@app.command()
 def promote(
     task: Task,
     version: Version,

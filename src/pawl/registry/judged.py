@@ -70,6 +70,8 @@ def log_judged(
         files={
             files.adapter: "adapter",
             files.check: "check",
+            files.base: "inputs",
+            files.splits / "manifest.json": "splits",
             files.eval: "eval",
             files.verdict: "",
             files.training: "",

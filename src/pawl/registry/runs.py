@@ -81,6 +81,24 @@ def log_evidence(
                 store.client.log_artifact(run_id, str(path), folder or None)
 
 
+def fetch_evidence(store: Store, run_id: str, names: Sequence[str], *, into: Path) -> None:
+    """Download files and folders that `log_evidence` put on a run into the folder `into`.
+
+    Raises:
+        RegistryError: the store cannot be reached, or the run lacks one of them.
+    """
+    with speaking_to(store.uri):
+        for name in names:
+            try:
+                store.client.download_artifacts(run_id, name, str(into))
+            except OSError as error:
+                raise RegistryError(
+                    f"the run {run_id} has no '{name}': {error}",
+                    rule="a judged version keeps its evidence on its run",
+                    remedy="restore the store's artifact folder from its backup",
+                ) from error
+
+
 def log_curve(store: Store, run_id: str, points: Sequence[dict[str, float]]) -> None:
     """Put the training curve on a run: `train/loss` and its like, over the points' `step`."""
     from mlflow.entities import Metric

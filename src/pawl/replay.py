@@ -1,0 +1,64 @@
+"""`pawl replay`: derive a version's verdict again from what its MLflow run has stored."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from pawl.errors import DataError
+from pawl.gate.run import judge
+from pawl.params import Gate
+from pawl.records import Verdict, read_record, to_json
+from pawl.registry.runs import fetch_evidence
+from pawl.registry.store import Store
+from pawl.registry.versions import get
+from pawl.workspace import TaskFiles
+
+# What a verdict is derived from, and the verdict as it was recorded.
+STORED = ("eval", "splits", "inputs", "verdict.json")
+
+
+def replay(store: Store, task: str, version: int) -> dict[str, Any]:
+    """The recorded and the derived decision, and what differs between the two verdicts.
+
+    No model runs and nothing outside the run and the version's own record is read: rows, report,
+    base digest and policy are those of the judgement.
+
+    Raises:
+        UsageError: there is no such version, or the key to its sealed evidence is not here.
+        RegistryError: the store cannot be reached, or the run lacks its evidence.
+        DataError: the recorded verdict is no record.
+    """
+    registered = get(store, task, version)
+    policy = TypeAdapter(Gate).validate_python(registered.params["gate"])
+    with tempfile.TemporaryDirectory(prefix="pawl-replay-") as folder:
+        files = TaskFiles(Path(folder))
+        fetch_evidence(store, registered.run_id, STORED, into=files.root)
+        recorded = read_record(files.verdict, Verdict)
+        derived, differs = _derived(files, policy, recorded)
+    if recorded.decision != registered.verdict:
+        differs.append(f"the version's tag says '{registered.verdict}'")
+    if recorded.candidate != registered.digest:
+        differs.append("the verdict is about another adapter than the version's")
+    return {
+        "task": task,
+        "version": version,
+        "recorded": recorded.decision,
+        "derived": derived and derived.decision,
+        "reasons": list(derived.reasons) if derived else [],
+        "differs": differs,
+        "same": not differs,
+    }
+
+
+def _derived(files: TaskFiles, policy: Gate, recorded: Verdict) -> tuple[Verdict | None, list[str]]:
+    try:
+        derived = judge(files, policy)
+    except DataError as error:
+        # Evidence that was altered is what a replay is there to find: an answer, not a failure.
+        return None, [error.found.replace(f"{files.root}/", "")]
+    mine, other = to_json(derived), to_json(recorded)
+    return derived, [f"`{key}` of the verdict" for key in sorted(mine) if mine[key] != other[key]]
