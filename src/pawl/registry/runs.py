@@ -88,15 +88,15 @@ def fetch_evidence(store: Store, run_id: str, names: Sequence[str], *, into: Pat
         RegistryError: the store cannot be reached, or the run lacks one of them.
     """
     with speaking_to(store.uri):
+        there = {file.path for file in store.client.list_artifacts(run_id)}
+        if missing := sorted(set(names) - there):
+            raise RegistryError(
+                f"the run {run_id} has no {', '.join(missing)}",
+                rule="a judged version keeps its evidence on its run",
+                remedy="restore the store's artifact folder from its backup",
+            )
         for name in names:
-            try:
-                store.client.download_artifacts(run_id, name, str(into))
-            except OSError as error:
-                raise RegistryError(
-                    f"the run {run_id} has no '{name}': {error}",
-                    rule="a judged version keeps its evidence on its run",
-                    remedy="restore the store's artifact folder from its backup",
-                ) from error
+            store.client.download_artifacts(run_id, name, str(into))
 
 
 def log_curve(store: Store, run_id: str, points: Sequence[dict[str, float]]) -> None:
