@@ -17,7 +17,7 @@ def test_without_a_look_dvc_goes_as_far_as_the_dev_scores_and_judges_nothing(
     verdict = read_record(files.verdict, Verdict)
     assert verdict.decision == "invalid"
     assert "no look was reserved" in verdict.reasons[0]
-    files.look.write_text('{"look": {"number": 1, "of": 3, "question": "made up by hand"}}')
+    files.look.write_text('{"look": {"number": 1, "of": 3, "question": "made up", "level": 0.01}}')
     reproduce(quick_workspace, "gate", "tickets")
     report = read_record(files.eval / "report.json", EvalReport)
     assert {c.split for c in report.contenders} == {"dev"}, "a forged look must not open the gate"
