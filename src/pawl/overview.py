@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
 from pawl.base import find_base
 from pawl.data.inputs import data_file
 from pawl.data.read import read_examples
-from pawl.data.split import SPLITS, side
+from pawl.data.split import deal, refuse_missing
 from pawl.gate.plan import sight
 from pawl.records import to_json
 from pawl.registry.looks import lineage, used_looks
@@ -22,14 +21,15 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
     """Rows a split, parameters, looks left, and the gain that the gate can see with these rows."""
     section = workspace.task(task)
     examples = read_examples(data_file(workspace, section), section.data)
-    sides = Counter(side(example.key, section.split) for example in examples)
+    refuse_missing(examples, section.split)
+    sides = {name: len(part) for name, part in deal(examples, section.split).items()}
     parameters = size(find_base(section.base, workspace.root), rank=section.train.rank)
     seen = sight(sides["gate"], section.gate)
     steps = -(-sides["train"] // section.train.batch_size) * section.train.epochs
     used = used_looks(read_state(store, task), lineage(task, section.split.salt))
     return {
         "task": task,
-        "rows": {name: sides[name] for name in SPLITS},
+        "rows": sides,
         "parameters": {
             **to_json(parameters),
             "share": parameters.trainable / parameters.base,
