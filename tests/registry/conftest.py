@@ -17,16 +17,19 @@ from hypothesis import HealthCheck, settings
 from safetensors.numpy import save_file
 
 from pawl.adapter import CONFIG, FILES, MANIFEST, WEIGHTS
-from pawl.files import digest_files, whole_folder, write_json
+from pawl.files import digest_file, digest_files, whole_folder, write_json, write_lines
 from pawl.records import (
     AdapterManifest,
     BaseInfo,
     Champion,
     Cycle,
     Decision,
+    Example,
     Look,
+    Message,
     SplitReport,
     Verdict,
+    to_json,
     write_record,
 )
 from pawl.registry.cycles import conclude
@@ -41,6 +44,7 @@ settings.load_profile("busy")
 
 BASE = BaseInfo("base/tiny", None, "b" * 64)
 TASK = "tickets"
+ROWS = {"train": 80, "dev": 8, "gate": 20}
 
 
 @dataclass(frozen=True)
@@ -105,13 +109,26 @@ def make_bench(root: Path) -> Bench:
     workspace = Workspace(root)
     files = workspace.files(TASK)
     write_record(files.base, BASE)
-    digests = {name: name * 8 for name in ("train", "dev", "gate")}
-    rows = {"train": 80, "dev": 8, "gate": 20}
-    split = SplitReport(TASK, "d" * 64, "s1", rows, 0, digests)
-    write_record(files.splits / "manifest.json", split)
+    write_splits(workspace, {name: held_out(name, count) for name, count in ROWS.items()})
     write_json(files.check / "report.json", {"rows": 108})
     write_json(files.eval / "report.json", {})
     return Bench(workspace, open_store(workspace))
+
+
+def held_out(split: str, count: int, *, answer: str = "yes") -> list[Example]:
+    """Rows of one split, each with a prompt of its own."""
+    names = [f"{split}-{number}" for number in range(count)]
+    return [Example(name, f"key {name}", (Message("user", name),), answer) for name in names]
+
+
+def write_splits(workspace: Workspace, parts: dict[str, list[Example]], salt: str = "s1") -> None:
+    """Leave splits in build/, as the split stage would."""
+    folder = workspace.files(TASK).splits
+    for name, part in parts.items():
+        write_lines(folder / f"{name}.jsonl", map(to_json, part))
+    rows = {name: len(part) for name, part in parts.items()}
+    digests = {name: digest_file(folder / f"{name}.jsonl") for name in parts}
+    write_record(folder / "manifest.json", SplitReport(TASK, "d" * 64, salt, rows, {}, digests))
 
 
 def write_params(root: Path, gate: dict[str, Any]) -> None:

@@ -15,28 +15,29 @@ from pawl.workspace import Workspace
 
 
 def history(store: Store, task: str) -> list[dict[str, Any]]:
-    """The releases that counted, oldest first, as plain JSON values.
+    """The releases that counted and the accepted relabels, oldest first, as plain JSON values.
 
     Each: `kind`, `version`, `digest`, `from` (version or None), `when`, `who`, `why`, `evidence`
-    (sha256 of the verdict file or None), `entry` (its number in the ledger).
+    (sha256 of the verdict file or None), `entry` (its number in the ledger). A relabel moves no
+    champion: its `version`, `digest` and `from` are None.
 
     Raises:
         RegistryError: the store cannot be reached.
     """
+    state = fold(entries(store, task))
     return [
         {
             "entry": entry.number,
             "kind": entry.kind,
-            "version": entry.new.version,
-            "digest": entry.new.digest,
-            "from": entry.expected.version,
+            "version": entry.new and entry.new.version,
+            "digest": entry.new and entry.new.digest,
+            "from": entry.expected.version if entry.new else None,
             "when": entry.when,
             "who": entry.who,
             "why": entry.why,
             "evidence": entry.evidence,
         }
-        for entry in fold(entries(store, task)).releases
-        if entry.new is not None
+        for entry in sorted((*state.releases, *state.relabels), key=lambda entry: entry.number)
     ]
 
 

@@ -73,6 +73,7 @@ def log_judged(
             files.eval: "eval",
             files.verdict: "",
             files.training: "",
+            files.known: "",
         },
     )
 

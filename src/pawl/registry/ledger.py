@@ -1,4 +1,4 @@
-"""The ledger: an append-only record of releases and looks, and the state that it folds to.
+"""The ledger: the append-only record of releases, looks and relabels, and what it folds to.
 
 Entries are numbered versions of the registered model `<task>.ledger`, because making a version is
 the one thing that MLflow numbers atomically. Who wins a race is not decided when writing but when
@@ -24,7 +24,7 @@ from pawl.registry.store import Store, add_version, all_versions
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-Kind = Literal["first", "promote", "override", "rollback", "look"]
+Kind = Literal["first", "promote", "override", "rollback", "look", "relabel"]
 TAG = "pawl.entry"
 
 
@@ -32,10 +32,11 @@ TAG = "pawl.entry"
 class Entry:
     """One line of the ledger.
 
-    `expected` is the champion that the writer saw, `new` the one that it asks for (None: a look).
-    `when` is UTC in ISO 8601. `evidence` is the sha256 of the verdict file, `previous` the digest
-    of the last entry that the writer saw, '' if it saw none. A look's `details` hold `lineage`,
-    `question` and `of`, the budget. `number` is the store's, from 1.
+    `expected` is the champion that the writer saw, `new` the one that it asks for (None: a look or
+    a relabel). `when` is UTC in ISO 8601. `evidence` is the sha256 of the verdict file, `previous`
+    the digest of the last entry that the writer saw, '' if it saw none. A look's `details` hold
+    `lineage`, `question`, `of` (the budget) and `known`: where the rows are `Kept` that it saw
+    first; a relabel's `relabels`: where the changes are. `number` is the store's, from 1.
     """
 
     number: int
@@ -57,12 +58,31 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """Where rows are that an entry brings: a file of an MLflow run, and its sha256."""
+
+    run: str
+    name: str
+    digest: str
+    rows: int
+
+
+@dataclass(frozen=True)
 class State:
-    """What the ledger comes to: the champion, the releases that counted, the looks a lineage."""
+    """What the ledger comes to: the champion, the releases that counted, the looks a lineage.
+
+    All `relabels` count, the later one over the earlier.
+    """
 
     champion: Champion = field(default_factory=Champion)
     releases: tuple[Entry, ...] = ()
     looks: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
+    relabels: tuple[Entry, ...] = ()
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """The relabels by name: with them the answers change that a cycle is judged by."""
+        return tuple(entry.op_id for entry in self.relabels)
 
     def counted(self, op_id: str) -> Entry | None:
         """The release with this `op_id` if it counted, None if it is void or absent."""
@@ -93,6 +113,7 @@ def fold(entries: Iterable[Entry]) -> State:
     """
     champion = Champion()
     releases: list[Entry] = []
+    relabels: list[Entry] = []
     looks: dict[str, tuple[Entry, ...]] = {}
     seen: set[str] = set()
     for entry in sorted(entries, key=lambda entry: entry.number):
@@ -105,10 +126,12 @@ def fold(entries: Iterable[Entry]) -> State:
             new = all(entry.details["question"] != look.details["question"] for look in asked)
             if new and len(asked) < int(entry.details["of"]):
                 looks[lineage] = (*asked, entry)
+        elif entry.kind == "relabel":
+            relabels.append(entry)
         elif entry.new is not None and entry.expected == champion:
             champion = entry.new
             releases.append(entry)
-    return State(champion, tuple(releases), looks)
+    return State(champion, tuple(releases), looks, tuple(relabels))
 
 
 def odd_numbers(entries: Iterable[Entry]) -> tuple[int, ...]:
@@ -198,7 +221,9 @@ def _tags(entry: Entry) -> dict[str, str]:
 
 
 def _description(entry: Entry) -> str:
-    if entry.new is None:
+    if entry.kind == "relabel":
+        says = f"**relabel** of {entry.details['relabels']['rows']} held-out rows"
+    elif entry.new is None:
         says = f"**look** at the gate split `{entry.details.get('lineage')}`"
     else:
         says = f"**{entry.kind}**: {_name(entry.expected)} → {_name(entry.new)}"

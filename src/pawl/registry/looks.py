@@ -8,7 +8,8 @@ from pawl.adapter import read_adapter
 from pawl.errors import DataError
 from pawl.files import write_json
 from pawl.question import look_question
-from pawl.records import Look, to_json
+from pawl.records import Example, Look, read_rows, to_json
+from pawl.registry.known import remember
 from pawl.registry.ledger import Entry, State, append
 from pawl.registry.provenance import author
 from pawl.registry.snapshot import read_state
@@ -26,7 +27,7 @@ def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
     Raises:
         DataError: the split's looks are used up.
         AdapterError: the candidate's bytes are not what its manifest says.
-        RegistryError: the store cannot be reached.
+        RegistryError: the store cannot be reached, or what it kept was altered.
     """
     section = workspace.task(task)
     split, of = lineage(task, section.split.salt), section.gate.looks
@@ -48,6 +49,7 @@ def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
                 "question": question,
                 "of": of,
                 "level": section.gate.alpha / of,
+                **remember(store, task, split, _held_out(workspace, task)),
             },
         )
         # Somebody else may have taken the last one, or asked the same, in between: fold again.
@@ -77,10 +79,15 @@ def _find(state: State, split: str, question: str) -> Look | None:
     return None
 
 
+def _held_out(workspace: Workspace, task: str) -> dict[str, list[Example]]:
+    folder = workspace.files(task).splits
+    return {split: read_rows(folder / f"{split}.jsonl") for split in ("dev", "gate")}
+
+
 def _exhausted(split: str, of: int) -> DataError:
     return DataError(
         f"the gate split '{split}' has used its {of} looks",
         rule="each judged candidate spends one look, so that retraining often cannot win by luck",
-        remedy="add fresh rows and give the split a new `salt` in params.yaml; rows that were "
-        "gate rows may be trained on from then on",
+        remedy="add fresh rows and give the split a new `salt` in params.yaml; rows that ever were "
+        "gate rows stay out of training",
     )
