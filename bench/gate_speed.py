@@ -100,7 +100,7 @@ def leave(files: TaskFiles, found: Evidence) -> None:
     digest = digest_file(files.eval / "rows.jsonl")
     write_record(files.eval / "report.json", dataclasses.replace(found.report, scores=digest))
     write_record(files.base, BaseInfo("m", None, found.base))
-    splits = SplitReport("t", "d", "s", found.rows, 0, {"gate": "g"})
+    splits = SplitReport("t", "d", "s", found.rows, {}, {"gate": "g"})
     write_record(files.splits / "manifest.json", splits)
 
 

@@ -18,9 +18,10 @@ from pawl.errors import DataError, PawlError, RegistryError
 from pawl.records import Cycle, to_json
 from pawl.registry.cycles import answered, conclude, conclude_invalid, unchanged
 from pawl.registry.describe import cycle_page
+from pawl.registry.known import snapshot_known
 from pawl.registry.looks import reserve_look
 from pawl.registry.provenance import author
-from pawl.registry.snapshot import snapshot_champion
+from pawl.registry.snapshot import read_state, snapshot_champion
 from pawl.registry.store import open_store
 from pawl.stage import reproduce, turn
 from pawl.workspace import Workspace, find_workspace
@@ -51,6 +52,7 @@ def _cycle(workspace: Workspace, task: str, *, force: bool) -> Cycle:
         asked = ask(workspace, task)
         if not force and (known := recall(workspace, task, asked)) is not None:
             return known
+        recollect(workspace, task)
         build(workspace, "train", task, force=force)
         prepare(workspace, task)
         build(workspace, "gate", task)
@@ -65,7 +67,6 @@ def _worth_a_retry(_task: Any, _run: Any, state: Any) -> bool:
     return isinstance(error, RegistryError) or not isinstance(error, PawlError)
 
 
-local = step(cache_policy=NO_CACHE, persist_result=False)
 world = step(
     cache_policy=NO_CACHE,
     persist_result=False,
@@ -75,10 +76,11 @@ world = step(
 )
 
 
-@local
+@world
 def ask(workspace: Workspace, task: str) -> str:
     """What this cycle is about, as a digest."""
-    return question(workspace, task)
+    accepted = read_state(open_store(workspace), task).accepted
+    return question(workspace, task, accepted=accepted)
 
 
 @world
@@ -87,6 +89,12 @@ def recall(workspace: Workspace, task: str, asked: str) -> Cycle | None:
     store = open_store(workspace)
     version = answered(store, task, asked)
     return None if version is None else unchanged(workspace, store, version)
+
+
+@world
+def recollect(workspace: Workspace, task: str) -> None:
+    """The held-out rows that the ledger's store knows, as a file for the split."""
+    snapshot_known(workspace, open_store(workspace), task)
 
 
 @step(cache_policy=NO_CACHE, persist_result=False, task_run_name="{stage}")

@@ -28,6 +28,14 @@ def base_folder() -> Path:
 
 
 @pytest.fixture(scope="session")
+def snips() -> Path:
+    """Real utterances, which are no part of the project."""
+    if not SNIPS.is_dir():
+        pytest.skip("the SNIPS rows are not there")
+    return SNIPS
+
+
+@pytest.fixture(scope="session")
 def template(tmp_path_factory: pytest.TempPathFactory, base_folder: Path) -> Path:
     """A workspace made as a user makes one, with few rows and one short epoch."""
     folder = tmp_path_factory.mktemp("template")

@@ -11,6 +11,7 @@ from pawl.data.inputs import question
 from pawl.errors import DataError, UsageError
 from pawl.records import Cycle
 from pawl.registry.cycles import answered, unchanged
+from pawl.registry.snapshot import read_state
 from pawl.registry.store import open_store
 from pawl.workspace import Workspace
 
@@ -40,11 +41,12 @@ def run_cycle(workspace: Workspace, task: str, *, force: bool = False) -> Cycle:
 
 
 def _known(workspace: Workspace, task: str) -> Cycle | None:
+    store = open_store(workspace)
+    accepted = read_state(store, task).accepted
     try:
-        asked = question(workspace, task)
+        asked = question(workspace, task, accepted=accepted)
     except DataError:
         # The flow meets the same error, and records it.
         return None
-    store = open_store(workspace)
     version = answered(store, task, asked)
     return None if version is None else unchanged(workspace, store, version)

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 from pawl.base import find_base
 from pawl.budget import Budget, lineage
 from pawl.data.inputs import data_file
 from pawl.data.read import read_examples
-from pawl.data.split import SPLITS, side
+from pawl.data.split import deal, refuse_missing
 from pawl.gate.plan import Sight, sight
-from pawl.records import KnownRow, to_json
+from pawl.records import to_json
+from pawl.registry.known import known_rows
 from pawl.registry.looks import Standing, standing
 from pawl.registry.snapshot import read_state
 from pawl.registry.store import Store
@@ -20,27 +19,24 @@ from pawl.train.plan import size
 from pawl.workspace import Workspace
 
 
-def plan(
-    workspace: Workspace, store: Store, task: str, *, known: Sequence[KnownRow] | None = None
-) -> dict[str, Any]:
-    """Rows a split, parameters, looks left, and the gain that the gate can see with these rows.
-
-    `known` are the held-out rows that the store remembers; None: no row counts as fresh.
-    """
+def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
+    """Rows a split, parameters, looks left, and the gain that the gate can see with these rows."""
     section = workspace.task(task)
     examples = read_examples(data_file(workspace, section), section.data)
-    sides = Counter(side(example.key, section.split) for example in examples)
+    refuse_missing(examples, section.split)
+    parts = deal(examples, section.split)
+    sides = {name: len(part) for name, part in parts.items()}
     parameters = size(find_base(section.base, workspace.root), rank=section.train.rank)
     split = lineage(task, section.split.salt)
     budget = read_state(store, task).budgets.get(split, Budget())
-    gate = [e for e in examples if side(e.key, section.split) == "gate"]
-    stands = standing(budget, section.gate, gate, known, split=split)
+    known = known_rows(store, task)
+    stands = standing(budget, section.gate, parts["gate"], known, split=split)
     spent = budget.next(section.gate, rows=stands.rows, fresh=stands.fresh) is None
     seen = sight(stands.rows, section.gate, used=stands.used)
     steps = -(-sides["train"] // section.train.batch_size) * section.train.epochs
     return {
         "task": task,
-        "rows": {name: sides[name] for name in SPLITS},
+        "rows": sides,
         "parameters": {
             **to_json(parameters),
             "share": parameters.trainable / parameters.base,

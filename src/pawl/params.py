@@ -89,7 +89,7 @@ class Split:
     gate: Share = 0.2
     group_by: str | None = None
     slice_by: str | None = None
-    near: Annotated[float, Field(gt=0, le=1)] = 0.9
+    near: Annotated[float, Field(gt=0, le=1)] = 0.7
 
 
 @dataclass(frozen=True, config=STRICT)

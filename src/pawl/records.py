@@ -64,6 +64,20 @@ class KnownRow:
 
 
 @dataclass(frozen=True)
+class Relabel:
+    """A known held-out row with other answers than those that it was first given.
+
+    `was` and `now` hold several where rows with the same prompt contradict each other.
+    """
+
+    key: str
+    id: str
+    split: Literal["dev", "gate"]
+    was: tuple[str, ...]
+    now: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class BaseInfo:
     """Which base, by content: `digest` covers weights, configuration, tokenizer, template."""
 
@@ -96,14 +110,19 @@ class CheckReport:
 
 @dataclass(frozen=True)
 class SplitReport:
-    """Rows a split; `dropped` are train rows left out as copies of held-out rows."""
+    """Rows a split; `dropped` counts the train rows left out, by reason: `pawl.data.copies`.
+
+    `group_by` and `slice_by` name the fields of the rows that hold their group and slice.
+    """
 
     task: str
     data: str
     salt: str
     rows: dict[str, int]
-    dropped: int
+    dropped: dict[str, int]
     digests: dict[str, str]
+    group_by: str | None = None
+    slice_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -309,6 +328,12 @@ def read_record(path: Path, kind: type[Record]) -> Record:
 def read_rows(path: Path) -> list[Example]:
     """The examples of one split file, as the data room wrote them."""
     adapter = TypeAdapter(Example)
+    return [adapter.validate_python(row) for row in read_lines(path)]
+
+
+def read_known_rows(path: Path) -> list[KnownRow]:
+    """The held-out rows that the flow's snapshot names, oldest first."""
+    adapter = TypeAdapter(KnownRow)
     return [adapter.validate_python(row) for row in read_lines(path)]
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 from pawl.adapter import read_adapter
 from pawl.errors import UsageError
+from pawl.registry.kept import download
 from pawl.registry.store import Store
 from pawl.registry.versions import get
 from pawl.stage import reproduce as repro
@@ -40,6 +41,10 @@ def reproduce(workspace: Workspace, store: Store, task: str, version: int) -> di
             remedy="commit params.yaml and the .dvc files before `pawl run`",
         )
     with _worktree(workspace, commit) as clean:
+        # What the split held its train rows against then; a version of before has no such file.
+        files = clean.files(task)
+        files.root.mkdir(parents=True, exist_ok=True)
+        download(store, registered.run_id, files.known.name, files.root)
         repro(clean, "train", task, force=True)
         again = read_adapter(clean.files(task).adapter)
     return {

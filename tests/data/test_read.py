@@ -33,6 +33,7 @@ TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(str.
         (b"[" * 100_000, "nested too deeply"),
         (b'{"messages": [{"role": "user", "content": "p"}]}', "ends with an assistant turn"),
         (b'{"messages": [{"role": "bot", "content": "p"}]}', "role 'bot'"),
+        (b'{"prompt": "p", "completion": "c", "x": [1]}', "'x' is a text, a number or a truth"),
         (b'{"messages": [], "prompt": "p"}', "which one counts"),
     ],
 )
@@ -67,6 +68,12 @@ def test_what_is_written_is_what_is_read(texts: list[str], form: str) -> None:
     example = parse_row(json.dumps(row, ensure_ascii=False).encode(), 7)
     assert (example.messages[0].content, example.completion) == (prompt, completion)
     assert example.id == "row-7"
+
+
+def test_further_keys_are_kept_as_text_and_what_is_null_or_blank_is_not_there() -> None:
+    row = GOOD | {"n": 3, "x": 0.5, "flag": True, "who": "Ada", "none": None, "blank": " "}
+    fields = parse_row(json.dumps(row).encode(), 2).fields
+    assert fields == {"n": "3", "x": "0.5", "flag": "true", "who": "Ada"}
 
 
 @given(st.text(st.characters(categories=["Ll", "Nd", "Zs"], max_codepoint=0x7F)))

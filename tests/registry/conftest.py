@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, settings
 from safetensors.numpy import save_file
 
 from pawl.adapter import CONFIG, FILES, MANIFEST, WEIGHTS
-from pawl.files import digest_files, whole_folder, write_json, write_lines
+from pawl.files import digest_file, digest_files, whole_folder, write_json, write_lines
 from pawl.records import (
     AdapterManifest,
     BaseInfo,
@@ -44,6 +44,7 @@ settings.load_profile("busy")
 
 BASE = BaseInfo("base/tiny", None, "b" * 64)
 TASK = "tickets"
+ROWS = {"train": 80, "dev": 8, "gate": 20}
 
 
 @dataclass(frozen=True)
@@ -108,25 +109,26 @@ def make_bench(root: Path) -> Bench:
     workspace = Workspace(root)
     files = workspace.files(TASK)
     write_record(files.base, BASE)
-    digests = {name: name * 8 for name in ("train", "dev", "gate")}
-    rows = {"train": 80, "dev": 8, "gate": 20}
-    split = SplitReport(TASK, "d" * 64, "s1", rows, 0, digests)
-    write_record(files.splits / "manifest.json", split)
-    write_gate(workspace, "old", 20)
+    write_splits(workspace, {name: held_out(name, count) for name, count in ROWS.items()})
     write_json(files.check / "report.json", {"rows": 108})
     write_json(files.eval / "report.json", {})
     return Bench(workspace, open_store(workspace))
 
 
-def write_gate(workspace: Workspace, *names: object) -> None:
-    """Gate rows: `write_gate(ws, "old", 20, "new", 5)` leaves old-0 … old-19, new-0 … new-4."""
-    batches = zip(names[::2], names[1::2], strict=True)
-    rows = [
-        Example(key, key, (Message("user", key),), "yes")
-        for name, count in batches
-        for key in (f"{name}-{n}" for n in range(int(str(count))))
-    ]
-    write_lines(workspace.files(TASK).splits / "gate.jsonl", map(to_json, rows))
+def held_out(split: str, count: int, *, answer: str = "yes") -> list[Example]:
+    """Rows of one split, each with a prompt of its own."""
+    names = [f"{split}-{number}" for number in range(count)]
+    return [Example(name, f"key {name}", (Message("user", name),), answer) for name in names]
+
+
+def write_splits(workspace: Workspace, parts: dict[str, list[Example]], salt: str = "s1") -> None:
+    """Leave splits in build/, as the split stage would."""
+    folder = workspace.files(TASK).splits
+    for name, part in parts.items():
+        write_lines(folder / f"{name}.jsonl", map(to_json, part))
+    rows = {name: len(part) for name, part in parts.items()}
+    digests = {name: digest_file(folder / f"{name}.jsonl") for name in parts}
+    write_record(folder / "manifest.json", SplitReport(TASK, "d" * 64, salt, rows, {}, digests))
 
 
 def write_params(root: Path, gate: dict[str, Any]) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from conftest import TASK, Bench, write_gate
+from conftest import ROWS, TASK, Bench, held_out, write_splits
 
-from pawl.budget import lineage
 from pawl.errors import DataError
-from pawl.records import Champion, KnownRow, Look
+from pawl.records import Champion, Look
 from pawl.registry.cycles import answered, conclude_invalid, unchanged
 from pawl.registry.ledger import entries
 from pawl.registry.looks import reserve_look
@@ -149,21 +148,19 @@ def test_an_exhausted_budget_blocks_until_enough_fresh_gate_rows_are_there(bench
     bench.train(3)
     with pytest.raises(DataError, match="has used its 2 looks; 0 gate rows are fresh, 20 open"):
         reserve_look(bench.workspace, bench.store, TASK)
-    old = [
-        KnownRow(f"old-{n}", f"old-{n}", "gate", (), "yes", lineage(TASK, "s1"), 1)
-        for n in range(20)
-    ]
-    write_gate(bench.workspace, "old", 20, "new", 19)
+    before = {name: held_out(name, count) for name, count in ROWS.items()}
+    write_splits(bench.workspace, {**before, "gate": [*before["gate"], *held_out("new", 19)]})
     bench.params(looks=200, alpha=0.2, min_rows=5)
     with pytest.raises(DataError, match="19 gate rows are fresh, 20 open") as raised:
-        reserve_look(bench.workspace, bench.store, TASK, known=old)
+        reserve_look(bench.workspace, bench.store, TASK)
     assert "about 5 new rows bring the 1 gate rows that are missing" in raised.value.remedy
-    write_gate(bench.workspace, "old", 20, "new", 20)
-    look = reserve_look(bench.workspace, bench.store, TASK, known=old)
+    write_splits(bench.workspace, {**before, "gate": [*before["gate"], *held_out("new", 20)]})
+    look = reserve_look(bench.workspace, bench.store, TASK)
     assert (look.number, look.since) == (3, 3)
     assert look.level == 0.001
     bench.train(1)
     bench.params(looks=2, min_rows=5)
+    write_splits(bench.workspace, before)
     assert reserve_look(bench.workspace, bench.store, TASK).number == 1, "it was paid for"
 
 

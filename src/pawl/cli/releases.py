@@ -108,6 +108,25 @@ def rollback(
     _released(entry, as_json=as_json)
 
 
+@app.command()
+def accept(task: Task, reason: Reason, as_json: Json = False) -> None:
+    """Let the changed answers of held-out rows in the present data count from now on."""
+    from pawl.accept import accept as relabel
+    from pawl.data.pinned import told
+    from pawl.records import to_json
+    from pawl.registry.provenance import author
+
+    workspace = open_workspace(task)
+    entry, changes = relabel(
+        workspace, store_of(workspace), task, who=author(workspace), why=reason
+    )
+    if as_json:
+        print_json({"entry": to_json(entry), "changes": [to_json(change) for change in changes]})
+        return
+    print("\n".join(map(told, changes)))
+    print(f"{len(changes)} held-out rows have these answers now (ledger entry {entry.number})")
+
+
 def _released(entry: Entry, *, as_json: bool) -> None:
     if as_json:
         from pawl.records import to_json

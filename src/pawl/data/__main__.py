@@ -1,8 +1,9 @@
-"""`python -m pawl.data inputs|check|split TASK`: the doors that DVC opens."""
+"""`python -m pawl.data inputs|check|known|split TASK`: the doors that DVC opens."""
 
 from pawl.data.check import check
 from pawl.data.inputs import inputs
+from pawl.data.pinned import known
 from pawl.data.split import split
 from pawl.stage import main
 
-main({"inputs": inputs, "check": check, "split": split})
+main({"inputs": inputs, "check": check, "known": known, "split": split})

@@ -19,6 +19,7 @@ from jsonschema import Draft202012Validator
 from pawl.base import find_base, load_tokenizer
 from pawl.data.inputs import data_file
 from pawl.data.read import read_examples
+from pawl.data.split import refuse_missing
 from pawl.errors import DataError
 from pawl.files import digest_file, whole_folder, write_lines
 from pawl.params import Task
@@ -49,11 +50,13 @@ def check(workspace: Workspace, task: str) -> None:
     """Write `build/<task>/check/`: report.json, rows.jsonl (the rows as read), and docs/.
 
     Raises:
-        DataError: a rule of severity `block` failed. The report is written all the same.
+        DataError: a rule of severity `block` failed (the report is written all the same), or rows
+            lack the field of `split.group_by` or `split.slice_by`.
     """
     section, files = workspace.task(task), workspace.files(task)
     path = data_file(workspace, section)
     examples = read_examples(path, section.data)
+    refuse_missing(examples, section.split)
     schema = json.loads(files.schema.read_text(encoding="utf-8"))
     frame = frame_of(examples, workspace, section, schema)
     with whole_folder(files.check) as folder:

@@ -8,6 +8,7 @@ what it wrote differs.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,11 +35,12 @@ def inputs(workspace: Workspace, task: str) -> None:
     write_text(files.prompt, prompt)
 
 
-def question(workspace: Workspace, task: str) -> str:
+def question(workspace: Workspace, task: str, *, accepted: Sequence[str]) -> str:
     """Digest of everything that a cycle of `task` depends on, before any of it is computed.
 
     Two cycles with the same question need not both be run. The champion is no part of it: a
-    rollback by hand must not make tonight's schedule promote the same adapter again.
+    rollback by hand must not make tonight's schedule promote the same adapter again. `accepted`
+    names the relabels so far: once held-out answers have changed, an old verdict answers nothing.
 
     Raises:
         DataError: a file that `params.yaml` names is absent or unreadable.
@@ -53,6 +55,7 @@ def question(workspace: Workspace, task: str) -> str:
             "base": to_json(base_info(section.base, workspace.root)),
             "schema": read_schema(workspace, section),
             "prompt": read_prompt(workspace, section),
+            "accepted": list(accepted),
         }
     )
 

@@ -19,10 +19,13 @@ MAX_LINE = 1 << 20
 SHOWN = 10
 ROLES = ("system", "user", "assistant")
 BOM = b"\xef\xbb\xbf"
+OWN = ("id", "prompt", "completion", "messages")
 
 
 def read_examples(path: Path, name: str) -> list[Example]:
     """Read rows of `{"prompt", "completion"}` or `{"messages"}`, each with an optional `id`.
+
+    Further keys with a text, a number or a truth value are kept as `fields`.
 
     Args:
         path: the JSON lines file.
@@ -77,7 +80,7 @@ def parse_row(line: bytes, number: int) -> Example:
     name = row.get("id", f"row-{number}")
     if not isinstance(name, str) or not name:
         raise ValueError("'id' is a non-empty string")
-    return Example(name, row_key(messages), tuple(messages), completion)
+    return Example(name, row_key(messages), tuple(messages), completion, _fields(row))
 
 
 def row_key(messages: Sequence[Message]) -> str:
@@ -130,6 +133,19 @@ def _text(value: Any, key: str) -> str:
     except UnicodeEncodeError as error:
         raise ValueError(f"'{key}' holds half a surrogate pair") from error
     return value
+
+
+def _fields(row: dict[str, Any]) -> dict[str, str]:
+    """The row's further keys as text; a key whose value is null or blank is not there."""
+    fields: dict[str, str] = {}
+    for key in row.keys() - set(OWN):
+        value = row[key]
+        if isinstance(value, dict | list):
+            raise ValueError(f"'{key}' is a text, a number or a truth value, no list or object")
+        text = value if isinstance(value, str) else json.dumps(value)
+        if value is not None and text.strip():
+            fields[_text(key, "a key")] = _text(text, key)
+    return dict(sorted(fields.items()))
 
 
 def _refuse(constant: str) -> Any:

@@ -4,34 +4,46 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 
-from pawl.data.read import normalise
-from pawl.errors import DataError
+from pawl.data.copies import without_copies
+from pawl.data.pinned import refuse_relabelled
+from pawl.errors import DataError, nearest
 from pawl.files import digest_file, whole_folder, write_lines
 from pawl.params import Split
-from pawl.records import CheckReport, Example, SplitReport, read_record, read_rows, write_record
+from pawl.records import (
+    CheckReport,
+    Example,
+    SplitReport,
+    read_known_rows,
+    read_record,
+    read_rows,
+    write_record,
+)
 from pawl.workspace import Workspace
 
 SPLITS = ("train", "dev", "gate")
+SHOWN = 3
 
 
 def split(workspace: Workspace, task: str) -> None:
-    """Write `build/<task>/splits/{train,dev,gate}.jsonl` and `manifest.json` (a `SplitReport`)."""
+    """Write `build/<task>/splits/{train,dev,gate}.jsonl` and `manifest.json` (a `SplitReport`).
+
+    Raises:
+        DataError: a known held-out row has another answer than its first one, or a split is empty.
+    """
     files, policy = workspace.files(task), workspace.task(task).split
     report = read_record(files.check / "report.json", CheckReport)
-    rows = read_rows(files.check / "rows.jsonl")
-    parts = {name: [r for r in rows if side(r.key, policy) == name] for name in SPLITS}
-    kept = without_copies(parts["train"], [*parts["dev"], *parts["gate"]])
-    dropped = len(parts["train"]) - len(kept)
-    parts["train"] = kept
-    for name, part in parts.items():
-        if not part:
-            raise DataError(
-                f"the {name} split of '{task}' is empty ({len(rows)} rows in all)",
-                rule="each split holds at least one row",
-                remedy="add rows, or raise the share under `split:` in params.yaml",
-            )
+    known = read_known_rows(files.known)
+    parts = deal(read_rows(files.check / "rows.jsonl"), policy)
+    refuse_relabelled(parts, known, task=task)
+    parts["train"], dropped = without_copies(
+        parts["train"],
+        [*parts["dev"], *parts["gate"]],
+        [row for row in known if row.split == "gate"],
+        near=policy.near,
+    )
+    _refuse_empty(parts, task)
     with whole_folder(files.splits) as folder:
         for name, part in parts.items():
             write_lines(folder / f"{name}.jsonl", map(dataclasses.asdict, part))
@@ -44,24 +56,58 @@ def split(workspace: Workspace, task: str) -> None:
                 rows={name: len(part) for name, part in parts.items()},
                 dropped=dropped,
                 digests={name: digest_file(folder / f"{name}.jsonl") for name in SPLITS},
+                group_by=policy.group_by,
+                slice_by=policy.slice_by,
             ),
         )
 
 
+def deal(rows: Sequence[Example], policy: Split) -> dict[str, list[Example]]:
+    """Each row to its side; copies are still in. `refuse_missing` has been asked before."""
+    parts: dict[str, list[Example]] = {name: [] for name in SPLITS}
+    for row in rows:
+        parts[side(row.fields[policy.group_by] if policy.group_by else row.key, policy)].append(row)
+    return parts
+
+
 def side(key: str, policy: Split) -> str:
-    """Which split the row with this key belongs to: a function of the key and the salt alone."""
+    """Which split the rows with this key belong to: a function of the key and the salt alone.
+
+    The key is the row's own, or the value of its `split.group_by` field.
+    """
     point = int.from_bytes(hashlib.sha256(f"{policy.salt}:{key}".encode()).digest()[:8]) / 2**64
     if point < policy.gate:
         return "gate"
     return "dev" if point < policy.gate + policy.dev else "train"
 
 
-def without_copies(train: Iterable[Example], held_out: Iterable[Example]) -> list[Example]:
-    """The train rows that are no copy of a held-out row when only letters are compared."""
-    seen = {_letters(row) for row in held_out}
-    return [row for row in train if _letters(row) not in seen]
+def refuse_missing(rows: Sequence[Example], policy: Split) -> None:
+    """Every row has the fields that the policy names.
+
+    Raises:
+        DataError: some rows lack one.
+    """
+    known = {field for row in rows for field in row.fields}
+    for option in ("group_by", "slice_by"):
+        name: str | None = getattr(policy, option)
+        lacking = [row.id for row in rows if name is not None and name not in row.fields]
+        if name is not None and lacking:
+            raise DataError(
+                f"{len(lacking)} of {len(rows)} rows lack '{name}', first "
+                f"{', '.join(lacking[:SHOWN])}",
+                rule=f"`split.{option}` names a key that every row has, with a text or a number",
+                remedy=nearest(name, known - {name})
+                if name not in known
+                else f"give the rows named a '{name}', or take `{option}` away",
+            )
 
 
-def _letters(row: Example) -> str:
-    text = " ".join(normalise(m.content) for m in row.messages)
-    return "".join(c for c in text if c.isalnum())
+def _refuse_empty(parts: Mapping[str, Sequence[Example]], task: str) -> None:
+    rows = sum(map(len, parts.values()))
+    for name, part in parts.items():
+        if not part:
+            raise DataError(
+                f"the {name} split of '{task}' is empty ({rows} rows in all)",
+                rule="each split holds at least one row",
+                remedy="add rows, or raise the share under `split:` in params.yaml",
+            )

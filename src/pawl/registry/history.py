@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-from pawl.records import KnownRow, to_json
+from pawl.records import to_json
 from pawl.registry.ledger import State, entries, fold, odd_numbers
 from pawl.registry.looks import standing_of
 from pawl.registry.runs import last_cycle
@@ -16,28 +15,29 @@ from pawl.workspace import Workspace
 
 
 def history(store: Store, task: str) -> list[dict[str, Any]]:
-    """The releases that counted, oldest first, as plain JSON values.
+    """The releases that counted and the accepted relabels, oldest first, as plain JSON values.
 
     Each: `kind`, `version`, `digest`, `from` (version or None), `when`, `who`, `why`, `evidence`
-    (sha256 of the verdict file or None), `entry` (its number in the ledger).
+    (sha256 of the verdict file or None), `entry` (its number in the ledger). A relabel moves no
+    champion: its `version`, `digest` and `from` are None.
 
     Raises:
         RegistryError: the store cannot be reached.
     """
+    state = fold(entries(store, task))
     return [
         {
             "entry": entry.number,
             "kind": entry.kind,
-            "version": entry.new.version,
-            "digest": entry.new.digest,
-            "from": entry.expected.version,
+            "version": entry.new and entry.new.version,
+            "digest": entry.new and entry.new.digest,
+            "from": entry.expected.version if entry.new else None,
             "when": entry.when,
             "who": entry.who,
             "why": entry.why,
             "evidence": entry.evidence,
         }
-        for entry in fold(entries(store, task)).releases
-        if entry.new is not None
+        for entry in sorted((*state.releases, *state.relabels), key=lambda entry: entry.number)
     ]
 
 
@@ -47,14 +47,13 @@ def status(
     task: str,
     *,
     repair: bool = True,
-    known: Sequence[KnownRow] | None = None,
 ) -> dict[str, Any]:
     """Where a task stands, as plain JSON values; sets a strayed alias right unless told not to.
 
     `champion` {version, digest, since, why}, `last` {verdict, reasons, when} or None, `looks`
     {used, of}, `fresh_rows` {there, needed}: gate rows of the last split that no look has scored
     and how many open a new budget once this one is spent, `notes`: a strayed alias, a ledger that
-    was tampered with; empty if all is well. `known` is as in `reserve_look`.
+    was tampered with; empty if all is well.
 
     Raises:
         RegistryError: the store cannot be reached.
@@ -62,7 +61,7 @@ def status(
     written = entries(store, task)
     state = fold(written)
     last = last_cycle(store, task)
-    stands = standing_of(workspace, state, task, known)
+    stands = standing_of(workspace, store, state, task)
     return {
         "task": task,
         "champion": _champion(state),

@@ -75,6 +75,7 @@ def log_judged(
             files.eval: "eval",
             files.verdict: "",
             files.training: "",
+            files.known: "",
         },
     )
 

@@ -1,4 +1,4 @@
-"""The ledger: an append-only record of releases and looks, and the state that it folds to.
+"""The ledger: the append-only record of releases, looks and relabels, and what it folds to.
 
 Entries are numbered versions of the registered model `<task>.ledger`, because making a version is
 the one thing that MLflow numbers atomically. Who wins a race is not decided when writing but when
@@ -25,7 +25,7 @@ from pawl.registry.store import Store, add_version, all_versions
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-Kind = Literal["first", "promote", "override", "rollback", "look"]
+Kind = Literal["first", "promote", "override", "rollback", "look", "relabel"]
 TAG = "pawl.entry"
 
 
@@ -33,10 +33,12 @@ TAG = "pawl.entry"
 class Entry:
     """One line of the ledger.
 
-    `expected` is the champion that the writer saw, `new` the one that it asks for (None: a look).
-    `when` is UTC in ISO 8601. `evidence` is the sha256 of the verdict file, `previous` the digest
-    of the last entry that the writer saw, '' if it saw none. A look's `details` hold `lineage`,
-    `question`, `of` and what it costs (a `Charge`). `number` is the store's, from 1.
+    `expected` is the champion that the writer saw, `new` the one that it asks for (None: a look or
+    a relabel). `when` is UTC in ISO 8601. `evidence` is the sha256 of the verdict file, `previous`
+    the digest of the last entry that the writer saw, '' if it saw none. A look's `details` hold
+    `lineage`, `question`, `of`, what it costs (a `Charge`) and `known`: where the rows are `Kept`
+    that it saw first; a relabel's `relabels`: where the changes are. `number` is the store's,
+    from 1.
     """
 
     number: int
@@ -58,16 +60,33 @@ class Entry:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """Where rows are that an entry brings: a file of an MLflow run, and its sha256."""
+
+    run: str
+    name: str
+    digest: str
+    rows: int
+
+
+@dataclass(frozen=True)
 class State:
     """What the ledger comes to: the champion, the releases that counted, the looks a lineage.
 
     `budgets` says what a lineage's looks have come to.
+    All `relabels` count, the later one over the earlier.
     """
 
     champion: Champion = field(default_factory=Champion)
     releases: tuple[Entry, ...] = ()
     looks: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
     budgets: dict[str, Budget] = field(default_factory=dict)
+    relabels: tuple[Entry, ...] = ()
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """The relabels by name: with them the answers change that a cycle is judged by."""
+        return tuple(entry.op_id for entry in self.relabels)
 
     def counted(self, op_id: str) -> Entry | None:
         """The release with this `op_id` if it counted, None if it is void or absent."""
@@ -99,6 +118,7 @@ def fold(entries: Iterable[Entry]) -> State:
     """
     champion = Champion()
     releases: list[Entry] = []
+    relabels: list[Entry] = []
     looks: dict[str, tuple[Entry, ...]] = {}
     budgets: dict[str, Budget] = {}
     seen: set[str] = set()
@@ -114,10 +134,12 @@ def fold(entries: Iterable[Entry]) -> State:
             after = budgets.get(lineage, Budget()).take(_charge(entry))
             if after is not None:
                 looks[lineage], budgets[lineage] = (*asked, entry), after
+        elif entry.kind == "relabel":
+            relabels.append(entry)
         elif entry.new is not None and entry.expected == champion:
             champion = entry.new
             releases.append(entry)
-    return State(champion, tuple(releases), looks, budgets)
+    return State(champion, tuple(releases), looks, budgets, tuple(relabels))
 
 
 def odd_numbers(entries: Iterable[Entry]) -> tuple[int, ...]:
@@ -207,7 +229,9 @@ def _tags(entry: Entry) -> dict[str, str]:
 
 
 def _description(entry: Entry) -> str:
-    if entry.new is None:
+    if entry.kind == "relabel":
+        says = f"**relabel** of {entry.details['relabels']['rows']} held-out rows"
+    elif entry.new is None:
         says = f"**look** at the gate split `{entry.details.get('lineage')}`"
     else:
         says = f"**{entry.kind}**: {_name(entry.expected)} → {_name(entry.new)}"

@@ -14,6 +14,7 @@ from pawl.files import write_json
 from pawl.params import Gate, Task
 from pawl.question import look_question
 from pawl.records import Example, KnownRow, Look, read_rows, to_json
+from pawl.registry.known import known_rows, remember
 from pawl.registry.ledger import Entry, State, append
 from pawl.registry.provenance import author
 from pawl.registry.snapshot import read_state
@@ -35,22 +36,16 @@ class Standing:
     needed: int
 
 
-def reserve_look(
-    workspace: Workspace, store: Store, task: str, *, known: Sequence[KnownRow] | None = None
-) -> Look:
+def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
     """Reserve a look at the gate split for the adapter in `build/` and leave it in `look.json`.
 
     The same question (candidate, champion, rows, policy, base) has been paid for already: it gets
     the look that it got before. The lineage is the task and its split salt.
 
-    Args:
-        known: the held-out rows that the store remembers. None: not even that is known, and no
-            row counts as fresh.
-
     Raises:
         DataError: the split's looks are used up and too few fresh rows are there to earn more.
         AdapterError: the candidate's bytes are not what its manifest says.
-        RegistryError: the store cannot be reached.
+        RegistryError: the store cannot be reached, or what it kept was altered.
     """
     section, files = workspace.task(task), workspace.files(task)
     split = lineage(task, section.split.salt)
@@ -58,7 +53,7 @@ def reserve_look(
     question = look_question(workspace, task, state.champion)
     look = _find(state, split, question)
     if look is None:
-        stands = standing_of(workspace, state, task, known)
+        stands = standing_of(workspace, store, state, task)
         budget = state.budgets.get(split, Budget())
         charge = budget.next(section.gate, rows=stands.rows, fresh=stands.fresh)
         if charge is None:
@@ -77,6 +72,7 @@ def reserve_look(
                 "question": question,
                 "of": section.gate.looks,
                 **dataclasses.asdict(charge),
+                **remember(store, task, split, _held_out(workspace, task)),
             },
         )
         # Somebody else may have taken the last one, or asked the same, in between: fold again.
@@ -87,22 +83,21 @@ def reserve_look(
     return look
 
 
-def standing_of(
-    workspace: Workspace, state: State, task: str, known: Sequence[KnownRow] | None
-) -> Standing:
+def standing_of(workspace: Workspace, store: Store, state: State, task: str) -> Standing:
     """How the task's budget stands with the gate rows in `build/`; no rows where none are there."""
     section, files = workspace.task(task), workspace.files(task)
     path = files.splits / "gate.jsonl"
     gate = _untouched(files, read_rows(path)) if path.is_file() else []
     split = lineage(task, section.split.salt)
-    return standing(state.budgets.get(split, Budget()), section.gate, gate, known, split=split)
+    budget, known = state.budgets.get(split, Budget()), known_rows(store, task)
+    return standing(budget, section.gate, gate, known, split=split)
 
 
 def standing(
     budget: Budget,
     policy: Gate,
     gate: Sequence[Example],
-    known: Sequence[KnownRow] | None,
+    known: Sequence[KnownRow],
     *,
     split: str,
 ) -> Standing:
@@ -110,8 +105,8 @@ def standing(
     return Standing(
         used=budget.used,
         of=policy.looks,
-        rows=len(unspent(gate, known or (), lineage=split, since=budget.since)),
-        fresh=0 if known is None else len(fresh(gate, known)),
+        rows=len(unspent(gate, known, lineage=split, since=budget.since)),
+        fresh=len(fresh(gate, known)),
         needed=budget.needed(policy),
     )
 
@@ -132,6 +127,11 @@ def _untouched(files: TaskFiles, gate: Sequence[Example]) -> list[Example]:
     adapters = [read_adapter(folder) for folder in folders if folder.is_dir()]
     seen = {key for adapter in adapters for key in adapter.trained_on}
     return [row for row in gate if row.key not in seen]
+
+
+def _held_out(workspace: Workspace, task: str) -> dict[str, list[Example]]:
+    folder = workspace.files(task).splits
+    return {split: read_rows(folder / f"{split}.jsonl") for split in ("dev", "gate")}
 
 
 def _exhausted(split: str, stands: Standing, section: Task) -> DataError:

@@ -1,0 +1,34 @@
+"""`pawl accept`: the changed answers of held-out rows count from now on, with who and why."""
+
+from __future__ import annotations
+
+from pawl.data.inputs import data_file
+from pawl.data.pinned import relabelled
+from pawl.data.read import read_examples
+from pawl.data.split import deal, refuse_missing
+from pawl.records import Relabel
+from pawl.registry.known import accept as write
+from pawl.registry.known import known_rows
+from pawl.registry.ledger import Entry
+from pawl.registry.store import Store
+from pawl.workspace import Workspace
+
+
+def accept(
+    workspace: Workspace, store: Store, task: str, *, who: str, why: str
+) -> tuple[Entry, tuple[Relabel, ...]]:
+    """Write a relabel for what the task's present data changes of its known rows.
+
+    Returns:
+        The ledger entry, and each changed row with its old and new answers.
+
+    Raises:
+        DataError: the data cannot be read.
+        UsageError: it changes nothing, or no reason was given.
+        RegistryError: the store cannot be reached.
+    """
+    section = workspace.task(task)
+    rows = read_examples(data_file(workspace, section), section.data)
+    refuse_missing(rows, section.split)
+    changes = relabelled(deal(rows, section.split), known_rows(store, task))
+    return write(store, task, changes, who=who, why=why), changes

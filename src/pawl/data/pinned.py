@@ -1,0 +1,81 @@
+"""Known held-out rows are pinned: each keeps its first answer until a person accepts another.
+
+A bad delivery that relabels dev or gate rows must not move the goalposts that it is judged by.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+from pawl.errors import DataError
+from pawl.files import write_text
+from pawl.records import Example, KnownRow, Relabel
+from pawl.workspace import Workspace
+
+HELD_OUT: tuple[Literal["dev"], Literal["gate"]] = ("dev", "gate")
+SHOWN = 5
+
+
+def known(workspace: Workspace, task: str) -> None:
+    """Keep the flow's snapshot of the known rows; where it left none, write that none is known."""
+    path = workspace.files(task).known
+    if not path.exists():
+        write_text(path, "")
+
+
+def relabelled(
+    parts: Mapping[str, Sequence[Example]], known: Iterable[KnownRow]
+) -> tuple[Relabel, ...]:
+    """The dev and gate rows whose answer is none of those that their prompt is pinned to.
+
+    A prompt may stand in the data several times, with answers that contradict each other: all
+    that it was first held out with are its own, and one of them may go.
+    """
+    pinned = _answers(known)
+    changed: list[Relabel] = []
+    for split in HELD_OUT:
+        first: dict[str, str] = {}
+        for row in parts[split]:
+            first.setdefault(row.key, row.id)
+        for key, now in _answers(parts[split]).items():
+            if key in pinned and not set(now) <= set(pinned[key]):
+                changed.append(Relabel(key, first[key], split, pinned[key], now))
+    return tuple(changed)
+
+
+def refuse_relabelled(
+    parts: Mapping[str, Sequence[Example]], known: Iterable[KnownRow], *, task: str
+) -> None:
+    """No known held-out row has another answer than its pinned one.
+
+    Raises:
+        DataError: some have; the first are named with both answers.
+    """
+    changed = relabelled(parts, known)
+    if not changed:
+        return
+    more = f"\n… and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
+    raise DataError(
+        f"{len(changed)} held-out rows have other answers than before:\n"
+        + "\n".join(map(told, changed[:SHOWN]))
+        + more,
+        rule="a held-out row keeps the answer that it was first given, or a delivery could move "
+        "the goalposts",
+        remedy="bring the old answers back; if the new ones are right: "
+        f"`pawl accept {task} --reason …`",
+    )
+
+
+def told(change: Relabel) -> str:
+    """One change in a line."""
+    was, now = (" or ".join(answers) for answers in (change.was, change.now))
+    return f"{change.id} ({change.split}): {was} → {now}"
+
+
+def _answers(rows: Iterable[Example | KnownRow]) -> dict[str, tuple[str, ...]]:
+    """Each prompt's answers, in the order in which they stand."""
+    answers: dict[str, dict[str, None]] = {}
+    for row in rows:
+        answers.setdefault(row.key, {})[row.completion] = None
+    return {key: tuple(found) for key, found in answers.items()}
