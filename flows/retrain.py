@@ -41,6 +41,7 @@ def retrain(task: str, force: bool = False) -> dict[str, Any]:
     log = get_run_logger()
     with turn(workspace, waiting=lambda: log.warning("another cycle runs here: waiting")):
         cycle = _cycle(workspace, task, force=force)
+    log.info("%s: %s", task, "\n  ".join((cycle.verdict, *cycle.reasons)))
     key = f"cycle-{task.replace('_', '-')}"
     create_markdown_artifact(cycle_page(cycle), key=key, description=f"{task}: {cycle.verdict}")
     return to_json(cycle)

@@ -160,7 +160,6 @@ def quiet_environment(workspace: Workspace) -> dict[str, str]:
         "PREFECT_HOME": str(workspace.home / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-        "PREFECT_LOGGING_LEVEL": "WARNING",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "DO_NOT_TRACK": "1",
         "DVC_NO_ANALYTICS": "1",

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,10 @@ def test_data_that_is_not_fit_ends_in_a_recorded_cycle_and_not_in_a_failed_run(
     last = status(quick_workspace, open_store(quick_workspace), "tickets")["last"]
     assert last["reasons"] == cycle["reasons"] != []
     assert "Traceback" not in done.stderr
+    # What Prefect's page of the run shows to whoever looks there first.
+    with closing(sqlite3.connect(quick_workspace.home / "prefect" / "prefect.db")) as pages:
+        logged = "\n".join(text for (text,) in pages.execute("select message from log"))
+    assert f"tickets: invalid\n  {cycle['reasons'][0]}" in logged
 
 
 def test_a_stage_that_outlives_its_timeout_is_ended_with_all_that_it_started(

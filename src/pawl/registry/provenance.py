@@ -21,12 +21,15 @@ def commit(workspace: Workspace) -> str:
     """The commit that the workspace stands on, with '-dirty' where tracked files differ from it.
 
     'none' where there is no commit yet. Untracked files do not count: build output is ignored,
-    and what matters of the rest (the data) goes by its own digest.
+    and what matters of the rest (the data) goes by its own digest. Nor does `dvc.lock`: the cycle
+    itself has just written it, and nothing is made from it.
     """
     head = _git(workspace, "rev-parse", "--verify", "HEAD")
     if not head:
         return "none"
-    changed = _git(workspace, "status", "--porcelain", "--untracked-files=no")
+    changed = _git(
+        workspace, "status", "--porcelain", "--untracked-files=no", "--", ":/", ":!dvc.lock"
+    )
     return f"{head}-dirty" if changed else head
 
 
