@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pawl.gate.evidence import CANDIDATE, CHAMPION, Evidence, faults
+from pawl.gate.forgetting import forgetting
 from pawl.gate.stats import more_rows, paired_p
 from pawl.params import Gate
 from pawl.records import Comparison, Decision, Verdict
@@ -35,6 +36,7 @@ def decide(evidence: Evidence, policy: Gate, *, parents: dict[str, str]) -> Verd
     findings = [_beaten(c, len(_of(evidence, policy))) for c in comparisons]
     if not broken:
         findings += _floors(evidence, policy) + _guards(evidence, policy)
+        findings += _forgetting(evidence, policy)
     return Verdict(
         task=report.task,
         decision="invalid" if broken else _decision(findings),
@@ -132,6 +134,13 @@ def _guards(evidence: Evidence, policy: Gate) -> list[Finding]:
         says = f"{verb} the guard on {metric}: {-drop:+.1%} to the champion, {-margin:.1%} allowed"
         found.append(Finding(holds, True, says))
     return found
+
+
+def _forgetting(evidence: Evidence, policy: Gate) -> list[Finding]:
+    if policy.forgetting is None:
+        return []
+    holds, says = forgetting(evidence.report.general, policy.forgetting)
+    return [Finding(holds, True, says)]
 
 
 def _of(evidence: Evidence, policy: Gate) -> list[float]:

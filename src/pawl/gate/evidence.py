@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pawl.gate.forgetting import unmeasured
 from pawl.params import Gate
 from pawl.records import EvalReport, Score
 
@@ -28,8 +29,13 @@ class Evidence:
 
     @property
     def contenders(self) -> list[str]:
-        """Who answered gate rows, in the order of the run."""
-        return list(dict.fromkeys(s.contender for s in self.scores if s.split == "gate"))
+        """Who answered gate rows on the task's base, in the order of the run.
+
+        Contenders elsewhere (another base, a server) inform; they neither judge nor block.
+        """
+        elsewhere = {c.name for c in self.report.contenders if c.elsewhere}
+        named = dict.fromkeys(s.contender for s in self.scores if s.split == "gate")
+        return [name for name in named if name not in elsewhere]
 
     @property
     def baselines(self) -> list[str]:
@@ -53,7 +59,7 @@ def faults(evidence: Evidence, policy: Gate) -> list[str]:
     metrics: set[str] = {policy.metric, *policy.floors, *policy.guards}
     for name in evidence.contenders:
         found += _row_faults(evidence.scores, name, reference, metrics)
-    return found
+    return found + unmeasured(report.general, policy)
 
 
 def _row_faults(
