@@ -12,6 +12,8 @@ from rich.table import Table
 from pawl.params import FALL
 from pawl.records import CheckReport, Cycle
 
+# Row ids named of each change; --json has them all.
+SHOWN = 10
 COLOURS = {"promote": "green", "unchanged": "green", "reject": "red", "inconclusive": "yellow"}
 
 
@@ -58,6 +60,24 @@ def show_check(report: CheckReport, *, console: Console) -> None:
         shown = ", ".join(rule.examples[:3])
         table.add_row(rule.name, rule.says, str(rule.found), mark, escape(shown))
     console.print(table)
+
+
+def show_flips(facts: Mapping[str, Any], *, console: Console) -> None:
+    """Each flipped row with its prompt, reference and both answers; the data's changes below."""
+    against, won, lost = facts["against"], facts["won"], facts["lost"]
+    console.print(
+        f"{facts['task']} version {facts['version']} against version {against}, "
+        f"{facts['metric']}: {len(won)} rows won, {len(lost)} lost"
+    )
+    for flip in (*won, *lost):
+        console.print(f"\n[bold]{'won' if flip['won'] else 'lost'}[/]  {escape(flip['id'])}")
+        for key in ("prompt", "reference", "candidate", "champion"):
+            console.print(f"  {key + ':':<11}{escape(flip[key])}", highlight=False)
+    console.print("\ntrain rows since the champion's:")
+    for change, ids in facts["data"].items():
+        more = f", … and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
+        named = f": {escape(', '.join(ids[:SHOWN]))}{more}" if ids else ""
+        console.print(f"  {change} {len(ids)}{named}", highlight=False)
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], *, title: str, console: Console) -> None:
