@@ -186,6 +186,13 @@ def test_seconds_are_a_metric_where_the_gate_asks_and_are_then_measured_anew(
         assert all(row["values"]["seconds"] > 0 for row in rows)
 
 
+def test_of_a_sealed_gate_no_answer_is_kept(ready: Workspace) -> None:
+    edit(ready, "      looks: 3", "      disclosure: sealed\n      looks: 3")
+    reserve(ready)
+    evaluate(ready, TASK)
+    assert not ready.answers.exists()
+
+
 def test_another_base_answers_the_same_rows_and_need_not_be_beaten(
     ready: Workspace, base_folder: Path
 ) -> None:

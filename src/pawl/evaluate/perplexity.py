@@ -17,8 +17,8 @@ from pawl.prompt import completion_tokens
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-# Logits of a batch take rows × answer × vocabulary × 4 bytes: 16 × 64 × 150,000 are 0.6 GB.
-ROWS = 16
+# A batch has at most so many rows, and so many logits (rows × answer × vocabulary; 4 bytes each).
+ROWS, LOGITS = 16, 1 << 27
 # The general text is read in windows of this many tokens.
 WINDOW = 256
 
@@ -34,11 +34,16 @@ def answer_perplexity(
     from torch.nn.functional import cross_entropy
 
     answers = [completion_tokens(tokenizer, text) for text in references]
+    forward: Any = model
+    row = max(map(len, answers)) * int(forward.config.vocab_size)
     ready = batches(
-        model, prompts, pad=int(tokenizer.pad_token_id), batch_size=ROWS, answers=answers
+        model,
+        prompts,
+        pad=int(tokenizer.pad_token_id),
+        batch_size=max(1, min(ROWS, LOGITS // row)),
+        answers=answers,
     )
     found: dict[int, float | None] = {}
-    forward: Any = model
     with torch.inference_mode():
         for rows, batch in ready:
             # Padding is on the left: the answers end together.
@@ -53,9 +58,9 @@ def answer_perplexity(
             ).logits[:, :-1]
             targets = batch.ids[:, -longest:]
             losses = cross_entropy(logits.float().transpose(1, 2), targets, reduction="none")
-            for row, loss in zip(rows, losses.tolist(), strict=True):
-                own = loss[-len(answers[row]) :]
-                found[row] = _perplexity(sum(own) / len(own))
+            for index, loss in zip(rows, losses.tolist(), strict=True):
+                own = loss[-len(answers[index]) :]
+                found[index] = _perplexity(sum(own) / len(own))
     return [found[i] for i in range(len(prompts))]
 
 

@@ -66,8 +66,10 @@ def evaluate(workspace: Workspace, task: str) -> None:
     splits = read_record(files.splits / "manifest.json", SplitReport)
     timed = _timed(section.gate)
     board = Board(scorers(schema, section.evaluate, workspace.root), splits, timed)
-    # A kept time would be that of another hour and load: where times are judged, all are new.
-    kept_in = None if timed else workspace.answers
+    # A kept time would be that of another hour and load: where times are judged, all are new. And
+    # what a sealed gate's rows were answered is left lying nowhere.
+    sealed = section.gate.disclosure == "sealed"
+    kept_in = None if timed or sealed else workspace.answers
     adapters = {"candidate": candidate.digest}
     if look and reigning:
         adapters["champion"] = reigning.digest

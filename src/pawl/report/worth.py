@@ -21,19 +21,21 @@ class Training:
 
 
 def read_worth(workspace: Workspace, task: str) -> Worth | None:
-    """The worth of the candidate in `build/`, from what the stages left there.
+    """The worth of the candidate in `build/`, from what the stages left there; None if sealed.
 
     Raises:
         DataError: a stage has not left its record.
     """
-    files = workspace.files(task)
+    files, section = workspace.files(task), workspace.task(task)
+    if section.gate.disclosure == "sealed":
+        return None
     return worth(
         read_record(files.verdict, Verdict),
         read_record(files.eval / "report.json", EvalReport),
         read_record(files.eval / "timing.json", Timing),
         # Worth decides nothing, so that its absence must not cost the candidate its verdict.
         training=read_record(files.training, Training).seconds if files.training.exists() else None,
-        cost=workspace.task(task).cost,
+        cost=section.cost,
     )
 
 
