@@ -70,6 +70,7 @@ def test_prompting_wins_exactly_where_the_best_baseline_is_not_beaten(
     found = judged(mine, other, passed=False)
     assert found is not None
     assert ("prompting wins" in found.says[0]) == (mine <= other)
+    assert ("paid for" in found.says[-1]) == (mine > other)
 
 
 def test_a_gain_that_luck_may_explain_is_not_called_a_win() -> None:

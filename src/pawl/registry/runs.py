@@ -98,15 +98,17 @@ def log_curve(store: Store, run_id: str, points: Sequence[dict[str, float]]) -> 
 
 
 def fetch_file(store: Store, run_id: str, name: str, *, into: Path) -> Path:
-    """Bring one file of a run into the folder `into` and return where it lies.
+    """Bring one file of a run to its place below the folder `into` and return where it lies.
 
     Raises:
         RegistryError: the store cannot be reached, or the run has no such file.
     """
-    into.mkdir(parents=True, exist_ok=True)
+    # MLflow drops the file's folder: check/rows.jsonl would take the place of eval/rows.jsonl.
+    place = (into / name).parent
+    place.mkdir(parents=True, exist_ok=True)
     with speaking_to(store.uri):
         try:
-            return Path(store.client.download_artifacts(run_id, name, str(into)))
+            return Path(store.client.download_artifacts(run_id, name, str(place)))
         except OSError as error:
             raise RegistryError(
                 f"the run {run_id} has no readable {name}: {error}",

@@ -124,7 +124,8 @@ def _saves(worth: Worth) -> str:
 
 
 def _pays(worth: Worth) -> list[str]:
-    if worth.training is None or worth.cost is None:
+    # A prompt that is as good needs no training: then there is nothing to pay for.
+    if worth.gain <= 0 or worth.training is None or worth.cost is None:
         return []
     if worth.calls is None:
         return [f"training cost {worth.training:.4g}; a call saves nothing, so it never pays back"]
