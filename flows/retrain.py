@@ -23,6 +23,7 @@ from pawl.registry.looks import reserve_look
 from pawl.registry.provenance import author
 from pawl.registry.snapshot import read_state, snapshot_champion
 from pawl.registry.store import open_store
+from pawl.report.worth import read_worth
 from pawl.stage import reproduce, turn
 from pawl.workspace import Workspace, find_workspace
 
@@ -116,7 +117,15 @@ def prepare(workspace: Workspace, task: str) -> None:
 def settle(workspace: Workspace, task: str, asked: str) -> Cycle:
     """Register the candidate and, if the gate says so, release it."""
     store, who = open_store(workspace), author(workspace)
-    return conclude(workspace, store, task, question=asked, who=who, why="the gate promoted it")
+    return conclude(
+        workspace,
+        store,
+        task,
+        question=asked,
+        who=who,
+        why="the gate promoted it",
+        worth=read_worth(workspace, task),
+    )
 
 
 @world

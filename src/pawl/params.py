@@ -28,9 +28,14 @@ RISE = (
 )  # fmt: skip
 FALL = ("char_error", "perplexity", "output_tokens", "seconds")
 METRICS = (*RISE, *FALL)
+# Contenders of every evaluation; `evaluate.bases` and `evaluate.endpoints` take other names.
+CONTENDERS = ("candidate", "champion", "zero-shot", "few-shot", "long-prompt", "base")
 FUNCTION = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
 Share = Annotated[float, Field(gt=0, lt=0.5)]
 Rate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+# Both become names of MLflow metrics, which allow no other characters.
+MetricName = Annotated[str, Field(pattern=r"^[A-Za-z]\w{0,39}$")]
+ContenderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,39}$")]
 Margin = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
@@ -119,17 +124,20 @@ class Endpoint:
 class Evaluate:
     """How contenders answer: greedy decoding, batched; `shots` examples for the k-shot baseline.
 
-    `scorers` maps a metric of your own to `module:function`, `regex` is what `regex_match` asks of
-    an answer. `bases` and `endpoints` add baselines by name: another base, or a server.
+    `scorers` maps a metric of your own (more is better) to `module:function`, `regex` is what
+    `regex_match` asks of a whole answer. `bases` and `endpoints` add contenders by name, another
+    base or a server, which inform and need not be beaten.
     """
 
     shots: Annotated[int, Field(ge=1, le=64)] = 4
     max_new_tokens: Annotated[int, Field(ge=1)] = 64
     batch_size: Annotated[int, Field(ge=1)] = 64
     regex: Annotated[str, AfterValidator(_pattern)] | None = None
-    scorers: dict[str, Annotated[str, AfterValidator(_function)]] = field(default_factory=dict)
-    bases: dict[str, Base] = field(default_factory=dict)
-    endpoints: dict[str, Endpoint] = field(default_factory=dict)
+    scorers: dict[MetricName, Annotated[str, AfterValidator(_function)]] = field(
+        default_factory=dict
+    )
+    bases: dict[ContenderName, Base] = field(default_factory=dict)
+    endpoints: dict[ContenderName, Endpoint] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=STRICT)

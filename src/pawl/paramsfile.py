@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pawl.errors import ParamsError, nearest
 from pawl.params import (
+    CONTENDERS,
     FALL,
     METRICS,
     TASK_NAME,
@@ -120,6 +121,22 @@ def _refuse_unmeasured(name: str, task: Task, node: yaml.Node | None, source: st
             rule="a scorer of your own does not take the name of one of Pawl's",
             remedy=f"call it 'my_{metric}'",
         )
+    _refuse_namesakes(name, task, node, source)
+
+
+def _refuse_namesakes(name: str, task: Task, node: yaml.Node | None, source: str) -> None:
+    """Every contender has a name of its own."""
+    evaluate = task.evaluate
+    taken = {"bases": {*CONTENDERS}, "endpoints": {*CONTENDERS, *evaluate.bases}}
+    for section, names in (("bases", evaluate.bases), ("endpoints", evaluate.endpoints)):
+        for contender in names:
+            if contender in taken[section]:
+                place = ("tasks", name, "evaluate", section, contender)
+                raise ParamsError(
+                    f"{_place(node, place, source)}: the name '{contender}' is taken",
+                    rule=f"other contenders are {', '.join(sorted(taken[section]))}",
+                    remedy=f"call it 'other-{contender}'",
+                )
 
 
 def _place(node: yaml.Node | None, path: tuple[Any, ...], source: str) -> str:
@@ -130,7 +147,7 @@ def _keys_at(path: tuple[Any, ...]) -> list[str]:
     """The keys that the section at `path` knows; task names under `tasks` are free."""
     section: Any = Params
     for part in path[:1] + path[2:]:
-        section = Task if part == "tasks" else _SECTIONS.get(str(part), Task)
+        section = Task if part == "tasks" else _SECTIONS.get(str(part), section)
     return [f.name for f in dataclasses.fields(section)]
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from pawl.adapter import read_adapter
+from pawl.base import base_info
 from pawl.files import digest_json
-from pawl.params import as_json
+from pawl.functions import function_digest
+from pawl.params import Evaluate, as_json
 from pawl.records import BaseInfo, Champion, SplitReport, read_record, to_json
 from pawl.workspace import Workspace
 
@@ -27,5 +30,19 @@ def look_question(workspace: Workspace, task: str, champion: Champion) -> str:
         "gate": as_json(section.gate),
         "evaluate": as_json(section.evaluate),
         "base": base.digest,
+        "named": named(section.evaluate, workspace.root),
     }
     return digest_json(asked)
+
+
+def named(policy: Evaluate, root: Path) -> dict[str, dict[str, str]]:
+    """What `evaluate:` names beside the task's own base, by digest: scorers' files, other bases.
+
+    Raises:
+        ParamsError: there is no such scorer.
+        BaseError: there is no such base.
+    """
+    return {
+        "scorers": {name: function_digest(at, root) for name, at in policy.scorers.items()},
+        "bases": {name: base_info(base, root).digest for name, base in policy.bases.items()},
+    }

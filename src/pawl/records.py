@@ -188,15 +188,21 @@ class Score:
 
 @dataclass(frozen=True)
 class Contender:
-    """One contender's summary: the mean of each metric, and mean tokens a row."""
+    """One contender's summary: the mean of each metric, and mean tokens a row.
+
+    `fields` maps each top-level field of JSON answers to its accuracy and F1. `elsewhere` says what
+    it ran on where that is not the task's base: such a contender is compared with, not judged by.
+    """
 
     name: str
     split: Literal["dev", "gate"]
     rows: int
     scores: dict[str, float]
-    prompt_tokens: float
-    output_tokens: float
+    prompt_tokens: float | None
+    output_tokens: float | None
     adapter: str | None = None
+    fields: dict[str, dict[str, float]] = field(default_factory=dict)
+    elsewhere: str | None = None
 
 
 @dataclass(frozen=True)
@@ -204,7 +210,8 @@ class EvalReport:
     """What `evaluate` leaves. `gate` digests the gate rows that were scored, None without a look.
 
     `scores` digests the row scores; `skipped` says why a contender could not be measured. Wall
-    times stand in timing.json beside it, so that the same evidence has the same bytes.
+    times stand in timing.json beside it, so that the same evidence has the same bytes. `general`
+    maps base, candidate and champion to the perplexity of a general text.
     """
 
     task: str
@@ -217,6 +224,18 @@ class EvalReport:
     contenders: tuple[Contender, ...]
     skipped: dict[str, str]
     scores: str
+    general: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Mean seconds a row, by `split/contender`, and the contenders whose answers were kept ones.
+
+    The time of a kept answer is that of its decoding.
+    """
+
+    seconds_per_row: dict[str, float]
+    kept: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -274,10 +293,34 @@ class Candidate:
 
 
 @dataclass(frozen=True)
+class Worth:
+    """Is the adapter worth having: what it gains and saves against the best prompted baseline.
+
+    `gain` is in the metric's own unit, positive where the adapter is better, and `beaten` whether
+    luck is ruled out. `prompt_tokens`, `output_tokens`, `seconds` and `cost` are what one call
+    saves, `training` what the training cost, `calls` after how many calls it has paid for itself;
+    None where it is not known (`calls`: or never). `says` is all of it in words.
+    """
+
+    against: str
+    metric: str
+    gain: float
+    beaten: bool
+    prompt_tokens: float | None
+    output_tokens: float | None
+    seconds: float | None
+    cost: float | None
+    training: float | None
+    calls: int | None
+    says: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Cycle:
     """What one cycle came to; `pawl run --json` prints it and its MLflow run carries it.
 
-    `champion` is the champion after the cycle. `scores` maps contender to metric to value.
+    `champion` is the champion after the cycle. `scores` maps contender to metric to value. `worth`
+    is None where the candidate was not compared with a baseline, or the gate is sealed.
     """
 
     task: str
@@ -288,6 +331,7 @@ class Cycle:
     scores: dict[str, dict[str, float]]
     rows: dict[str, int]
     run_id: str | None = None
+    worth: Worth | None = None
 
 
 def to_json(record: Any) -> dict[str, Any]:

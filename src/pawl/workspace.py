@@ -31,6 +31,11 @@ class Workspace:
         return self.root / ".pawl"
 
     @property
+    def answers(self) -> Path:
+        """Kept answers of contenders; may be deleted at any time."""
+        return self.home / "cache" / "answers"
+
+    @property
     def tracking_uri(self) -> str:
         """`MLFLOW_TRACKING_URI` where it is set, else SQLite under `.pawl/`."""
         return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.home}/mlflow.db"
@@ -87,6 +92,11 @@ class TaskFiles:
     def prompt(self) -> Path:
         """`inputs`: a copy of the task's long prompt; empty where there is none."""
         return self.root / "inputs" / "prompt.md"
+
+    @property
+    def named(self) -> Path:
+        """`inputs`: what `evaluate:` names (scorers, other bases), by digest."""
+        return self.root / "inputs" / "named.json"
 
     @property
     def check(self) -> Path:

@@ -13,6 +13,7 @@ import pytest
 from pawl.workspace import Workspace
 
 pytestmark = pytest.mark.server
+PRICES = "{prompt_tokens: 0.5, output_tokens: 1.5, train_hour: 2.0}"
 
 
 def pawl(workspace: Workspace, *words: str) -> subprocess.CompletedProcess[str]:
@@ -52,13 +53,17 @@ def test_a_cycle_judges_and_releases_and_the_record_answers_for_it(
 ) -> None:
     # A metric that one short epoch reaches and the bare base does not.
     edit(quick_workspace, "epochs: 1", "epochs: 3")
-    edit(quick_workspace, "metric: exact_match", "metric: schema_valid")
+    edit(quick_workspace, "metric: exact_match", "metric: schema_valid\n      forgetting: 100")
     edit(quick_workspace, "exact_match: 0.1", "schema_valid: 0.1")
+    edit(quick_workspace, "    train:", f"    cost: {PRICES}\n    train:")
     commit(quick_workspace)
     first = answer(quick_workspace, "run", "tickets")
     assert first["verdict"] == "promote", first["reasons"]
     assert first["candidate"]["version"] == first["champion"]["version"] == 1
     assert {"candidate", "zero-shot", "few-shot"} <= set(first["scores"])
+    assert any("guard on forgetting" in reason for reason in first["reasons"])
+    assert "beats prompting" in first["worth"]["says"][0]
+    assert first["worth"]["training"] > 0
     assert set(first["rows"]) == {"train", "dev", "gate"}
 
     again = answer(quick_workspace, "run", "tickets")
@@ -72,6 +77,16 @@ def test_a_cycle_judges_and_releases_and_the_record_answers_for_it(
     assert second["candidate"]["version"] == 2
     assert second["champion"]["version"] == 1
     assert "champion" in second["scores"]
+    flips = answer(quick_workspace, "flips", "tickets")
+    assert (flips["version"], flips["against"], flips["metric"]) == (2, 1, "schema_valid")
+    assert len(flips["lost"]) > len(flips["won"])
+    assert all(row["prompt"] and row["reference"] for row in flips["lost"])
+    assert flips["data"] == {"added": [], "removed": [], "relabelled": []}
+    refused = pawl(quick_workspace, "flips", "tickets", "1")
+    assert refused.returncode == 2
+    assert "without a champion" in refused.stderr
+    shown = pawl(quick_workspace, "flips", "tickets", "2")
+    assert flips["lost"][0]["id"] in shown.stdout
 
     refused = pawl(quick_workspace, "promote", "tickets", "2", "--reason", "I like it")
     assert refused.returncode == 2
@@ -102,6 +117,11 @@ def test_a_cycle_judges_and_releases_and_the_record_answers_for_it(
     refused = pawl(quick_workspace, "reproduce", "tickets", "2")
     assert refused.returncode == 2
     assert "-dirty" in refused.stderr
+
+    edit(quick_workspace, "      looks: 3", "      disclosure: sealed\n      looks: 3")
+    refused = pawl(quick_workspace, "flips", "tickets", "2")
+    assert refused.returncode == 2
+    assert "sealed" in refused.stderr
 
 
 def test_data_that_breaks_a_rule_ends_in_exit_code_5_and_keeps_the_champion(

@@ -49,6 +49,6 @@ def test_batched_answers_equal_those_of_transformers_one_by_one(
     if instruction:
         chats = [with_instruction(chat, instruction) for chat in chats]
     prompts = [prompt_tokens(tokenizer, chat) for chat in chats]
-    done = greedy(model, tokenizer, prompts, max_new_tokens=24, batch_size=batch_size)
-    assert [a.text for a in done.answers] == one_by_one(model, tokenizer, prompts, 24)
-    assert all(1 <= answer.tokens <= 24 for answer in done.answers)
+    answers = greedy(model, tokenizer, prompts, max_new_tokens=24, batch_size=batch_size)
+    assert [a.text for a in answers] == one_by_one(model, tokenizer, prompts, 24)
+    assert all(1 <= answer.tokens <= 24 and answer.seconds > 0 for answer in answers)

@@ -3,38 +3,54 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawl.errors import DataError
+from pawl.errors import DataError, ParamsError
+from pawl.evaluate.fields import by_field, enums, field_accuracy, field_f1, json_equal, json_valid
 from pawl.evaluate.metrics import mean, summary
-from pawl.evaluate.scorers import exact_match, field_accuracy, json_valid, scorers
+from pawl.evaluate.scorers import char_error, edit_distance, exact_match, score, scorers
+from pawl.functions import function_digest
+from pawl.params import FALL, Evaluate
 
 OBJECTS = st.dictionaries(
     st.text(), st.none() | st.booleans() | st.integers() | st.text(), min_size=1
 )
+SCHEMA = {
+    "type": "object",
+    "properties": {"kind": {"enum": ["a", "b"]}, "sure": {"enum": [True, None]}, "text": {}},
+}
+NOWHERE = Path("/nonexistent")
+
+
+def measured(output: str, reference: str, schema: object = None) -> dict[str, float]:
+    return score(scorers(schema, Evaluate(), NOWHERE), output, reference, row="r")
 
 
 @given(OBJECTS)
 def test_the_reference_itself_scores_full_marks(value: dict[str, object]) -> None:
-    text = json.dumps(value)
-    assert {scorer(text, text) for scorer in scorers({"type": "object"}).values()} == {1.0}
+    found = measured(json.dumps(value), json.dumps(value), {"type": "object"})
+    assert {"exact_match", "json_equal", "field_f1", "schema_valid"} <= found.keys()
+    assert all(score == (name not in FALL) for name, score in found.items())
 
 
-@given(OBJECTS, st.text())
+@given(OBJECTS, st.text() | OBJECTS.map(json.dumps))
 def test_every_score_lies_between_nothing_and_full_marks(
     value: dict[str, object], output: str
 ) -> None:
-    for scorer in scorers(None).values():
-        score = scorer(output, json.dumps(value))
-        assert score is None or 0 <= score <= 1
+    for name, found in measured(output, json.dumps(value), SCHEMA).items():
+        assert 0 <= found <= (float("inf") if name in FALL else 1)
 
 
 def test_json_scores_of_a_reference_that_is_no_json_are_absent() -> None:
     assert json_valid("{}", "plain words") is None
+    assert json_equal("{}", "plain words") is None
     assert field_accuracy("{}", "[1]") is None
+    assert field_f1("{}", "{}") is None
+    assert measured("{}", "plain words").keys() == {"exact_match", "char_error"}
     assert summary([{"a": 1.0}, {}]) == {"a": 1.0}
 
 
@@ -43,6 +59,122 @@ def test_fields_count_one_by_one_and_true_is_not_one() -> None:
     assert field_accuracy("not json", '{"a": 1}') == 0.0
     assert exact_match(' {"a":1}\n', '{"a":1}') == 1.0
     assert json_valid('{"a": NaN}', "{}") == 0.0
+
+
+@given(OBJECTS)
+def test_json_equality_ignores_order_and_blanks_and_nothing_else(value: dict[str, object]) -> None:
+    turned = json.dumps(dict(reversed(value.items())), indent=3)
+    assert json_equal(turned, json.dumps(value)) == 1.0
+    assert json_equal(json.dumps(value | {"one more": 1}), json.dumps(value)) == 0.0
+
+
+def test_a_field_made_up_costs_f1_and_no_accuracy() -> None:
+    answer, reference = '{"a": 1, "made up": 2}', '{"a": 1}'
+    assert field_accuracy(answer, reference) == 1.0
+    assert field_f1(answer, reference) == pytest.approx(2 / 3)
+
+
+def test_each_field_has_its_own_accuracy_and_f1_over_the_rows() -> None:
+    rows = [
+        ('{"a": 1, "b": 2}', '{"a": 1, "b": 3}'),
+        ('{"a": 1, "b": 2}', '{"a": 1}'),
+        ("no json", '{"a": 1}'),
+        ("{}", "no json"),
+    ]
+    assert by_field(rows) == {
+        "a": {"accuracy": pytest.approx(2 / 3), "f1": pytest.approx(0.8)},
+        "b": {"accuracy": 0.0, "f1": 0.0},
+    }
+    assert by_field([("x", "plain words")]) == {}
+
+
+def test_enums_are_read_from_the_schema_and_a_missing_field_does_not_conform() -> None:
+    assert enums(SCHEMA) == {"kind": ["a", "b"], "sure": [True, None]}
+    assert measured('{"kind": "a", "sure": null}', "{}", SCHEMA)["enum_valid"] == 1.0
+    assert measured('{"kind": "a", "sure": 1}', "{}", SCHEMA)["enum_valid"] == 0.5
+    assert measured('{"kind": "a"}', "{}", SCHEMA)["enum_valid"] == 0.5
+    assert measured("[]", "{}", SCHEMA)["enum_valid"] == 0.0
+    assert "enum_valid" not in measured("{}", "{}", {"type": "object"})
+
+
+def test_a_regular_expression_must_match_the_whole_answer() -> None:
+    known = scorers(None, Evaluate(regex=r"[A-Z]{2}-\d+"), NOWHERE)
+    said = [score(known, text, "x", row="r")["regex_match"] for text in ("AB-12\n", "AB-12 or so")]
+    assert said == [1.0, 0.0]
+
+
+def slow_distance(a: str, b: str) -> int:
+    """The textbook's table."""
+    row = list(range(len(b) + 1))
+    for i, x in enumerate(a, 1):
+        left, row[0] = row[0], i
+        for j, y in enumerate(b, 1):
+            left, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, left + (x != y))
+    return row[-1]
+
+
+@given(st.text("abé ", max_size=90), st.text("abé ", max_size=90))
+def test_the_edit_distance_is_that_of_the_textbook(a: str, b: str) -> None:
+    assert edit_distance(a, b) == slow_distance(a, b) == edit_distance(b, a)
+
+
+def test_character_error_may_exceed_one_and_a_blank_reference_has_none() -> None:
+    assert char_error("abcd", "ab") == 1.0
+    assert char_error("abcdef", "ab") == 2.0
+    assert char_error("x", "  ") is None
+
+
+def own(tmp_path: Path, code: str, name: str) -> dict[str, float]:
+    """What a scorer of the task's own says, written into a workspace under a fresh name."""
+    (tmp_path / f"{name}.py").write_text(f"def mine(output, reference):\n    {code}\n")
+    policy = Evaluate(scorers={"mine": f"{name}:mine"})
+    return score(scorers(None, policy, tmp_path), "a", "b", row="row-7")
+
+
+def test_a_scorer_of_the_tasks_own_is_a_plain_function(tmp_path: Path) -> None:
+    assert own(tmp_path, "return len(output + reference)", "own_plain")["mine"] == 2.0
+    assert "mine" not in own(tmp_path, "return None", "own_none")
+
+
+@pytest.mark.parametrize(
+    "code",
+    ["return float('nan')", "return float('inf')", "return True", "return 'x'", "return 1 / 0"],
+)
+def test_a_scorer_that_goes_wrong_is_named_with_its_row(tmp_path: Path, code: str) -> None:
+    with pytest.raises(DataError, match=r"'mine' (returned|raised).* on row 'row-7'"):
+        own(tmp_path, code, f"own_{abs(hash(code))}")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("not_there:mine", "is no module"),
+        ("own_ok:missing", "has no function"),
+        ("own_broken:mine", "raised ZeroDivisionError"),
+        ("own_link:mine", "leaves the workspace"),
+        ("..own_ok:mine", "is no module|raised"),
+    ],
+)
+def test_a_scorer_that_cannot_be_had_is_refused_with_the_reason(
+    tmp_path: Path, name: str, says: str
+) -> None:
+    root = tmp_path / "workspace"
+    root.mkdir()
+    (root / "own_ok.py").write_text("mine = max\n")
+    (root / "own_broken.py").write_text("1 / 0\n")
+    (tmp_path / "outside.py").write_text("mine = max\n")
+    (root / "own_link.py").symlink_to(tmp_path / "outside.py")
+    policy = Evaluate()
+    object.__setattr__(policy, "scorers", {"mine": name})
+    with pytest.raises(ParamsError, match=says):
+        scorers(None, policy, root)
+
+
+def test_a_changed_scorer_has_another_digest(tmp_path: Path) -> None:
+    (tmp_path / "own_changed.py").write_text("def mine(a, b): return 1\n")
+    before = function_digest("own_changed:mine", tmp_path)
+    (tmp_path / "own_changed.py").write_text("def mine(a, b): return 2\n")
+    assert function_digest("own_changed:mine", tmp_path) != before
 
 
 def test_the_mean_of_nothing_raises() -> None:

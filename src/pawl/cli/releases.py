@@ -71,6 +71,24 @@ def replay(task: Task, version: Version, as_json: Json = False) -> None:
 
 
 @app.command()
+def flips(
+    task: Task,
+    version: Annotated[int | None, typer.Argument(help="Default: the newest.", min=1)] = None,
+    as_json: Json = False,
+) -> None:
+    """Rows that a version won and lost against its champion, and what changed in the data."""
+    from pawl.flipped import flipped
+    from pawl.report.terminal import show_flips
+
+    workspace = open_workspace(task)
+    facts = flipped(workspace, store_of(workspace), task, version)
+    if as_json:
+        print_json(facts)
+    else:
+        show_flips(facts, console=console())
+
+
+@app.command()
 def promote(
     task: Task,
     version: Version,

@@ -18,7 +18,9 @@ from jsonschema.exceptions import SchemaError
 from pawl.base import base_info
 from pawl.errors import DataError
 from pawl.files import digest_file, digest_json, write_json, write_text
+from pawl.functions import load_function
 from pawl.params import Task, as_json
+from pawl.question import named
 from pawl.records import to_json, write_record
 from pawl.workspace import Workspace
 
@@ -27,9 +29,15 @@ NOT_ASKED = ("schedule",)
 
 
 def inputs(workspace: Workspace, task: str) -> None:
-    """Write `build/<task>/inputs/`: base.json (a `BaseInfo`), schema.json and prompt.md."""
+    """Write `build/<task>/inputs/`: base.json (a `BaseInfo`), schema.json, prompt.md, named.json.
+
+    The task's own scorers are imported here: what is wrong with them is said before any training.
+    """
     section, files = workspace.task(task), workspace.files(task)
     schema, prompt = read_schema(workspace, section), read_prompt(workspace, section)
+    for function in section.evaluate.scorers.values():
+        load_function(function, workspace.root)
+    write_json(files.named, named(section.evaluate, workspace.root))
     write_record(files.base, base_info(section.base, workspace.root))
     write_json(files.schema, schema)
     write_text(files.prompt, prompt)
@@ -56,6 +64,7 @@ def question(workspace: Workspace, task: str, *, accepted: Sequence[str]) -> str
             "schema": read_schema(workspace, section),
             "prompt": read_prompt(workspace, section),
             "accepted": list(accepted),
+            "named": named(section.evaluate, workspace.root),
         }
     )
 

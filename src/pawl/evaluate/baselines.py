@@ -52,13 +52,13 @@ def baselines(
     while examples:
         shown = tuple(examples)
         few = Baseline("few-shot", partial(with_shots, shots=shown))
-        if _longest(few, rows, tokenizer) <= room:
+        if longest_prompt(few.show, rows, tokenizer) <= room:
             found.append(few)
             break
         examples.pop()
     skipped = {} if examples else {"few-shot": f"not one example fits in {room} tokens"}
     for baseline in list(found):
-        if (tokens := _longest(baseline, rows, tokenizer)) > room:
+        if (tokens := longest_prompt(baseline.show, rows, tokenizer)) > room:
             found.remove(baseline)
             skipped[baseline.name] = f"its longest prompt has {tokens} tokens, {room} fit"
     return found, skipped
@@ -74,7 +74,8 @@ def choose_shots(train: Sequence[Example], shots: int) -> list[Example]:
     return list(chosen.values())
 
 
-def _longest(
-    baseline: Baseline, rows: Sequence[Example], tokenizer: PreTrainedTokenizerBase
+def longest_prompt(
+    show: Callable[[Turns], Turns], rows: Sequence[Example], tokenizer: PreTrainedTokenizerBase
 ) -> int:
-    return max(len(prompt_tokens(tokenizer, baseline.show(row.messages))) for row in rows)
+    """Tokens of the longest prompt, with the rows shown by `show`."""
+    return max(len(prompt_tokens(tokenizer, show(row.messages))) for row in rows)

@@ -3,6 +3,10 @@
 Rows are sorted by length, padded on the left, and share one key-value cache. What all prompts of
 a call begin with (an instruction, solved examples) is computed once and its cache handed to every
 batch: a long prompt then costs one pass instead of one a row.
+
+Logits differ in their last bits with the shape of the batch, so that a near tie may fall the other
+way in other company (bench/batching.py measures it). Whoever keeps answers keeps those of a whole
+call.
 """
 
 from __future__ import annotations
@@ -10,7 +14,7 @@ from __future__ import annotations
 import copy
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,18 +27,29 @@ SHARED_PREFIX = 32
 
 @dataclass(frozen=True)
 class Answer:
-    """A decoded row: its text without special tokens, tokens generated (the closing one counts)."""
+    """A decoded row: its text without special tokens, tokens generated (the closing one counts).
+
+    `seconds` is the row's share of the wall time: each step's time is divided among the rows that
+    were still being decoded, what all share among all.
+    """
 
     text: str
     tokens: int
+    seconds: float
 
 
 @dataclass(frozen=True)
-class Decoded:
-    """Answers in the order of the prompts, and the wall time of the whole call in seconds."""
+class Opened:
+    """A batch made ready: the rows without their common prefix, padded on the left.
 
-    answers: tuple[Answer, ...]
-    seconds: float
+    `ids` [rows, longest]; `seen` [rows, past + longest], 0 where padded; `at` the positions of
+    `ids`; `cache` holds the prefix (`past` tokens) once for each row.
+    """
+
+    ids: Any
+    seen: Any
+    at: Any
+    cache: Any
 
 
 def greedy(
@@ -45,60 +60,87 @@ def greedy(
     max_new_tokens: int,
     batch_size: int,
     label: str = "",
-) -> Decoded:
-    """Decode each prompt (token ids) greedily until an end token or `max_new_tokens`."""
+) -> tuple[Answer, ...]:
+    """Decode each prompt (token ids) greedily until an end token or `max_new_tokens`.
+
+    The answers are in the order of the prompts.
+    """
     import torch
     from tqdm import tqdm
 
-    start = time.perf_counter()
     ends = _end_tokens(model, tokenizer)
-    prefix = _common_prefix(prompts)
-    order = sorted(range(len(prompts)), key=lambda i: (len(prompts[i]), i))
-    found: dict[int, list[int]] = {}
+    found: dict[int, tuple[list[int], float]] = {}
     with torch.inference_mode(), tqdm(total=len(prompts), desc=label, unit="row") as bar:
-        cache = _prefix_cache(model, prompts[0][:prefix]) if prefix else None
-        for at in range(0, len(order), batch_size):
-            part = order[at : at + batch_size]
-            rests = [list(prompts[i][prefix:]) for i in part]
-            tokens = _batch(
-                model,
-                rests,
-                cache,
-                ends=ends,
-                pad=int(tokenizer.pad_token_id),
-                limit=max_new_tokens,
-            )
-            found.update(zip(part, tokens, strict=True))
-            bar.update(len(part))
-    answers = tuple(
-        Answer(tokenizer.decode(found[i], skip_special_tokens=True), len(found[i]))
-        for i in range(len(prompts))
+        start = time.perf_counter()
+        pad = int(tokenizer.pad_token_id)
+        for rows, batch in batches(model, prompts, pad=pad, batch_size=batch_size):
+            spent = time.perf_counter() - start
+            tokens, seconds = _decode(model, batch, ends=ends, limit=max_new_tokens)
+            shares = [spent / len(rows) + own for own in seconds]
+            found.update(zip(rows, zip(tokens, shares, strict=True), strict=True))
+            bar.update(len(rows))
+            start = time.perf_counter()
+    return tuple(
+        Answer(tokenizer.decode(tokens, skip_special_tokens=True), len(tokens), seconds)
+        for tokens, seconds in (found[i] for i in range(len(prompts)))
     )
-    return Decoded(answers, time.perf_counter() - start)
 
 
-def _batch(
-    model: Any, rests: list[list[int]], prefix: Any, *, ends: set[int], pad: int, limit: int
-) -> list[list[int]]:
-    """Token ids generated for each row of one batch."""
+def batches(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    *,
+    pad: int,
+    batch_size: int,
+    answers: Sequence[Sequence[int]] | None = None,
+) -> Iterator[tuple[list[int], Opened]]:
+    """The prompts' indices in batches of like length, each batch made ready for the model.
+
+    `answers` (token ids) are put behind the prompts where they are given.
+    """
+    import torch
+
+    prefix = _common_prefix(prompts)
+    cache = _prefix_cache(model, prompts[0][:prefix]) if prefix else None
+    tails = [list(prompt[prefix:]) for prompt in prompts]
+    if answers is not None:
+        tails = [[*tail, *answer] for tail, answer in zip(tails, answers, strict=True)]
+    order = sorted(range(len(tails)), key=lambda i: (len(tails[i]), i))
+    for start in range(0, len(order), batch_size):
+        part = order[start : start + batch_size]
+        rests = [tails[i] for i in part]
+        longest = max(map(len, rests))
+        ids = torch.tensor([[pad] * (longest - len(r)) + r for r in rests], device=model.device)
+        real = [[0] * (longest - len(r)) + [1] * len(r) for r in rests]
+        seen = torch.tensor(real, device=model.device)
+        yield part, _opened(model, ids, seen, cache)
+
+
+def _opened(model: Any, ids: Any, seen: Any, prefix: Any) -> Opened:
     import torch
     from transformers import DynamicCache
 
-    device = model.device
-    longest = max(map(len, rests))
-    ids = torch.tensor([[pad] * (longest - len(r)) + r for r in rests], device=device)
-    seen = torch.tensor([[0] * (longest - len(r)) + [1] * len(r) for r in rests], device=device)
-    past = 0
-    cache = DynamicCache(config=model.config)
+    past, cache = 0, DynamicCache(config=model.config)
     if prefix is not None:
         cache = copy.deepcopy(prefix)
-        cache.batch_repeat_interleave(len(rests))
+        cache.batch_repeat_interleave(len(ids))
         past = cache.get_seq_length()
-        seen = torch.cat([seen.new_ones(len(rests), past), seen], dim=1)
-    at = (seen.cumsum(dim=1) - 1).clamp(min=0)[:, past:]
-    alive = list(range(len(rests)))
-    out: list[list[int]] = [[] for _ in rests]
+        seen = torch.cat([seen.new_ones(len(ids), past), seen], dim=1)
+    return Opened(ids, seen, (seen.cumsum(dim=1) - 1).clamp(min=0)[:, past:], cache)
+
+
+def _decode(
+    model: Any, batch: Opened, *, ends: set[int], limit: int
+) -> tuple[list[list[int]], list[float]]:
+    """Token ids generated for each row of one batch, and each row's share of the seconds."""
+    import torch
+
+    ids, seen, at, cache = batch.ids, batch.seen, batch.at, batch.cache
+    alive = list(range(len(ids)))
+    out: list[list[int]] = [[] for _ in alive]
+    seconds = [0.0] * len(alive)
     for _ in range(limit):
+        start = time.perf_counter()
         logits = model(
             input_ids=ids,
             attention_mask=seen,
@@ -108,20 +150,23 @@ def _batch(
             logits_to_keep=1,
         ).logits[:, -1]
         chosen = logits.argmax(dim=-1)
-        for row, token in zip(alive, chosen.tolist(), strict=True):
+        tokens = chosen.tolist()  # waits for the device, so that the clock is right
+        share = (time.perf_counter() - start) / len(alive)
+        for row, token in zip(alive, tokens, strict=True):
             out[row].append(token)
-        keep = [i for i, token in enumerate(chosen.tolist()) if token not in ends]
+            seconds[row] += share
+        keep = [i for i, token in enumerate(tokens) if token not in ends]
         if not keep:
             break
         at = at[:, -1:] + 1
         if len(keep) < len(alive):
-            kept = torch.tensor(keep, device=device)
+            kept = torch.tensor(keep, device=ids.device)
             cache.batch_select_indices(kept)
             seen, at, chosen = seen[kept], at[kept], chosen[kept]
             alive = [alive[i] for i in keep]
         seen = torch.cat([seen, seen.new_ones(len(alive), 1)], dim=1)
         ids = chosen[:, None]
-    return out
+    return out, seconds
 
 
 def _prefix_cache(model: Any, prefix: Sequence[int]) -> Any:

@@ -25,11 +25,11 @@ def predict(
     folder = find_base(section.base, root)
     tokenizer = load_tokenizer(folder)
     model = load_adapter(dequantised(load_base(folder)), adapter, name="chosen")
-    done = greedy(
+    answers = greedy(
         model,
         tokenizer,
         [prompt_tokens(tokenizer, messages) for messages in prompts],
         max_new_tokens=section.evaluate.max_new_tokens,
         batch_size=section.evaluate.batch_size,
     )
-    return [answer.text for answer in done.answers]
+    return [answer.text for answer in answers]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
@@ -15,31 +14,22 @@ from pawl.adapter import load_adapter, read_adapter
 from pawl.base import dequantised, find_base, load_base, load_tokenizer
 from pawl.budget import lineage, unspent
 from pawl.errors import DataError
-from pawl.evaluate.baselines import Baseline, baselines
-from pawl.evaluate.decode import greedy
-from pawl.evaluate.metrics import mean, summary
-from pawl.evaluate.scorers import Scorer, scorers
-from pawl.files import (
-    digest_file,
-    digest_json,
-    read_lines,
-    whole_folder,
-    write_json,
-    write_lines,
-)
-from pawl.params import Evaluate
-from pawl.prompt import prompt_tokens
+from pawl.evaluate.baselines import baselines
+from pawl.evaluate.board import Board
+from pawl.evaluate.elsewhere import score_bases, score_endpoints
+from pawl.evaluate.scorers import scorers
+from pawl.evaluate.seat import Seat
+from pawl.files import digest_file, digest_json, read_lines, whole_folder, write_lines
+from pawl.params import Gate
 from pawl.question import look_question
 from pawl.records import (
     AdapterManifest,
     BaseInfo,
     Champion,
-    Contender,
     EvalReport,
     Example,
     KnownRow,
     Look,
-    Score,
     SplitReport,
     read_record,
     read_rows,
@@ -49,67 +39,7 @@ from pawl.seal import seal_folder
 from pawl.workspace import TaskFiles, Workspace
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
-Split = Literal["dev", "gate"]
-
-
-@dataclasses.dataclass
-class Bench:
-    """The loaded base with its adapters, and what has been scored on it so far."""
-
-    model: Any
-    tokenizer: PreTrainedTokenizerBase
-    policy: Evaluate
-    scorers: dict[str, Scorer]
-    contenders: list[Contender] = dataclasses.field(default_factory=list)
-    scores: list[Score] = dataclasses.field(default_factory=list)
-    seconds: dict[str, float] = dataclasses.field(default_factory=dict)
-
-    def score(
-        self, baseline: Baseline, rows: Sequence[Example], split: Split, adapter: str | None = None
-    ) -> None:
-        """Have one contender answer `rows`; `adapter` names the loaded adapter that it uses."""
-        prompts = [prompt_tokens(self.tokenizer, baseline.show(row.messages)) for row in rows]
-        with self._wearing(adapter):
-            done = greedy(
-                self.model,
-                self.tokenizer,
-                prompts,
-                max_new_tokens=self.policy.max_new_tokens,
-                batch_size=self.policy.batch_size,
-                label=f"{split}: {baseline.name}",
-            )
-        scored = [
-            Score(
-                row.id, row.key, baseline.name, split, answer.text, self._values(answer.text, row)
-            )
-            for row, answer in zip(rows, done.answers, strict=True)
-        ]
-        self.scores += scored
-        self.seconds[f"{split}/{baseline.name}"] = done.seconds / len(rows)
-        self.contenders.append(
-            Contender(
-                name=baseline.name,
-                split=split,
-                rows=len(rows),
-                scores=summary(score.values for score in scored),
-                prompt_tokens=mean([len(prompt) for prompt in prompts]),
-                output_tokens=mean([answer.tokens for answer in done.answers]),
-                adapter=adapter,
-            )
-        )
-
-    def _values(self, output: str, row: Example) -> dict[str, float]:
-        values = {name: scorer(output, row.completion) for name, scorer in self.scorers.items()}
-        return {name: value for name, value in values.items() if value is not None}
-
-    def _wearing(self, adapter: str | None) -> AbstractContextManager[Any]:
-        if adapter is None:
-            context: AbstractContextManager[Any] = self.model.disable_adapter()
-            return context
-        self.model.set_adapter(adapter)
-        return nullcontext()
+    from peft import PeftModel
 
 
 def evaluate(workspace: Workspace, task: str) -> None:
@@ -120,6 +50,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
 
     Raises:
         AdapterError: candidate or champion is damaged or sits on another base.
+        DataError: no gate row is left to judge on, or a scorer of the task's own failed.
     """
     files, section = workspace.files(task), workspace.task(task)
     base = read_record(files.base, BaseInfo)
@@ -133,31 +64,50 @@ def evaluate(workspace: Workspace, task: str) -> None:
     )
     reigning = _reigning(files, champion, base)
     judged = _unseen(_unspent(files, task, gate, look), (candidate, reigning)) if look else []
-    folder = find_base(section.base, workspace.root)
-    tokenizer = load_tokenizer(folder)
     schema = json.loads(files.schema.read_text(encoding="utf-8"))
-    model = load_adapter(dequantised(load_base(folder)), files.adapter, name="candidate")
-    bench = Bench(model, tokenizer, section.evaluate, scorers(schema))
+    instruction = files.prompt.read_text(encoding="utf-8")
+    splits = read_record(files.splits / "manifest.json", SplitReport)
+    timed = _timed(section.gate)
+    board = Board(scorers(schema, section.evaluate, workspace.root), splits, timed)
+    # A kept time would be that of another hour and load: where times are judged, all are new. And
+    # what a sealed gate's rows were answered is left lying nowhere.
+    sealed = section.gate.disclosure == "sealed"
+    kept_in = None if timed or sealed else workspace.answers
+    adapters = {"candidate": candidate.digest}
+    if look and reigning:
+        adapters["champion"] = reigning.digest
+    folder = find_base(section.base, workspace.root)
+    seat = Seat(
+        model=_model(files, folder, adapters),
+        tokenizer=load_tokenizer(folder),
+        policy=section.evaluate,
+        base=base.digest,
+        adapters=adapters,
+        folder=kept_in,
+    )
     skipped: dict[str, str] = {}
-    bench.score(Baseline("candidate", _as_is), dev, "dev", adapter="candidate")
+    replies, kept = seat.replies(_as_is, dev, adapter="candidate", label="dev: candidate")
+    board.add("candidate", "dev", dev, replies, adapter="candidate", kept=kept)
+    general = seat.general()
     if look:
-        bench.score(Baseline("candidate", _as_is), judged, "gate", adapter="candidate")
-        if reigning is not None:
-            load_adapter(model, files.champion / "adapter", name="champion")
-            bench.score(Baseline("champion", _as_is), judged, "gate", adapter="champion")
-        prompted, skipped = baselines(
-            train,
-            judged,
-            instruction=files.prompt.read_text(encoding="utf-8"),
-            shots=section.evaluate.shots,
-            tokenizer=tokenizer,
-            room=model.config.max_position_embeddings - section.evaluate.max_new_tokens,
+        skipped = _score_gate(board, seat, judged, train, instruction=instruction)
+        tokenizer = seat.tokenizer
+        # The next base needs the memory.
+        del seat
+        skipped |= score_endpoints(
+            board, section.evaluate, judged, instruction=instruction, tokenizer=tokenizer
         )
-        for baseline in prompted:
-            bench.score(baseline, judged, "gate")
+        skipped |= score_bases(
+            board,
+            section.evaluate,
+            judged,
+            instruction=instruction,
+            root=workspace.root,
+            folder=kept_in,
+        )
     with whole_folder(files.eval) as out:
-        write_lines(out / "rows.jsonl", map(dataclasses.asdict, bench.scores))
-        write_json(out / "timing.json", {"seconds_per_row": bench.seconds})
+        write_lines(out / "rows.jsonl", map(dataclasses.asdict, board.scores))
+        write_record(out / "timing.json", board.timing)
         report = EvalReport(
             task=task,
             base=base.digest,
@@ -166,13 +116,35 @@ def evaluate(workspace: Workspace, task: str) -> None:
             look=look,
             gate=digest_json([row.id for row in judged]) if look else None,
             excluded=len(gate) - len(judged) if look else 0,
-            contenders=tuple(bench.contenders),
+            contenders=tuple(board.contenders),
             skipped=skipped,
             scores=digest_file(out / "rows.jsonl"),
+            general=general,
         )
         write_record(out / "report.json", report)
         if look and section.gate.disclosure == "sealed":
             seal_folder(out)
+
+
+def _score_gate(
+    board: Board, seat: Seat, rows: Sequence[Example], train: Sequence[Example], *, instruction: str
+) -> dict[str, str]:
+    """Candidate, champion and the baselines on the task's base; why any of them could not."""
+    for name in seat.adapters:
+        replies, kept = seat.replies(_as_is, rows, adapter=name, label=f"gate: {name}")
+        board.add(name, "gate", rows, replies, adapter=name, kept=kept)
+    prompted, skipped = baselines(
+        train,
+        rows,
+        instruction=instruction,
+        shots=seat.policy.shots,
+        tokenizer=seat.tokenizer,
+        room=seat.room,
+    )
+    for baseline in prompted:
+        replies, kept = seat.replies(baseline.show, rows, label=f"gate: {baseline.name}")
+        board.add(baseline.name, "gate", rows, replies, kept=kept)
+    return skipped
 
 
 def read_look(path: Path) -> Look | None:
@@ -221,6 +193,20 @@ def _unseen(rows: Sequence[Example], adapters: Iterable[AdapterManifest | None])
             remedy="add fresh rows; do not change `split.salt` of a task that has a champion",
         )
     return unseen
+
+
+def _model(files: TaskFiles, folder: Path, adapters: Iterable[str]) -> PeftModel:
+    """The base with the verified adapters on it."""
+    places = {"candidate": files.adapter, "champion": files.champion / "adapter"}
+    model: Any = dequantised(load_base(folder))
+    for name in adapters:
+        model = load_adapter(model, places[name], name=name)
+    return model
+
+
+def _timed(policy: Gate) -> bool:
+    """Whether the gate asks for a row's seconds."""
+    return "seconds" in {policy.metric, *policy.guards}
 
 
 def _as_is(turns: Any) -> Any:

@@ -1,31 +1,80 @@
-"""Scorers: an answer against its reference to a value in [0, 1], or None where none can be given.
+"""Scorers: an answer against its reference to a number, or None where none can be given.
 
-Pure functions without torch. A value that cannot be measured is absent, never 0: the field
-accuracy of a reference that is no JSON object says nothing about the answer.
+Pure functions without torch; those for JSON stand in `fields`. What only the answering itself can
+measure (perplexity, tokens, seconds) is no scorer: the board adds it. A value that cannot be
+measured is absent, never 0.
 """
 
 from __future__ import annotations
 
-import json
+import math
+import re
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from pawl.errors import DataError
+from pawl.evaluate import fields
+from pawl.functions import load_function
+from pawl.params import Evaluate
+
 Scorer = Callable[[str, str], float | None]
 
 
-def scorers(schema: Any) -> dict[str, Scorer]:
-    """The scorers by metric name; `schema_valid` only where the task has a JSON Schema."""
+def scorers(schema: Any, policy: Evaluate, root: Path) -> dict[str, Scorer]:
+    """The scorers by metric name: those that this task's schema and policy allow, and its own.
+
+    Args:
+        schema: the task's JSON Schema, or None.
+        policy: names the regular expression and the task's own scorers.
+        root: the workspace, in which the task's own scorers are looked for first.
+
+    Raises:
+        ParamsError: a scorer of the task's own cannot be imported.
+    """
     known: dict[str, Scorer] = {
         "exact_match": exact_match,
-        "json_valid": json_valid,
-        "field_accuracy": field_accuracy,
+        "char_error": char_error,
+        "json_valid": fields.json_valid,
+        "json_equal": fields.json_equal,
+        "field_accuracy": fields.field_accuracy,
+        "field_f1": fields.field_f1,
     }
     if schema is not None:
         validator = Draft202012Validator(schema)
-        known["schema_valid"] = lambda output, _: float(_obeys(output, validator))
+        known["schema_valid"] = lambda output, _: fields.schema_valid(output, validator)
+    if permitted := fields.enums(schema):
+        known["enum_valid"] = lambda output, _: fields.enum_valid(output, permitted)
+    if policy.regex is not None:
+        pattern = re.compile(policy.regex)
+        known["regex_match"] = lambda output, _: float(bool(pattern.fullmatch(output.strip())))
+    for name, function in policy.scorers.items():
+        known[name] = partial(_own, load_function(function, root), name)
     return known
+
+
+def score(known: dict[str, Scorer], output: str, reference: str, *, row: str) -> dict[str, float]:
+    """What each scorer says of one answer, by metric; what it cannot measure is left out.
+
+    Args:
+        row: the row's id, for the message of a scorer that fails.
+
+    Raises:
+        DataError: a scorer of the task's own failed, or returned something that is no number.
+    """
+    try:
+        values = {name: scorer(output, reference) for name, scorer in known.items()}
+    except _OddError as odd:
+        raise DataError(
+            f"the scorer '{odd.name}' {odd.found} on row '{row}'",
+            rule="a scorer takes (answer, reference) and returns a finite number, or None where "
+            "there is nothing to measure",
+            remedy=f"mend the function that `evaluate.scorers.{odd.name}` names",
+        ) from odd
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def exact_match(output: str, reference: str) -> float:
@@ -33,50 +82,53 @@ def exact_match(output: str, reference: str) -> float:
     return float(output.strip() == reference.strip())
 
 
-def json_valid(output: str, reference: str) -> float | None:
-    """1 where the answer is JSON; None where the reference itself is not JSON."""
-    if _parsed(reference) is INVALID:
-        return None
-    return float(_parsed(output) is not INVALID)
+def char_error(output: str, reference: str) -> float | None:
+    """Character error rate: edit distance over the reference's length; can exceed 1.
 
-
-def field_accuracy(output: str, reference: str) -> float | None:
-    """Share of the reference's top-level fields that the answer gives with the same value.
-
-    None where the reference is not a JSON object with at least one field.
+    Blanks around either do not count; None where the reference is blank.
     """
-    expected, given = _parsed(reference), _parsed(output)
-    if not isinstance(expected, dict) or not expected:
-        return None
-    if not isinstance(given, dict):
-        return 0.0
-    right = sum(key in given and _same(given[key], value) for key, value in expected.items())
-    return right / len(expected)
+    given, expected = output.strip(), reference.strip()
+    return edit_distance(given, expected) / len(expected) if expected else None
 
 
-class _Invalid:
-    """Stands for text that is no JSON, since None is a JSON value."""
+def edit_distance(a: str, b: str) -> int:
+    """Levenshtein distance, by Myers' bit vectors in Hyyrö's form (Hyyrö 2003, "A bit-vector
+    algorithm for computing Levenshtein and Damerau edit distances").
+
+    Python's integers hold a whole column, so that each character of `b` costs a few operations.
+    """
+    if not a or not b:
+        return len(a) + len(b)
+    where: dict[str, int] = {}
+    for index, char in enumerate(a):
+        where[char] = where.get(char, 0) | 1 << index
+    full, last = (1 << len(a)) - 1, 1 << (len(a) - 1)
+    up, down, distance = full, 0, len(a)
+    for char in b:
+        same = where.get(char, 0)
+        across = (((same & up) + up) ^ up) | same
+        rise, fall = down | (~(across | up) & full), up & across
+        distance += bool(rise & last) - bool(fall & last)
+        rise, fall = (rise << 1 | 1) & full, (fall << 1) & full
+        up, down = fall | (~(same | down | rise) & full), rise & (same | down)
+    return distance
 
 
-INVALID = _Invalid()
+class _OddError(Exception):
+    """A scorer of the task's own went wrong; the row is known one call above."""
+
+    def __init__(self, name: str, found: str) -> None:
+        self.name, self.found = name, found
+        super().__init__(name, found)
 
 
-def _parsed(text: str) -> Any:
+def _own(function: Callable[[str, str], Any], name: str, output: str, reference: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse)
-    except (ValueError, RecursionError):
-        return INVALID
-
-
-def _obeys(output: str, validator: Draft202012Validator) -> bool:
-    value = _parsed(output)
-    return value is not INVALID and validator.is_valid(value)
-
-
-def _same(a: Any, b: Any) -> bool:
-    # In Python True == 1; in JSON they differ.
-    return json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True)
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
+        value = function(output, reference)
+    except Exception as error:  # it is the user's code: whatever it raises is told with its place
+        raise _OddError(name, f"raised {type(error).__name__}: {error}") from error
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise _OddError(name, f"returned {value!r}")
+    return float(value)

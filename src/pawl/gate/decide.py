@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 
 from pawl.gate.evidence import CANDIDATE, Evidence, faults, plausible
+from pawl.gate.forgetting import forgetting
 from pawl.gate.rules import Finding, beaten, compare, floors, guards
 from pawl.params import Gate
 from pawl.records import Comparison, Contender, Decision, Verdict
@@ -39,6 +40,9 @@ def decide(
         guarded = guards(evidence, policy)
         findings = [beaten(c, len(evidence.of(CANDIDATE))) for c in comparisons]
         findings += floors(evidence, policy) + [finding for _, finding in guarded]
+        if policy.forgetting is not None:
+            holds, says = forgetting(report.general, policy.forgetting)
+            findings.append(Finding("forgetting", holds, True, says))
     verdict = Verdict(
         task=report.task,
         decision=_decision(findings) if comparisons else "invalid",

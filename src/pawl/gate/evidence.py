@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from pawl.files import digest_json
+from pawl.gate.forgetting import unmeasured
 from pawl.params import FALL, Gate
 from pawl.records import EvalReport, Score
 
@@ -39,8 +40,12 @@ class Evidence:
 
     @property
     def contenders(self) -> list[str]:
-        """Who answered gate rows, in the order of the run."""
-        return list(self._judged)
+        """Who answered gate rows on the task's base, in the order of the run.
+
+        Contenders elsewhere (another base, a server) inform; they neither judge nor block.
+        """
+        elsewhere = {c.name for c in self.report.contenders if c.elsewhere}
+        return [name for name in self._judged if name not in elsewhere]
 
     @property
     def baselines(self) -> list[str]:
@@ -77,6 +82,7 @@ def faults(evidence: Evidence, policy: Gate) -> list[str]:
     metrics = sorted({policy.metric, *policy.floors, *policy.guards})
     for name in evidence.contenders:
         found += _row_faults(name, evidence.of(name), reference, metrics)
+    found += unmeasured(evidence.report.general, policy)
     return found or _digest_faults(evidence)
 
 

@@ -14,6 +14,7 @@ from pawl.records import (
     Candidate,
     Cycle,
     Verdict,
+    Worth,
     read_record,
     write_record,
 )
@@ -41,9 +42,18 @@ def answered(store: Store, task: str, question: str) -> AdapterVersion | None:
 
 
 def conclude(
-    workspace: Workspace, store: Store, task: str, *, question: str, who: str, why: str
+    workspace: Workspace,
+    store: Store,
+    task: str,
+    *,
+    question: str,
+    who: str,
+    why: str,
+    worth: Worth | None = None,
 ) -> Cycle:
     """Put a judged candidate on record and, on the verdict `promote`, release it.
+
+    `worth` is told beside the verdict; it decides nothing.
 
     Raises:
         DataError: the verdict is not about the adapter in `build/`, or its look is not reserved.
@@ -67,6 +77,7 @@ def conclude(
         run_id=run_id,
         commit=commit(workspace),
         params=as_json(workspace.task(task)),
+        worth=worth,
     )
     outcome = Outcome(verdict.decision)
     if verdict.decision == "promote":
@@ -81,6 +92,7 @@ def conclude(
         scores=verdict.scores,
         rows=verdict.rows,
         run_id=run_id,
+        worth=worth,
     )
     return _leave(workspace, store, cycle)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pawl.records import Cycle, Verdict
+from pawl.records import Cycle, Verdict, Worth
 
 Scores = Mapping[str, Mapping[str, float]]
 
@@ -23,11 +23,12 @@ def score_table(scores: Scores) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, aligned, *rows))
 
 
-def verdict_page(verdict: Verdict) -> str:
-    """What a registered version says of itself: verdict, reasons, comparisons, scores."""
+def verdict_page(verdict: Verdict, worth: Worth | None = None) -> str:
+    """What a registered version says of itself: verdict, reasons, worth, comparisons, scores."""
     parts = [
         f"### {verdict.decision}",
         bullets(verdict.reasons),
+        _worth(worth),
         _comparisons(verdict),
         "#### Scores",
         score_table(verdict.scores),
@@ -44,6 +45,7 @@ def cycle_page(cycle: Cycle) -> str:
     parts = [
         f"## {cycle.task}: {cycle.verdict}",
         bullets(cycle.reasons),
+        _worth(cycle.worth),
         f"Candidate: {judged}. Champion now: {released}.",
         score_table(cycle.scores),
         _rows(cycle.rows),
@@ -67,6 +69,10 @@ def _comparisons(verdict: Verdict) -> str:
         for c in verdict.comparisons
     ]
     return "\n".join([head, "|---|---|---:|---:|---:|---:|---:|---:|---|", *rows])
+
+
+def _worth(worth: Worth | None) -> str:
+    return f"#### Worth it?\n\n{bullets(worth.says)}" if worth else ""
 
 
 def _rows(rows: Mapping[str, int]) -> str:

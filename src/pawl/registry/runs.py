@@ -115,6 +115,26 @@ def log_curve(store: Store, run_id: str, points: Sequence[dict[str, float]]) -> 
             store.client.log_batch(run_id, curve[start : start + METRICS])
 
 
+def fetch_file(store: Store, run_id: str, name: str, *, into: Path) -> Path:
+    """Bring one file of a run to its place below the folder `into` and return where it lies.
+
+    Raises:
+        RegistryError: the store cannot be reached, or the run has no such file.
+    """
+    # MLflow drops the file's folder: check/rows.jsonl would take the place of eval/rows.jsonl.
+    place = (into / name).parent
+    place.mkdir(parents=True, exist_ok=True)
+    with speaking_to(store.uri):
+        try:
+            return Path(store.client.download_artifacts(run_id, name, str(place)))
+        except OSError as error:
+            raise RegistryError(
+                f"the run {run_id} has no readable {name}: {error}",
+                rule="a judged version's run keeps its evidence",
+                remedy="restore the store's artifact folder from its backup",
+            ) from error
+
+
 def close_run(store: Store, cycle: Cycle) -> None:
     """Write the cycle to its run and end the run."""
     if cycle.run_id is None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pawl.adapter import read_adapter
 from pawl.errors import AdapterError, RegistryError, UsageError
 from pawl.files import whole_folder
-from pawl.records import AdapterManifest, Champion, Verdict
+from pawl.records import AdapterManifest, Champion, Verdict, Worth
 from pawl.registry.describe import verdict_page
 from pawl.registry.store import Store, add_version, all_versions, speaking_to
 
@@ -62,6 +62,7 @@ def register(
     run_id: str,
     commit: str,
     params: dict[str, Any],
+    worth: Worth | None = None,
 ) -> AdapterVersion:
     """Make a version of the adapter that the run carries; the same `op_id` again makes none.
 
@@ -95,7 +96,7 @@ def register(
         source=source,
         run_id=run_id,
         tags=tags,
-        description=verdict_page(verdict),
+        description=verdict_page(verdict, worth),
     )
     return _parse(added)
 

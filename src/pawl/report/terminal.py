@@ -9,8 +9,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pawl.params import FALL
 from pawl.records import CheckReport, Cycle
 
+# Row ids named of each change; --json has them all.
+SHOWN = 10
 COLOURS = {"promote": "green", "unchanged": "green", "reject": "red", "inconclusive": "yellow"}
 
 
@@ -25,6 +28,10 @@ def show_cycle(cycle: Cycle, *, console: Console) -> None:
     console.print(f"verdict: [bold {colour}]{cycle.verdict}[/]")
     for reason in cycle.reasons:
         console.print(f"  • {escape(reason)}", highlight=False)
+    if cycle.worth:
+        console.print("worth it?")
+        for line in cycle.worth.says:
+            console.print(f"  • {escape(line)}", highlight=False)
     if cycle.candidate.version is not None:
         console.print(f"candidate: version {cycle.candidate.version}")
     champion = cycle.champion.version
@@ -32,15 +39,14 @@ def show_cycle(cycle: Cycle, *, console: Console) -> None:
 
 
 def score_table(scores: Mapping[str, Mapping[str, float]], *, title: str) -> Table:
-    """A row a contender, a column a metric; what was not measured stays blank."""
-    metrics = sorted({name for row in scores.values() for name in row})
+    """A row a metric, a column a contender; what was not measured stays blank."""
     table = Table(title=title, title_justify="left")
-    table.add_column("contender")
-    for metric in metrics:
-        table.add_column(metric, justify="right")
-    for name, row in scores.items():
-        cells = (f"{row[m]:.1%}" if m in row else "" for m in metrics)
-        table.add_row(name, *cells)
+    table.add_column("metric")
+    for name in scores:
+        table.add_column(name, justify="right")
+    for metric in sorted({metric for values in scores.values() for metric in values}):
+        cells = (_score(metric, values.get(metric)) for values in scores.values())
+        table.add_row(f"{metric} ↓" if metric in FALL else metric, *cells)
     return table
 
 
@@ -54,6 +60,24 @@ def show_check(report: CheckReport, *, console: Console) -> None:
         shown = ", ".join(rule.examples[:3])
         table.add_row(rule.name, rule.says, str(rule.found), mark, escape(shown))
     console.print(table)
+
+
+def show_flips(facts: Mapping[str, Any], *, console: Console) -> None:
+    """Each flipped row with its prompt, reference and both answers; the data's changes below."""
+    against, won, lost = facts["against"], facts["won"], facts["lost"]
+    console.print(
+        f"{facts['task']} version {facts['version']} against version {against}, "
+        f"{facts['metric']}: {len(won)} rows won, {len(lost)} lost"
+    )
+    for flip in (*won, *lost):
+        console.print(f"\n[bold]{'won' if flip['won'] else 'lost'}[/]  {escape(flip['id'])}")
+        for key in ("prompt", "reference", "candidate", "champion"):
+            console.print(f"  {key + ':':<11}{escape(flip[key])}", highlight=False)
+    console.print("\ntrain rows since the champion's:")
+    for change, ids in facts["data"].items():
+        more = f", … and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
+        named = f": {escape(', '.join(ids[:SHOWN]))}{more}" if ids else ""
+        console.print(f"  {change} {len(ids)}{named}", highlight=False)
 
 
 def show_rows(rows: Sequence[Mapping[str, Any]], *, title: str, console: Console) -> None:
@@ -77,6 +101,12 @@ def show_facts(facts: Mapping[str, Any], *, console: Console, indent: str = "") 
             show_facts(value, console=console, indent=indent + "  ")
         else:
             console.print(f"{indent}{key}: {escape(_cell(value))}", highlight=False)
+
+
+def _score(metric: str, value: float | None) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3g}" if metric in FALL else f"{value:.1%}"
 
 
 def _cell(value: Any) -> str:

@@ -1,0 +1,96 @@
+"""Perplexity: how far a contender expects the right answer, and plain language.
+
+exp of the mean negative log-likelihood a token, in nats, from one forward pass over the given text
+(teacher forcing). Values that are no finite number are absent (None), never 0.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from pawl.evaluate.decode import batches
+from pawl.prompt import completion_tokens
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+# A batch has at most so many rows, and so many logits (rows × answer × vocabulary; 4 bytes each).
+ROWS, LOGITS = 16, 1 << 27
+# The general text is read in windows of this many tokens.
+WINDOW = 256
+
+
+def answer_perplexity(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Sequence[int]],
+    references: Sequence[str],
+) -> list[float | None]:
+    """Perplexity of each reference, the closing token included, after its prompt (token ids)."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    answers = [completion_tokens(tokenizer, text) for text in references]
+    forward: Any = model
+    row = max(map(len, answers)) * int(forward.config.vocab_size)
+    ready = batches(
+        model,
+        prompts,
+        pad=int(tokenizer.pad_token_id),
+        batch_size=max(1, min(ROWS, LOGITS // row)),
+        answers=answers,
+    )
+    found: dict[int, float | None] = {}
+    with torch.inference_mode():
+        for rows, batch in ready:
+            # Padding is on the left: the answers end together.
+            longest = max(len(answers[i]) for i in rows)
+            logits = forward(
+                input_ids=batch.ids,
+                attention_mask=batch.seen,
+                position_ids=batch.at,
+                past_key_values=batch.cache,
+                use_cache=True,
+                logits_to_keep=longest + 1,
+            ).logits[:, :-1]
+            targets = batch.ids[:, -longest:]
+            losses = cross_entropy(logits.float().transpose(1, 2), targets, reduction="none")
+            for index, loss in zip(rows, losses.tolist(), strict=True):
+                own = loss[-len(answers[index]) :]
+                found[index] = _perplexity(sum(own) / len(own))
+    return [found[i] for i in range(len(prompts))]
+
+
+def general_perplexity(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> float | None:
+    """Perplexity of the general text that ships with Pawl: what an adapter must not unlearn."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    ids = tokenizer(general_text(), add_special_tokens=False)["input_ids"]
+    total, count = 0.0, 0
+    forward: Any = model
+    with torch.inference_mode():
+        for start in range(0, len(ids) - 1, WINDOW):
+            # Windows overlap by one token, so that each token but the first is predicted once.
+            window = torch.tensor([ids[start : start + WINDOW + 1]], device=forward.device)
+            logits = forward(input_ids=window).logits[0, :-1]
+            total += float(cross_entropy(logits.float(), window[0, 1:], reduction="sum"))
+            count += window.shape[1] - 1
+    return _perplexity(total / count)
+
+
+def general_text() -> str:
+    """Plain English of several kinds, written for Pawl and under its licence."""
+    return files("pawl.evaluate").joinpath("general.txt").read_text(encoding="utf-8")
+
+
+def _perplexity(loss: float) -> float | None:
+    """exp(loss), None where that is no finite number."""
+    try:
+        value = math.exp(loss)
+    except OverflowError:
+        return None
+    return value if math.isfinite(value) else None

@@ -1,0 +1,279 @@
+"""Every contender answers the same rows in one run; kept answers change nothing but the time.
+
+The adapters are real ones that nobody trained: small random weights on the tiny base.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pawl.adapter import read_adapter
+from pawl.base import find_base, load_base
+from pawl.data.check import check
+from pawl.data.inputs import inputs
+from pawl.data.split import split
+from pawl.errors import DataError, ParamsError
+from pawl.evaluate import decode
+from pawl.evaluate.answers import answer_key
+from pawl.evaluate.run import evaluate
+from pawl.evaluate.world import world
+from pawl.files import read_lines, write_json
+from pawl.gate.decide import decide
+from pawl.gate.run import read_evidence
+from pawl.params import Evaluate
+from pawl.question import look_question
+from pawl.records import (
+    AdapterManifest,
+    BaseInfo,
+    Champion,
+    EvalReport,
+    SplitReport,
+    Timing,
+    read_record,
+    read_rows,
+    write_record,
+)
+from pawl.train.qlora import adapted, save
+from pawl.workspace import Workspace
+
+TASK = "tickets"
+
+
+@pytest.fixture
+def split_workspace(quick_workspace: Workspace) -> Workspace:
+    """Checked and split: what training starts from."""
+    for stage in (inputs, check, split):
+        stage(quick_workspace, TASK)
+    return quick_workspace
+
+
+@pytest.fixture
+def ready(split_workspace: Workspace) -> Workspace:
+    """Ready to be evaluated: a candidate, a champion, and a look reserved for the two."""
+    files = split_workspace.files(TASK)
+    world(split_workspace, TASK)
+    put_adapter(split_workspace, files.adapter, seed=1)
+    put_adapter(split_workspace, files.champion / "adapter", seed=2)
+    champion = Champion(1, read_adapter(files.champion / "adapter").digest)
+    write_record(files.champion / "champion.json", champion)
+    reserve(split_workspace)
+    return split_workspace
+
+
+def reserve(workspace: Workspace) -> None:
+    """Leave the look that the flow would reserve for what stands in build/ now."""
+    files = workspace.files(TASK)
+    champion = read_record(files.champion / "champion.json", Champion)
+    question = look_question(workspace, TASK, champion)
+    write_json(files.look, {"look": {"number": 1, "of": 3, "question": question, "level": 0.01}})
+
+
+def put_adapter(workspace: Workspace, folder: Path, *, seed: int) -> None:
+    """Leave an adapter with small random weights, saved as training saves one."""
+    section, files = workspace.task(TASK), workspace.files(TASK)
+    model = adapted(load_base(find_base(section.base, workspace.root)), section.train)
+    generator = torch.Generator().manual_seed(seed)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            weight.data.normal_(0, 0.02, generator=generator)
+    learned = read_rows(files.splits / "train.jsonl")
+    manifest = AdapterManifest(
+        task=TASK,
+        base=read_record(files.base, BaseInfo),
+        data=read_record(files.splits / "manifest.json", SplitReport).data,
+        rank=section.train.rank,
+        params={},
+        trained_on=tuple(sorted(row.key for row in learned)),
+        files={},
+    )
+    save(model, manifest, folder)
+
+
+def edit(workspace: Workspace, old: str, new: str) -> None:
+    text = workspace.params_file.read_text(encoding="utf-8")
+    assert old in text
+    workspace.params_file.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def evidence(workspace: Workspace) -> dict[str, bytes]:
+    """The bytes that a verdict is derived from."""
+    folder = workspace.files(TASK).eval
+    return {name: (folder / name).read_bytes() for name in ("rows.jsonl", "report.json")}
+
+
+def read(workspace: Workspace) -> tuple[EvalReport, Timing, list[dict[str, Any]]]:
+    folder = workspace.files(TASK).eval
+    report = read_record(folder / "report.json", EvalReport)
+    timing = read_record(folder / "timing.json", Timing)
+    return report, timing, list(read_lines(folder / "rows.jsonl"))
+
+
+def test_kept_answers_leave_the_same_bytes_and_a_new_candidate_alone_is_decoded(
+    ready: Workspace,
+) -> None:
+    evaluate(ready, TASK)
+    first, (report, timing, rows) = evidence(ready), read(ready)
+    assert timing.kept == ()
+    names = {c.name for c in report.contenders}
+    assert {"candidate", "champion", "zero-shot", "few-shot"} <= names
+    asked = {name: [r["id"] for r in rows if (r["contender"], r["split"]) == (name, "gate")]
+             for name in names}  # fmt: skip
+    assert len({tuple(ids) for ids in asked.values()}) == 1, "all answer the same rows"
+    assert report.general.keys() == {"base", "candidate", "champion"}
+    assert all({"perplexity", "output_tokens", "char_error"} <= r["values"].keys() for r in rows)
+    assert not any("seconds" in r["values"] for r in rows)
+    assert {"category", "urgency", "order"} == set(report.contenders[0].fields)
+
+    evaluate(ready, TASK)
+    assert evidence(ready) == first
+    assert len(read(ready)[1].kept) == len(report.contenders)
+    shutil.rmtree(ready.answers)
+    evaluate(ready, TASK)
+    assert evidence(ready) == first
+
+    put_adapter(ready, ready.files(TASK).adapter, seed=3)
+    reserve(ready)
+    evaluate(ready, TASK)
+    new = {"dev/candidate", "gate/candidate"}
+    seconds = read(ready)[1].seconds_per_row
+    assert set(read(ready)[1].kept) == set(seconds) - new
+
+    # A file that was cut is no answer: the rows are decoded again.
+    for path in ready.answers.iterdir():
+        path.write_text(path.read_text()[:-20])
+    before = evidence(ready)
+    evaluate(ready, TASK)
+    assert evidence(ready) == before
+    assert read(ready)[1].kept == ()
+
+
+def test_any_part_that_decides_an_answer_changes_the_key(
+    base_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    model, prompts = load_base(base_folder), [[1, 2], [3]]
+
+    def key(rows: list[list[int]] = prompts, base: str = "b", worn: str = "a", **more: int) -> str:
+        policy = Evaluate(**more)
+        return answer_key(model, rows, policy, base_digest=base, adapter_digest=worn)
+
+    keys = [
+        key(), key([[1, 2], [4]]), key([[3], [1, 2]]), key(base="c"), key(worn="d"),
+        key(max_new_tokens=9), key(batch_size=9),
+    ]  # fmt: skip
+    edited = tmp_path / "decode.py"
+    edited.write_text(Path(str(decode.__file__)).read_text() + "\n# changed\n")
+    monkeypatch.setattr(decode, "__file__", str(edited))
+    keys.append(key())
+    assert len(set(keys)) == len(keys)
+
+
+def test_seconds_are_a_metric_where_the_gate_asks_and_are_then_measured_anew(
+    ready: Workspace,
+) -> None:
+    edit(ready, "      looks: 3", "      guards: {seconds: 0.5}\n      looks: 3")
+    reserve(ready)
+    for _ in range(2):
+        evaluate(ready, TASK)
+        _, timing, rows = read(ready)
+        assert timing.kept == ()
+        assert all(row["values"]["seconds"] > 0 for row in rows)
+
+
+def test_of_a_sealed_gate_no_answer_is_kept(ready: Workspace) -> None:
+    edit(ready, "      looks: 3", "      disclosure: sealed\n      looks: 3")
+    reserve(ready)
+    evaluate(ready, TASK)
+    assert not ready.answers.exists()
+
+
+def test_another_base_answers_the_same_rows_and_need_not_be_beaten(
+    ready: Workspace, base_folder: Path
+) -> None:
+    shutil.copytree(base_folder, ready.root / "other")
+    config = json.loads((ready.root / "other" / "config.json").read_text())
+    (ready.root / "other" / "config.json").write_text(json.dumps(config | {"note": "another"}))
+    edit(ready, "    evaluate:", "    evaluate:\n      bases: {big: {model: other}}")
+    inputs(ready, TASK)
+    reserve(ready)
+    evaluate(ready, TASK)
+    report, _, rows = read(ready)
+    big = next(c for c in report.contenders if c.name == "big")
+    assert big.elsewhere
+    zero = {r["id"]: r["output"] for r in rows if r["contender"] == "zero-shot"}
+    assert {r["id"]: r["output"] for r in rows if r["contender"] == "big"} == zero
+    found = read_evidence(ready.files(TASK))
+    assert "big" not in found.contenders
+    verdict = decide(found, ready.task(TASK).gate, parents={})
+    assert verdict.decision != "invalid", verdict.reasons
+    assert "big" in verdict.scores
+    assert "big" not in {c.against for c in verdict.comparisons}
+
+
+def test_a_base_or_a_scorer_that_changed_asks_a_new_question(
+    ready: Workspace, base_folder: Path
+) -> None:
+    (ready.root / "mine.py").write_text("def length(output, reference):\n    return len(output)\n")
+    shutil.copytree(base_folder, ready.root / "other")
+    edit(
+        ready,
+        "    evaluate:",
+        "    evaluate:\n      scorers: {length: 'mine:length'}\n      bases: {big: {model: other}}",
+    )
+    files, said = ready.files(TASK), []
+    for change in (None, change_scorer, change_base):
+        if change is not None:
+            change(ready.root)
+        inputs(ready, TASK)
+        said.append(files.named.read_text())
+    assert len(set(said)) == 3
+    (ready.root / "mine.py").unlink()
+    with pytest.raises(ParamsError, match="mine is no module"):
+        inputs(ready, TASK)
+
+
+def change_scorer(root: Path) -> None:
+    (root / "mine.py").write_text("def length(output, reference):\n    return -len(output)\n")
+
+
+def change_base(root: Path) -> None:
+    path = root / "other" / "config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"note": 1}))
+
+
+def test_a_scorer_of_the_tasks_own_is_a_metric_like_any_other(ready: Workspace) -> None:
+    (ready.root / "own_length.py").write_text("def length(a, b):\n    return len(a) / 1000\n")
+    edit(ready, "    evaluate:", "    evaluate:\n      scorers: {length: 'own_length:length'}")
+    reserve(ready)
+    evaluate(ready, TASK)
+    _, _, rows = read(ready)
+    assert all(r["values"]["length"] == len(r["output"]) / 1000 for r in rows)
+    path = ready.root / "own_broken.py"
+    path.write_text("def length(a, b):\n    raise KeyError('oh')\n")
+    edit(ready, "own_length:length", "own_broken:length")
+    reserve(ready)
+    with pytest.raises(DataError, match="'length' raised KeyError: 'oh' on row 't-"):
+        evaluate(ready, TASK)
+
+
+def test_rows_carry_the_group_and_slice_that_the_split_names(ready: Workspace) -> None:
+    files = ready.files(TASK)
+    manifest = files.splits / "manifest.json"
+    value = json.loads(manifest.read_text()) | {"group_by": "customer", "slice_by": "language"}
+    manifest.write_text(json.dumps(value))
+    dev = read_rows(files.splits / "dev.jsonl")
+    named = [dataclasses.replace(row, fields={"customer": f"c-{row.id}"}) for row in dev]
+    lines = (json.dumps(dataclasses.asdict(row)) for row in named)
+    (files.splits / "dev.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    files.look.write_text('{"look": null}')
+    evaluate(ready, TASK)
+    report, _, rows = read(ready)
+    assert {(r["group"], r["slice"]) for r in rows} == {(f"c-{row.id}", None) for row in dev}
+    assert report.general.keys() == {"base", "candidate"}
+    assert read_adapter(files.adapter).digest == report.candidate

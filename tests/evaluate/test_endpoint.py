@@ -1,0 +1,192 @@
+"""A real server on loopback: it is asked as agreed, asked again when busy, and never scored 0."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pawl.base import load_tokenizer
+from pawl.evaluate.board import Board
+from pawl.evaluate.elsewhere import score_endpoints
+from pawl.evaluate.endpoint import UnansweredError, ask
+from pawl.evaluate.scorers import scorers
+from pawl.params import Endpoint, Evaluate
+from pawl.records import Example, Message, SplitReport
+
+Asked = list[dict[str, Any]]
+# status, body, headers for the nth request
+Says = Callable[[int, dict[str, Any]], tuple[int, Any, dict[str, str]]]
+ROWS = [
+    Example(f"r{i}", f"{i:016x}", (Message("user", f"question {i}"),), f"answer to question {i}")
+    for i in range(6)
+]
+CHATS = [row.messages for row in ROWS]
+SECRET = "sk-not-to-be-seen"
+
+
+def answered(number: int, body: dict[str, Any]) -> tuple[int, Any, dict[str, str]]:
+    text = f"answer to {body['messages'][-1]['content']}"
+    usage = {"prompt_tokens": 7, "completion_tokens": 5}
+    return 200, {"choices": [{"message": {"content": text}}], "usage": usage}, {}
+
+
+@contextmanager
+def server(says: Says) -> Iterator[tuple[str, Asked]]:
+    """A chat-completions server on loopback, and what it was asked."""
+    asked: Asked = []
+    lock = threading.Lock()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            with lock:
+                asked.append({"path": self.path, "headers": dict(self.headers), "body": body})
+                number = len(asked)
+            status, value, headers = says(number, body)
+            data = value if isinstance(value, bytes) else json.dumps(value).encode()
+            self.send_response(status)
+            for name, text in {"Content-Length": str(len(data)), **headers}.items():
+                self.send_header(name, text)
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, *_: Any) -> None:
+            """The tests read what was asked instead."""
+
+    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=running.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{running.server_port}/v1", asked
+    finally:
+        running.shutdown()
+        thread.join()
+        running.server_close()
+
+
+@pytest.fixture(scope="module")
+def tokenizer(base_folder: Path) -> Any:
+    return load_tokenizer(base_folder)
+
+
+def replies(url: str, tokenizer: Any, *, limit: int = 8, key_env: str | None = None) -> list[Any]:
+    endpoint = Endpoint(url=url, model="large", key_env=key_env)
+    return ask(endpoint, CHATS, max_new_tokens=limit, tokenizer=tokenizer, pauses=(0.01, 0.01))
+
+
+def test_replies_come_in_the_order_of_the_rows_and_are_asked_for_greedily(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_KEY", SECRET)
+    with server(answered) as (url, asked):
+        got = replies(f"{url}/", tokenizer, key_env="A_KEY")
+    assert [r.text for r in got] == [row.completion for row in ROWS]
+    assert {(r.tokens, r.prompt_tokens, r.perplexity) for r in got} == {(5, 7, None)}
+    assert all(r.seconds > 0 for r in got)
+    for one in asked:
+        assert one["path"] == "/v1/chat/completions"
+        assert one["headers"]["Authorization"] == f"Bearer {SECRET}"
+        assert one["body"].items() >= {"model": "large", "temperature": 0, "max_tokens": 8}.items()
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_busy_server_is_asked_again(tokenizer: Any, status: int) -> None:
+    def busy_first(number: int, body: dict[str, Any]) -> tuple[int, Any, dict[str, str]]:
+        return answered(number, body) if number > 2 else (status, {}, {"Retry-After": "0"})
+
+    with server(busy_first) as (url, asked):
+        assert len(replies(url, tokenizer)) == len(ROWS)
+    assert len(asked) == len(ROWS) + 2
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "says"),
+    [
+        (503, b"down", "asked 3 times; the last time: HTTP 503: down"),
+        (401, f"no such key: {SECRET}".encode(), r"HTTP 401: no such key: \*\*\*"),
+        (404, b"no such model", "HTTP 404: no such model"),
+        (200, b"<html>", "no JSON"),
+        (200, {"choices": []}, "no choices"),
+        (200, {"choices": [{"message": {"content": 7}}]}, "no text"),
+    ],
+)
+def test_a_server_that_does_not_answer_says_why_without_the_key(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch, status: int, body: Any, says: str
+) -> None:
+    monkeypatch.setenv("A_KEY", SECRET)
+    with (
+        server(lambda *_: (status, body, {})) as (url, _),
+        pytest.raises(UnansweredError, match=says) as caught,
+    ):
+        replies(url, tokenizer, key_env="A_KEY")
+    assert SECRET not in str(caught.value)
+
+
+def test_a_key_follows_no_redirect(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_KEY", SECRET)
+    with server(answered) as (elsewhere, asked):
+        for status in (302, 307, 308):
+            moved = (status, b"", {"Location": f"{elsewhere}/chat/completions"})
+            with (
+                server(lambda *_, moved=moved: moved) as (url, _),
+                pytest.raises(UnansweredError, match=f"HTTP {status}"),
+            ):
+                replies(url, tokenizer, key_env="A_KEY")
+    assert not asked
+
+
+def test_a_key_that_is_not_set_and_a_server_that_is_not_there_are_named(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("A_KEY", raising=False)
+    with pytest.raises(UnansweredError, match="A_KEY"):
+        replies("http://127.0.0.1:9", tokenizer, key_env="A_KEY")
+    with pytest.raises(UnansweredError, match=r"asked 3 times; .*refused"):
+        replies("http://127.0.0.1:9", tokenizer)
+
+
+@pytest.mark.parametrize("usage", [None, {"completion_tokens": 900}])
+def test_an_answer_longer_than_agreed_is_cut(tokenizer: Any, usage: Any) -> None:
+    long = {"choices": [{"message": {"content": "word " * 300}}], "usage": usage}
+    with server(lambda *_: (200, long, {})) as (url, _):
+        got = replies(url, tokenizer)
+    ids = tokenizer(got[0].text, add_special_tokens=False)["input_ids"]
+    assert len(ids) <= 8
+    assert {r.tokens for r in got} == {8 if usage else None}
+
+
+def test_an_empty_answer_is_an_answer(tokenizer: Any) -> None:
+    empty = {"choices": [{"message": {"content": None}}]}
+    with server(lambda *_: (200, empty, {})) as (url, _):
+        assert {r.text for r in replies(url, tokenizer)} == {""}
+
+
+def board() -> Board:
+    splits = SplitReport("t", "data", "salt", {}, 0, {})
+    return Board(scorers(None, Evaluate(), Path()), splits, timed=False)
+
+
+def test_a_server_is_a_contender_with_the_long_prompt_and_one_that_fails_is_skipped_not_zero(
+    tokenizer: Any,
+) -> None:
+    with server(answered) as (good, asked), server(lambda *_: (400, b"no", {})) as (bad, _):
+        policy = Evaluate(
+            endpoints={"good": Endpoint(good, "large"), "bad": Endpoint(bad, "large")}
+        )
+        found = board()
+        skipped = score_endpoints(found, policy, ROWS, instruction="Be brief.", tokenizer=tokenizer)
+    assert skipped == {"bad": "HTTP 400: no"}
+    assert asked[0]["body"]["messages"][0] == {"role": "system", "content": "Be brief."}
+    (only,) = found.contenders
+    assert only.elsewhere == f"large at {good}"
+    assert only.scores["exact_match"] == 1.0
+    assert only.prompt_tokens == 7
+    assert "perplexity" not in only.scores
+    assert {score.contender for score in found.scores} == {"good"}

@@ -1,0 +1,79 @@
+"""Perplexity is that of one row at a time, in whatever batch and behind whatever prefix."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pawl.base import dequantised, load_base, load_tokenizer
+from pawl.evaluate.perplexity import answer_perplexity, general_perplexity, general_text
+from pawl.prompt import completion_tokens, prompt_tokens, with_instruction
+from pawl.records import Message
+
+ANSWERS = ["AB-12345", "Oslo, 1999. " * 5, "x", '{"fruit": "pear"}']
+TEXTS = ["Copy this: AB-12345", "Write it again. " * 9, "ok?", "Which fruit is it, please?"]
+
+
+@pytest.fixture(scope="module")
+def loaded(base_folder: Path) -> tuple[Any, Any]:
+    return dequantised(load_base(base_folder)).eval(), load_tokenizer(base_folder)
+
+
+def one_by_one(model: Any, prompt: list[int], answer: list[int]) -> float:
+    """transformers' own loss over the answer alone."""
+    labels = torch.tensor([[-100] * len(prompt) + answer])
+    with torch.inference_mode():
+        loss = model(input_ids=torch.tensor([prompt + answer]), labels=labels).loss
+    return math.exp(float(loss))
+
+
+@pytest.mark.parametrize("instruction", ["", "Answer in as few words as you can. " * 8])
+def test_the_perplexity_of_an_answer_is_that_of_transformers_own_loss(
+    loaded: tuple[Any, Any], instruction: str
+) -> None:
+    model, tokenizer = loaded
+    chats: list[Any] = [(Message("user", text),) for text in TEXTS]
+    if instruction:
+        chats = [with_instruction(chat, instruction) for chat in chats]
+    prompts = [prompt_tokens(tokenizer, chat) for chat in chats]
+    expected = [
+        one_by_one(model, prompt, completion_tokens(tokenizer, answer))
+        for prompt, answer in zip(prompts, ANSWERS, strict=True)
+    ]
+    found = answer_perplexity(model, tokenizer, prompts, ANSWERS)
+    assert found == pytest.approx(expected, rel=1e-4)
+
+
+def test_rows_with_one_and_the_same_prompt_are_measured_from_the_first_token(
+    loaded: tuple[Any, Any],
+) -> None:
+    model, tokenizer = loaded
+    prompt = prompt_tokens(tokenizer, (Message("user", "The same question. " * 20),))
+    answers = ["the same answer", "the same answer"]
+    expected = one_by_one(model, prompt, completion_tokens(tokenizer, answers[0]))
+    found = answer_perplexity(model, tokenizer, [prompt, prompt], answers)
+    assert found == pytest.approx([expected, expected], rel=1e-4)
+
+
+def test_the_general_text_is_plain_and_a_damaged_model_expects_it_less(
+    base_folder: Path, loaded: tuple[Any, Any]
+) -> None:
+    assert 2_000 < len(general_text()) < 8_000
+    assert general_text().isascii()
+    model, tokenizer = loaded
+    sound = general_perplexity(model, tokenizer)
+    assert sound is not None
+    assert 1 < sound < tokenizer.vocab_size
+    hurt: Any = dequantised(load_base(base_folder)).eval()
+    with torch.no_grad():
+        hurt.model.layers[0].mlp.down_proj.weight.mul_(-1)
+    damaged = general_perplexity(hurt, tokenizer)
+    assert damaged is not None
+    assert damaged > sound
+    with torch.no_grad():
+        hurt.model.norm.weight.fill_(float("nan"))
+    assert general_perplexity(hurt, tokenizer) is None

@@ -1,0 +1,108 @@
+"""Worth it? The sentences follow from the figures, and say plainly when prompting wins."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pawl.params import Cost
+from pawl.records import (
+    Champion,
+    Comparison,
+    Contender,
+    EvalReport,
+    Timing,
+    Verdict,
+    Worth,
+)
+from pawl.report.worth import worth
+
+COST = Cost(prompt_tokens=2.0, output_tokens=10.0, train_hour=3.0)
+
+
+def judged(
+    mine: float = 0.9,
+    other: float = 0.6,
+    *,
+    passed: bool = True,
+    prompt: float = 400.0,
+    metric: str = "exact_match",
+    cost: Cost | None = COST,
+    elsewhere: float | None = None,
+) -> Worth | None:
+    """The worth of a candidate against the long prompt; training took half an hour."""
+    contenders = [
+        Contender("candidate", "dev", 9, {metric: 0.0}, 50.0, 20.0),
+        Contender("candidate", "gate", 9, {metric: mine}, 50.0, 20.0),
+        Contender("long-prompt", "gate", 9, {metric: other}, prompt, 30.0),
+    ]
+    if elsewhere is not None:
+        found = {metric: elsewhere}
+        contenders.append(Contender("big", "gate", 9, found, None, None, elsewhere="big at a url"))
+    comparison = Comparison("long-prompt", metric, mine, other, 5, 0, 0.001, 0.01, passed)
+    champion = Comparison("champion", metric, mine, mine, 0, 0, 1.0, 0.01, False)
+    verdict = Verdict(
+        "t", "promote", (), "digest", Champion(), None, (champion, comparison), {}, {}
+    )
+    report = EvalReport(
+        "t", "base", "digest", Champion(), None, None, 0, tuple(contenders), {}, "scores"
+    )
+    timing = Timing({"gate/candidate": 0.1, "gate/long-prompt": 0.4})
+    return worth(verdict, report, timing, training=1800.0, cost=cost)
+
+
+def test_what_a_call_saves_pays_for_the_training_after_so_many_calls() -> None:
+    found = judged()
+    assert found is not None
+    assert (found.prompt_tokens, found.output_tokens) == (350.0, 10.0)
+    assert found.cost is not None
+    assert abs(found.cost - (350 * 2 + 10 * 10) / 1e6) < 1e-12
+    assert (found.training, found.calls) == (1.5, 1875)
+    assert any("350 prompt tokens less" in line for line in found.says)
+    assert "beats prompting" in found.says[0]
+    assert "1,875 calls" in found.says[-1]
+
+
+@given(st.floats(0, 1), st.floats(0, 1))
+def test_prompting_wins_exactly_where_the_best_baseline_is_not_beaten(
+    mine: float, other: float
+) -> None:
+    found = judged(mine, other, passed=False)
+    assert found is not None
+    assert ("prompting wins" in found.says[0]) == (mine <= other)
+    assert ("paid for" in found.says[-1]) == (mine > other)
+
+
+def test_a_gain_that_luck_may_explain_is_not_called_a_win() -> None:
+    found = judged(passed=False)
+    assert found is not None
+    assert "luck is not ruled out" in found.says[0]
+
+
+def test_of_a_metric_that_falls_less_is_a_gain() -> None:
+    found = judged(0.1, 0.4, metric="char_error")
+    assert found is not None
+    assert found.gain > 0
+    assert "beats prompting" in found.says[0]
+
+
+def test_a_training_whose_calls_save_nothing_never_pays_back() -> None:
+    found = judged(prompt=-500.0)
+    assert found is not None
+    assert found.calls is None
+    assert "never pays back" in found.says[-1]
+
+
+def test_without_prices_only_tokens_and_seconds_are_told() -> None:
+    found = judged(cost=None, elsewhere=0.95)
+    assert found is not None
+    assert (found.cost, found.training, found.calls) == (None, None, None)
+    assert not any("paid" in line for line in found.says)
+    assert "big at a url" in found.says[-1]
+    assert "0.3000 seconds less" in found.says[1]
+
+
+def test_where_nothing_was_compared_nothing_is_said() -> None:
+    verdict = Verdict("t", "invalid", ("broken",), None, Champion(), None, (), {}, {})
+    report = EvalReport("t", "base", "digest", Champion(), None, None, 0, (), {}, "scores")
+    assert worth(verdict, report, Timing({}), training=1.0, cost=COST) is None
