@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from pawl.scaffold import Sources, init, new_task
 from pawl.workspace import Workspace
@@ -18,6 +19,10 @@ SNIPS = ROOT.parent / "shared" / "data" / "snips"
 ROWS = 160
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+# The two cores also train and serve while tests run: slowness is no finding.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from hypothesis import HealthCheck, settings
 from safetensors.numpy import save_file
 
 from pawl.adapter import CONFIG, FILES, MANIFEST, WEIGHTS
@@ -37,10 +36,6 @@ from pawl.registry.looks import reserve_look
 from pawl.registry.snapshot import snapshot_champion
 from pawl.registry.store import Store, open_store
 from pawl.workspace import Workspace
-
-# The two cores also train and serve while tests run: slowness is no finding.
-settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("busy")
 
 BASE = BaseInfo("base/tiny", None, "b" * 64)
 TASK = "tickets"

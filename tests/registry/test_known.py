@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pawl.errors import RegistryError, UsageError
 from pawl.records import Example, KnownRow, Message, Relabel, read_known_rows
 from pawl.registry.history import history
+from pawl.registry.kept import download
 from pawl.registry.known import Seen, accept, fold_known, known_rows, snapshot_known
 from pawl.registry.ledger import entries
 from pawl.registry.looks import reserve_look
@@ -109,6 +110,17 @@ def test_the_snapshot_has_the_same_bytes_while_nothing_new_is_known(bench: Bench
     snapshot_known(bench.workspace, bench.store, TASK)
     assert path.read_bytes() == before
     assert tuple(read_known_rows(path)) == known_rows(bench.store, TASK)
+
+
+def test_a_versions_run_carries_the_rows_that_its_split_knew(bench: Bench, tmp_path: Path) -> None:
+    look(bench, 1)
+    snapshot_known(bench.workspace, bench.store, TASK)
+    run = bench.cycle(2).run_id
+    assert run is not None
+    path = download(bench.store, run, "known.jsonl", tmp_path)
+    assert path is not None
+    assert path.read_bytes() == bench.workspace.files(TASK).known.read_bytes() != b""
+    assert download(bench.store, run, "no-such.jsonl", tmp_path) is None
 
 
 @pytest.mark.parametrize("harm", ["altered", "gone"])
