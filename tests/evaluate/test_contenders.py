@@ -18,6 +18,7 @@ from pawl.adapter import read_adapter
 from pawl.base import find_base, load_base
 from pawl.data.check import check
 from pawl.data.inputs import inputs
+from pawl.data.pinned import known
 from pawl.data.split import split
 from pawl.errors import DataError, ParamsError
 from pawl.evaluate import decode
@@ -49,7 +50,7 @@ TASK = "tickets"
 @pytest.fixture
 def split_workspace(quick_workspace: Workspace) -> Workspace:
     """Checked and split: what training starts from."""
-    for stage in (inputs, check, split):
+    for stage in (inputs, check, known, split):
         stage(quick_workspace, TASK)
     return quick_workspace
 
