@@ -11,7 +11,8 @@ from pawl.data.read import read_examples
 from pawl.data.split import deal
 from pawl.workspace import Workspace
 
-pytestmark = pytest.mark.server
+# Two whole cycles.
+pytestmark = [pytest.mark.server, pytest.mark.slow]
 OTHER = '{"category":"other","urgency":"low","order":null}'
 
 
