@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -40,8 +41,8 @@ def show_cycle(cycle: Cycle, *, console: Console) -> None:
 
 def score_table(scores: Mapping[str, Mapping[str, float]], *, title: str) -> Table:
     """A row a metric, a column a contender; what was not measured stays blank."""
-    table = Table(title=title, title_justify="left")
-    table.add_column("metric")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0)
+    table.add_column("metric", no_wrap=True)
     for name in scores:
         table.add_column(name, justify="right")
     for metric in sorted({metric for values in scores.values() for metric in values}):
