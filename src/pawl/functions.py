@@ -1,6 +1,8 @@
 """Functions that a workspace brings along, named `module:function` in `params.yaml`.
 
-A module is looked for in the workspace's root first, then among the installed packages.
+A module is looked for in the workspace's root first, then among the installed packages. One of
+the workspace's own is read anew each time: a process that lives long, or serves two workspaces,
+must neither run code that has since changed nor another workspace's module of the same name.
 """
 
 from __future__ import annotations
@@ -66,12 +68,20 @@ def function_digest(name: str, root: Path) -> str:
 
 @contextmanager
 def _looking_in(root: Path) -> Iterator[None]:
+    before = set(sys.modules)
     sys.path.insert(0, str(root))
     importlib.invalidate_caches()
     try:
         yield
     finally:
         sys.path.remove(str(root))
+        for name in set(sys.modules) - before:
+            if _belongs(name.partition(".")[0], root):
+                del sys.modules[name]
+
+
+def _belongs(package: str, root: Path) -> bool:
+    return (root / f"{package}.py").exists() or (root / package).is_dir()
 
 
 def _refused(name: str, found: str) -> ParamsError:

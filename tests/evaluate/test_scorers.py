@@ -13,7 +13,7 @@ from pawl.errors import DataError, ParamsError
 from pawl.evaluate.fields import by_field, enums, field_accuracy, field_f1, json_equal, json_valid
 from pawl.evaluate.metrics import mean, summary
 from pawl.evaluate.scorers import char_error, edit_distance, exact_match, score, scorers
-from pawl.functions import function_digest
+from pawl.functions import function_digest, function_file, load_function
 from pawl.params import FALL, Evaluate
 
 OBJECTS = st.dictionaries(
@@ -168,6 +168,24 @@ def test_a_scorer_that_cannot_be_had_is_refused_with_the_reason(
     object.__setattr__(policy, "scorers", {"mine": name})
     with pytest.raises(ParamsError, match=says):
         scorers(None, policy, root)
+
+
+def test_two_workspaces_may_name_their_scorers_alike(tmp_path: Path) -> None:
+    for home, value in [("one", 1), ("two", 2)]:
+        package = tmp_path / home / "own_alike"
+        package.mkdir(parents=True)
+        (package / "__init__.py").write_text("")
+        (package / "part.py").write_text(f"def mine(a, b):\n    return {value}\n")
+    for home, value in [("one", 1), ("two", 2), ("one", 1)]:
+        root = tmp_path / home
+        assert function_file("own_alike.part:mine", root).is_relative_to(root)
+        assert load_function("own_alike.part:mine", root)("", "") == value
+
+
+def test_a_scorer_changed_while_the_process_lives_is_read_anew(tmp_path: Path) -> None:
+    for value in [1, 23]:
+        (tmp_path / "own_living.py").write_text(f"def mine(a, b):\n    return {value}\n")
+        assert load_function("own_living:mine", tmp_path)("", "") == value
 
 
 def test_a_changed_scorer_has_another_digest(tmp_path: Path) -> None:
