@@ -1,22 +1,30 @@
 """Files that are whole or absent, known by their sha256.
 
 Everything that a stage leaves goes through `write_text`, `write_json` or `whole_folder`: written
-beside its place, fsynced, renamed. A crash leaves the old state or the new one, never a half.
+beside its place, fsynced, renamed. A crash leaves the old state, the new one, or nothing at that
+place: never a half. What it leaves beside the place is swept by the next writer or by `pawl gc`.
 """
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 CHUNK = 1 << 20
+# What is being written is called `.NAME.new-…`, what is being replaced `.NAME.old-…`.
+NEW, OLD = "new-", "old-"
+# Seconds within which a writer has locked the folder that it made, and written its file.
+FOLDER_YOUNG, FILE_YOUNG = 2.0, 3600.0
 
 
 def digest_text(text: str) -> str:
@@ -46,7 +54,7 @@ def digest_files(root: Path, names: Iterable[str]) -> dict[str, str]:
 def write_text(path: Path, text: str) -> None:
     """Replace `path` by `text` (UTF-8) in one atomic step."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temp = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temp = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{NEW}")
     try:
         with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
             file.write(text)
@@ -84,23 +92,105 @@ def read_lines(path: Path) -> Iterator[Any]:
 def whole_folder(target: Path) -> Iterator[Path]:
     """Yield an empty folder that takes the place of `target` when the block ends well.
 
-    On an exception `target` stays as it was and the half-made folder is removed.
+    On an exception `target` stays as it was and the half-made folder is removed. What writers of
+    `target` left that were killed is removed first.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
-    temp = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}."))
+    for path in leftovers(target.parent, name=target.name):
+        remove(path)
+    temp = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.{NEW}"))
     try:
-        yield temp
-        for path in temp.rglob("*"):
-            if path.is_file():
-                _sync_file(path)
-        temp.chmod(0o777 & ~_umask())
-        if target.exists():
-            shutil.rmtree(target)
-        temp.replace(target)
+        with _held(temp):
+            yield temp
+            for path in temp.rglob("*"):
+                if path.is_dir():
+                    _sync_folder(path)
+                elif path.is_file():
+                    _sync_file(path)
+            temp.chmod(0o777 & ~_umask())
+            _sync_folder(temp)
+            _take_place(temp, target)
     except BaseException:
         shutil.rmtree(temp, ignore_errors=True)
         raise
+
+
+def leftovers(folder: Path, *, name: str | None = None) -> list[Path]:
+    """What killed writers left in `folder`: half-made files and folders, and replaced folders.
+
+    Those of living writers are left out: a writer of a folder holds a lock on it, which the kernel
+    frees when the writer dies, however it dies. A file has no lock: it counts after an hour.
+    `name` limits the search to what was meant to be called that.
+    """
+    if not folder.is_dir():
+        return []
+    found = []
+    for path in folder.iterdir():
+        stem, _, mark = path.name.rpartition(".")
+        if stem.startswith(".") and mark.startswith((NEW, OLD)) and name in (None, stem[1:]):
+            found.append(path)
+    return sorted(path for path in found if _dead(path))
+
+
+def remove(path: Path) -> None:
+    """Remove a file or a folder with all that is in it; one that is gone already is well."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _take_place(temp: Path, target: Path) -> None:
+    """Put `temp` where `target` is: two renames, and the old folder is removed last.
+
+    A crash between the two leaves no folder at that place, which every reader takes for "not made
+    yet"; it is never half of one and half of the other.
+    """
+    replaced = []
+    while True:
+        old = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.{OLD}"))
+        replaced.append(old)
+        with suppress(FileNotFoundError):
+            target.replace(old)  # rename(2) replaces an empty folder
+        try:
+            temp.replace(target)
+            break
+        except OSError as error:
+            # Another writer of the same target came in between; the last one to come stays.
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
     _sync_folder(target.parent)
+    for old in replaced:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _dead(path: Path) -> bool:
+    try:
+        age = time.time() - path.stat().st_mtime
+        if not path.is_dir():
+            return age > FILE_YOUNG
+        handle = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:
+        # Its writer was alive and has just finished.
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(handle)
+    # Between making a folder and locking it a living writer looks dead: the young are spared.
+    return age > FOLDER_YOUNG
 
 
 def _umask() -> int:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawl.files import digest_json, read_lines, whole_folder, write_json, write_lines
+from pawl.files import digest_json, leftovers, read_lines, whole_folder, write_json, write_lines
 
 
 def test_a_failed_folder_leaves_the_old_one_and_nothing_else(tmp_path: Path) -> None:
@@ -46,3 +49,63 @@ def test_line_separators_inside_a_string_do_not_cut_a_line(tmp_path: Path) -> No
     values = [{"a": "x\u2028y\x85z\r"}, {"a": "\n"}]
     write_lines(path, values)
     assert list(read_lines(path)) == values
+
+
+def _write_and_die(target: Path, number: int, seconds: float) -> None:
+    with whole_folder(target) as folder:
+        for name in ("a", "b"):
+            (folder / name).write_text(str(number))
+            time.sleep(seconds)
+    os._exit(9)
+
+
+def test_a_writer_killed_at_any_moment_leaves_a_whole_folder_or_none_and_the_next_sweeps(
+    tmp_path: Path,
+) -> None:
+    target = tmp_path / "out"
+    context = multiprocessing.get_context("fork")
+    for number in range(12):
+        writer = context.Process(target=_write_and_die, args=(target, number, 0.004))
+        writer.start()
+        time.sleep(0.002 * number)
+        writer.kill()
+        writer.join()
+        if target.exists():
+            assert (target / "a").read_text() == (target / "b").read_text()
+    assert any(tmp_path.iterdir()), "at least one was killed half-way or got through"
+    for path in tmp_path.iterdir():
+        os.utime(path, (1, 1))
+    with whole_folder(target) as folder:
+        (folder / "a").write_text("new")
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    assert (target / "a").read_text() == "new"
+
+
+def test_what_a_living_writer_has_begun_is_no_leftover(tmp_path: Path) -> None:
+    with whole_folder(tmp_path / "out") as folder:
+        os.utime(folder, (1, 1))
+        assert leftovers(tmp_path) == []
+    (tmp_path / ".out.new-abc").mkdir()
+    os.utime(tmp_path / ".out.new-abc", (1, 1))
+    assert [path.name for path in leftovers(tmp_path)] == [".out.new-abc"]
+    assert leftovers(tmp_path, name="other") == []
+
+
+def _write_often(target: Path, number: int) -> None:
+    for _ in range(30):
+        with whole_folder(target) as folder:
+            (folder / "a").write_text(str(number))
+            (folder / "b").write_text(str(number))
+
+
+def test_two_writers_of_one_folder_both_end_well_and_one_of_them_stays(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    target = tmp_path / "out"
+    writers = [context.Process(target=_write_often, args=(target, n)) for n in (1, 2)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+    assert [writer.exitcode for writer in writers] == [0, 0]
+    assert (target / "a").read_text() == (target / "b").read_text()
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
