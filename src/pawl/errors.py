@@ -68,6 +68,12 @@ class RegistryError(PawlError):
     """The tracking store or ledger cannot be reached, or contradicts itself."""
 
 
+class WaitingError(RegistryError):
+    """The store did not take what a cycle made; it waits on disk and is registered later."""
+
+    exit_code = 6
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ' Did you mean …?' for the closest of `known`, or the list of known names."""
     names = sorted(known)

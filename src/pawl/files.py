@@ -140,6 +140,14 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def discard(path: Path) -> None:
+    """Remove a folder at once: renamed first, so that a crash leaves no half of it at its place."""
+    old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.{OLD}"))
+    path.replace(old)
+    _sync_folder(path.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
 def _take_place(temp: Path, target: Path) -> None:
     """Put `temp` where `target` is: two renames, and the old folder is removed last.
 

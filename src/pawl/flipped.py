@@ -34,13 +34,13 @@ def flipped(
     """
     judged = _judged(store, task, version)
     _refuse_sealed(workspace, judged)
-    if judged.against is None:
+    if judged.against.version is None:
         raise UsageError(
             f"version {judged.version} of '{task}' was judged without a champion",
             rule="a flip is a row that candidate and champion answer differently well",
             remedy=f"name a later version: `pawl flips {task} VERSION`",
         )
-    champion = get(store, task, judged.against)
+    champion = get(store, task, judged.against.version)
     metric = str(judged.params["gate"]["metric"])
     with tempfile.TemporaryDirectory() as folder:
         here, there = Path(folder) / "candidate", Path(folder) / "champion"

@@ -204,10 +204,20 @@ class Task:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Release:
+    """How releases are kept, for all tasks: the champion and the `keep` champions before it stay as
+    verified local copies, so that a rollback needs nothing else.
+    """
+
+    keep: Annotated[int, Field(ge=1, le=100)] = 3
+
+
+@dataclass(frozen=True, config=STRICT)
 class Params:
     """The whole of `params.yaml`."""
 
     tasks: dict[str, Task]
+    release: Release = field(default_factory=Release)
 
     def task(self, name: str) -> Task:
         """Return one task's section, or raise `ParamsError` that names the nearest task."""

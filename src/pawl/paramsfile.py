@@ -22,6 +22,7 @@ from pawl.params import (
     Evaluate,
     Gate,
     Params,
+    Release,
     Schedule,
     Split,
     Task,
@@ -162,6 +163,7 @@ _SECTIONS: dict[str, Any] = {
     "gate": Gate,
     "schedule": Schedule,
     "cost": Cost,
+    "release": Release,
 }
 
 

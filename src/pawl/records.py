@@ -320,7 +320,8 @@ class Cycle:
     """What one cycle came to; `pawl run --json` prints it and its MLflow run carries it.
 
     `champion` is the champion after the cycle. `scores` maps contender to metric to value. `worth`
-    is None where the candidate was not compared with a baseline, or the gate is sealed.
+    is None where the candidate was not compared with a baseline, or the gate is sealed. `stale`:
+    the champion was replaced while the candidate was judged, so that nothing was applied.
     """
 
     task: str
@@ -332,6 +333,7 @@ class Cycle:
     rows: dict[str, int]
     run_id: str | None = None
     worth: Worth | None = None
+    stale: bool = False
 
 
 def to_json(record: Any) -> dict[str, Any]:

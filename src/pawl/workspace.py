@@ -36,6 +36,11 @@ class Workspace:
         return self.home / "cache" / "answers"
 
     @property
+    def outbox(self) -> Path:
+        """Judged candidates that the tracking store does not have yet, a folder a task."""
+        return self.home / "outbox"
+
+    @property
     def tracking_uri(self) -> str:
         """`MLFLOW_TRACKING_URI` where it is set, else SQLite under `.pawl/`."""
         return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.home}/mlflow.db"

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,11 +88,26 @@ class Bench:
         write_params(self.workspace.root, gate)
 
 
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store's file as MLflow makes it; making one anew for each test takes seconds."""
+    before = dict(os.environ)
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    workspace = Workspace(tmp_path_factory.mktemp("empty"))
+    open_store(workspace)
+    os.environ.clear()
+    os.environ.update(before)
+    return workspace.home / "mlflow.db"
+
+
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> Iterator[Bench]:
     # Opening a store sets the tools' environment; no test shall see another one's store.
     before = dict(os.environ)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    home = tmp_path / "ws" / ".pawl"
+    home.mkdir(parents=True)
+    shutil.copy(empty_store, home / "mlflow.db")
     yield make_bench(tmp_path / "ws")
     os.environ.clear()
     os.environ.update(before)
@@ -99,7 +115,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bench]:
 
 def make_bench(root: Path) -> Bench:
     """A workspace in `root` whose splits and base are on record."""
-    root.mkdir()
+    root.mkdir(exist_ok=True)
     write_params(root, {})
     workspace = Workspace(root)
     files = workspace.files(TASK)

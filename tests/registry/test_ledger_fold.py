@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pawl.records import Champion
-from pawl.registry.ledger import Entry, fold, odd_numbers
+from pawl.registry.ledger import Entry, State, fold, odd_numbers
 
 NONE = Champion()
 CHAMPIONS = [NONE, *(Champion(n, f"{n}" * 64) for n in range(1, 5))]
-KINDS = ("first", "promote", "override", "rollback")
+KINDS = ("first", "promote", "override", "rollback", "adopt")
 
 
 def release(number: int, expected: Champion, new: Champion, **changes: object) -> Entry:
@@ -27,19 +27,25 @@ def look(number: int, question: str, of: int, lineage: str = "tickets/s1") -> En
     return Entry(number, f"op{number}", "look", NONE, None, "Ada", "why", "now", details=details)
 
 
+def retire(number: int, expected: Champion, gone: Champion) -> Entry:
+    details = {"version": gone.version, "digest": gone.digest}
+    return release(number, expected, NONE, kind="retire", new=None, details=details)
+
+
 @st.composite
 def ledgers(draw: st.DrawFn) -> list[Entry]:
     size = draw(st.integers(0, 12))
-    return [
-        release(
-            number,
-            draw(st.sampled_from(CHAMPIONS)),
-            draw(st.sampled_from(CHAMPIONS[1:])),
-            kind=draw(st.sampled_from(KINDS)),
-            op_id=f"op{draw(st.integers(1, 10))}",
-        )
-        for number in range(1, size + 1)
-    ]
+    made = []
+    for number in range(1, size + 1):
+        expected = draw(st.sampled_from(CHAMPIONS))
+        named = draw(st.sampled_from(CHAMPIONS[1:]))
+        kind = draw(st.sampled_from((*KINDS, "retire")))
+        op_id = f"op{draw(st.integers(1, 10))}"
+        if kind == "retire":
+            made.append(dataclasses.replace(retire(number, expected, named), op_id=op_id))
+        else:
+            made.append(release(number, expected, named, kind=kind, op_id=op_id))
+    return made
 
 
 @given(ledgers())
@@ -129,6 +135,49 @@ def test_a_second_rollback_goes_further_back_and_not_forth_again() -> None:
     assert fold(entries).before() == one
     entries.append(release(5, two, one, kind="rollback"))
     assert fold(entries).before() is None
+
+
+def gone(state: State) -> set[Champion]:
+    said = (entry.details for entry in state.retired)
+    return {Champion(details["version"], details["digest"]) for details in said}
+
+
+@given(ledgers(), st.integers(1, 4))
+def test_what_is_retired_is_never_champion_again_and_no_rollback_leads_to_it(
+    entries: list[Entry], keep: int
+) -> None:
+    state = fold(entries)
+    for entry in state.retired:
+        assert all(e.new not in gone(state) for e in state.releases if e.number > entry.number)
+    assert state.champion not in gone(state)
+    assert not gone(state) & {*state.line(), *state.kept(keep)}
+
+
+@given(ledgers(), st.integers(1, 4))
+def test_what_is_kept_holds_the_champion_and_the_targets_of_as_many_rollbacks(
+    entries: list[Entry], keep: int
+) -> None:
+    state = fold(entries)
+    kept = state.kept(keep)
+    if state.champion == NONE:
+        assert kept == ()
+        return
+    assert kept[0] == state.champion
+    for number in range(100, 100 + keep):
+        target = state.before()
+        if target is None:
+            break
+        assert target in kept
+        entries = [*entries, release(number, state.champion, target, kind="rollback")]
+        state = fold(entries)
+
+
+def test_a_ledger_that_a_person_confirmed_still_rolls_back_to_the_champion_before() -> None:
+    one, two = CHAMPIONS[1:3]
+    entries = [release(1, NONE, one), release(2, one, two), release(3, two, two, kind="adopt")]
+    assert fold(entries).champion == two
+    assert fold(entries).before() == one
+    assert fold(entries).unearned(two) is not None
 
 
 def linked(entries: list[Entry]) -> list[Entry]:

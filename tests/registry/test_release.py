@@ -118,11 +118,13 @@ def test_an_alias_moved_by_hand_is_reported_and_set_back(bench: Bench, said: int
     assert "the ledger says 1" in seen["notes"][0]
     assert get_alias(bench.store, TASK) == said
     assert "set back" in status(bench.workspace, bench.store, TASK)["notes"][0]
-    assert status(bench.workspace, bench.store, TASK)["notes"] == []
     assert champion(bench) == 1
     set_alias(bench.store, TASK, said)
     assert snapshot_champion(bench.workspace, bench.store, TASK).version == 1
     assert champion(bench) == 1
+    assert "set back" in bench.cycle(3, "reject").reasons[1], "a cycle says so too"
+    promote(bench.workspace, bench.store, TASK, 2, why="w", who="Bo", override=True)
+    assert status(bench.workspace, bench.store, TASK)["notes"] == []
 
 
 def test_status_tells_champion_last_verdict_and_looks(bench: Bench) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from pawl.adapter import read_adapter
 from pawl.errors import AdapterError, DataError, RegistryError, UsageError
 from pawl.records import Champion
-from pawl.registry.ledger import entries, fold
+from pawl.registry.ledger import State, entries, fold
 from pawl.registry.store import Store
 from pawl.registry.versions import fetch, get
 from pawl.workspace import Workspace
@@ -38,7 +39,7 @@ def local_copy(workspace: Workspace, store: Store, champion: Champion, *, task: 
     """
     if champion.version is None:
         raise UsageError(f"task '{task}' has no champion yet", remedy=f"run `pawl run {task}`")
-    folder = workspace.home / "adapters" / task / str(champion.version)
+    folder = copies_of(workspace, task) / str(champion.version)
     if folder.is_dir() and _intact(folder, champion.digest):
         return folder
     manifest = fetch(store, task, champion.version, into=folder)
@@ -49,6 +50,46 @@ def local_copy(workspace: Workspace, store: Store, champion: Champion, *, task: 
             remedy="the registered model was deleted and made anew: restore the tracking store",
         )
     return folder
+
+
+def copies_of(workspace: Workspace, task: str) -> Path:
+    """Where a task's local copies lie, a folder a version."""
+    return workspace.home / "adapters" / task
+
+
+def keep_copies(workspace: Workspace, store: Store, task: str, state: State) -> tuple[str, ...]:
+    """Have a verified copy of the champion and of the champions before it that params.yaml names.
+
+    Returns a line for each that cannot be had: a rollback to it will not work.
+
+    Raises:
+        RegistryError: the store cannot be reached.
+    """
+    lacking = []
+    for champion in state.kept(workspace.params().release.keep):
+        try:
+            local_copy(workspace, store, champion, task=task)
+        except (AdapterError, UsageError, RegistryError) as error:
+            lacking.append(f"no verified copy of version {champion.version}: {error.found}")
+    return tuple(lacking)
+
+
+def stored_champion(workspace: Workspace, store: Store, task: str, state: State) -> tuple[str, ...]:
+    """What is wrong with the champion's files in the tracking store; empty if they are well."""
+    champion = state.champion
+    if champion.version is None:
+        return ()
+    with tempfile.TemporaryDirectory(dir=workspace.home, prefix="champion-") as folder:
+        try:
+            found = fetch(store, task, champion.version, into=Path(folder) / "adapter").digest
+        except (AdapterError, UsageError, RegistryError) as error:
+            return (f"champion version {champion.version} in the tracking store: {error.found}",)
+    if found != champion.digest:
+        return (
+            f"version {champion.version} in the tracking store is adapter {found[:12]}; the ledger "
+            f"released {(champion.digest or 'none')[:12]}: the model was deleted and made anew",
+        )
+    return ()
 
 
 def _intact(folder: Path, digest: str | None) -> bool:

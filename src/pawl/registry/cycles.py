@@ -6,9 +6,12 @@ crash finds what the first attempt left and goes on from there.
 
 from __future__ import annotations
 
+import uuid
+from pathlib import Path
+
 from pawl.adapter import read_adapter
-from pawl.errors import PawlError
-from pawl.files import digest_json
+from pawl.errors import AdapterError, DataError, PawlError, RegistryError
+from pawl.files import digest_file, digest_json, discard
 from pawl.params import as_json
 from pawl.records import (
     Candidate,
@@ -18,24 +21,35 @@ from pawl.records import (
     read_record,
     write_record,
 )
-from pawl.registry.judged import Outcome, log_judged, refuse_mismatch, release_judged
+from pawl.registry.alias import project
+from pawl.registry.copies import keep_copies
+from pawl.registry.judged import (
+    Outcome,
+    log_judged,
+    refuse_mismatch,
+    refuse_unpaid,
+    release_judged,
+    stale_since,
+)
+from pawl.registry.outbox import Order, operation, post, read_order, set_aside, waiting, waits
 from pawl.registry.provenance import commit
-from pawl.registry.release import project
-from pawl.registry.runs import close_run, log_evidence, open_run
+from pawl.registry.runs import close_run, finished, log_evidence, open_run
 from pawl.registry.snapshot import read_state
 from pawl.registry.store import Store
 from pawl.registry.versions import AdapterVersion, find, register
-from pawl.workspace import Workspace
+from pawl.workspace import TaskFiles, Workspace
 
 
 def answered(store: Store, task: str, question: str) -> AdapterVersion | None:
     """The version that settled this question, None if a cycle is needed.
 
-    A version that the gate promoted but that never was released settles nothing: its cycle crashed
-    in between, or lost to another release.
+    A version whose verdict was stale settles nothing. Nor does one that the gate promoted but that
+    never was released: its cycle crashed in between, or lost to another release.
     """
     version = find(store, task, question)
-    if version is None or version.verdict != "promote":
+    if version is None or version.stale:
+        return None
+    if version.verdict != "promote":
         return version
     released = any(entry.new == version.champion for entry in read_state(store, task).releases)
     return version if released else None
@@ -50,51 +64,130 @@ def conclude(
     who: str,
     why: str,
     worth: Worth | None = None,
+    notes: tuple[str, ...] = (),
 ) -> Cycle:
-    """Put a judged candidate on record and, on the verdict `promote`, release it.
+    """Put the judged candidate in `build/` on record and, on the verdict `promote`, release it.
 
-    `worth` is told beside the verdict; it decides nothing.
+    `worth` is told beside the verdict, and so are `notes`; they decide nothing.
 
     Raises:
         DataError: the verdict is not about the adapter in `build/`, or its look is not reserved.
         AdapterError: the adapter's bytes are not what its manifest says.
-        RegistryError: the store cannot be reached; calling again takes up where this one stopped.
+        WaitingError: the store cannot be reached; the candidate waits in the outbox.
     """
     files = workspace.files(task)
     verdict, manifest = read_record(files.verdict, Verdict), read_adapter(files.adapter)
-    refuse_mismatch(verdict, manifest, read_state(store, task))
-    look = verdict.look.question if verdict.look else ""
-    op_id = f"cycle:{digest_json([question, manifest.digest, look])}"
-    tags = {"pawl.question": question, "pawl.digest": manifest.digest}
-    run_id = open_run(store, task, op_id=op_id, name=f"{task} {manifest.digest[:8]}", tags=tags)
-    log_judged(workspace, store, task, run_id=run_id, verdict=verdict)
+    refuse_mismatch(verdict, manifest)
+    order = Order(
+        task=task,
+        op_id=operation(question, verdict, manifest),
+        posted=uuid.uuid4().hex,
+        question=question,
+        who=who,
+        why=why,
+        commit=commit(workspace),
+        params=as_json(workspace.task(task)),
+        worth=worth,
+        notes=notes,
+    )
+    return deliver(workspace, store, task, post(workspace, order))
+
+
+def deliver(workspace: Workspace, store: Store, task: str, folder: Path) -> Cycle:
+    """Put an order of the outbox on record and remove it; delivering it twice is delivering once.
+
+    Raises:
+        DataError, AdapterError: it can never be delivered, and was set aside.
+        WaitingError: the store cannot be reached; the order waits.
+    """
+    try:
+        order, files = read_order(folder)
+        cycle = finished(store, task, order.posted) or _put_on_record(
+            workspace, store, order, files
+        )
+    except RegistryError as error:
+        raise waits(task, error, judged=True) from error
+    except (DataError, AdapterError):
+        set_aside(folder)
+        raise
+    write_record(workspace.files(task).cycle, cycle)
+    discard(folder)
+    return cycle
+
+
+def catch_up(workspace: Workspace, store: Store, task: str) -> list[tuple[str, Cycle]]:
+    """Deliver all that waits in the outbox, oldest first; each with its question.
+
+    Raises:
+        DataError, AdapterError: one can never be delivered, and was set aside.
+        WaitingError: the store cannot be reached.
+    """
+    delivered = []
+    for folder in waiting(workspace, task):
+        question = read_order(folder)[0].question
+        delivered.append((question, deliver(workspace, store, task, folder)))
+    return delivered
+
+
+def _put_on_record(workspace: Workspace, store: Store, order: Order, files: TaskFiles) -> Cycle:
+    task = order.task
+    verdict, manifest = read_record(files.verdict, Verdict), read_adapter(files.adapter)
+    refuse_mismatch(verdict, manifest)
+    strayed, state = project(store, task), read_state(store, task)
+    refuse_unpaid(verdict, state)
+    tags = {"pawl.question": order.question, "pawl.digest": manifest.digest}
+    name = f"{task} {manifest.digest[:8]}"
+    run_id = open_run(store, task, op_id=order.op_id, name=name, tags=tags)
+    log_judged(store, files, run_id=run_id, verdict=verdict, params=order.params)
     version = register(
         store,
         verdict,
         manifest,
-        op_id=op_id,
-        question=question,
+        op_id=order.op_id,
+        question=order.question,
         run_id=run_id,
-        commit=commit(workspace),
-        params=as_json(workspace.task(task)),
-        worth=worth,
+        commit=order.commit,
+        params=order.params,
+        worth=order.worth,
+        stale=stale_since(verdict, state),
     )
     outcome = Outcome(verdict.decision)
-    if verdict.decision == "promote":
-        outcome = release_judged(workspace, store, verdict, version=version, who=who, why=why)
+    if version.stale:
+        outcome = Outcome("inconclusive", (version.stale,), stale=True)
+    elif verdict.decision == "promote":
+        evidence = digest_file(files.verdict)
+        outcome = release_judged(
+            workspace,
+            store,
+            verdict,
+            version=version,
+            evidence=evidence,
+            who=order.who,
+            why=order.why,
+        )
     project(store, task)
+    after = read_state(store, task)
+    told = (strayed.says(task, state),) if strayed else ()
     cycle = Cycle(
         task=task,
         verdict=outcome.decision,
-        reasons=(*outcome.reasons, *verdict.reasons),
+        reasons=(
+            *outcome.reasons,
+            *order.notes,
+            *verdict.reasons,
+            *told,
+            *keep_copies(workspace, store, task, after),
+        ),
         candidate=Candidate(version.version, version.digest),
-        champion=read_state(store, task).champion,
+        champion=after.champion,
         scores=verdict.scores,
         rows=verdict.rows,
         run_id=run_id,
-        worth=worth,
+        worth=order.worth,
+        stale=outcome.stale,
     )
-    return _leave(workspace, store, cycle)
+    close_run(store, cycle, posted=order.posted)
+    return cycle
 
 
 def conclude_invalid(

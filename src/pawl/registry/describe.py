@@ -23,10 +23,11 @@ def score_table(scores: Scores) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, aligned, *rows))
 
 
-def verdict_page(verdict: Verdict, worth: Worth | None = None) -> str:
+def verdict_page(verdict: Verdict, worth: Worth | None = None, *, stale: str | None = None) -> str:
     """What a registered version says of itself: verdict, reasons, worth, comparisons, scores."""
     parts = [
-        f"### {verdict.decision}",
+        f"### {verdict.decision}{', not applied' if stale else ''}",
+        stale or "",
         bullets(verdict.reasons),
         _worth(worth),
         _comparisons(verdict),

@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
+from pawl.errors import RegistryError
 from pawl.records import to_json
-from pawl.registry.ledger import State, entries, fold, odd_numbers
+from pawl.registry.alias import Alias, doubts, moved_by_hand, project, read_alias
+from pawl.registry.copies import keep_copies, stored_champion
+from pawl.registry.fold import champion_of
+from pawl.registry.ledger import Entry, State, entries, fold
 from pawl.registry.looks import standing_of
 from pawl.registry.runs import last_cycle
-from pawl.registry.snapshot import repair_alias
-from pawl.registry.store import Store, get_alias
+from pawl.registry.store import Store
 from pawl.registry.versions import AdapterVersion, get
 from pawl.workspace import Workspace
 
 
 def history(store: Store, task: str) -> list[dict[str, Any]]:
-    """The releases that counted and the accepted relabels, oldest first, as plain JSON values.
+    """Releases that counted, accepted relabels and retirements, oldest first, as JSON values.
 
     Each: `kind`, `version`, `digest`, `from` (version or None), `when`, `who`, `why`, `evidence`
-    (sha256 of the verdict file or None), `entry` (its number in the ledger). A relabel moves no
-    champion: its `version`, `digest` and `from` are None.
+    (sha256 of the verdict file or None), `entry` (its number in the ledger), `unearned` (the kind
+    of the release that a person once made of that version without the gate, or None). Relabels and
+    retirements move no champion: their `from` is None, and a relabel has no version.
 
     Raises:
         RegistryError: the store cannot be reached.
     """
     state = fold(entries(store, task))
-    return [
-        {
-            "entry": entry.number,
-            "kind": entry.kind,
-            "version": entry.new and entry.new.version,
-            "digest": entry.new and entry.new.digest,
-            "from": entry.expected.version if entry.new else None,
-            "when": entry.when,
-            "who": entry.who,
-            "why": entry.why,
-            "evidence": entry.evidence,
-        }
-        for entry in sorted((*state.releases, *state.relabels), key=lambda entry: entry.number)
-    ]
+    told = (*state.releases, *state.relabels, *state.retired)
+    return [_told(state, entry) for entry in sorted(told, key=lambda entry: entry.number)]
 
 
 def status(
@@ -50,15 +43,17 @@ def status(
 ) -> dict[str, Any]:
     """Where a task stands, as plain JSON values; sets a strayed alias right unless told not to.
 
-    `champion` {version, digest, since, why}, `last` {verdict, reasons, when} or None, `looks`
-    {used, of}, `fresh_rows` {there, needed}: gate rows of the last split that no look has scored
-    and how many open a new budget once this one is spent, `notes`: a strayed alias, a ledger that
-    was tampered with; empty if all is well.
+    `champion` {version, digest, since, why, kind, unearned}, `last` {verdict, reasons, when} or
+    None, `looks` {used, of}, `fresh_rows` {there, needed}: gate rows of the last split that no look
+    has scored and how many open a new budget once this one is spent, `notes`: an alias moved by
+    hand, a ledger that was tampered with, a champion whose bytes changed or that has no verified
+    copy; empty if all is well.
 
     Raises:
         RegistryError: the store cannot be reached.
     """
-    written = entries(store, task)
+    # The alias first: what it was set from was in the ledger by then.
+    alias, written = read_alias(store, task), entries(store, task, whole=True)
     state = fold(written)
     last = last_cycle(store, task)
     stands = standing_of(workspace, store, state, task)
@@ -70,8 +65,10 @@ def status(
         "looks": {"used": stands.used, "of": stands.of},
         "fresh_rows": {"there": stands.fresh, "needed": stands.needed},
         "notes": [
-            *_alias_note(store, task, state, repair=repair),
-            *(f"ledger entry {number} was removed or altered" for number in odd_numbers(written)),
+            *_alias_note(store, task, state, alias, repair=repair),
+            *doubts(written, state, alias),
+            *stored_champion(workspace, store, task, state),
+            *(keep_copies(workspace, store, task, state) if repair else ()),
         ],
     }
 
@@ -103,23 +100,53 @@ def compare(store: Store, task: str, a: int, b: int) -> dict[str, Any]:
     }
 
 
+def _told(state: State, entry: Entry) -> dict[str, Any]:
+    of = entry.new or (champion_of(entry) if entry.kind == "retire" else None)
+    unearned = of and state.unearned(of)
+    if unearned and unearned.number > entry.number:
+        unearned = None
+    return {
+        "entry": entry.number,
+        "kind": entry.kind,
+        "version": of and of.version,
+        "digest": of and of.digest,
+        "from": entry.expected.version if entry.new else None,
+        "when": entry.when,
+        "who": entry.who,
+        "why": entry.why,
+        "evidence": entry.evidence,
+        "unearned": unearned and unearned.kind,
+    }
+
+
 def _champion(state: State) -> dict[str, Any]:
     last = state.releases[-1] if state.releases else None
+    unearned = state.unearned(state.champion)
     return {
         **to_json(state.champion),
         "since": last and last.when,
         "why": last and last.why,
+        "kind": last and last.kind,
+        "unearned": unearned and f"{unearned.kind}: {unearned.why}",
     }
 
 
-def _alias_note(store: Store, task: str, state: State, *, repair: bool) -> list[str]:
-    if repair:
-        note = repair_alias(store, task, state.champion)
-        return [note] if note else []
-    says = get_alias(store, task)
-    if says == state.champion.version:
-        return []
-    return [f"the alias `champion` points at {says}; the ledger says {state.champion.version}"]
+def _alias_note(
+    store: Store, task: str, state: State, alias: Alias, *, repair: bool
+) -> Iterator[str]:
+    if not repair:
+        if moved_by_hand(alias, state):
+            says = "nothing" if alias.version is None else f"version {alias.version}"
+            yield (
+                f"the alias `champion` points at {says}; the ledger says {state.champion.version}"
+            )
+        return
+    try:
+        if (strayed := project(store, task)) is not None:
+            yield strayed.says(task, state)
+    except RegistryError as error:
+        # The rest of the status is what a person needs to mend it.
+        yield error.found
 
 
 def _scores(a: AdapterVersion, b: AdapterVersion) -> dict[str, dict[str, list[float | None]]]:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from pawl.errors import DataError
-from pawl.files import digest_file
-from pawl.params import as_json
 from pawl.records import AdapterManifest, Champion, Decision, Verdict, read_record
 from pawl.registry.copies import local_copy
 from pawl.registry.ledger import State, append
@@ -15,7 +14,7 @@ from pawl.registry.runs import log_curve, log_evidence
 from pawl.registry.snapshot import read_state
 from pawl.registry.store import Store
 from pawl.registry.versions import AdapterVersion
-from pawl.workspace import Workspace
+from pawl.workspace import TaskFiles, Workspace
 
 DEV = " (dev)"
 
@@ -29,20 +28,28 @@ class Training:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a judged candidate: the decision as it ended, and words to add."""
+    """What became of a judged candidate: the decision as it ended, and words to add.
+
+    `stale`: the champion was replaced while it was judged, so that the verdict was not applied.
+    """
 
     decision: Decision
     reasons: tuple[str, ...] = ()
+    stale: bool = False
 
 
-def refuse_mismatch(verdict: Verdict, manifest: AdapterManifest, state: State) -> None:
-    """The verdict must be about this adapter, and a promotion about a look that was paid for."""
+def refuse_mismatch(verdict: Verdict, manifest: AdapterManifest) -> None:
+    """The verdict must be about this adapter."""
     if verdict.candidate != manifest.digest:
         raise DataError(
             f"the verdict is about adapter {(verdict.candidate or 'none')[:12]}",
             rule=f"it must be about the one in build/, which is {manifest.digest[:12]}",
             remedy="run the cycle again: `pawl run TASK --force`",
         )
+
+
+def refuse_unpaid(verdict: Verdict, state: State) -> None:
+    """A promotion must stand on a look that was paid for."""
     asked = verdict.look and verdict.look.question
     paid = {look.details["question"] for looks in state.looks.values() for look in looks}
     if verdict.decision == "promote" and asked not in paid:
@@ -53,11 +60,22 @@ def refuse_mismatch(verdict: Verdict, manifest: AdapterManifest, state: State) -
         )
 
 
+def stale_since(verdict: Verdict, state: State) -> str | None:
+    """Why a verdict cannot be applied: its champion was replaced. None: it still is champion."""
+    if verdict.champion == state.champion:
+        return None
+    last = state.releases[-1] if state.releases else None
+    by = f" ({last.kind} by {last.who}: {last.why})" if last else ""
+    return (
+        f"while this candidate was judged against {_name(verdict.champion)}, "
+        f"{_name(state.champion)} became champion{by}: the verdict is stale and is not applied"
+    )
+
+
 def log_judged(
-    workspace: Workspace, store: Store, task: str, *, run_id: str, verdict: Verdict
+    store: Store, files: TaskFiles, *, run_id: str, verdict: Verdict, params: dict[str, Any]
 ) -> None:
     """Parameters, scores and evidence of a judged candidate, and the adapter itself."""
-    files = workspace.files(task)
     scores = _named(verdict.scores)
     rows = {f"rows/{name}": float(count) for name, count in verdict.rows.items()}
     if files.training.is_file():
@@ -65,7 +83,7 @@ def log_judged(
     log_evidence(
         store,
         run_id,
-        params=as_json(workspace.task(task)),
+        params=params,
         metrics=scores | rows,
         files={
             files.adapter: "adapter",
@@ -86,10 +104,14 @@ def release_judged(
     verdict: Verdict,
     *,
     version: AdapterVersion,
+    evidence: str,
     who: str,
     why: str,
 ) -> Outcome:
-    """Write the release and say what it came to; the fold, not the writer, knows that."""
+    """Write the release and say what it came to; the fold, not the writer, knows that.
+
+    `evidence` is the sha256 of the verdict file.
+    """
     task, op_id = verdict.task, version.op_id
     # What was uploaded is read back: an adapter that cannot be served is never released.
     local_copy(workspace, store, version.champion, task=task)
@@ -102,17 +124,14 @@ def release_judged(
         new=version.champion,
         who=who,
         why=why,
-        evidence=digest_file(workspace.files(task).verdict),
+        evidence=evidence,
+        run=version.run_id,
     )
     state = read_state(store, task)
     if state.counted(op_id) is None:
+        why_not = stale_since(verdict, state) or "it was retired in between"
         return Outcome(
-            "inconclusive",
-            (
-                f"while this candidate was judged against {_name(verdict.champion)}, "
-                f"{_name(state.champion)} became champion: release {entry.number} is void, and "
-                "the next cycle judges again",
-            ),
+            "inconclusive", (f"{why_not} (ledger entry {entry.number} is void)",), stale=True
         )
     if state.champion != version.champion:
         last = state.releases[-1]

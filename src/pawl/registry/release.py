@@ -1,15 +1,17 @@
-"""Promote and roll back: the two irreversible acts, a ledger entry each."""
+"""Promote, roll back, adopt: what changes the champion, a ledger entry each."""
 
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from pawl.errors import RegistryError, UsageError
 from pawl.records import Champion
+from pawl.registry.alias import doubts, moved_by_hand, noted, project, read_alias
 from pawl.registry.copies import local_copy
-from pawl.registry.ledger import Entry, Kind, State, append
-from pawl.registry.snapshot import read_state, repair_alias
-from pawl.registry.store import Store
+from pawl.registry.ledger import Entry, Kind, State, append, entries, fold, odd_numbers
+from pawl.registry.snapshot import read_state
+from pawl.registry.store import Store, run_of
 from pawl.registry.versions import AdapterVersion, get
 from pawl.workspace import Workspace
 
@@ -41,7 +43,7 @@ def promote(
             rule="promoting changes the champion",
             remedy=f"`pawl history {task}` lists when it became that",
         )
-    allowed = chosen.verdict == "promote" and chosen.against == state.champion.version
+    allowed = chosen.verdict == "promote" and chosen.against == state.champion
     if not allowed and not override:
         raise _not_earned(chosen, state)
     kind: Kind = "override"
@@ -82,27 +84,55 @@ def rollback(
     )
 
 
-def project(store: Store, task: str) -> str | None:
-    """Point the alias at the ledger's champion; the note of what it said, None if it was right.
+def adopt(
+    workspace: Workspace,
+    store: Store,
+    task: str,
+    *,
+    why: str,
+    who: str,
+    version: int | None = None,
+) -> Entry:
+    """Make official what was changed by hand: the version that the alias was moved to.
+
+    `version` None takes the one that the alias points at, or pointed at before it was set back.
+    Where the ledger itself was altered, it names the champion from now on, be it the same.
 
     Raises:
-        RegistryError: the store cannot be reached; what the ledger says stands all the same.
+        UsageError: nothing was changed by hand, or there is no such version.
+        AdapterError: its bytes are not those that were judged; nothing changed.
+        RegistryError: the store cannot be reached, or somebody else released in between.
     """
-    champion = read_state(store, task).champion
-    try:
-        note = repair_alias(store, task, champion)
-        # Somebody may have released while the alias moved; whoever moved it reads the ledger once
-        # more, so that the alias of an earlier release does not stay.
-        while note and (now := read_state(store, task).champion) != champion:
-            champion = now
-            repair_alias(store, task, champion)
-    except RegistryError as error:
-        raise RegistryError(
-            f"the ledger stands, but the alias could not follow it: {error.found}",
-            rule=f"the champion of '{task}' is what the ledger says, and the alias projects it",
-            remedy=f"once the store answers again: `pawl status {task}` sets the alias right",
-        ) from error
-    return note
+    alias, written = read_alias(store, task), entries(store, task, whole=True)
+    state = fold(written)
+    strayed, doubtful = noted(alias, state), doubts(written, state, alias)
+    by_hand = strayed.version if strayed else None
+    if moved_by_hand(alias, state):
+        by_hand = alias.version
+    chosen = by_hand if version is None else version
+    if chosen is None or (chosen == state.champion.version and not doubtful):
+        raise UsageError(
+            f"nothing of '{task}' was changed by hand"
+            if chosen is None
+            else f"version {chosen} is champion of '{task}' already",
+            rule="adopting makes a change official that was made by hand in MLflow",
+            remedy=f"name the version: `pawl adopt {task} VERSION --reason …`; `pawl promote` "
+            "releases one that the gate promoted",
+        )
+    new = state.champion if chosen == state.champion.version else get(store, task, chosen).champion
+    last = written[-1].number if written else 0
+    details = {"accepted": list(odd_numbers(written)), "after": last + 1}
+    return _release(
+        workspace,
+        store,
+        task,
+        kind="adopt",
+        state=state,
+        new=new,
+        who=who,
+        why=why,
+        details=details,
+    )
 
 
 def _release(
@@ -115,11 +145,13 @@ def _release(
     new: Champion,
     who: str,
     why: str,
+    details: dict[str, Any] | None = None,
 ) -> Entry:
     if not why.strip():
         raise UsageError(
             "no reason was given", rule="every release says why", remedy="add --reason '…'"
         )
+    _refuse_retired(state, task, new)
     # Verified before the entry: an adapter that cannot be served is never released.
     local_copy(workspace, store, new, task=task)
     entry = append(
@@ -131,6 +163,8 @@ def _release(
         new=new,
         who=who,
         why=why.strip(),
+        details=details,
+        run=run_of(store, task, new.version or 0),
     )
     counted = read_state(store, task).counted(entry.op_id)
     project(store, task)
@@ -141,6 +175,17 @@ def _release(
             remedy=f"see `pawl history {task}`, then decide again",
         )
     return entry
+
+
+def _refuse_retired(state: State, task: str, new: Champion) -> None:
+    if (gone := state.retirement(new)) is not None:
+        raise UsageError(
+            f"version {new.version} of '{task}' was retired by {gone.who} on {gone.when[:10]}: "
+            f"{gone.why}",
+            rule="a retired version is never released again: its files may be gone",
+            remedy=f"`pawl reproduce {task} {new.version}` trains it again; `pawl history` lists "
+            "what may be rolled back to",
+        )
 
 
 def _was_champion(state: State, task: str, version: int) -> Champion:
@@ -164,7 +209,7 @@ def _was_champion(state: State, task: str, version: int) -> Champion:
 def _not_earned(chosen: AdapterVersion, state: State) -> UsageError:
     against, now = (
         "no champion" if v is None else f"version {v}"
-        for v in (chosen.against, state.champion.version)
+        for v in (chosen.against.version, state.champion.version)
     )
     if chosen.verdict != "promote":
         found = f"the gate's verdict on version {chosen.version} is '{chosen.verdict}'"

@@ -14,14 +14,14 @@ from pydantic import TypeAdapter, ValidationError
 from pawl.errors import RegistryError
 from pawl.files import write_json
 from pawl.records import Cycle, to_json
-from pawl.registry.store import Store, speaking_to, unless_made
+from pawl.registry.store import Store, sent_once, speaking_to, unless_made
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
 # MLflow cuts a longer tag without a word; the whole cycle is then in the artifact alone.
 TAG_LIMIT = 8000
-CYCLE = "pawl.cycle"
+CYCLE, POSTED = "pawl.cycle", "pawl.posted"
 # MLflow's limits for one request: 100 parameters, 1,000 metrics.
 BATCH, METRICS = 100, 1000
 
@@ -43,7 +43,12 @@ def open_run(store: Store, task: str, *, op_id: str, name: str, tags: dict[str, 
         )
         if left:
             return str(left[0].info.run_id)
-        run = store.client.create_run(experiment, tags={**tags, "pawl.op_id": op_id}, run_name=name)
+        # Sent once: a request that is repeated after a lost reply would make a second run. The
+        # next attempt finds the one that got through.
+        with sent_once():
+            run = store.client.create_run(
+                experiment, tags={**tags, "pawl.op_id": op_id}, run_name=name
+            )
         return str(run.info.run_id)
 
 
@@ -135,8 +140,8 @@ def fetch_file(store: Store, run_id: str, name: str, *, into: Path) -> Path:
             ) from error
 
 
-def close_run(store: Store, cycle: Cycle) -> None:
-    """Write the cycle to its run and end the run."""
+def close_run(store: Store, cycle: Cycle, *, posted: str = "") -> None:
+    """Write the cycle to its run and end the run; `posted` names the order that it delivers."""
     if cycle.run_id is None:
         raise ValueError("a cycle without a run cannot be closed")
     text = json.dumps(to_json(cycle), sort_keys=True, ensure_ascii=False, allow_nan=False)
@@ -146,7 +151,24 @@ def close_run(store: Store, cycle: Cycle) -> None:
         store.client.log_artifact(cycle.run_id, str(path))
         store.client.set_tag(cycle.run_id, "pawl.verdict", cycle.verdict)
         store.client.set_tag(cycle.run_id, CYCLE, text if len(text) <= TAG_LIMIT else "")
+        if posted:
+            store.client.set_tag(cycle.run_id, POSTED, posted)
         store.client.set_terminated(cycle.run_id, "FINISHED")
+
+
+def finished(store: Store, task: str, posted: str) -> Cycle | None:
+    """What an order of the outbox came to, None if it was not delivered to its end.
+
+    Raises:
+        RegistryError: the store cannot be reached, or the run carries no cycle.
+    """
+    with speaking_to(store.uri):
+        experiment = store.client.get_experiment_by_name(task)
+        if experiment is None:
+            return None
+        said = f"tags.`{POSTED}` = '{posted}' and attributes.status = 'FINISHED'"
+        runs = store.client.search_runs([experiment.experiment_id], said, max_results=1)
+    return _cycle_of(store, runs[0]) if runs else None
 
 
 def last_cycle(store: Store, task: str) -> tuple[Cycle, str] | None:

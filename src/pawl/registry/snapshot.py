@@ -1,16 +1,17 @@
-"""The champion as the world sees it: its snapshot for the stages, its alias for the servers."""
+"""The champion as the stages see it: a snapshot on disk."""
 
 from __future__ import annotations
 
 import shutil
 
 from pawl.adapter import read_adapter
-from pawl.errors import AdapterError, DataError
+from pawl.errors import AdapterError, DataError, RegistryError
 from pawl.files import whole_folder
 from pawl.records import Champion, read_record, write_record
+from pawl.registry.alias import doubts, project, read_alias
 from pawl.registry.copies import local_copy
 from pawl.registry.ledger import State, entries, fold
-from pawl.registry.store import Store, get_alias, set_alias
+from pawl.registry.store import Store
 from pawl.workspace import TaskFiles, Workspace
 
 RECORD = "champion.json"
@@ -18,17 +19,18 @@ ADAPTER = "adapter"
 
 
 def snapshot_champion(workspace: Workspace, store: Store, task: str) -> Champion:
-    """Leave the champion and its adapter in `build/<task>/champion/` and repair the alias.
+    """Leave the champion and its adapter in `build/<task>/champion/` and set the alias right.
 
     A snapshot that is right already stays as it is, so that DVC sees no change.
 
     Raises:
         AdapterError: the champion's bytes are not those that were judged.
-        RegistryError: the store cannot be reached.
+        RegistryError: the store cannot be reached, or the ledger was altered: nothing is judged
+            against a champion that is in doubt.
     """
     files = workspace.files(task)
-    champion = read_state(store, task).champion
-    repair_alias(store, task, champion)
+    champion = _undoubted(store, task)
+    project(store, task)
     if _stands(files, champion):
         return champion
     with whole_folder(files.champion) as folder:
@@ -47,18 +49,18 @@ def read_state(store: Store, task: str) -> State:
     return fold(entries(store, task))
 
 
-def repair_alias(store: Store, task: str, champion: Champion) -> str | None:
-    """Make the alias say what the ledger says; the note of what it said, None if that was right.
-
-    Raises:
-        RegistryError: the store cannot be reached.
-    """
-    said = get_alias(store, task)
-    if said == champion.version:
-        return None
-    set_alias(store, task, champion.version)
-    was, now = (f"version {v}" if v is not None else "nothing" for v in (said, champion.version))
-    return f"the alias `champion` pointed at {was}; the ledger says {now}, so it was set back"
+def _undoubted(store: Store, task: str) -> Champion:
+    alias, written = read_alias(store, task), entries(store, task, whole=True)
+    state = fold(written)
+    if found := doubts(written, state, alias):
+        raise RegistryError(
+            "; ".join(found),
+            rule=f"the champion of '{task}' is what its ledger comes to; an altered ledger may "
+            "come to another one",
+            remedy="restore the tracking store from its backup; or see `pawl history` and name the "
+            f"champion yourself: `pawl adopt {task} VERSION --reason …`",
+        )
+    return state.champion
 
 
 def _stands(files: TaskFiles, champion: Champion) -> bool:

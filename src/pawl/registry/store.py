@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities.model_registry import ModelVersion
 
-ADDRESS = "MLFLOW_TRACKING_URI"
+ADDRESS, RETRIES = "MLFLOW_TRACKING_URI", "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 ALIAS = "champion"
 PAGE = 500
 # SQLite lets one writer in at a time, and MLflow gives a version number up after three collisions.
@@ -31,11 +31,15 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Store:
-    """An open tracking store; `artifacts` is where experiments keep files, None: the server's."""
+    """An open tracking store; `artifacts` is where experiments keep files, None: the server's.
+
+    `seen` are the ledgers' entries that were read so far, by model: they are never edited.
+    """
 
     client: MlflowClient
     uri: str
     artifacts: str | None
+    seen: dict[str, tuple[Any, ...]] = field(default_factory=dict, compare=False, repr=False)
 
 
 def open_store(workspace: Workspace) -> Store:
@@ -68,14 +72,28 @@ def speaking_to(uri: str) -> Iterator[None]:
 
     try:
         yield
-    except (MlflowException, requests.RequestException, SQLAlchemyError) as error:
+    except (MlflowException, requests.RequestException, SQLAlchemyError, OSError) as error:
         said = " ".join(str(error).split())[:300]
         raise RegistryError(
             f"the tracking store {uri} said: {said}",
             rule="cycles and releases are recorded in MLflow, or they do not happen",
-            remedy="see that the server runs and MLFLOW_TRACKING_URI is right; a SQLite store "
-            "written by a newer MLflow needs `mlflow db upgrade`",
+            remedy="see that the server runs, its disk has space and MLFLOW_TRACKING_URI is right; "
+            "a SQLite store written by a newer MLflow needs `mlflow db upgrade`",
         ) from error
+
+
+@contextmanager
+def sent_once() -> Iterator[None]:
+    """Send no request twice: MLflow's transport repeats what got no reply, but a lost reply does
+    not say that nothing was done."""
+    before = os.environ.get(RETRIES)
+    os.environ[RETRIES] = "0"
+    try:
+        yield
+    finally:
+        del os.environ[RETRIES]
+        if before is not None:
+            os.environ[RETRIES] = before
 
 
 def absent(call: Callable[[], Answer]) -> Answer | None:
@@ -150,6 +168,30 @@ def all_versions(store: Store, model: str) -> list[ModelVersion]:
                 return sorted(found, key=lambda version: int(version.version))
 
 
+def newest_versions(store: Store, model: str, *, size: int) -> Iterator[list[ModelVersion]]:
+    """Pages of a registered model's versions, newest first; what is added meanwhile may repeat."""
+    token: str | None = None
+    while True:
+        with speaking_to(store.uri):
+            page = store.client.search_model_versions(
+                f"name = '{model}'",
+                max_results=size,
+                order_by=["version_number DESC"],
+                page_token=token,
+            )
+        yield list(page)
+        token = page.token
+        if not token:
+            return
+
+
+def experiment_of(store: Store, run: str) -> str | None:
+    """The id of a run's experiment, which the address of its page holds; None: no such run."""
+    with speaking_to(store.uri):
+        found = absent(lambda: store.client.get_run(run))
+    return None if found is None else str(found.info.experiment_id)
+
+
 def get_alias(store: Store, task: str) -> int | None:
     """The version that the alias `champion` points at, None where it points at none."""
     with speaking_to(store.uri):
@@ -166,9 +208,34 @@ def set_alias(store: Store, task: str, version: int | None) -> None:
             store.client.delete_registered_model_alias(task, ALIAS)
 
 
+def run_of(store: Store, task: str, version: int) -> str:
+    """The id of the run that carries a version's adapter.
+
+    Raises:
+        RegistryError: the registered model lacks that version, or the store cannot be reached.
+    """
+    with speaking_to(store.uri):
+        found = absent(lambda: store.client.get_model_version(task, str(version)))
+    if found is None:
+        raise RegistryError(
+            f"version {version} of '{task}' was deleted in MLflow",
+            rule="a released version stays listed: the alias can point at no other",
+            remedy="restore the tracking store from its backup, or release another version",
+        )
+    return str(found.run_id or "")
+
+
+def mark_version(store: Store, task: str, version: int, *, key: str, value: str) -> None:
+    """Put a tag on a version's page; a version that was deleted in MLflow has none."""
+    with speaking_to(store.uri):
+        absent(lambda: store.client.set_model_version_tag(task, str(version), key, value))
+
+
 def _by_op_id(store: Store, model: str, op_id: str) -> ModelVersion | None:
-    found = (v for v in all_versions(store, model) if v.tags.get("pawl.op_id") == op_id)
-    return next(found, None)
+    # The attempt that may have got through was made seconds ago: it is among the newest.
+    newest = next(newest_versions(store, model, size=PAGE))
+    found = [v for v in newest if v.tags.get("pawl.op_id") == op_id]
+    return found[-1] if found else None
 
 
 def _ensure_model(store: Store, model: str) -> None:
@@ -198,7 +265,8 @@ def _try_to_add(call: Callable[[], Answer], *, last: bool) -> Answer | None:
     from mlflow.exceptions import MlflowException
 
     try:
-        return call()
+        with sent_once():
+            return call()
     except MlflowException as error:
         busy = error.error_code in ("TEMPORARILY_UNAVAILABLE", "BAD_REQUEST", "INTERNAL_ERROR")
         if last or not (busy or "Giving up after" in str(error)):

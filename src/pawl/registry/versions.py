@@ -13,7 +13,7 @@ from pawl.errors import AdapterError, RegistryError, UsageError
 from pawl.files import whole_folder
 from pawl.records import AdapterManifest, Champion, Verdict, Worth
 from pawl.registry.describe import verdict_page
-from pawl.registry.store import Store, add_version, all_versions, speaking_to
+from pawl.registry.store import Store, absent, add_version, all_versions, speaking_to
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -25,8 +25,8 @@ ADAPTER = "adapter"
 class AdapterVersion:
     """One judged adapter: what it is made from, what it scored, what the gate said of it.
 
-    `against` is the champion's version at its judgement; `params` the task's section then. `when`
-    is UTC in ISO 8601.
+    `against` is the champion at its judgement; `params` the task's section then. `stale` says why
+    its verdict could not be applied, None if it could. `when` is UTC in ISO 8601.
     """
 
     task: str
@@ -42,7 +42,8 @@ class AdapterVersion:
     op_id: str
     scores: dict[str, dict[str, float]]
     rows: dict[str, int]
-    against: int | None
+    against: Champion
+    stale: str | None
     run_id: str
     when: str
 
@@ -63,6 +64,7 @@ def register(
     commit: str,
     params: dict[str, Any],
     worth: Worth | None = None,
+    stale: str | None = None,
 ) -> AdapterVersion:
     """Make a version of the adapter that the run carries; the same `op_id` again makes none.
 
@@ -72,8 +74,7 @@ def register(
     for known in versions(store, verdict.task):
         if known.op_id == op_id:
             return known
-    base = manifest.base
-    against = verdict.champion.version
+    base, against = manifest.base, verdict.champion
     tags = {
         "pawl.base": f"{base.model}@{base.revision}" if base.revision else base.model,
         "pawl.base_digest": base.digest,
@@ -85,8 +86,11 @@ def register(
         "pawl.digest": manifest.digest,
         "pawl.scores": _dump(verdict.scores),
         "pawl.rows": _dump(verdict.rows),
-        "pawl.against": "none" if against is None else str(against),
+        "pawl.against": "none" if against.version is None else str(against.version),
+        "pawl.against_digest": against.digest or "none",
     }
+    if stale is not None:
+        tags["pawl.stale"] = stale
     with speaking_to(store.uri):
         source = f"{store.client.get_run(run_id).info.artifact_uri}/{ADAPTER}"
     added = add_version(
@@ -96,9 +100,9 @@ def register(
         source=source,
         run_id=run_id,
         tags=tags,
-        description=verdict_page(verdict, worth),
+        description=verdict_page(verdict, worth, stale=stale),
     )
-    return _parse(added)
+    return _first(store, verdict.task, op_id, added=int(added.version))
 
 
 def versions(store: Store, task: str) -> tuple[AdapterVersion, ...]:
@@ -158,6 +162,18 @@ def fetch(store: Store, task: str, version: int, *, into: Path) -> AdapterManife
         return _verified(folder, wanted)
 
 
+def _first(store: Store, task: str, op_id: str, *, added: int) -> AdapterVersion:
+    """The version of an operation; one that came later for the same operation is removed.
+
+    A slow server may take a request to heart after its sender gave it up and sent another.
+    """
+    known = [version for version in versions(store, task) if version.op_id == op_id]
+    if known and known[0].version != added:
+        with speaking_to(store.uri):
+            absent(lambda: store.client.delete_model_version(task, str(added)))
+    return known[0]
+
+
 def _verified(folder: Path, wanted: AdapterVersion) -> AdapterManifest:
     manifest = read_adapter(folder)
     if manifest.digest != wanted.digest:
@@ -181,6 +197,10 @@ def _dump(value: Any) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
 
 
+def _against(version: str, digest: str) -> Champion:
+    return Champion() if version == "none" else Champion(int(version), digest)
+
+
 def _parse(version: ModelVersion) -> AdapterVersion:
     tags, number = version.tags, int(version.version)
     try:
@@ -198,7 +218,8 @@ def _parse(version: ModelVersion) -> AdapterVersion:
             op_id=tags["pawl.op_id"],
             scores=json.loads(tags["pawl.scores"]),
             rows=json.loads(tags["pawl.rows"]),
-            against=None if tags["pawl.against"] == "none" else int(tags["pawl.against"]),
+            against=_against(tags["pawl.against"], tags["pawl.against_digest"]),
+            stale=tags.get("pawl.stale"),
             run_id=version.run_id or "",
             when=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(),
         )

@@ -1,0 +1,160 @@
+"""The record against what people do to it by hand: reported, never used silently, made official."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from conftest import TASK, Bench
+
+from pawl.adapter import WEIGHTS
+from pawl.errors import AdapterError, RegistryError, UsageError
+from pawl.registry.alias import STRAYED, project
+from pawl.registry.history import history, status
+from pawl.registry.ledger import append, model
+from pawl.registry.release import adopt, promote, rollback
+from pawl.registry.snapshot import read_state, snapshot_champion
+from pawl.registry.store import get_alias, open_store, set_alias
+from pawl.registry.versions import get
+
+
+def notes(bench: Bench) -> list[str]:
+    # A store of its own, as the next command opens it.
+    said: list[str] = status(bench.workspace, open_store(bench.workspace), TASK)["notes"]
+    return said
+
+
+def two_versions(bench: Bench) -> None:
+    bench.cycle(1)
+    bench.cycle(2, "reject")
+
+
+@pytest.mark.parametrize("seen", [False, True])
+def test_a_change_by_hand_is_adopted_with_a_reason_before_or_after_it_was_set_back(
+    bench: Bench, seen: bool
+) -> None:
+    two_versions(bench)
+    set_alias(bench.store, TASK, 2)
+    if seen:
+        assert "`pawl adopt tickets 2 --reason" in notes(bench)[0]
+        assert get_alias(bench.store, TASK) == 1
+    entry = adopt(bench.workspace, bench.store, TASK, why="Bo moved it at night", who="Ada")
+    assert (entry.kind, entry.new and entry.new.version) == ("adopt", 2)
+    assert (read_state(bench.store, TASK).champion.version, get_alias(bench.store, TASK)) == (2, 2)
+    assert notes(bench) == []
+    assert history(bench.store, TASK)[-1]["unearned"] == "adopt"
+    tags = bench.store.client.get_model_version(TASK, "2").tags
+    assert tags["pawl.adopt"].startswith("Bo moved it at night (Ada")
+
+
+def test_nothing_is_adopted_where_nothing_was_changed_by_hand(bench: Bench) -> None:
+    two_versions(bench)
+    with pytest.raises(UsageError, match="nothing of 'tickets' was changed by hand"):
+        adopt(bench.workspace, bench.store, TASK, why="w", who="Bo")
+    with pytest.raises(UsageError, match="is champion of 'tickets' already"):
+        adopt(bench.workspace, bench.store, TASK, why="w", who="Bo", version=1)
+
+
+def test_an_alias_that_lags_behind_a_release_is_set_right_without_blaming_anybody(
+    bench: Bench,
+) -> None:
+    two_versions(bench)
+    state = read_state(bench.store, TASK)
+    new = get(bench.store, TASK, 2).champion
+    said = {"expected": state.champion, "new": new, "who": "Bo", "why": "crashed after this"}
+    append(bench.store, TASK, op_id="x", kind="override", **said)  # type: ignore[arg-type]
+    assert get_alias(bench.store, TASK) == 1
+    assert notes(bench) == []
+    assert get_alias(bench.store, TASK) == 2
+    assert STRAYED not in bench.store.client.get_registered_model(TASK).tags
+    tags = bench.store.client.get_model_version(TASK, "2").tags
+    assert "crashed after this" in tags["pawl.override"], "the mark follows the ledger too"
+
+
+def test_an_override_is_marked_for_ever_in_history_status_and_on_the_page(bench: Bench) -> None:
+    two_versions(bench)
+    promote(bench.workspace, bench.store, TASK, 2, why="I like it", who="Bo", override=True)
+    rollback(bench.workspace, bench.store, TASK, why="no", who="Bo")
+    assert status(bench.workspace, bench.store, TASK)["champion"]["unearned"] is None
+    rollback(bench.workspace, bench.store, TASK, why="yes", who="Bo", to=2)
+    assert [row["unearned"] for row in history(bench.store, TASK)] == [
+        None, "override", None, "override",
+    ]  # fmt: skip
+    champion = status(bench.workspace, bench.store, TASK)["champion"]
+    assert (champion["kind"], champion["unearned"]) == ("rollback", "override: I like it")
+    tags = bench.store.client.get_model_version(TASK, "2").tags
+    assert tags["pawl.override"].startswith("I like it (Bo")
+
+
+def test_a_removed_ledger_entry_blocks_cycles_until_a_person_names_the_champion(
+    bench: Bench,
+) -> None:
+    for seed in (1, 2):
+        bench.cycle(seed)
+    bench.store.client.delete_model_version(model(TASK), "4")
+    said = notes(bench)
+    assert "ledger entry 4, which the alias was set from, is gone or altered" in said
+    assert get_alias(bench.store, TASK) == 2, "the alias is not moved on a ledger in doubt"
+    with pytest.raises(RegistryError, match="ledger entry 4"):
+        snapshot_champion(bench.workspace, open_store(bench.workspace), TASK)
+    entry = adopt(
+        bench.workspace, bench.store, TASK, why="2 it was, says the mail", who="Ada", version=2
+    )
+    assert entry.details["after"] == 4
+    assert (entry.number, read_state(bench.store, TASK).champion.version) == (5, 2)
+    assert notes(bench) == []
+    assert snapshot_champion(bench.workspace, bench.store, TASK).version == 2
+
+
+def test_an_edited_entry_blocks_and_the_same_champion_may_be_confirmed(bench: Bench) -> None:
+    for seed in (1, 2):
+        bench.cycle(seed)
+    tags = bench.store.client.get_model_version(model(TASK), "2").tags
+    edited = json.dumps({**json.loads(tags["pawl.entry"]), "why": "another why"})
+    bench.store.client.set_model_version_tag(model(TASK), "2", "pawl.entry", edited)
+    with pytest.raises(RegistryError, match="ledger entry 3 was removed or altered"):
+        bench.cycle(3)
+    adopt(bench.workspace, bench.store, TASK, why="a typing error", who="Ada", version=2)
+    assert notes(bench) == []
+    assert read_state(bench.store, TASK).before() == get(bench.store, TASK, 1).champion
+    tags = bench.store.client.get_model_version(model(TASK), "4").tags
+    edited = json.dumps({**json.loads(tags["pawl.entry"]), "why": "and another"})
+    bench.store.client.set_model_version_tag(model(TASK), "4", "pawl.entry", edited)
+    assert notes(bench) == ["ledger entry 5 was removed or altered"], "what comes later is new"
+
+
+def test_a_champion_whose_bytes_changed_in_the_store_is_reported_and_its_copy_is_used(
+    bench: Bench,
+) -> None:
+    bench.cycle(1)
+    (weights,) = (bench.workspace.home / "artifacts").rglob(WEIGHTS)
+    weights.write_bytes(b"something else")
+    (said,) = notes(bench)
+    assert said.startswith("champion version 1 in the tracking store:")
+    assert snapshot_champion(bench.workspace, bench.store, TASK).version == 1
+    (bench.workspace.home / "adapters" / TASK / "1" / WEIGHTS).write_bytes(b"and that too")
+    (bench.workspace.files(TASK).champion / "champion.json").unlink()
+    assert any(note.startswith("no verified copy of version 1") for note in notes(bench))
+    with pytest.raises(AdapterError):
+        snapshot_champion(bench.workspace, bench.store, TASK)
+
+
+def test_a_champion_that_was_deleted_in_mlflow_is_reported_and_rolled_back_from(
+    bench: Bench,
+) -> None:
+    for seed in (1, 2):
+        bench.cycle(seed)
+    bench.store.client.delete_model_version(TASK, "2")
+    assert any("version 2" in note for note in notes(bench))
+    rollback(bench.workspace, bench.store, TASK, why="2 is gone", who="Bo")
+    assert (read_state(bench.store, TASK).champion.version, get_alias(bench.store, TASK)) == (1, 1)
+    with pytest.raises(RegistryError, match="version 2 of 'tickets' was deleted in MLflow"):
+        rollback(bench.workspace, bench.store, TASK, why="again", who="Bo", to=2)
+
+
+def test_projecting_a_ledger_without_releases_removes_an_alias_set_by_hand(bench: Bench) -> None:
+    bench.cycle(1, "reject")
+    set_alias(bench.store, TASK, 1)
+    strayed = project(bench.store, TASK)
+    assert strayed is not None
+    assert (strayed.version, get_alias(bench.store, TASK)) == (1, None)
