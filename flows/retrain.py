@@ -16,10 +16,11 @@ from prefect.cache_policies import NO_CACHE
 from pawl.data.inputs import question
 from pawl.errors import DataError, PawlError, RegistryError
 from pawl.records import Cycle, to_json
-from pawl.registry.cycles import answered, conclude, conclude_invalid, unchanged
+from pawl.registry.cycles import answered, catch_up, conclude, conclude_invalid, unchanged
 from pawl.registry.describe import cycle_page
 from pawl.registry.known import snapshot_known
 from pawl.registry.looks import reserve_look
+from pawl.registry.outbox import begin, end, waits
 from pawl.registry.provenance import author
 from pawl.registry.snapshot import read_state, snapshot_champion
 from pawl.registry.store import open_store
@@ -52,15 +53,31 @@ def _cycle(workspace: Workspace, task: str, *, force: bool) -> Cycle:
     asked = None
     try:
         asked = ask(workspace, task)
-        if not force and (known := recall(workspace, task, asked)) is not None:
+        waited = deliver_waiting(workspace, task, asked)
+        if not force and (known := waited or recall(workspace, task, asked)) is not None:
             return known
         recollect(workspace, task)
         build(workspace, "train", task, force=force)
-        prepare(workspace, task)
-        build(workspace, "gate", task)
-        return settle(workspace, task, asked)
+        begin(workspace, task, asked)
+        cycle = _judge(workspace, task, asked)
+        if cycle.stale:
+            # Once, against the champion of now; who replaces that one too has a cycle to start.
+            cycle = _judge(workspace, task, asked, f"judged again: {cycle.reasons[0]}")
+        end(workspace, task)
+        return cycle
     except DataError as error:
-        return settle_invalid(workspace, task, error, asked)
+        cycle = settle_invalid(workspace, task, error, asked)
+        end(workspace, task)
+        return cycle
+
+
+def _judge(workspace: Workspace, task: str, asked: str, *notes: str) -> Cycle:
+    try:
+        prepare(workspace, task)
+    except RegistryError as error:
+        raise waits(task, error, judged=False) from error
+    build(workspace, "gate", task)
+    return settle(workspace, task, asked, notes)
 
 
 def _worth_a_retry(_task: Any, _run: Any, state: Any) -> bool:
@@ -94,6 +111,13 @@ def recall(workspace: Workspace, task: str, asked: str) -> Cycle | None:
 
 
 @world
+def deliver_waiting(workspace: Workspace, task: str, asked: str) -> Cycle | None:
+    """Register what waits in the outbox; the cycle of this question, None if there is none yet."""
+    delivered = catch_up(workspace, open_store(workspace), task)
+    return {known: cycle for known, cycle in delivered if not cycle.stale}.get(asked)
+
+
+@world
 def recollect(workspace: Workspace, task: str) -> None:
     """The held-out rows that the ledger's store knows, as a file for the split."""
     snapshot_known(workspace, open_store(workspace), task)
@@ -114,7 +138,7 @@ def prepare(workspace: Workspace, task: str) -> None:
 
 
 @world
-def settle(workspace: Workspace, task: str, asked: str) -> Cycle:
+def settle(workspace: Workspace, task: str, asked: str, notes: tuple[str, ...] = ()) -> Cycle:
     """Register the candidate and, if the gate says so, release it."""
     store, who = open_store(workspace), author(workspace)
     return conclude(
@@ -125,6 +149,7 @@ def settle(workspace: Workspace, task: str, asked: str) -> Cycle:
         who=who,
         why="the gate promoted it",
         worth=read_worth(workspace, task),
+        notes=notes,
     )
 
 

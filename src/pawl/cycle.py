@@ -10,9 +10,11 @@ from pydantic import TypeAdapter
 from pawl.data.inputs import question
 from pawl.errors import DataError, UsageError
 from pawl.records import Cycle
-from pawl.registry.cycles import answered, unchanged
+from pawl.registry.cycles import answered, catch_up, unchanged
+from pawl.registry.outbox import begun, end, waiting
 from pawl.registry.snapshot import read_state
-from pawl.registry.store import open_store
+from pawl.registry.store import Store, open_store
+from pawl.stage import turn
 from pawl.workspace import Workspace
 
 FLOW = "flows/retrain.py"
@@ -29,8 +31,10 @@ def run_cycle(workspace: Workspace, task: str, *, force: bool = False) -> Cycle:
             rule="a workspace carries its flow",
             remedy="restore the file from git; `pawl init` writes it in a new workspace",
         )
-    if not force and (known := _known(workspace, task)) is not None:
-        return known
+    if not force and not waiting(workspace, task):
+        known = _known(workspace, task)
+        if known is not None:
+            return known
     # What the user must mend is said once, by the command line; the Prefect pages keep the rest.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     from prefect.flows import load_flow_from_entrypoint
@@ -40,13 +44,38 @@ def run_cycle(workspace: Workspace, task: str, *, force: bool = False) -> Cycle:
     return TypeAdapter(Cycle).validate_python(flow(task=task, force=force))
 
 
+def resume(workspace: Workspace, task: str) -> list[Cycle]:
+    """Go on where the store was not there: register what waits, judge what was trained.
+
+    Nothing is trained: a cycle whose data or parameters changed since is given up.
+
+    Raises:
+        WaitingError: the store cannot be reached still.
+    """
+    store = open_store(workspace)
+    with turn(workspace):
+        delivered = catch_up(workspace, store, task)
+        asked = begun(workspace, task)
+        settled = any(known == asked and not cycle.stale for known, cycle in delivered)
+        unfinished = asked and not settled and asked == _asked(workspace, store, task)
+        if not unfinished:
+            end(workspace, task)
+    cycles = [cycle for _, cycle in delivered]
+    return [*cycles, run_cycle(workspace, task)] if unfinished else cycles
+
+
 def _known(workspace: Workspace, task: str) -> Cycle | None:
     store = open_store(workspace)
+    asked = _asked(workspace, store, task)
+    version = None if asked is None else answered(store, task, asked)
+    return None if version is None else unchanged(workspace, store, version)
+
+
+def _asked(workspace: Workspace, store: Store, task: str) -> str | None:
+    """The question of a cycle that started now, None if the data is not fit for one."""
     accepted = read_state(store, task).accepted
     try:
-        asked = question(workspace, task, accepted=accepted)
+        return question(workspace, task, accepted=accepted)
     except DataError:
         # The flow meets the same error, and records it.
         return None
-    version = answered(store, task, asked)
-    return None if version is None else unchanged(workspace, store, version)

@@ -1,7 +1,7 @@
 """The command line: thin doors over the rooms. Imports nothing heavy until a command needs it.
 
 Exit codes: 0 promoted or nothing to do, 1 error, 2 usage, 3 rejected, 4 inconclusive, 5 data or
-evidence invalid.
+evidence invalid, 6 the tracking store did not take what was made: it waits on disk, `pawl resume`.
 """
 
 from __future__ import annotations

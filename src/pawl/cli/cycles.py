@@ -105,6 +105,24 @@ def run(
 
 
 @app.command()
+def resume(task: Task, as_json: Json = False) -> None:
+    """Register what waits because the tracking store was not there; trains nothing."""
+    from pawl.cycle import resume as go_on
+    from pawl.records import to_json
+    from pawl.report.terminal import show_cycle
+
+    cycles = go_on(open_workspace(task), task)
+    if as_json:
+        print_json([to_json(cycle) for cycle in cycles])
+    else:
+        for cycle in cycles:
+            show_cycle(cycle, console=console())
+        if not cycles:
+            print(f"nothing of '{task}' waits")
+    raise typer.Exit(EXIT[cycles[-1].verdict] if cycles else 0)
+
+
+@app.command()
 def predict(
     task: Task,
     prompt: Annotated[list[str] | None, typer.Argument(help="Prompts; none: stdin lines.")] = None,

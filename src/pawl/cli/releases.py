@@ -127,6 +127,26 @@ def rollback(
 
 
 @app.command()
+def adopt(
+    task: Task,
+    reason: Reason,
+    version: Annotated[
+        int | None, typer.Argument(help="Default: where the alias was moved to.", min=1)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Make official what was changed by hand: the alias, or a ledger that was altered."""
+    from pawl.registry.provenance import author
+    from pawl.registry.release import adopt as release
+
+    workspace = open_workspace(task)
+    entry = release(
+        workspace, store_of(workspace), task, why=reason, who=author(workspace), version=version
+    )
+    _released(entry, as_json=as_json)
+
+
+@app.command()
 def accept(task: Task, reason: Reason, as_json: Json = False) -> None:
     """Let the changed answers of held-out rows in the present data count from now on."""
     from pawl.accept import accept as relabel
