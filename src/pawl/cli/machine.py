@@ -1,4 +1,4 @@
-"""Commands around the machine: schedules, pages, health."""
+"""Commands around the machine: schedules, pages, health, space."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pawl.cli.app import Json, app, console, open_workspace, print_json
+from pawl.cli.app import Json, app, console, open_workspace, print_json, store_of
 
 
 @app.command()
@@ -45,3 +45,31 @@ def doctor(as_json: Json = False) -> None:
         rows = [{**row, "ok": "ok" if row["ok"] else "NOT OK"} for row in found]
         show_rows(rows, title="doctor", console=console())
     raise typer.Exit(0 if all(row["ok"] for row in found) else 1)
+
+
+@app.command()
+def gc(
+    yes: Annotated[bool, typer.Option("--yes", help="Free it; without, only show it.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show, or with --yes free, what is needed no more; nothing that a rollback needs."""
+    from pawl.registry.space import free, survey
+    from pawl.report.terminal import show_rows
+    from pawl.stage import turn
+
+    workspace = open_workspace()
+    with turn(workspace):
+        store = store_of(workspace)
+        wastes = survey(workspace, store)
+        if yes:
+            free(store, wastes)
+    rows = [
+        {"what": waste.what, "bytes": waste.size, "where": str(waste.path or f"run {waste.run}")}
+        for waste in wastes
+    ]
+    if as_json:
+        print_json({"freed": yes, "found": rows})
+        return
+    show_rows(rows, title="freed" if yes else "can be freed", console=console())
+    total = sum(waste.size for waste in wastes) / 1e6
+    print(f"{total:.1f} MB {'freed' if yes else 'can be freed: pawl gc --yes'}")

@@ -147,6 +147,21 @@ def adopt(
 
 
 @app.command()
+def retire(task: Task, version: Version, reason: Reason, as_json: Json = False) -> None:
+    """Never release a version again; `pawl gc` may free its files, its evidence stays."""
+    from pawl.records import to_json
+    from pawl.registry.provenance import author
+    from pawl.registry.retire import retire as record
+
+    workspace = open_workspace(task)
+    entry = record(workspace, store_of(workspace), task, version, why=reason, who=author(workspace))
+    if as_json:
+        print_json(to_json(entry))
+    else:
+        print(f"retire: version {version} is never released again (ledger entry {entry.number})")
+
+
+@app.command()
 def accept(task: Task, reason: Reason, as_json: Json = False) -> None:
     """Let the changed answers of held-out rows in the present data count from now on."""
     from pawl.accept import accept as relabel

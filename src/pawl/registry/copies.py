@@ -74,12 +74,12 @@ def keep_copies(workspace: Workspace, store: Store, task: str, state: State) -> 
     return tuple(lacking)
 
 
-def stored_champion(workspace: Workspace, store: Store, task: str, state: State) -> tuple[str, ...]:
+def stored_champion(store: Store, task: str, state: State) -> tuple[str, ...]:
     """What is wrong with the champion's files in the tracking store; empty if they are well."""
     champion = state.champion
     if champion.version is None:
         return ()
-    with tempfile.TemporaryDirectory(dir=workspace.home, prefix="champion-") as folder:
+    with tempfile.TemporaryDirectory() as folder:
         try:
             found = fetch(store, task, champion.version, into=Path(folder) / "adapter").digest
         except (AdapterError, UsageError, RegistryError) as error:

@@ -4,7 +4,7 @@ Kinds. Releases change the champion and have `new`: `first` and `promote` (the g
 `override` and `rollback` (a person did), `adopt` (a person makes official what was changed by hand;
 `new` may be the champion itself where the ledger was altered: `details.accepted` are the numbers
 found odd). The others have no `new`: `look`, `relabel`, and `retire`, whose `details` name the
-`version` and `digest` that is never released again.
+`version` and `digest` that is never released again, and the `run` that carries its files.
 
 Who wins a race is decided here: a release counts only if it expected the champion of that moment.
 """

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
-from pawl.errors import RegistryError
+from pawl.errors import AdapterError, DataError, RegistryError
 from pawl.records import to_json
 from pawl.registry.alias import Alias, doubts, moved_by_hand, project, read_alias
 from pawl.registry.copies import keep_copies, stored_champion
@@ -16,6 +16,8 @@ from pawl.registry.runs import last_cycle
 from pawl.registry.store import Store
 from pawl.registry.versions import AdapterVersion, get
 from pawl.workspace import Workspace
+
+Answer = TypeVar("Answer")
 
 
 def history(store: Store, task: str) -> list[dict[str, Any]]:
@@ -47,7 +49,7 @@ def status(
     None, `looks` {used, of}, `fresh_rows` {there, needed}: gate rows of the last split that no look
     has scored and how many open a new budget once this one is spent, `notes`: an alias moved by
     hand, a ledger that was tampered with, a champion whose bytes changed or that has no verified
-    copy; empty if all is well.
+    copy, what of the record cannot be read (it is None then); empty if all is well.
 
     Raises:
         RegistryError: the store cannot be reached.
@@ -55,19 +57,22 @@ def status(
     # The alias first: what it was set from was in the ledger by then.
     alias, written = read_alias(store, task), entries(store, task, whole=True)
     state = fold(written)
-    last = last_cycle(store, task)
-    stands = standing_of(workspace, store, state, task)
+    # What cannot be read is a finding; the rest of the status is what a person needs to mend it.
+    unread: list[str] = []
+    last = _or_note(unread, lambda: last_cycle(store, task))
+    stands = _or_note(unread, lambda: standing_of(workspace, store, state, task))
     return {
         "task": task,
         "champion": _champion(state),
         "last": last
         and {"verdict": last[0].verdict, "reasons": list(last[0].reasons), "when": last[1]},
-        "looks": {"used": stands.used, "of": stands.of},
-        "fresh_rows": {"there": stands.fresh, "needed": stands.needed},
+        "looks": stands and {"used": stands.used, "of": stands.of},
+        "fresh_rows": stands and {"there": stands.fresh, "needed": stands.needed},
         "notes": [
+            *unread,
             *_alias_note(store, task, state, alias, repair=repair),
             *doubts(written, state, alias),
-            *stored_champion(workspace, store, task, state),
+            *stored_champion(store, task, state),
             *(keep_copies(workspace, store, task, state) if repair else ()),
         ],
     }
@@ -141,12 +146,18 @@ def _alias_note(
                 f"the alias `champion` points at {says}; the ledger says {state.champion.version}"
             )
         return
+    unread: list[str] = []
+    if (strayed := _or_note(unread, lambda: project(store, task))) is not None:
+        yield strayed.says(task, state)
+    yield from unread
+
+
+def _or_note(notes: list[str], read: Callable[[], Answer]) -> Answer | None:
     try:
-        if (strayed := project(store, task)) is not None:
-            yield strayed.says(task, state)
-    except RegistryError as error:
-        # The rest of the status is what a person needs to mend it.
-        yield error.found
+        return read()
+    except (RegistryError, AdapterError, DataError) as error:
+        notes.append(error.found)
+        return None
 
 
 def _scores(a: AdapterVersion, b: AdapterVersion) -> dict[str, dict[str, list[float | None]]]:

@@ -29,7 +29,7 @@ def snapshot_champion(workspace: Workspace, store: Store, task: str) -> Champion
             against a champion that is in doubt.
     """
     files = workspace.files(task)
-    champion = _undoubted(store, task)
+    champion = undoubted_state(store, task).champion
     project(store, task)
     if _stands(files, champion):
         return champion
@@ -40,16 +40,12 @@ def snapshot_champion(workspace: Workspace, store: Store, task: str) -> Champion
     return champion
 
 
-def read_state(store: Store, task: str) -> State:
-    """The ledger of a task, folded.
+def undoubted_state(store: Store, task: str) -> State:
+    """The ledger, folded, all of it read anew; an altered one is an error and no answer.
 
     Raises:
         RegistryError: the store cannot be reached, or the ledger was altered.
     """
-    return fold(entries(store, task))
-
-
-def _undoubted(store: Store, task: str) -> Champion:
     alias, written = read_alias(store, task), entries(store, task, whole=True)
     state = fold(written)
     if found := doubts(written, state, alias):
@@ -60,7 +56,16 @@ def _undoubted(store: Store, task: str) -> Champion:
             remedy="restore the tracking store from its backup; or see `pawl history` and name the "
             f"champion yourself: `pawl adopt {task} VERSION --reason …`",
         )
-    return state.champion
+    return state
+
+
+def read_state(store: Store, task: str) -> State:
+    """The ledger of a task, folded.
+
+    Raises:
+        RegistryError: the store cannot be reached, or the ledger was altered.
+    """
+    return fold(entries(store, task))
 
 
 def _stands(files: TaskFiles, champion: Champion) -> bool:

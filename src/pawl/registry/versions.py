@@ -149,12 +149,14 @@ def fetch(store: Store, task: str, version: int, *, into: Path) -> AdapterManife
         AdapterError: its bytes are not those that were judged.
         RegistryError: the store cannot be reached.
     """
+    from mlflow.exceptions import MlflowException
+
     wanted = get(store, task, version)
     with whole_folder(into) as folder:
         with speaking_to(store.uri):
             try:
                 got = store.client.download_artifacts(wanted.run_id, ADAPTER, str(folder))
-            except OSError as error:
+            except (OSError, MlflowException) as error:
                 raise _gone(wanted, error) from error
         for path in Path(got).iterdir():
             path.rename(folder / path.name)
@@ -185,7 +187,7 @@ def _verified(folder: Path, wanted: AdapterVersion) -> AdapterManifest:
     return manifest
 
 
-def _gone(wanted: AdapterVersion, error: OSError) -> RegistryError:
+def _gone(wanted: AdapterVersion, error: Exception) -> RegistryError:
     return RegistryError(
         f"the adapter of version {wanted.version} of '{wanted.task}' cannot be read: {error}",
         rule="a registered version keeps its files as long as it is listed",
