@@ -10,7 +10,8 @@ import numpy as np
 from pawl.gate.evidence import CANDIDATE, CHAMPION, Evidence
 from pawl.gate.margins import P, holm, not_worse, rows_to_settle
 from pawl.gate.stats import Units, better_p, interval, more_rows, units
-from pawl.params import FALL, Gate
+from pawl.metrics import FALL, shown, sign
+from pawl.params import Gate
 from pawl.records import Comparison, Score
 
 
@@ -41,7 +42,7 @@ class _Guard:
 def compare(evidence: Evidence, policy: Gate, *, level: float) -> list[Comparison]:
     """Candidate against the champion, where there is one, and against the best baseline."""
     names = [CHAMPION] if evidence.report.champion.version is not None else []
-    mean = {n: _sign(policy.metric) * _mean(evidence, n, policy) for n in evidence.baselines}
+    mean = {n: sign(policy.metric) * _mean(evidence, n, policy) for n in evidence.baselines}
     return [
         _compare(evidence, policy.metric, name, level=level)
         for name in [*names, max(mean, key=mean.__getitem__)]
@@ -58,7 +59,7 @@ def beaten(c: Comparison, rows: int) -> Finding:
     )
     if c.passed:
         return Finding(rule, True, False, f"beats {c.against}: {figures}")
-    if _sign(c.metric) * (c.candidate - c.other) <= 0:
+    if sign(c.metric) * (c.candidate - c.other) <= 0:
         wins = "" if c.against == CHAMPION else " Prompting wins."
         return Finding(rule, False, True, f"is no better than {c.against}: {figures}.{wins}")
     more = more_rows(c.wins, c.losses, rows, level=c.level)
@@ -103,11 +104,6 @@ def guards(evidence: Evidence, policy: Gate) -> list[tuple[Comparison, Finding]]
         _kept(guard, p, level=policy.alpha, family=len(family))
         for guard, p in zip(family, adjusted, strict=True)
     ]
-
-
-def shown(metric: str, value: float) -> str:
-    """A value as people write it: a share in percent, anything else as a number."""
-    return f"{value:.3g}" if metric in FALL else f"{value:.1%}"
 
 
 def _compare(evidence: Evidence, metric: str, other: str, *, level: float) -> Comparison:
@@ -177,7 +173,7 @@ def _paired(
 ) -> tuple[Units, tuple[float, float], tuple[int, int]]:
     """Differences by unit (above 0: the candidate is better), both means, rows won and lost."""
     a, b = (np.array([s.values[metric] for s in rows]) for rows in (mine, theirs))
-    gain = _sign(metric) * (a - b)
+    gain = sign(metric) * (a - b)
     means = float(a.mean()), float(b.mean())
     return (
         units(gain, [s.group for s in mine]),
@@ -188,10 +184,6 @@ def _paired(
 
 def _mean(evidence: Evidence, name: str, policy: Gate) -> float:
     return float(np.mean(evidence.values(name, policy.metric)))
-
-
-def _sign(metric: str) -> int:
-    return -1 if metric in FALL else 1
 
 
 def _ranging(c: Comparison) -> str:
