@@ -189,6 +189,14 @@ def _mean(evidence: Evidence, name: str, policy: Gate) -> float:
 def _ranging(c: Comparison) -> str:
     if c.interval is None:
         return ""
-    low, high = (f"{v:+.3g}" if c.metric in FALL else f"{100 * v:+.1f}" for v in c.interval)
+    low, high = c.interval
+    if high < 0:
+        says = f"worse by {_size(c.metric, -high)} to {_size(c.metric, -low)}"
+    else:
+        says = f"better by {_size(c.metric, low)} to {_size(c.metric, high)}"
     unit = "" if c.metric in FALL else " points"
-    return f" (better by {low} to {high}{unit} with 95 % confidence)"
+    return f" ({says}{unit} with 95 % confidence)"
+
+
+def _size(metric: str, gain: float) -> str:
+    return f"{gain:.3g}" if metric in FALL else f"{100 * gain:.1f}"

@@ -144,7 +144,7 @@ def _beside(best: Comparison, contender: Contender) -> str:
 
 
 def _points(metric: str, gain: float) -> str:
-    return f"{gain:+.4g}" if metric in FALL else f"{gain:+.1%}"
+    return f"{gain:+.4g}" if metric in FALL else f"{100 * gain:+.1f} points"
 
 
 def _gate(report: EvalReport, name: str) -> Contender:
