@@ -15,6 +15,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+from rich.console import Console
+
+from pawl.records import Cycle
+from pawl.report.terminal import show_cycle
+
 ROOT = Path(__file__).resolve().parents[1]
 HERE = ROOT / ".pawl" / "story"
 TOLD = {"v1": "promote", "v2": "promote", "v3": "reject"}
@@ -30,7 +36,8 @@ def main() -> None:
         deliver(version)
         started = time.monotonic()
         cycle = ask("run", "tickets", allowed=(0, 3, 4))
-        show(cycle, seconds=time.monotonic() - started)
+        show_cycle(TypeAdapter(Cycle).validate_python(cycle), console=Console())
+        print(f"{time.monotonic() - started:.0f} s")
         told[version] = cycle["verdict"]
     print("\n=== back to the first champion, and forward again", flush=True)
     ask("rollback", "tickets", "--reason", "support sees odd urgencies; back while we look")
@@ -71,17 +78,6 @@ def deliver(version: str) -> None:
     subprocess.run(command, cwd=HERE, check=True)
     git("add", "--all")
     git("commit", "--quiet", "--message", f"tickets {version}")
-
-
-def show(cycle: dict[str, Any], *, seconds: float) -> None:
-    """Scores, verdict and reasons of one cycle."""
-    for contender, scores in cycle["scores"].items():
-        figures = "  ".join(f"{name} {value:.1%}" for name, value in sorted(scores.items()))
-        print(f"  {contender:16} {figures}")
-    print(f"  rows: {cycle['rows']}   {seconds:.0f} s")
-    print(f"  verdict: {cycle['verdict']}; champion: version {cycle['champion']['version']}")
-    for reason in cycle["reasons"]:
-        print(f"    - {reason}")
 
 
 def champion() -> int | None:

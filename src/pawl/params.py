@@ -20,14 +20,6 @@ from pawl.errors import ParamsError, nearest
 TASK_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,39}$")
 STRICT = ConfigDict(extra="forbid")
 
-# What a row can be measured by. Of those that RISE more is better and values lie in [0, 1]; of
-# those that FALL less is better and values are 0 or more. What they mean: docs/params.md.
-RISE = (
-    "exact_match", "json_valid", "schema_valid", "json_equal", "field_accuracy", "field_f1",
-    "regex_match", "enum_valid",
-)  # fmt: skip
-FALL = ("char_error", "perplexity", "output_tokens", "seconds")
-METRICS = (*RISE, *FALL)
 # Contenders of every evaluation; `evaluate.bases` and `evaluate.endpoints` take other names.
 CONTENDERS = ("candidate", "champion", "zero-shot", "few-shot", "long-prompt", "base")
 FUNCTION = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")

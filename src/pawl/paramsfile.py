@@ -10,10 +10,9 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from pawl.errors import ParamsError, nearest
+from pawl.metrics import FALL, METRICS
 from pawl.params import (
     CONTENDERS,
-    FALL,
-    METRICS,
     TASK_NAME,
     Base,
     Check,

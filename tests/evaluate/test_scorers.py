@@ -14,7 +14,8 @@ from pawl.evaluate.fields import by_field, enums, field_accuracy, field_f1, json
 from pawl.evaluate.metrics import mean, summary
 from pawl.evaluate.scorers import char_error, edit_distance, exact_match, score, scorers
 from pawl.functions import function_digest, function_file, load_function
-from pawl.params import FALL, Evaluate
+from pawl.metrics import FALL
+from pawl.params import Evaluate
 
 OBJECTS = st.dictionaries(
     st.text(), st.none() | st.booleans() | st.integers() | st.text(), min_size=1

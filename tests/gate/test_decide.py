@@ -68,6 +68,17 @@ def test_a_baseline_that_is_not_beaten_rejects_and_says_that_prompting_wins() ->
     assert any("Prompting wins" in reason for reason in verdict.reasons)
 
 
+def test_a_baseline_that_seems_worse_than_the_best_must_be_beaten_too() -> None:
+    # The best one shares the candidate's mistakes and is beaten clearly; the other, a little worse
+    # on average, is right on other rows, so that luck may explain the gain over it.
+    candidate = [1] * 150 + [0] * 150
+    other = [0] * 60 + [1] * 90 + [1] * 49 + [0] * 101
+    found = evidence(candidate=candidate, champion=[0] * 300, base=[1] * 140 + [0] * 160, few=other)
+    verdict = judge(found)
+    assert verdict.decision == "inconclusive"
+    assert [c.against for c in verdict.comparisons] == ["champion", "base", "few"]
+
+
 def test_a_first_champion_needs_the_floor_too() -> None:
     low = judge(evidence(candidate=[1] * 19 + [0] * 21, base=[0] * 40))
     assert low.decision == "reject"

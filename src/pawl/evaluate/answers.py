@@ -41,6 +41,8 @@ def answer_key(
     Base (with its tokenizer), adapter, prompts as token ids in their order, decoding parameters,
     the code, the versions of the libraries, and the kind of machine.
     """
+    import bitsandbytes
+    import peft
     import torch
     import transformers
 
@@ -53,7 +55,7 @@ def answer_key(
             "max_new_tokens": policy.max_new_tokens,
             "batch_size": policy.batch_size,
             "code": [digest_file(Path(str(module.__file__))) for module in CODE],
-            "versions": [torch.__version__, transformers.__version__],
+            "versions": [m.__version__ for m in (torch, transformers, peft, bitsandbytes)],
             "machine": [device, str(model.dtype), torch.get_num_threads()],
         }
     )

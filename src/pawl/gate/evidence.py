@@ -9,7 +9,8 @@ from functools import cached_property
 
 from pawl.files import digest_json
 from pawl.gate.forgetting import unmeasured
-from pawl.params import FALL, Gate
+from pawl.metrics import FALL
+from pawl.params import Gate
 from pawl.records import EvalReport, Score
 
 CANDIDATE = "candidate"

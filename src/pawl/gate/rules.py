@@ -10,7 +10,8 @@ import numpy as np
 from pawl.gate.evidence import CANDIDATE, CHAMPION, Evidence
 from pawl.gate.margins import P, holm, not_worse, rows_to_settle
 from pawl.gate.stats import Units, better_p, interval, more_rows, units
-from pawl.params import FALL, Gate
+from pawl.metrics import FALL, shown, sign
+from pawl.params import Gate
 from pawl.records import Comparison, Score
 
 
@@ -39,18 +40,23 @@ class _Guard:
 
 
 def compare(evidence: Evidence, policy: Gate, *, level: float) -> list[Comparison]:
-    """Candidate against the champion, where there is one, and against the best baseline."""
+    """Candidate against the champion, where there is one, and against the baselines.
+
+    The best baseline speaks for all that are beaten. Which one is best is itself seen on these
+    rows, so that each other one is tested too, and stands in the list where it is not beaten: to
+    beat them all at `level` each needs no correction (Berger 1982, intersection-union test).
+    """
     names = [CHAMPION] if evidence.report.champion.version is not None else []
-    mean = {n: _sign(policy.metric) * _mean(evidence, n, policy) for n in evidence.baselines}
-    return [
-        _compare(evidence, policy.metric, name, level=level)
-        for name in [*names, max(mean, key=mean.__getitem__)]
-    ]
+    mean = {n: sign(policy.metric) * _mean(evidence, n, policy) for n in evidence.baselines}
+    best, *others = sorted(mean, key=mean.__getitem__, reverse=True)
+    named = [_compare(evidence, policy.metric, name, level=level) for name in [*names, best]]
+    tested = [_compare(evidence, policy.metric, name, level=level) for name in others]
+    return named + [c for c in tested if not c.passed]
 
 
 def beaten(c: Comparison, rows: int) -> Finding:
     """Better than another contender for real, and not by luck."""
-    rule = "beats champion" if c.against == CHAMPION else "beats best baseline"
+    rule = "beats champion" if c.against == CHAMPION else "beats prompting"
     figures = (
         f"{c.metric} {shown(c.metric, c.candidate)} against {shown(c.metric, c.other)} of "
         f"{c.against}{_ranging(c)}, {c.wins} rows won, {c.losses} lost, p = {c.p:.2g} "
@@ -58,7 +64,7 @@ def beaten(c: Comparison, rows: int) -> Finding:
     )
     if c.passed:
         return Finding(rule, True, False, f"beats {c.against}: {figures}")
-    if _sign(c.metric) * (c.candidate - c.other) <= 0:
+    if sign(c.metric) * (c.candidate - c.other) <= 0:
         wins = "" if c.against == CHAMPION else " Prompting wins."
         return Finding(rule, False, True, f"is no better than {c.against}: {figures}.{wins}")
     more = more_rows(c.wins, c.losses, rows, level=c.level)
@@ -103,11 +109,6 @@ def guards(evidence: Evidence, policy: Gate) -> list[tuple[Comparison, Finding]]
         _kept(guard, p, level=policy.alpha, family=len(family))
         for guard, p in zip(family, adjusted, strict=True)
     ]
-
-
-def shown(metric: str, value: float) -> str:
-    """A value as people write it: a share in percent, anything else as a number."""
-    return f"{value:.3g}" if metric in FALL else f"{value:.1%}"
 
 
 def _compare(evidence: Evidence, metric: str, other: str, *, level: float) -> Comparison:
@@ -177,7 +178,7 @@ def _paired(
 ) -> tuple[Units, tuple[float, float], tuple[int, int]]:
     """Differences by unit (above 0: the candidate is better), both means, rows won and lost."""
     a, b = (np.array([s.values[metric] for s in rows]) for rows in (mine, theirs))
-    gain = _sign(metric) * (a - b)
+    gain = sign(metric) * (a - b)
     means = float(a.mean()), float(b.mean())
     return (
         units(gain, [s.group for s in mine]),
@@ -190,13 +191,17 @@ def _mean(evidence: Evidence, name: str, policy: Gate) -> float:
     return float(np.mean(evidence.values(name, policy.metric)))
 
 
-def _sign(metric: str) -> int:
-    return -1 if metric in FALL else 1
-
-
 def _ranging(c: Comparison) -> str:
     if c.interval is None:
         return ""
-    low, high = (f"{v:+.3g}" if c.metric in FALL else f"{100 * v:+.1f}" for v in c.interval)
+    low, high = c.interval
+    if high < 0:
+        says = f"worse by {_size(c.metric, -high)} to {_size(c.metric, -low)}"
+    else:
+        says = f"better by {_size(c.metric, low)} to {_size(c.metric, high)}"
     unit = "" if c.metric in FALL else " points"
-    return f" (better by {low} to {high}{unit} with 95 % confidence)"
+    return f" ({says}{unit} with 95 % confidence)"
+
+
+def _size(metric: str, gain: float) -> str:
+    return f"{gain:.3g}" if metric in FALL else f"{100 * gain:.1f}"

@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from pawl.metrics import FALL, shown
 from pawl.records import Cycle, Verdict, Worth
 
 Scores = Mapping[str, Mapping[str, float]]
 
 
 def score_table(scores: Scores) -> str:
-    """A markdown table, a row per contender and a column per metric; '–' where not measured."""
+    """A markdown table, a row per metric and a column per contender; '–' where not measured.
+
+    A page is higher than wide, and there are more metrics than contenders.
+    """
     metrics = sorted({metric for values in scores.values() for metric in values})
     if not metrics:
         return "No scores."
-    head = ["contender", *metrics]
+    head = ["metric", *scores]
     rows = [
-        [name, *(f"{values[m]:.4f}" if m in values else "–" for m in metrics)]
-        for name, values in scores.items()
+        [
+            f"{metric} ↓" if metric in FALL else metric,
+            *(shown(metric, v[metric]) if metric in v else "–" for v in scores.values()),
+        ]
+        for metric in metrics
     ]
-    aligned = ["---", *("---:" for _ in metrics)]
+    aligned = ["---", *("---:" for _ in scores)]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, aligned, *rows))
 
 
@@ -65,7 +72,8 @@ def _comparisons(verdict: Verdict) -> str:
         return ""
     head = "| against | metric | candidate | other | won | lost | p | must be below | |"
     rows = [
-        f"| {c.against} | {c.metric} | {c.candidate:.4f} | {c.other:.4f} | {c.wins} | {c.losses} "
+        f"| {c.against} | {c.metric} | {shown(c.metric, c.candidate)} "
+        f"| {shown(c.metric, c.other)} | {c.wins} | {c.losses} "
         f"| {c.p:.3g} | {c.level:.3g} | {'passed' if c.passed else 'failed'} |"
         for c in verdict.comparisons
     ]

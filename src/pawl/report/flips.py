@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pawl.params import FALL
+from pawl.metrics import sign
 from pawl.records import AdapterManifest, Example, Message, Score
 
 CANDIDATE, CHAMPION = "candidate", "champion"
@@ -48,7 +48,6 @@ def flips(scores: Iterable[Score], rows: Sequence[Example], metric: str) -> list
     for score in scores:
         if score.split == "gate" and score.contender in (CANDIDATE, CHAMPION):
             by_row.setdefault(score.id, {})[score.contender] = score
-    sign = -1 if metric in FALL else 1
     found = []
     for name, pair in by_row.items():
         # Evidence that was judged invalid may lack one of the two, or the metric.
@@ -59,7 +58,7 @@ def flips(scores: Iterable[Score], rows: Sequence[Example], metric: str) -> list
         values = (mine.values[metric], other.values[metric])
         if values[0] != values[1]:
             row = held[name]
-            won = sign * (values[0] - values[1]) > 0
+            won = sign(metric) * (values[0] - values[1]) > 0
             text = _text(row.messages)
             found.append(Flip(name, won, text, row.completion, mine.output, other.output, values))
     return sorted(found, key=lambda flip: (not flip.won, flip.id))

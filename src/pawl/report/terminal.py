@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pawl.params import FALL
+from pawl.metrics import FALL, shown
 from pawl.records import CheckReport, Cycle
 
 # Row ids named of each change; --json has them all.
@@ -46,7 +46,8 @@ def score_table(scores: Mapping[str, Mapping[str, float]], *, title: str) -> Tab
     for name in scores:
         table.add_column(name, justify="right")
     for metric in sorted({metric for values in scores.values() for metric in values}):
-        cells = (_score(metric, values.get(metric)) for values in scores.values())
+        found = (values.get(metric) for values in scores.values())
+        cells = ("" if value is None else shown(metric, value) for value in found)
         table.add_row(f"{metric} ↓" if metric in FALL else metric, *cells)
     return table
 
@@ -58,8 +59,8 @@ def show_check(report: CheckReport, *, console: Console) -> None:
         table.add_column(column)
     for rule in report.rules:
         mark = "[green]ok[/]" if rule.passed else f"[red]{rule.severity}[/]"
-        shown = ", ".join(rule.examples[:3])
-        table.add_row(rule.name, rule.says, str(rule.found), mark, escape(shown))
+        first = ", ".join(rule.examples[:3])
+        table.add_row(rule.name, rule.says, str(rule.found), mark, escape(first))
     console.print(table)
 
 
@@ -102,12 +103,6 @@ def show_facts(facts: Mapping[str, Any], *, console: Console, indent: str = "") 
             show_facts(value, console=console, indent=indent + "  ")
         else:
             console.print(f"{indent}{key}: {escape(_cell(value))}", highlight=False)
-
-
-def _score(metric: str, value: float | None) -> str:
-    if value is None:
-        return ""
-    return f"{value:.3g}" if metric in FALL else f"{value:.1%}"
 
 
 def _cell(value: Any) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from pawl.params import FALL, Cost
+from pawl.metrics import FALL, shown, sign
+from pawl.params import Cost
 from pawl.records import Comparison, Contender, EvalReport, Timing, Verdict, Worth, read_record
 from pawl.workspace import Workspace
 
@@ -64,11 +65,10 @@ def worth(
     output_tokens = _less(mine.output_tokens, other.output_tokens)
     price, spent = _prices(prompt_tokens, output_tokens, training, cost)
     took = timing.seconds_per_row
-    sign = -1 if best.metric in FALL else 1
     found = Worth(
         against=best.against,
         metric=best.metric,
-        gain=sign * (best.candidate - best.other),
+        gain=sign(best.metric) * (best.candidate - best.other),
         beaten=best.passed,
         prompt_tokens=prompt_tokens,
         output_tokens=output_tokens,
@@ -139,16 +139,12 @@ def _beside(best: Comparison, contender: Contender) -> str:
     metric, mine, other = best.metric, best.candidate, contender.scores[best.metric]
     return (
         f"beside {contender.name} ({contender.elsewhere}): {metric} "
-        f"{_figure(metric, mine)} against {_figure(metric, other)}"
+        f"{shown(metric, mine)} against {shown(metric, other)}"
     )
 
 
 def _points(metric: str, gain: float) -> str:
-    return f"{gain:+.4g}" if metric in FALL else f"{gain:+.1%}"
-
-
-def _figure(metric: str, value: float) -> str:
-    return f"{value:.4g}" if metric in FALL else f"{value:.1%}"
+    return f"{gain:+.4g}" if metric in FALL else f"{100 * gain:+.1f} points"
 
 
 def _gate(report: EvalReport, name: str) -> Contender:
