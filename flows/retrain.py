@@ -18,6 +18,7 @@ from pawl.errors import DataError, PawlError, RegistryError
 from pawl.records import Cycle, to_json
 from pawl.registry.cycles import answered, catch_up, conclude, conclude_invalid, unchanged
 from pawl.registry.describe import cycle_page
+from pawl.registry.keys import signing_key
 from pawl.registry.known import snapshot_known
 from pawl.registry.looks import reserve_look
 from pawl.registry.outbox import begin, end, waits
@@ -98,6 +99,8 @@ world = step(
 @world
 def ask(workspace: Workspace, task: str) -> str:
     """What this cycle is about, as a digest."""
+    # Without a key the release would fail, hours later.
+    signing_key(workspace)
     accepted = read_state(open_store(workspace), task).accepted
     return question(workspace, task, accepted=accepted)
 

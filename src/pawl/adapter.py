@@ -6,13 +6,14 @@ it is scored, registered, released or served.
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pawl.errors import AdapterError
 from pawl.files import digest_files
-from pawl.records import AdapterManifest, read_record
+from pawl.records import QUANTISATION, AdapterManifest, read_record
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -46,14 +47,21 @@ def read_adapter(folder: Path, *, base: str | None = None) -> AdapterManifest:
             remedy="fetch the version again, or train it again",
         )
     manifest = read_record(folder / MANIFEST, AdapterManifest)
+    if set(manifest.files) != set(FILES):
+        raise AdapterError(
+            f"{folder / MANIFEST} names {', '.join(sorted(manifest.files)) or 'no file'}",
+            rule=f"a manifest names {' and '.join(FILES)} and nothing else",
+            remedy="fetch the version again, or train it again",
+        )
     found = digest_files(folder, FILES)
     for name, digest in found.items():
-        if manifest.files.get(name) != digest:
+        if manifest.files[name] != digest:
             raise AdapterError(
                 f"{folder / name} has digest {digest[:12]}",
-                rule=f"the manifest says {manifest.files.get(name, 'nothing')[:12]}",
+                rule=f"the manifest says {manifest.files[name][:12]}",
                 remedy="its bytes changed after training: fetch the version again",
             )
+    _refuse_odd_config(folder, manifest)
     if base is not None and manifest.base.digest != base:
         raise AdapterError(
             f"the adapter was trained on base {manifest.base.digest[:12]} ({manifest.base.model})",
@@ -61,6 +69,35 @@ def read_adapter(folder: Path, *, base: str | None = None) -> AdapterManifest:
             remedy="bring that base back (`dvc checkout`), or train a new adapter",
         )
     return manifest
+
+
+def _refuse_odd_config(folder: Path, manifest: AdapterManifest) -> None:
+    """The configuration asks peft for a LoRA on the manifest's base, and for no code to import."""
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise AdapterError(
+            f"{folder / CONFIG} is no JSON: {error}", remedy="train again"
+        ) from error
+    said = config if isinstance(config, dict) else {}
+    expected = {
+        "peft_type": ("LORA",),
+        "auto_mapping": (None,),
+        "base_model_name_or_path": (None, manifest.base.model),
+    }
+    for key, allowed in expected.items():
+        if said.get(key) not in allowed:
+            raise AdapterError(
+                f"{folder / CONFIG} says {key}: {said.get(key)!r}",
+                rule=f"it may say {' or '.join(map(repr, allowed))}",
+                remedy="it is no adapter of this project: train one with `pawl run`",
+            )
+    if manifest.quantisation != QUANTISATION:
+        raise AdapterError(
+            f"the adapter was trained on weights held as '{manifest.quantisation}'",
+            rule=f"this version of Pawl holds a base's weights as '{QUANTISATION}'",
+            remedy="train it again with this version",
+        )
 
 
 def load_adapter(model: PreTrainedModel, folder: Path, *, name: str) -> PeftModel:

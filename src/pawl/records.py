@@ -17,6 +17,8 @@ from pydantic import TypeAdapter, ValidationError
 from pawl.errors import DataError
 from pawl.files import digest_json, read_lines, write_json
 
+# How a base's weights are held (QLoRA): an adapter only fits what it was trained on.
+QUANTISATION = "nf4, double"
 Decision = Literal["promote", "reject", "inconclusive", "unchanged", "invalid"]
 Role = Literal["system", "user", "assistant"]
 Record = TypeVar("Record")
@@ -129,7 +131,8 @@ class SplitReport:
 class AdapterManifest:
     """What an adapter was made from. `files` maps each file of the folder to its sha256.
 
-    `trained_on` are the keys of all rows that it learned from.
+    `trained_on` are the keys of all rows that it learned from, `quantisation` how the base's
+    weights were held while it did; tokenizer and chat template are part of the base's digest.
     """
 
     task: str
@@ -139,6 +142,7 @@ class AdapterManifest:
     params: dict[str, Any]
     trained_on: tuple[str, ...]
     files: dict[str, str]
+    quantisation: str = QUANTISATION
 
     @property
     def digest(self) -> str:

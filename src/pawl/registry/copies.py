@@ -9,6 +9,7 @@ from pawl.adapter import read_adapter
 from pawl.errors import AdapterError, DataError, RegistryError, UsageError
 from pawl.records import Champion
 from pawl.registry.ledger import State, entries, fold
+from pawl.registry.signing import check_release
 from pawl.registry.store import Store
 from pawl.registry.versions import fetch, get
 from pawl.workspace import Workspace
@@ -24,10 +25,25 @@ def adapter_folder(
         AdapterError: its bytes are not those that were judged.
         RegistryError: the store cannot be reached.
     """
-    if version is None:
-        champion = fold(entries(store, task)).champion
-        return local_copy(workspace, store, champion, task=task)
-    return local_copy(workspace, store, get(store, task, version).champion, task=task)
+    state = fold(entries(store, task))
+    wanted = state.champion if version is None else get(store, task, version).champion
+    if version is not None and not any(entry.new == wanted for entry in state.releases):
+        return local_copy(workspace, store, wanted, task=task)
+    return released_copy(workspace, store, wanted, task=task, state=state)
+
+
+def released_copy(
+    workspace: Workspace, store: Store, champion: Champion, *, task: str, state: State
+) -> Path:
+    """A verified copy of a released version whose signature holds.
+
+    Raises:
+        AdapterError: its bytes are not those that were judged, or its signature does not hold.
+        RegistryError: the store cannot be reached, or has another adapter under that number.
+    """
+    folder = local_copy(workspace, store, champion, task=task)
+    check_release(workspace, store, task, champion, adapter=folder, state=state)
+    return folder
 
 
 def local_copy(workspace: Workspace, store: Store, champion: Champion, *, task: str) -> Path:
@@ -68,7 +84,7 @@ def keep_copies(workspace: Workspace, store: Store, task: str, state: State) -> 
     lacking = []
     for champion in state.kept(workspace.params().release.keep):
         try:
-            local_copy(workspace, store, champion, task=task)
+            released_copy(workspace, store, champion, task=task, state=state)
         except (AdapterError, UsageError, RegistryError) as error:
             lacking.append(f"no verified copy of version {champion.version}: {error.found}")
     return tuple(lacking)

@@ -4,7 +4,8 @@ Kinds. Releases change the champion and have `new`: `first` and `promote` (the g
 `override` and `rollback` (a person did), `adopt` (a person makes official what was changed by hand;
 `new` may be the champion itself where the ledger was altered: `details.accepted` are the numbers
 found odd). The others have no `new`: `look`, `relabel`, and `retire`, whose `details` name the
-`version` and `digest` that is never released again, and the `run` that carries its files.
+`version` and `digest` that is never released again, and the `run` that carries its files. A
+release's `details.signature` is the sha256 of its signature (`pawl.registry.signing`).
 
 Who wins a race is decided here: a release counts only if it expected the champion of that moment.
 """
@@ -119,6 +120,11 @@ class State:
         gone = {champion_of(entry) for entry in self.retired}
         recent = [champion for champion in latest if champion not in gone][: count + 1]
         return tuple(dict.fromkeys([*recent, *reversed(self.line()[-count - 1 :])]))
+
+    def signature(self, champion: Champion) -> str | None:
+        """sha256 of the signature that a version was last released with, None if with none."""
+        named = (e.details.get("signature") for e in reversed(self.releases) if e.new == champion)
+        return next((str(digest) for digest in named if digest), None)
 
     def retirement(self, champion: Champion) -> Entry | None:
         """The entry that retired a version, None if it may be released."""

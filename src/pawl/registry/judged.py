@@ -11,6 +11,7 @@ from pawl.records import AdapterManifest, Champion, Decision, Verdict, read_reco
 from pawl.registry.copies import local_copy
 from pawl.registry.ledger import State, append
 from pawl.registry.runs import log_curve, log_evidence
+from pawl.registry.signing import sign_release
 from pawl.registry.snapshot import read_state
 from pawl.registry.store import Store
 from pawl.registry.versions import AdapterVersion
@@ -114,7 +115,10 @@ def release_judged(
     """
     task, op_id = verdict.task, version.op_id
     # What was uploaded is read back: an adapter that cannot be served is never released.
-    local_copy(workspace, store, version.champion, task=task)
+    copy = local_copy(workspace, store, version.champion, task=task)
+    signed = sign_release(
+        workspace, store, task, version.champion, adapter=copy, state=read_state(store, task)
+    )
     entry = append(
         store,
         task,
@@ -125,6 +129,7 @@ def release_judged(
         who=who,
         why=why,
         evidence=evidence,
+        details={"signature": signed.signature},
         run=version.run_id,
     )
     state = read_state(store, task)

@@ -10,6 +10,7 @@ from pawl.records import Champion
 from pawl.registry.alias import doubts, moved_by_hand, noted, project, read_alias
 from pawl.registry.copies import local_copy
 from pawl.registry.ledger import Entry, Kind, State, append, entries, fold, odd_numbers
+from pawl.registry.signing import sign_release
 from pawl.registry.snapshot import read_state
 from pawl.registry.store import Store, run_of
 from pawl.registry.versions import AdapterVersion, get
@@ -153,7 +154,8 @@ def _release(
         )
     _refuse_retired(state, task, new)
     # Verified before the entry: an adapter that cannot be served is never released.
-    local_copy(workspace, store, new, task=task)
+    copy = local_copy(workspace, store, new, task=task)
+    signed = sign_release(workspace, store, task, new, adapter=copy, state=state)
     entry = append(
         store,
         task,
@@ -163,7 +165,8 @@ def _release(
         new=new,
         who=who,
         why=why.strip(),
-        details=details,
+        evidence=signed.evidence,
+        details={**(details or {}), "signature": signed.signature},
         run=run_of(store, task, new.version or 0),
     )
     counted = read_state(store, task).counted(entry.op_id)

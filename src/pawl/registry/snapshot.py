@@ -9,7 +9,7 @@ from pawl.errors import AdapterError, DataError, RegistryError
 from pawl.files import whole_folder
 from pawl.records import Champion, read_record, write_record
 from pawl.registry.alias import doubts, project, read_alias
-from pawl.registry.copies import local_copy
+from pawl.registry.copies import released_copy
 from pawl.registry.ledger import State, entries, fold
 from pawl.registry.store import Store
 from pawl.workspace import TaskFiles, Workspace
@@ -29,14 +29,16 @@ def snapshot_champion(workspace: Workspace, store: Store, task: str) -> Champion
             against a champion that is in doubt.
     """
     files = workspace.files(task)
-    champion = undoubted_state(store, task).champion
+    state = undoubted_state(store, task)
+    champion = state.champion
     project(store, task)
     if _stands(files, champion):
         return champion
     with whole_folder(files.champion) as folder:
         write_record(folder / RECORD, champion)
         if champion.version is not None:
-            shutil.copytree(local_copy(workspace, store, champion, task=task), folder / ADAPTER)
+            copy = released_copy(workspace, store, champion, task=task, state=state)
+            shutil.copytree(copy, folder / ADAPTER)
     return champion
 
 
