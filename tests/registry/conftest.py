@@ -155,12 +155,12 @@ def write_params(root: Path, gate: dict[str, Any]) -> None:
     (root / "params.yaml").write_text(yaml.safe_dump({"tasks": {TASK: section}}))
 
 
-def write_adapter(folder: Path, seed: int) -> None:
-    """A LoRA of one layer, its numbers drawn from `seed`."""
+def write_adapter(folder: Path, seed: int, *, width: int = 8) -> None:
+    """A LoRA of one layer, its numbers drawn from `seed`; 16 bytes for each one of `width`."""
     draw = np.random.default_rng(seed)
     weights = {
         f"base_model.model.layers.0.q_proj.lora_{side}.weight": draw.normal(size=shape).astype("f4")
-        for side, shape in (("A", (2, 8)), ("B", (8, 2)))
+        for side, shape in (("A", (2, width)), ("B", (width, 2)))
     }
     with whole_folder(folder) as out:
         save_file(weights, out / WEIGHTS)

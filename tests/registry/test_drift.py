@@ -97,6 +97,9 @@ def test_a_removed_ledger_entry_blocks_cycles_until_a_person_names_the_champion(
     assert get_alias(bench.store, TASK) == 2, "the alias is not moved on a ledger in doubt"
     with pytest.raises(RegistryError, match="ledger entry 4"):
         snapshot_champion(bench.workspace, open_store(bench.workspace), TASK)
+    fresh = open_store(bench.workspace)
+    with pytest.raises(RegistryError, match="is gone from the ledger"):
+        rollback(bench.workspace, fresh, TASK, why="w", who="Bo", to=1)
     entry = adopt(
         bench.workspace, bench.store, TASK, why="2 it was, says the mail", who="Ada", version=2
     )

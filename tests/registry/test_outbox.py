@@ -5,18 +5,15 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import TASK, Bench, make_bench
 from proxy import Proxy
+from tracking import Server
 
 from pawl.adapter import WEIGHTS
 from pawl.errors import AdapterError, WaitingError
@@ -131,45 +128,6 @@ def server(tmp_path: Path) -> Iterator[Server]:
     one.start()
     yield one
     one.kill()
-
-
-class Server:
-    """A tracking server that can be killed and brought back on its port."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
-
-    def start(self) -> None:
-        store = f"sqlite:///{self.folder}/remote.db"
-        words = ("--backend-store-uri", store, "--artifacts-destination", f"{self.folder}/remote")
-        command = [sys.executable, "-m", "mlflow", "server", "--port", str(self.port), *words]
-        environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-        log = (self.folder / "server.log").open("wb")
-        self.process = subprocess.Popen(
-            [*command, "--workers", "1"],
-            stdout=log,
-            stderr=log,
-            env=environment,
-            start_new_session=True,
-        )
-        deadline = time.monotonic() + 90
-        while not self.answers():
-            assert time.monotonic() < deadline, (self.folder / "server.log").read_text()
-            time.sleep(0.2)
-
-    def answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=2):
-                return True
-        except OSError:
-            return False
-
-    def kill(self) -> None:
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
 
 
 @pytest.mark.server

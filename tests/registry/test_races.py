@@ -9,10 +9,12 @@ from conftest import TASK, Bench
 
 from pawl.errors import PawlError, RegistryError
 from pawl.records import Champion
+from pawl.registry.cycles import conclude
 from pawl.registry.history import history
 from pawl.registry.ledger import append, entries, fold, odd_numbers
-from pawl.registry.release import promote
-from pawl.registry.snapshot import read_state
+from pawl.registry.looks import reserve_look
+from pawl.registry.release import promote, rollback
+from pawl.registry.snapshot import read_state, snapshot_champion
 from pawl.registry.store import get_alias, open_store
 from pawl.workspace import Workspace
 
@@ -78,6 +80,64 @@ def test_of_two_processes_that_promote_at_once_one_wins_and_both_are_on_record(
     assert len(written) == 2
     champion = read_state(bench.store, TASK).champion.version
     assert get_alias(bench.store, TASK) == champion == releases[-1]["version"]
+
+
+def _conclude(root: Path, gate: object, said: object) -> None:
+    workspace = Workspace(root)
+    store = open_store(workspace)
+    gate.wait()  # type: ignore[attr-defined]
+    cycle = conclude(workspace, store, TASK, question="q3", who="Ada", why="race")
+    said.put(("cycle", cycle.verdict, cycle.stale, cycle.reasons))  # type: ignore[attr-defined]
+
+
+def _roll_back(root: Path, gate: object, said: object) -> None:
+    workspace = Workspace(root)
+    store = open_store(workspace)
+    gate.wait()  # type: ignore[attr-defined]
+    try:
+        rollback(workspace, store, TASK, why="race", who="Bo", to=1)
+    except RegistryError as error:
+        said.put(("rollback", "is void" in error.found))  # type: ignore[attr-defined]
+    else:
+        said.put(("rollback", False))  # type: ignore[attr-defined]
+
+
+def test_a_rollback_and_a_verdict_that_race_never_both_replace_the_same_champion(
+    bench: Bench,
+) -> None:
+    for seed in (1, 2):
+        bench.cycle(seed)
+    bench.train(3)
+    champion = snapshot_champion(bench.workspace, bench.store, TASK)
+    bench.judge("promote", champion, reserve_look(bench.workspace, bench.store, TASK))
+    gate, said = SPAWN.Barrier(2), SPAWN.Queue()
+    racers = [
+        SPAWN.Process(target=racer, args=(bench.workspace.root, gate, said))
+        for racer in (_conclude, _roll_back)
+    ]
+    for racer in racers:
+        racer.start()
+    outcome = {words[0]: words[1:] for words in (said.get(timeout=120) for _ in racers)}
+    for racer in racers:
+        racer.join()
+    verdict, stale, reasons = outcome["cycle"]
+    (void,) = outcome["rollback"]
+    races = [
+        (row["kind"], row["from"], row["version"])
+        for row in history(bench.store, TASK)
+        if row["why"] == "race"
+    ]
+    if stale:
+        # The rollback came first: nothing was promoted over a champion that it was not judged by.
+        assert verdict == "inconclusive"
+        assert "version 1 became champion (rollback by Bo: race)" in reasons[0]
+        assert (races, void) == ([("rollback", 2, 1)], False)
+    else:
+        assert races[0] == ("promote", 2, 3)
+        # The rollback saw the new champion, or lost the race.
+        assert races[1:] == ([] if void else [("rollback", 3, 1)])
+        assert verdict == ("promote" if void else verdict)
+    assert get_alias(bench.store, TASK) == read_state(bench.store, TASK).champion.version
 
 
 def test_entries_of_racing_writers_are_all_kept_and_exactly_one_counts(bench: Bench) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pawl.errors import RegistryError, UsageError
 from pawl.records import Champion
-from pawl.registry.alias import doubts, moved_by_hand, noted, project, read_alias
+from pawl.registry.alias import doubts, missing, moved_by_hand, noted, project, read_alias
 from pawl.registry.copies import local_copy
 from pawl.registry.ledger import Entry, Kind, State, append, entries, fold, odd_numbers
 from pawl.registry.signing import sign_release
@@ -153,6 +153,8 @@ def _release(
             "no reason was given", rule="every release says why", remedy="add --reason '…'"
         )
     _refuse_retired(state, task, new)
+    if kind != "adopt":
+        _refuse_missing(store, task)
     # Verified before the entry: an adapter that cannot be served is never released.
     copy = local_copy(workspace, store, new, task=task)
     signed = sign_release(workspace, store, task, new, adapter=copy, state=state)
@@ -178,6 +180,18 @@ def _release(
             remedy=f"see `pawl history {task}`, then decide again",
         )
     return entry
+
+
+def _refuse_missing(store: Store, task: str) -> None:
+    # The alias first: what it was set from was in the ledger by then.
+    alias, written = read_alias(store, task), entries(store, task)
+    if missing(written, alias):
+        raise RegistryError(
+            f"the release that the champion of '{task}' stands on is gone from the ledger",
+            rule="a release replaces the champion that the ledger comes to",
+            remedy="restore the tracking store from its backup; where there is no time for that, "
+            f"`pawl adopt {task} VERSION --reason …` names the champion",
+        )
 
 
 def _refuse_retired(state: State, task: str, new: Champion) -> None:
