@@ -36,15 +36,32 @@ def doctor(as_json: Json = False) -> None:
     from dataclasses import asdict
 
     from pawl.doctor import examine
-    from pawl.report.terminal import show_rows
+    from pawl.report.terminal import show_findings
 
     found = [asdict(finding) for finding in examine(open_workspace())]
     if as_json:
         print_json(found)
     else:
-        rows = [{**row, "ok": "ok" if row["ok"] else "NOT OK"} for row in found]
-        show_rows(rows, title="doctor", console=console())
+        show_findings(found, title="doctor", console=console())
     raise typer.Exit(0 if all(row["ok"] for row in found) else 1)
+
+
+@app.command()
+def keys(as_json: Json = False) -> None:
+    """Make this machine's key to sign releases with, if it has none, and trust it."""
+    from pawl.records import to_json
+    from pawl.registry.keys import TRUSTED, make_keys
+
+    made = make_keys(open_workspace())
+    if as_json:
+        print_json({**to_json(made), "private": str(made.private)})
+        return
+    word = "made" if made.made else "there already"
+    print(f"private key ({word}): {made.private}; keep a copy where only you can read it")
+    print(f"fingerprint: {made.fingerprint}")
+    print(
+        f"{TRUSTED} trusts {len(made.trusted)}: commit it, and let whoever changes it be reviewed"
+    )
 
 
 @app.command()

@@ -71,6 +71,27 @@ def replay(task: Task, version: Version, as_json: Json = False) -> None:
 
 
 @app.command()
+def verify(
+    task: Task,
+    version: Annotated[int | None, typer.Argument(help="Default: the champion.", min=1)] = None,
+    as_json: Json = False,
+) -> None:
+    """Check bytes, signature, evidence, ledger and alias, afresh; exit code 1 if one is off."""
+    from dataclasses import asdict
+
+    from pawl.registry.verify import verify as check
+    from pawl.report.terminal import show_findings
+
+    workspace = open_workspace(task)
+    found = [asdict(one) for one in check(workspace, store_of(workspace), task, version)]
+    if as_json:
+        print_json(found)
+    else:
+        show_findings(found, title=f"{task}: verify", console=console())
+    raise typer.Exit(0 if all(one["ok"] for one in found) else 1)
+
+
+@app.command()
 def flips(
     task: Task,
     version: Annotated[int | None, typer.Argument(help="Default: the newest.", min=1)] = None,

@@ -100,7 +100,9 @@ def check_release(
     place = kept_release(workspace, task, champion)
     if not _is(place / signature_name(named), named):
         fetch_release(store, task, champion, named, into=place)
-    if why := flaw(workspace, adapter, place / EVIDENCE, place / signature_name(named), named=named):
+    if why := flaw(
+        workspace, adapter, place / EVIDENCE, place / signature_name(named), named=named
+    ):
         raise _refused(task, champion, why)
 
 

@@ -116,9 +116,7 @@ def _release(
     )
     if not fetched.ok:
         return [fetched]
-    why = flaw(
-        workspace, folder, place / EVIDENCE, place / signature_name(named), named=named
-    )
+    why = flaw(workspace, folder, place / EVIDENCE, place / signature_name(named), named=named)
     says = f"{named[:12]} holds, with a key that pawl.pub trusts"
     other = "do not serve it; `pawl rollback` releases another version" if why else ""
     return [

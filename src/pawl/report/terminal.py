@@ -82,6 +82,12 @@ def show_flips(facts: Mapping[str, Any], *, console: Console) -> None:
         console.print(f"  {change} {len(ids)}{named}", highlight=False)
 
 
+def show_findings(found: Sequence[Mapping[str, Any]], *, title: str, console: Console) -> None:
+    """What was looked at and whether it is well, with the remedy where it is not."""
+    rows = [{**row, "ok": "ok" if row["ok"] else "NOT OK"} for row in found]
+    show_rows(rows, title=title, console=console)
+
+
 def show_rows(rows: Sequence[Mapping[str, Any]], *, title: str, console: Console) -> None:
     """Any list of flat mappings with the same keys as a table."""
     if not rows:
