@@ -48,8 +48,12 @@ class Server:
         self.process.wait()
 
 
-def wait_for(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 400
+def wait_for(
+    true: Callable[[], bool], *, process: subprocess.Popen[str] | None = None, seconds: float = 400
+) -> None:
+    """Wait until something is true, no longer than a process lives that shall make it so."""
+    deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline
+        assert process is None or process.poll() is None, process.communicate()
         time.sleep(0.1)

@@ -39,6 +39,8 @@ def run_cycle(workspace: Workspace, task: str, *, force: bool = False) -> Cycle:
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     from prefect.flows import load_flow_from_entrypoint
 
+    # With the store on a server nobody has made it yet, and Prefect would wait for its database.
+    (workspace.home / "prefect").mkdir(parents=True, exist_ok=True)
     os.chdir(workspace.root)
     flow: Any = load_flow_from_entrypoint(f"{FLOW}:retrain", use_placeholder_flow=False)
     return TypeAdapter(Cycle).validate_python(flow(task=task, force=force))

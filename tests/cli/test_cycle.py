@@ -99,6 +99,13 @@ def test_a_cycle_judges_and_releases_and_the_record_answers_for_it(
     ]  # fmt: skip
     assert all(entry["when"] and entry["who"] and entry["why"] for entry in history)
 
+    assert answer(quick_workspace, "resume", "tickets") == []
+    refused = pawl(quick_workspace, "retire", "tickets", "2", "--reason", "no good")
+    assert refused.returncode == 2
+    assert "what a rollback may need" in refused.stderr
+    space = answer(quick_workspace, "gc")
+    assert (space["freed"], {row["what"] for row in space["found"]}) == (False, {"kept answers"})
+
     status = answer(quick_workspace, "status", "tickets")
     assert status["champion"]["version"] == 1
     assert status["last"]["verdict"] == "reject"
@@ -145,6 +152,8 @@ def test_data_that_breaks_a_rule_ends_in_exit_code_5_and_keeps_the_champion(
         (("status",), 2, "Missing argument"),
         (("promote", "tickets", "7", "--reason", "r"), 2, "7"),
         (("rollback", "tickets", "--reason", "r"), 2, "no champion"),
+        (("adopt", "tickets", "--reason", "r"), 2, "nothing of 'tickets' was changed by hand"),
+        (("retire", "tickets", "7", "--reason", "r"), 2, "no version 7"),
         (("new", "tickets", "--data", "data/tickets.jsonl"), 2, "there already"),
         (("new", "Odd Name", "--data", "data/tickets.jsonl"), 2, "a task name matches"),
         (("new", "other", "--data", "dvc.yaml"), 5, "dvc.yaml:1: not JSON"),

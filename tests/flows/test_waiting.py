@@ -45,7 +45,7 @@ def test_a_store_that_dies_while_a_candidate_is_judged_costs_no_training_and_no_
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", server.url)
     run = start(quick_workspace, "run")
-    wait_for(lambda: look_of(quick_workspace) is not None)
+    wait_for(lambda: look_of(quick_workspace) is not None, process=run)
     server.kill()
     said = run.communicate(timeout=500)[1]
     assert run.returncode == 6, said[-3000:]
@@ -67,7 +67,7 @@ def test_a_store_that_dies_while_a_candidate_is_judged_costs_no_training_and_no_
     params.write_text(params.read_text().replace("learning_rate: 0.002", "learning_rate: 0.001"))
     first = look_of(quick_workspace)
     run = start(quick_workspace, "run")
-    wait_for(lambda: look_of(quick_workspace) not in (None, first))
+    wait_for(lambda: look_of(quick_workspace) not in (None, first), process=run)
     if cycle["verdict"] != "promote":
         promote(quick_workspace, store, TASK, 1, why="meanwhile", who="Bo", override=True)
     out, said = run.communicate(timeout=500)

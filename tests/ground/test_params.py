@@ -39,6 +39,8 @@ def test_the_projects_own_parameters_are_valid() -> None:
         ("Europe/Berlin", "Europe/Berlim", "did you mean 'Europe/Berlin'?"),
         ('cron: "0 3 * * *"', 'cron: "0 3"', "five fields"),
         ("rank: 16", "rank: 16\n      rank: 32", "stands twice"),
+        ("tasks:", "release: {kep: 2}\ntasks:", "did you mean 'keep'?"),
+        ("tasks:", "release: {keep: 0}\ntasks:", "greater than or equal to 1"),
         ("  tickets:", "  Tick ets:", "a task name matches"),
         ("tasks:", "tasks: [", "cannot be read"),
     ],
@@ -50,7 +52,7 @@ def test_what_is_wrong_is_named_with_its_line_and_the_remedy(old: str, new: str,
     assert says in str(caught.value)
     assert caught.value.remedy
     if "cannot be read" not in says:
-        mark = new.strip().split("\n")[-1].strip()
+        mark = new.strip().removesuffix("\ntasks:").split("\n")[-1].strip()
         lines = TEXT.replace(old, new, 1).split("\n")
         line = next(i for i, text in enumerate(lines, 1) if mark in text)
         assert f"params.yaml:{line}:" in str(caught.value)

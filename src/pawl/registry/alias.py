@@ -19,7 +19,8 @@ from pawl.errors import RegistryError
 from pawl.records import to_json
 from pawl.registry.fold import UNEARNED
 from pawl.registry.ledger import Entry, State, entries, fold, odd_numbers
-from pawl.registry.store import ALIAS, Store, absent, mark_version, set_alias, speaking_to
+from pawl.registry.pages import mark_version
+from pawl.registry.store import ALIAS, Store, absent, set_alias, speaking_to
 
 PROJECTED, STRAYED = "pawl.projected", "pawl.strayed"
 # A release under way moves the alias some milliseconds after its entry: look twice, so far apart.

@@ -17,11 +17,11 @@ from pydantic import TypeAdapter, ValidationError
 from pawl.errors import RegistryError
 from pawl.records import Champion, to_json
 from pawl.registry.fold import Entry, Kept, Kind, State, champion_of, fold, odd_numbers
+from pawl.registry.pages import experiment_of
 from pawl.registry.store import (
     Store,
     add_version,
     all_versions,
-    experiment_of,
     newest_versions,
 )
 

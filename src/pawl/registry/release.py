@@ -10,9 +10,10 @@ from pawl.records import Champion
 from pawl.registry.alias import doubts, missing, moved_by_hand, noted, project, read_alias
 from pawl.registry.copies import local_copy
 from pawl.registry.ledger import Entry, Kind, State, append, entries, fold, odd_numbers
+from pawl.registry.pages import run_of
 from pawl.registry.signing import sign_release
 from pawl.registry.snapshot import read_state
-from pawl.registry.store import Store, run_of
+from pawl.registry.store import Store
 from pawl.registry.versions import AdapterVersion, get
 from pawl.workspace import Workspace
 

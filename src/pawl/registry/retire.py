@@ -6,8 +6,9 @@ import uuid
 
 from pawl.errors import RegistryError, UsageError
 from pawl.registry.ledger import Entry, State, append
+from pawl.registry.pages import mark_version
 from pawl.registry.snapshot import read_state
-from pawl.registry.store import Store, mark_version
+from pawl.registry.store import Store
 from pawl.registry.versions import AdapterVersion, get
 from pawl.workspace import Workspace
 

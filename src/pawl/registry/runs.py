@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from pawl.errors import RegistryError
 from pawl.files import write_json
 from pawl.records import Cycle, to_json
-from pawl.registry.store import Store, absent, sent_once, speaking_to, unless_made
+from pawl.registry.store import Store, sent_once, speaking_to, unless_made
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -138,32 +138,6 @@ def fetch_file(store: Store, run_id: str, name: str, *, into: Path) -> Path:
                 rule="a judged version's run keeps its evidence",
                 remedy="restore the store's artifact folder from its backup",
             ) from error
-
-
-def size_of_files(store: Store, run_id: str, folder: str) -> int | None:
-    """Bytes that a folder of a run takes, None where the run has no such folder.
-
-    Raises:
-        RegistryError: the store cannot be reached.
-    """
-    with speaking_to(store.uri):
-        there = absent(lambda: store.client.list_artifacts(run_id, folder))
-    return sum(file.file_size or 0 for file in there) if there else None
-
-
-def delete_files(store: Store, run_id: str, folder: str) -> None:
-    """Delete a folder of a run and keep the run.
-
-    Raises:
-        RegistryError: the store cannot be reached, or does not let files be deleted.
-    """
-    # The client cannot delete a run's files; what it is made of can.
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-    with speaking_to(store.uri):
-        where = str(store.client.get_run(run_id).info.artifact_uri)
-        files: Any = get_artifact_repository(where, tracking_uri=store.uri)
-        files.delete_artifacts(folder)
 
 
 def close_run(store: Store, cycle: Cycle, *, posted: str = "") -> None:

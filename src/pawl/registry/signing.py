@@ -19,8 +19,9 @@ from pawl.files import digest_file, whole_folder, write_text
 from pawl.records import Champion
 from pawl.registry.fold import State
 from pawl.registry.keys import TRUSTED, fingerprint, signing_key, trusted_keys
+from pawl.registry.pages import run_of
 from pawl.registry.runs import fetch_evidence
-from pawl.registry.store import Store, run_of, speaking_to
+from pawl.registry.store import Store, speaking_to
 from pawl.workspace import Workspace
 
 EVIDENCE, FOLDER = "verdict.json", "release"

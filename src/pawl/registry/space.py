@@ -11,7 +11,7 @@ from pawl.registry.copies import copies_of
 from pawl.registry.ledger import State
 from pawl.registry.outbox import refused
 from pawl.registry.retire import mark_retired
-from pawl.registry.runs import delete_files, size_of_files
+from pawl.registry.runfiles import delete_files, size_of_files
 from pawl.registry.snapshot import undoubted_state
 from pawl.registry.store import Store
 from pawl.registry.versions import ADAPTER

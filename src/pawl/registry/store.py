@@ -185,13 +185,6 @@ def newest_versions(store: Store, model: str, *, size: int) -> Iterator[list[Mod
             return
 
 
-def experiment_of(store: Store, run: str) -> str | None:
-    """The id of a run's experiment, which the address of its page holds; None: no such run."""
-    with speaking_to(store.uri):
-        found = absent(lambda: store.client.get_run(run))
-    return None if found is None else str(found.info.experiment_id)
-
-
 def get_alias(store: Store, task: str) -> int | None:
     """The version that the alias `champion` points at, None where it points at none."""
     with speaking_to(store.uri):
@@ -206,29 +199,6 @@ def set_alias(store: Store, task: str, version: int | None) -> None:
             store.client.set_registered_model_alias(task, ALIAS, str(version))
         elif get_alias(store, task) is not None:
             store.client.delete_registered_model_alias(task, ALIAS)
-
-
-def run_of(store: Store, task: str, version: int) -> str:
-    """The id of the run that carries a version's adapter.
-
-    Raises:
-        RegistryError: the registered model lacks that version, or the store cannot be reached.
-    """
-    with speaking_to(store.uri):
-        found = absent(lambda: store.client.get_model_version(task, str(version)))
-    if found is None:
-        raise RegistryError(
-            f"version {version} of '{task}' was deleted in MLflow",
-            rule="a released version stays listed: the alias can point at no other",
-            remedy="restore the tracking store from its backup, or release another version",
-        )
-    return str(found.run_id or "")
-
-
-def mark_version(store: Store, task: str, version: int, *, key: str, value: str) -> None:
-    """Put a tag on a version's page; a version that was deleted in MLflow has none."""
-    with speaking_to(store.uri):
-        absent(lambda: store.client.set_model_version_tag(task, str(version), key, value))
 
 
 def _by_op_id(store: Store, model: str, op_id: str) -> ModelVersion | None:

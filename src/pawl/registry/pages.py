@@ -1,0 +1,36 @@
+"""What the pages of single versions hold: the run behind them, marks that a person sees."""
+
+from __future__ import annotations
+
+from pawl.errors import RegistryError
+from pawl.registry.store import Store, absent, speaking_to
+
+
+def experiment_of(store: Store, run: str) -> str | None:
+    """The id of a run's experiment, which the address of its page holds; None: no such run."""
+    with speaking_to(store.uri):
+        found = absent(lambda: store.client.get_run(run))
+    return None if found is None else str(found.info.experiment_id)
+
+
+def run_of(store: Store, task: str, version: int) -> str:
+    """The id of the run that carries a version's adapter.
+
+    Raises:
+        RegistryError: the registered model lacks that version, or the store cannot be reached.
+    """
+    with speaking_to(store.uri):
+        found = absent(lambda: store.client.get_model_version(task, str(version)))
+    if found is None:
+        raise RegistryError(
+            f"version {version} of '{task}' was deleted in MLflow",
+            rule="a released version stays listed: the alias can point at no other",
+            remedy="restore the tracking store from its backup, or release another version",
+        )
+    return str(found.run_id or "")
+
+
+def mark_version(store: Store, task: str, version: int, *, key: str, value: str) -> None:
+    """Put a tag on a version's page; a version that was deleted in MLflow has none."""
+    with speaking_to(store.uri):
+        absent(lambda: store.client.set_model_version_tag(task, str(version), key, value))
