@@ -23,7 +23,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1] / "tests"
-sys.path[:0] = [str(TESTS), str(TESTS / "registry")]
+sys.path[:0] = [str(TESTS / "registry"), str(TESTS)]
 
 from conftest import TASK, Bench, make_bench, write_adapter  # noqa: E402
 from tracking import Server  # noqa: E402

@@ -29,7 +29,8 @@ def look(number: int, question: str, of: int, lineage: str = "tickets/s1") -> En
 
 def retire(number: int, expected: Champion, gone: Champion) -> Entry:
     details = {"version": gone.version, "digest": gone.digest}
-    return release(number, expected, NONE, kind="retire", new=None, details=details)
+    entry = release(number, expected, NONE, kind="retire", details=details)
+    return dataclasses.replace(entry, new=None)
 
 
 @st.composite

@@ -38,7 +38,7 @@ def promote(
         AdapterError: its bytes are not those that were judged; nothing changed.
         RegistryError: the store cannot be reached, or somebody else released in between.
     """
-    chosen, state = get(store, task, version), read_state(store, task)
+    chosen, state = get(store, task, version), _standing(store, task)
     if chosen.champion == state.champion:
         raise UsageError(
             f"version {version} is champion of '{task}' already",
@@ -72,7 +72,7 @@ def rollback(
         AdapterError: its bytes are not those that were judged; nothing changed.
         RegistryError: the store cannot be reached, or somebody else released in between.
     """
-    state = read_state(store, task)
+    state = _standing(store, task)
     target = state.before() if to is None else _was_champion(state, task, to)
     if target is None:
         raise UsageError(
@@ -154,8 +154,6 @@ def _release(
             "no reason was given", rule="every release says why", remedy="add --reason '…'"
         )
     _refuse_retired(state, task, new)
-    if kind != "adopt":
-        _refuse_missing(store, task)
     # Verified before the entry: an adapter that cannot be served is never released.
     copy = local_copy(workspace, store, new, task=task)
     signed = sign_release(workspace, store, task, new, adapter=copy, state=state)
@@ -183,7 +181,8 @@ def _release(
     return entry
 
 
-def _refuse_missing(store: Store, task: str) -> None:
+def _standing(store: Store, task: str) -> State:
+    """The ledger, folded, where the release that the champion stands on is still in it."""
     # The alias first: what it was set from was in the ledger by then.
     alias, written = read_alias(store, task), entries(store, task)
     if missing(written, alias):
@@ -193,6 +192,7 @@ def _refuse_missing(store: Store, task: str) -> None:
             remedy="restore the tracking store from its backup; where there is no time for that, "
             f"`pawl adopt {task} VERSION --reason …` names the champion",
         )
+    return fold(written)
 
 
 def _refuse_retired(state: State, task: str, new: Champion) -> None:
