@@ -9,9 +9,11 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from pawl.errors import DataError
+from pawl.files import digest_file
 from pawl.gate.run import judge
 from pawl.params import Gate
 from pawl.records import Verdict, read_record, to_json
+from pawl.registry.ledger import entries, fold
 from pawl.registry.runs import fetch_evidence
 from pawl.registry.store import Store
 from pawl.registry.versions import get
@@ -25,7 +27,8 @@ def replay(store: Store, task: str, version: int) -> dict[str, Any]:
     """The recorded and the derived decision, and what differs between the two verdicts.
 
     No model runs and nothing outside the run and the version's own record is read: rows, report,
-    base digest and policy are those of the judgement.
+    base digest and policy are those of the judgement. Whether the verdict is the one that was
+    released on, the ledger says.
 
     Raises:
         UsageError: there is no such version, or the key to its sealed evidence is not here.
@@ -39,6 +42,11 @@ def replay(store: Store, task: str, version: int) -> dict[str, Any]:
         fetch_evidence(store, registered.run_id, STORED, into=files.root)
         recorded = read_record(files.verdict, Verdict)
         derived, differs = _derived(files, policy, recorded)
+        verdict = digest_file(files.verdict)
+    releases = fold(entries(store, task)).releases
+    named = {e.evidence for e in releases if e.new == registered.champion and e.evidence}
+    if named - {verdict}:
+        differs.append("the ledger names another verdict: this one was written later")
     if recorded.decision != registered.verdict:
         differs.append(f"the version's tag says '{registered.verdict}'")
     if recorded.candidate != registered.digest:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from conftest import ROWS, TASK, Bench, held_out, write_splits
 
@@ -118,6 +120,18 @@ def test_a_verdict_on_another_adapter_is_refused(bench: Bench) -> None:
     with pytest.raises(DataError, match="the verdict is about adapter"):
         bench.conclude("q")
     assert versions(bench.store, TASK) == ()
+
+
+@pytest.mark.parametrize("changes", [{"level": 0.49}, {"since": 7}])
+def test_a_promotion_at_another_level_than_the_one_paid_for_is_refused(
+    bench: Bench, changes: dict[str, float]
+) -> None:
+    bench.train(1)
+    look = reserve_look(bench.workspace, bench.store, TASK)
+    assert look is not None
+    bench.judge("promote", Champion(), dataclasses.replace(look, **changes))  # type: ignore[arg-type]
+    with pytest.raises(DataError, match="at its level"):
+        bench.conclude("q")
 
 
 @pytest.mark.parametrize("look", [None, Look(1, 20, "made up", 0.0025)])

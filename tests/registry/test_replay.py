@@ -12,13 +12,22 @@ from conftest import BASE, TASK, Bench
 
 from pawl.errors import RegistryError, UsageError
 from pawl.files import digest_file, digest_json, write_lines
-from pawl.gate.run import gate
-from pawl.records import Champion, Contender, EvalReport, Look, Score, write_record
+from pawl.gate.run import gate, judge
+from pawl.records import (
+    Champion,
+    Contender,
+    EvalReport,
+    Look,
+    Score,
+    read_record,
+    write_record,
+)
 from pawl.registry.looks import reserve_look
 from pawl.registry.snapshot import snapshot_champion
 from pawl.registry.versions import get
 from pawl.replay import replay
 from pawl.seal import KEY, seal_folder
+from pawl.workspace import TaskFiles
 
 FLOORS = {"exact_match": 0.1}
 # Stands nowhere but in gate answers and gate scores; no digest or time of day holds such a thing.
@@ -93,12 +102,31 @@ def test_edited_rows_or_an_edited_verdict_show_as_a_difference(bench: Bench) -> 
     verdict.write_text(kept.replace('"decision": "promote"', '"decision": "reject"'))
     seen = replay(bench.store, TASK, 1)
     assert not seen["same"]
-    assert seen["differs"] == ["`decision` of the verdict", "the version's tag says 'promote'"]
+    assert seen["differs"] == [
+        "`decision` of the verdict",
+        "the ledger names another verdict: this one was written later",
+        "the version's tag says 'promote'",
+    ]
     verdict.write_text(kept)
     rows = run_folder(bench) / "eval" / "rows.jsonl"
     rows.write_text(rows.read_text().replace("0.0", "1.0"))
     (said,) = replay(bench.store, TASK, 1)["differs"]
     assert said == "eval/rows.jsonl is not what the evaluation wrote"
+
+
+def test_evidence_and_verdict_rewritten_together_are_not_what_the_ledger_names(
+    bench: Bench,
+) -> None:
+    judged(bench)
+    files = TaskFiles(run_folder(bench))
+    rows = files.eval / "rows.jsonl"
+    rows.write_text(rows.read_text().replace(ANSWER, "nightingale"))
+    report = read_record(files.eval / "report.json", EvalReport)
+    forged = dataclasses.replace(report, scores=digest_file(rows))
+    write_record(files.eval / "report.json", forged)
+    write_record(files.verdict, judge(files, bench.workspace.task(TASK).gate))
+    (said,) = replay(bench.store, TASK, 1)["differs"]
+    assert said == "the ledger names another verdict: this one was written later"
 
 
 def test_evidence_that_is_gone_and_a_missing_key_are_errors_that_say_so(

@@ -50,13 +50,20 @@ def refuse_mismatch(verdict: Verdict, manifest: AdapterManifest) -> None:
 
 
 def refuse_unpaid(verdict: Verdict, state: State) -> None:
-    """A promotion must stand on a look that was paid for."""
-    asked = verdict.look and verdict.look.question
-    paid = {look.details["question"] for looks in state.looks.values() for look in looks}
-    if verdict.decision == "promote" and asked not in paid:
+    """A promotion must stand on a look that was paid for, at the level that was paid for."""
+    if verdict.decision != "promote":
+        return
+    look = verdict.look
+    paid = {
+        (e.details["question"], float(e.details["level"]), int(e.details["since"]))
+        for looks in state.looks.values()
+        for e in looks
+    }
+    if look is None or (look.question, look.level, look.since) not in paid:
         raise DataError(
             "the verdict promotes on a look that the ledger does not have",
-            rule="gate rows are scored only after a look was reserved in the ledger",
+            rule="gate rows are scored only after a look was reserved in the ledger, and judged "
+            "at its level",
             remedy="run the cycle with `pawl run TASK`; look.json is not written by hand",
         )
 
