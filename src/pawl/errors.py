@@ -7,6 +7,7 @@ traceback and exits with the class's `exit_code`.
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 
@@ -72,6 +73,18 @@ class WaitingError(RegistryError):
     """The store did not take what a cycle made; it waits on disk and is registered later."""
 
     exit_code = 6
+
+
+def full_disk(error: OSError) -> PawlError | None:
+    """What to tell where the disk is full, or a quota or size limit reached; None if it is not."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return None
+    return PawlError(
+        f"the disk took no more: {error}",
+        rule="files are written whole or not at all: nothing was left half",
+        remedy="free some space (`pawl gc` shows what is needed no more), then run the command "
+        "again: it goes on from what is there",
+    )
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -146,6 +146,8 @@ def _start(workspace: Workspace, server: Server) -> subprocess.Popen[bytes]:
         **os.environ,
         **quiet_environment(workspace),
         "PREFECT_UI_API_URL": f"{server.url}/api",
+        # Its log is a file, where tracebacks belong.
+        "MLFLOW_LOGGING_LEVEL": "WARNING",
         # Only its own pages speak to it: the trace and gateway jobs would be more processes.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }

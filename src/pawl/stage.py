@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pawl import errors
-from pawl.errors import PawlError, UsageError
+from pawl.errors import PawlError, UsageError, full_disk
 from pawl.files import write_json
 from pawl.records import read_record
 from pawl.workspace import Workspace, find_workspace, quiet_environment
@@ -44,11 +44,18 @@ def main(stages: Mapping[str, Stage]) -> None:
     workspace = find_workspace()
     os.environ.update(quiet_environment(workspace))
     try:
-        stages[name](workspace, task)
+        try:
+            stages[name](workspace, task)
+        except OSError as error:
+            if (said := full_disk(error)) is None:
+                raise
+            raise said from error
     except PawlError as error:
         print(f"{name} {task}: {error}", file=sys.stderr)
         failure = Failure(type(error).__name__, error.found, error.rule, error.remedy)
-        write_json(_failure_file(workspace, task), failure.__dict__)
+        # A full disk may not even take this; stderr has it all the same.
+        with suppress(OSError):
+            write_json(_failure_file(workspace, task), failure.__dict__)
         sys.exit(error.exit_code)
 
 

@@ -181,7 +181,8 @@ def quiet_environment(workspace: Workspace) -> dict[str, str]:
         "GX_ANALYTICS_ENABLED": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_TRACKING_URI": workspace.tracking_uri,
-        "MLFLOW_LOGGING_LEVEL": "WARNING",
+        # What fails is raised and told once; MLflow would log a traceback of a page before.
+        "MLFLOW_LOGGING_LEVEL": "CRITICAL",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
         # The defaults, seven retries and 120 s, let a wrong address hang for minutes.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import resource
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -171,6 +173,26 @@ def test_bad_input_says_what_to_do_and_leaves_no_trace(
     assert "Traceback" not in done.stderr
     after = sorted(p for p in quick_workspace.root.rglob("*") if ".pawl" not in p.parts)
     assert after == before
+
+
+def test_a_full_disk_is_an_error_that_says_so_and_leaves_the_old_file_whole(
+    quick_workspace: Workspace,
+) -> None:
+    edit(quick_workspace, "    train:", "    schedule: {cron: 0 3 * * *}\n    train:")
+    path = quick_workspace.root / "prefect.yaml"
+    before = path.read_bytes()
+
+    def full() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20, 20))
+
+    command = [sys.executable, "-m", "pawl", "-C", str(quick_workspace.root), "deploy"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=full)
+    assert done.returncode == 1
+    assert "the disk took no more" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert path.read_bytes() == before
+    assert not list(quick_workspace.root.glob(".prefect.yaml.*"))
 
 
 def test_a_base_that_is_not_there_is_an_error_that_says_so(quick_workspace: Workspace) -> None:

@@ -10,7 +10,7 @@ import sys
 
 from pawl.cli import cycles, machine, releases  # importing them adds their commands
 from pawl.cli.app import app
-from pawl.errors import PawlError
+from pawl.errors import PawlError, full_disk
 
 __all__ = ["cycles", "machine", "main", "releases"]
 
@@ -22,3 +22,9 @@ def main() -> None:
     except PawlError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        said = full_disk(error)
+        if said is None:
+            raise
+        print(f"error: {said}", file=sys.stderr)
+        sys.exit(said.exit_code)
