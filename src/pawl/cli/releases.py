@@ -32,14 +32,14 @@ def status(task: Task, as_json: Json = False) -> None:
 def history(task: Task, as_json: Json = False) -> None:
     """All releases, oldest first: what, when, who, why."""
     from pawl.registry.history import history as read
-    from pawl.report.terminal import show_rows
+    from pawl.report.terminal import show_history
 
     workspace = open_workspace(task)
     rows = read(store_of(workspace), task)
     if as_json:
         print_json(rows)
     else:
-        show_rows(rows, title=f"{task}: releases", console=console())
+        show_history(rows, title=f"{task}: releases", console=console())
 
 
 @app.command()

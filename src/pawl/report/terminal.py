@@ -101,14 +101,39 @@ def show_rows(rows: Sequence[Mapping[str, Any]], *, title: str, console: Console
     console.print(table)
 
 
+def show_history(rows: Sequence[Mapping[str, Any]], *, title: str, console: Console) -> None:
+    """Releases as people ask for them: when, what became of the champion, who, why."""
+    short = [
+        {
+            "entry": row["entry"],
+            "when (UTC)": row["when"][:16].replace("T", " "),
+            "what": _move(row),
+            "who": row["who"].partition(" <")[0],
+            "why": row["why"],
+        }
+        for row in rows
+    ]
+    show_rows(short, title=title, console=console)
+
+
 def show_facts(facts: Mapping[str, Any], *, console: Console, indent: str = "") -> None:
     """A nested mapping as indented `key: value` lines."""
     for key, value in facts.items():
         if isinstance(value, Mapping):
             console.print(f"{indent}{key}:")
             show_facts(value, console=console, indent=indent + "  ")
+        elif isinstance(value, (list, tuple)) and any(isinstance(v, str) for v in value):
+            console.print(f"{indent}{key}:")
+            for item in value:
+                console.print(f"{indent}  • {escape(_cell(item))}", highlight=False)
         else:
             console.print(f"{indent}{key}: {escape(_cell(value))}", highlight=False)
+
+
+def _move(row: Mapping[str, Any]) -> str:
+    """`rollback 2 → 1`; a kind that moves no champion is its own name."""
+    kind = row["kind"]
+    return kind if row["version"] is None else f"{kind} {row['from'] or 'none'} → {row['version']}"
 
 
 def _cell(value: Any) -> str:
