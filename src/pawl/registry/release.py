@@ -165,7 +165,7 @@ def _release(
         who=who,
         why=why.strip(),
         details=details,
-        run=run_of(store, task, new.version or 0),
+        run=run_of(store, task, new.version or 0) or None,
     )
     counted = read_state(store, task).counted(entry.op_id)
     project(store, task)
