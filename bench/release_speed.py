@@ -1,6 +1,6 @@
 """How long do `pawl promote` and `pawl rollback` take, with the tracking artifacts deleted?
 
-    python bench/release_speed.py [--mb 20] [--entries 10000] [--server]
+    python bench/release_speed.py [--mb 20] [--entries 2000] [--server]
 
 Two releases of adapters of `--mb` MB each; then the store's artifacts are deleted, so that all that
 is left are the verified local copies. Timed are rollbacks in one process, and whole commands, the

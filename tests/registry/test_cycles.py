@@ -15,6 +15,7 @@ from pawl.registry.looks import reserve_look
 from pawl.registry.release import promote, rollback
 from pawl.registry.runs import last_cycle
 from pawl.registry.snapshot import read_state, snapshot_champion
+from pawl.registry.store import get_alias, set_alias
 from pawl.registry.versions import fetch, find, versions
 
 
@@ -92,6 +93,9 @@ def test_an_answered_question_gets_the_stored_answer(bench: Bench) -> None:
         "candidate (dev)": {"exact_match": 0.7},
     }
     assert answered(bench.store, TASK, "another") is None
+    set_alias(bench.store, TASK, None)
+    assert "moved by hand" in unchanged(bench.workspace, bench.store, version).reasons[-1]
+    assert get_alias(bench.store, TASK) == 1
 
 
 def test_invalid_data_is_recorded_and_changes_nothing(bench: Bench) -> None:

@@ -10,9 +10,11 @@ from conftest import TASK, Bench
 from pawl.adapter import WEIGHTS
 from pawl.errors import AdapterError, RegistryError, UsageError
 from pawl.registry.alias import STRAYED, project
+from pawl.registry.copies import local_copy
 from pawl.registry.history import history, status
 from pawl.registry.ledger import append, model
 from pawl.registry.release import adopt, promote, rollback
+from pawl.registry.signing import sign_release
 from pawl.registry.snapshot import read_state, snapshot_champion
 from pawl.registry.store import get_alias, open_store, set_alias
 from pawl.registry.versions import get
@@ -61,8 +63,20 @@ def test_an_alias_that_lags_behind_a_release_is_set_right_without_blaming_anybod
     two_versions(bench)
     state = read_state(bench.store, TASK)
     new = get(bench.store, TASK, 2).champion
-    said = {"expected": state.champion, "new": new, "who": "Bo", "why": "crashed after this"}
-    append(bench.store, TASK, op_id="x", kind="override", **said)  # type: ignore[arg-type]
+    copy = local_copy(bench.workspace, bench.store, new, task=TASK)
+    signed = sign_release(bench.workspace, bench.store, TASK, new, adapter=copy, state=state)
+    append(
+        bench.store,
+        TASK,
+        op_id="x",
+        kind="override",
+        expected=state.champion,
+        new=new,
+        who="Bo",
+        why="crashed after this",
+        evidence=signed.evidence,
+        details={"signature": signed.signature},
+    )
     assert get_alias(bench.store, TASK) == 1
     assert notes(bench) == []
     assert get_alias(bench.store, TASK) == 2

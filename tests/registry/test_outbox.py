@@ -172,7 +172,7 @@ def test_lost_replies_and_a_killed_server_leave_one_version_one_run_and_one_rele
         page = store.client.get_model_version(f"{TASK}.ledger", "4")
         assert page.run_id in {run.info.run_id for run in runs}
         assert f"#/models/{TASK}/versions/2" in page.description
-        assert f"/runs/{page.run_id})" in page.description
+        assert f"(#/runs/{page.run_id})" in page.description
     os.environ.clear()
     os.environ.update(before)
 

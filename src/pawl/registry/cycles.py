@@ -68,7 +68,7 @@ def conclude(
 ) -> Cycle:
     """Put the judged candidate in `build/` on record and, on the verdict `promote`, release it.
 
-    `worth` is told beside the verdict, and so are `notes`; they decide nothing.
+    `worth` and `notes` are told beside the verdict; they decide nothing.
 
     Raises:
         DataError: the verdict is not about the adapter in `build/`, or its look is not reserved.
@@ -155,13 +155,12 @@ def _put_on_record(workspace: Workspace, store: Store, order: Order, files: Task
     if version.stale:
         outcome = Outcome("inconclusive", (version.stale,), stale=True)
     elif verdict.decision == "promote":
-        evidence = digest_file(files.verdict)
         outcome = release_judged(
             workspace,
             store,
             verdict,
             version=version,
-            evidence=evidence,
+            evidence=digest_file(files.verdict),
             who=order.who,
             why=order.why,
         )
@@ -226,6 +225,7 @@ def unchanged(workspace: Workspace, store: Store, version: AdapterVersion) -> Cy
     task, op_id = version.task, f"unchanged:{version.op_id}"
     tags = {"pawl.question": version.question, "pawl.digest": version.digest}
     run_id = open_run(store, task, op_id=op_id, name=f"{task} unchanged", tags=tags)
+    strayed, state = project(store, task), read_state(store, task)
     cycle = Cycle(
         task=task,
         verdict="unchanged",
@@ -233,9 +233,10 @@ def unchanged(workspace: Workspace, store: Store, version: AdapterVersion) -> Cy
             f"version {version.version} answered this question on {version.when[:10]}: "
             f"{version.verdict}",
             "data, schema, prompt, base and parameters are the same; --force trains again",
+            *((strayed.says(task, state),) if strayed else ()),
         ),
         candidate=Candidate(version.version, version.digest),
-        champion=read_state(store, task).champion,
+        champion=state.champion,
         scores=version.scores,
         rows=version.rows,
         run_id=run_id,

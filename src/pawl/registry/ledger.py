@@ -17,7 +17,6 @@ from pydantic import TypeAdapter, ValidationError
 from pawl.errors import RegistryError
 from pawl.records import Champion, to_json
 from pawl.registry.fold import Entry, Kept, Kind, State, champion_of, fold, odd_numbers
-from pawl.registry.pages import experiment_of
 from pawl.registry.store import (
     Store,
     add_version,
@@ -97,7 +96,6 @@ def append(
     entry = Entry(
         0, op_id, kind, expected, new, who, why, when, evidence, previous, dict(details or {})
     )
-    experiment = None if run is None else experiment_of(store, run)
     added = add_version(
         store,
         model(task),
@@ -105,12 +103,8 @@ def append(
         source=f"pawl:/{task}/ledger",
         tags=_tags(entry),
         description=_description(entry, task)
-        + (
-            f"\n\n[the run that judged it](#/experiments/{experiment}/runs/{run})"
-            if experiment
-            else ""
-        ),
-        run_id=run if experiment else None,
+        + (f"\n\n[the run that judged it](#/runs/{run})" if run else ""),
+        run_id=run,
     )
     return _parse(added, task)
 

@@ -6,13 +6,6 @@ from pawl.errors import RegistryError
 from pawl.registry.store import Store, absent, speaking_to
 
 
-def experiment_of(store: Store, run: str) -> str | None:
-    """The id of a run's experiment, which the address of its page holds; None: no such run."""
-    with speaking_to(store.uri):
-        found = absent(lambda: store.client.get_run(run))
-    return None if found is None else str(found.info.experiment_id)
-
-
 def run_of(store: Store, task: str, version: int) -> str:
     """The id of the run that carries a version's adapter.
 

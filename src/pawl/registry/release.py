@@ -168,7 +168,7 @@ def _release(
         why=why.strip(),
         evidence=signed.evidence,
         details={**(details or {}), "signature": signed.signature},
-        run=run_of(store, task, new.version or 0),
+        run=run_of(store, task, new.version or 0) or None,
     )
     counted = read_state(store, task).counted(entry.op_id)
     project(store, task)
