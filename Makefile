@@ -8,7 +8,7 @@ export DVC_NO_ANALYTICS := 1
 # No hub is asked while everything needed lies here; `HF_HUB_OFFLINE=0 make demo` asks one.
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo story test test-slow lint format lock data base clean
+.PHONY: demo story test test-slow soak lint format lock data base clean
 
 demo: $(READY) data  ## one cycle of the example task through the flow
 	$(BIN)/pawl run tickets || test $$? -le 4 -a $$? -ge 3
@@ -21,6 +21,9 @@ test: $(READY) data  ## the everyday tests
 
 test-slow: $(READY) data  ## the tests that take minutes
 	$(BIN)/python -m pytest -m "slow and not gpu"
+
+soak: $(READY)  ## faults by the thousand, checked by a second opinion; an hour for each part
+	$(BIN)/python bench/faults.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -1,0 +1,1 @@
+"""What `bench/faults.py` is made of: kills, a hammered ledger, servers and networks that fail."""

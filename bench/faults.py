@@ -1,0 +1,111 @@
+"""Faults, seeded, with the separate checker after each: `--quick` within a minute.
+
+    python bench/faults.py --quick
+    python bench/faults.py [--only kills|postgres|server] [--kills N] [--operations N] [--seed N]
+
+Ends with a table of figures, and with exit code 1 if anything was violated.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+Told = tuple[list[tuple[str, object]], list[str]]
+os.environ.pop("MLFLOW_TRACKING_URI", None)
+os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", MLFLOW_DISABLE_TELEMETRY="true")
+# The hands of the stages (adapters, verdicts) are those that the tests use.
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "tests" / "registry")]
+
+from faultlab import hammer, kills, lab, servers  # noqa: E402
+
+PARTS = ("kills", "postgres", "server")
+
+
+def main() -> int:
+    """Run the parts, print the table; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a few of each kill, no servers")
+    parser.add_argument("--only", choices=PARTS, action="append", help="default: all")
+    parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--operations", type=int, default=10_000, help="on each store")
+    parser.add_argument("--minutes", type=float, default=60.0, help="at most, for each part")
+    parser.add_argument("--seed", type=int, default=5)
+    given = parser.parse_args()
+    if given.quick:
+        given.only, given.kills = ["kills"], 6
+    lab.warm()
+    rows: list[tuple[str, object]] = []
+    violations: list[str] = []
+    for part in given.only or PARTS:
+        start = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="pawl-faults-") as folder:
+            told, wrong = RUN[part](Path(folder), given)
+        minutes = (time.monotonic() - start) / 60
+        rows += [(f"{part}: {name}", count) for name, count in told]
+        rows += [(f"{part}: violations", len(wrong)), (f"{part}: minutes", f"{minutes:.1f}")]
+        violations += wrong
+    print("\n| fault | figure |\n|---|---:|")
+    print("\n".join(f"| {name} | {count} |" for name, count in rows))
+    return 1 if violations else 0
+
+
+def _kills(folder: Path, given: argparse.Namespace) -> Told:
+    tally = kills.kill_releases(
+        folder, kills=given.kills, seed=given.seed, seconds=60 * given.minutes
+    )
+    rows: list[tuple[str, object]] = sorted(tally.kills.items())
+    rows += [("all kills", sum(tally.kills.values())), ("acts that lived", tally.survived)]
+    return rows, tally.violations
+
+
+def _postgres(folder: Path, given: argparse.Namespace) -> Told:
+    with servers.postgres() as uri:
+        if uri is None:
+            return [("skipped: no PostgreSQL here (Debian: apt install postgresql)", 0)], []
+        return _hammered(folder, given, store=uri, straight=uri)
+
+
+def _server(folder: Path, given: argparse.Namespace) -> Told:
+    with (
+        servers.mlflow_server(folder) as port,
+        servers.BadNetwork(port, seed=given.seed, share=0.01) as bad,
+    ):
+        straight = f"http://127.0.0.1:{port}"
+        rows, wrong = _hammered(folder, given, store=bad.url, straight=straight)
+        return [*rows, *((f"network: {kind}", n) for kind, n in bad.done.items())], wrong
+
+
+def _hammered(folder: Path, given: argparse.Namespace, *, store: str, straight: str) -> Told:
+    done = hammer.hammer(
+        folder,
+        store=store,
+        straight=straight,
+        operations=given.operations,
+        seed=given.seed,
+        seconds=60 * given.minutes,
+    )
+    told = done.outcomes
+    ended = told["done"] + told["refused"] + told["failed"]
+    return [
+        ("operations that were answered", ended),
+        ("of these: released", told["done"]),
+        ("of these: refused, another was first", told["refused"]),
+        ("of these: the store did not answer", told["failed"]),
+        ("killed under way", told["asked"] - ended),
+        ("workers killed", done.deaths),
+        ("tasks", done.tasks),
+        ("operations a second", f"{ended / done.seconds:.1f}"),
+    ], done.violations
+
+
+RUN = {"kills": _kills, "postgres": _postgres, "server": _server}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
