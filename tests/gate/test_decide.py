@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -172,6 +173,42 @@ def test_every_difference_comes_with_an_interval_around_it() -> None:
     for c in (*verdict.comparisons, *verdict.guards):
         assert c.interval
         assert c.interval[0] <= c.candidate - c.other <= c.interval[1] + 0.05
+
+
+def test_an_endless_answer_counts_as_one_that_is_wholly_wrong() -> None:
+    policy = dataclasses.replace(POLICY, guards={"char_error": 0.1})
+    found = evidence(candidate=[1] * 200, champion=[0] * 200, base=[0] * 200)
+    for error in (1.0, 500.0):
+        scores = tuple(
+            dataclasses.replace(
+                s,
+                values=s.values
+                | {"char_error": error * ((s.contender, s.id) == ("candidate", "row-0000"))},
+            )
+            for s in found.scores
+        )
+        verdict = judge(dataclasses.replace(found, scores=scores), policy)
+        assert verdict.decision == "promote"
+        assert verdict.guards[0].candidate == 1 / 200
+
+
+@pytest.mark.parametrize("kind", ["graded", "grouped"])
+def test_inconclusive_says_how_many_more_graded_or_grouped_rows_would_settle_it(kind: str) -> None:
+    step = 0.5 if kind == "graded" else 1.0
+    group = [f"c{i // 2}" for i in range(200)] if kind == "grouped" else []
+    mine, theirs = [step] * 8 + [0.0] * 192, [0.0] * 8 + [step] * 2 + [0.0] * 190
+    lenient = dataclasses.replace(POLICY, guards={})
+    found = evidence(group=group, candidate=mine, champion=theirs, base=theirs)
+    verdict = judge(found, lenient)
+    assert verdict.decision == "inconclusive"
+    more = [int(m[1]) for r in verdict.reasons if (m := re.search(r"about (\d+) more", r))]
+    assert len(more) == 2
+    times = -(-(more[0] + 200) // 200)
+    groups = [f"{t}{g}" for t in range(times) for g in group]
+    again = evidence(
+        group=groups, candidate=mine * times, champion=theirs * times, base=theirs * times
+    )
+    assert judge(again, lenient).decision == "promote"
 
 
 GROUPS = st.lists(

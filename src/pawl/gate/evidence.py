@@ -10,7 +10,7 @@ from functools import cached_property
 
 from pawl.files import digest_json
 from pawl.gate.forgetting import unmeasured
-from pawl.metrics import FALL
+from pawl.metrics import FALL, judged
 from pawl.params import Gate
 from pawl.records import EvalReport, Score
 
@@ -38,7 +38,7 @@ class Evidence:
 
     def values(self, contender: str, metric: str) -> list[float]:
         """The gate values of one contender in the order of row ids; call after `faults`."""
-        return [score.values[metric] for score in self.of(contender)]
+        return [judged(metric, score.values[metric]) for score in self.of(contender)]
 
     @property
     def contenders(self) -> list[str]:
