@@ -25,6 +25,7 @@ from pawl.params import Gate
 from pawl.records import (
     BaseInfo,
     Champion,
+    Contender,
     EvalReport,
     Look,
     Score,
@@ -89,7 +90,11 @@ def evidence(grouped: bool) -> Evidence:
     ]
     ids = digest_json([f"{i:05}" for i in range(ROWS)])
     look = Look(1, 20, "q", 0.0025)
-    report = EvalReport("t", "b", "c", Champion(1, "d"), look, ids, 0, (), {}, "")
+    wore = {"candidate": "c", "champion": "d"}
+    contenders = tuple(
+        Contender(name, "gate", ROWS, {}, None, None, adapter=wore.get(name)) for name in CONTENDERS
+    )
+    report = EvalReport("t", "b", "c", Champion(1, "d"), look, ids, 0, contenders, {}, "")
     return Evidence(report, tuple(scores), {"gate": ROWS}, "b")
 
 

@@ -12,11 +12,24 @@ RISE = (
 )  # fmt: skip
 FALL = ("char_error", "perplexity", "output_tokens", "seconds")
 METRICS = (*RISE, *FALL)
+# Answers that are wholly wrong count 1 in the gate, however long they run on: one endless answer
+# must not outweigh a hundred good ones, and only what has a bound can be tested exactly.
+CAPPED = ("char_error",)
 
 
 def sign(metric: str) -> int:
     """+1 where more is better, -1 where less is: times a difference it is a gain."""
     return -1 if metric in FALL else 1
+
+
+def bounded(metric: str) -> bool:
+    """Whether the gate's values of it lie in [0, 1], so that a difference lies in [-1, 1]."""
+    return metric not in FALL or metric in CAPPED
+
+
+def judged(metric: str, value: float) -> float:
+    """A row's value as the gate judges it."""
+    return min(value, 1.0) if metric in CAPPED else value
 
 
 def shown(metric: str, value: float) -> str:

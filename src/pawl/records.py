@@ -194,6 +194,7 @@ class Score:
 class Contender:
     """One contender's summary: the mean of each metric, and mean tokens a row.
 
+    `adapter` is the digest of the adapter that it wore, None for a base with a prompt alone.
     `fields` maps each top-level field of JSON answers to its accuracy and F1. `elsewhere` says what
     it ran on where that is not the task's base: such a contender is compared with, not judged by.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -14,7 +15,7 @@ from pawl.files import digest_json
 from pawl.gate.decide import decide
 from pawl.gate.evidence import Evidence
 from pawl.params import Gate
-from pawl.records import Champion, EvalReport, Look, Score, Verdict
+from pawl.records import Champion, Contender, EvalReport, Look, Score, Verdict
 
 POLICY = Gate(floors={"exact_match": 0.5}, guards={"json_valid": 0.2}, min_rows=10)
 Bits = list[bool]
@@ -40,9 +41,13 @@ def evidence(
     ]
     champion = Champion(3, "digest") if "champion" in answers else Champion()
     ids = digest_json([f"row-{i:04}" for i in range(len(answers["candidate"]))])
-    report = EvalReport(
-        "t", "base", "candidate", champion, Look(1, 20, "q", 0.0025), ids, 0, (), {}, "scores"
+    wore = {"candidate": "candidate", "champion": "digest"}
+    contenders = tuple(
+        Contender(name, "gate", len(values), {}, None, None, adapter=wore.get(name))
+        for name, values in answers.items()
     )
+    look = Look(1, 20, "q", 0.0025)
+    report = EvalReport("t", "base", "candidate", champion, look, ids, 0, contenders, {}, "scores")
     return Evidence(report, tuple(scores), {"gate": len(answers["candidate"])}, "base")
 
 
@@ -170,6 +175,42 @@ def test_every_difference_comes_with_an_interval_around_it() -> None:
         assert c.interval[0] <= c.candidate - c.other <= c.interval[1] + 0.05
 
 
+def test_an_endless_answer_counts_as_one_that_is_wholly_wrong() -> None:
+    policy = dataclasses.replace(POLICY, guards={"char_error": 0.1})
+    found = evidence(candidate=[1] * 200, champion=[0] * 200, base=[0] * 200)
+    for error in (1.0, 500.0):
+        scores = tuple(
+            dataclasses.replace(
+                s,
+                values=s.values
+                | {"char_error": error * ((s.contender, s.id) == ("candidate", "row-0000"))},
+            )
+            for s in found.scores
+        )
+        verdict = judge(dataclasses.replace(found, scores=scores), policy)
+        assert verdict.decision == "promote"
+        assert verdict.guards[0].candidate == 1 / 200
+
+
+@pytest.mark.parametrize("kind", ["graded", "grouped"])
+def test_inconclusive_says_how_many_more_graded_or_grouped_rows_would_settle_it(kind: str) -> None:
+    step = 0.5 if kind == "graded" else 1.0
+    group = [f"c{i // 2}" for i in range(200)] if kind == "grouped" else []
+    mine, theirs = [step] * 8 + [0.0] * 192, [0.0] * 8 + [step] * 2 + [0.0] * 190
+    lenient = dataclasses.replace(POLICY, guards={})
+    found = evidence(group=group, candidate=mine, champion=theirs, base=theirs)
+    verdict = judge(found, lenient)
+    assert verdict.decision == "inconclusive"
+    more = [int(m[1]) for r in verdict.reasons if (m := re.search(r"about (\d+) more", r))]
+    assert len(more) == 2
+    times = -(-(more[0] + 200) // 200)
+    groups = [f"{t}{g}" for t in range(times) for g in group]
+    again = evidence(
+        group=groups, candidate=mine * times, champion=theirs * times, base=theirs * times
+    )
+    assert judge(again, lenient).decision == "promote"
+
+
 GROUPS = st.lists(
     st.tuples(st.sampled_from("abcdefgh"), st.floats(0, 1), st.floats(0, 1)),
     min_size=10,
@@ -222,7 +263,35 @@ def without(found: Evidence, name: str) -> Evidence:
     return dataclasses.replace(found, scores=kept)
 
 
+def told(found: Evidence, name: str, **changes: object) -> Evidence:
+    """The evidence with something else in the report's summary of one contender."""
+    contenders = tuple(
+        dataclasses.replace(c, **changes) if c.name == name else c  # type: ignore[arg-type]
+        for c in found.report.contenders
+    )
+    return reported(found, contenders=contenders)
+
+
+def sliced(found: Evidence, *, rows: int) -> Evidence:
+    """The evidence with a slice in the first rows alone."""
+    scores = tuple(
+        dataclasses.replace(s, slice="a") if s.id < f"row-{rows:04}" else s for s in found.scores
+    )
+    return dataclasses.replace(found, scores=scores)
+
+
+def keyed(found: Evidence, name: str, key: str) -> Evidence:
+    """The evidence with another key in the last row of one contender."""
+    last = max(s.id for s in found.scores)
+    scores = tuple(
+        dataclasses.replace(s, key=key) if (s.contender, s.id) == (name, last) else s
+        for s in found.scores
+    )
+    return dataclasses.replace(found, scores=scores)
+
+
 WHOLE = evidence(candidate=[1] * 60, champion=[0] * 60, base=[0] * 60)
+TWO_BASELINES = evidence(candidate=[1] * 60, champion=[0] * 60, base=[0] * 60, few=[0] * 60)
 FIRST, *REST = WHOLE.scores
 BROKEN = {
     "no look": (reported(WHOLE, look=None), "no look was reserved"),
@@ -261,6 +330,42 @@ BROKEN = {
         dataclasses.replace(WHOLE, scores=(dataclasses.replace(FIRST, group="g"), *REST)),
         "has rows in other groups or slices",
     ),
+    "a baseline of the report without rows": (
+        without(TWO_BASELINES, "few"), "'few' has 0 gate rows, the report says 60"
+    ),
+    "a baseline that the report does not name": (
+        reported(WHOLE, contenders=WHOLE.report.contenders[:2]),
+        "'base' has 60 gate rows, the report says 0",
+    ),
+    "a contender twice in the report": (
+        reported(WHOLE, contenders=WHOLE.report.contenders + WHOLE.report.contenders[-1:]),
+        "names a contender twice",
+    ),
+    "fewer rows than the split has": (
+        dataclasses.replace(WHOLE, rows={"gate": 3000}),
+        "60 gate rows were scored and 0 left out, the split has 3000",
+    ),
+    "more rows than the split has": (
+        dataclasses.replace(WHOLE, rows={"gate": 0}), "the split has 0"
+    ),
+    "a split without a count": (dataclasses.replace(WHOLE, rows={}), "the split has 0"),
+    "rows left out that the split does not have": (reported(WHOLE, excluded=5), "5 left out"),
+    "the same ids with other keys": (
+        keyed(WHOLE, "base", "f" * 16), "'base' was scored on other rows"
+    ),
+    "another adapter than the candidate": (
+        told(WHOLE, "candidate", adapter="other"),
+        "'candidate' answered with adapter other, the report is about adapter candidate",
+    ),
+    "another candidate than the adapter": (
+        reported(WHOLE, candidate="other"), "the report is about adapter other"
+    ),
+    "another adapter than the champion": (
+        told(WHOLE, "champion", adapter=None), "'champion' answered with no adapter"
+    ),
+    "a baseline that wore an adapter": (
+        told(WHOLE, "base", adapter="candidate"), "'base' answered with adapter candidate"
+    ),
 }  # fmt: skip
 EMPTY = {
     "empty policy": (WHOLE, dataclasses.replace(POLICY, metric=""), "the policy is empty"),
@@ -270,7 +375,12 @@ EMPTY = {
         "the policy has no floors",
     ),
     "slices that no row has": (
-        WHOLE, dataclasses.replace(POLICY, slices=0.1), "guards slices, but no row has one"
+        WHOLE, dataclasses.replace(POLICY, slices=0.1), "but 60 of 60 rows have none"
+    ),
+    "slices that half of the rows have": (
+        sliced(TWO_BASELINES, rows=30),
+        dataclasses.replace(POLICY, slices=0.3),
+        "but 30 of 60 rows have none",
     ),
 }  # fmt: skip
 

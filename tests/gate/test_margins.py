@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pawl.gate.margins import holm, not_worse, rows_to_settle
 from pawl.gate.stats import units
+from pawl.metrics import bounded
 
 ALPHA = 0.05
 
@@ -64,6 +65,26 @@ def test_seconds_and_perplexity_are_held_against_students_t() -> None:
     gain = units(np.array([-0.01, 0.02, 0.0, -0.02, 0.01] * 8), [None] * 40)
     assert not_worse(gain, 0.05, bounded=False)(1.0) < 1e-6
     assert not_worse(units([-1.0], [None]), 0.05, bounded=False)(1.0) > 0.5
+
+
+def test_values_without_a_bound_that_all_went_alike_prove_no_more_than_their_number() -> None:
+    few = not_worse(units([0.0] * 9, [None] * 9), 0.05, bounded=False)
+    assert few(1.0) == 1.0
+    alike = not_worse(units([0.0] * 40, [None] * 40), 0.05, bounded=False)
+    assert alike(1.0) == 0.5**40
+    assert not_worse(units([0.0] * 3000, [None] * 3000), 0.05, bounded=False)(1.0) > 0
+    nearly = not_worse(units([0.0, 1e-12] * 6, [None] * 12), 0.05, bounded=False)
+    assert nearly(1.0) >= 0.5**12
+
+
+@pytest.mark.parametrize("rows", [2, 5, 30, 100])
+def test_rare_garbled_answers_pass_a_guard_on_char_error_at_most_at_the_level(rows: int) -> None:
+    # Each tenth answer is wholly wrong: a true harm of .10 against a margin of .05.
+    rng = np.random.default_rng(rows)
+    draws = -rng.binomial(1, 0.1, (1000, rows)).astype(float)
+    assert bounded("char_error")
+    passed = sum(p_of(gain, 0.05) < ALPHA for gain in draws)
+    assert passed <= 1000 * ALPHA + 21
 
 
 @given(st.lists(st.floats(0, 1), max_size=12))

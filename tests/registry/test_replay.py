@@ -62,8 +62,8 @@ def leave_evaluation(bench: Bench, candidate: str, champion: Champion, look: Loo
     write_lines(folder / "rows.jsonl", map(dataclasses.asdict, scores))
     rate = {"exact_match": float(RATE)}
     contenders = (
-        Contender("candidate", "dev", 4, {"exact_match": 0.5}, 1, 1),
-        Contender("candidate", "gate", 20, rate, 1, 1),
+        Contender("candidate", "dev", 4, {"exact_match": 0.5}, 1, 1, adapter=candidate),
+        Contender("candidate", "gate", 20, rate, 1, 1, adapter=candidate),
         Contender("zero-shot", "gate", 20, rate, 1, 1),
     )
     gate_ids = digest_json([f"r{i}" for i in range(20)])

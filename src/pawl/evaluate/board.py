@@ -58,7 +58,7 @@ class Board:
         """Score one contender's replies to `rows`, a reply a row in the same order.
 
         Args:
-            adapter: the name of the adapter that it wore.
+            adapter: the digest of the adapter that it wore.
             elsewhere: what it ran on where that is not the task's base.
             kept: its answers were decoded in an earlier run.
 

@@ -87,7 +87,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
     )
     skipped: dict[str, str] = {}
     replies, kept = seat.replies(_as_is, dev, adapter="candidate", label="dev: candidate")
-    board.add("candidate", "dev", dev, replies, adapter="candidate", kept=kept)
+    board.add("candidate", "dev", dev, replies, adapter=candidate.digest, kept=kept)
     general = seat.general()
     if look:
         skipped = _score_gate(board, seat, judged, train, instruction=instruction)
@@ -130,9 +130,9 @@ def _score_gate(
     board: Board, seat: Seat, rows: Sequence[Example], train: Sequence[Example], *, instruction: str
 ) -> dict[str, str]:
     """Candidate, champion and the baselines on the task's base; why any of them could not."""
-    for name in seat.adapters:
+    for name, digest in seat.adapters.items():
         replies, kept = seat.replies(_as_is, rows, adapter=name, label=f"gate: {name}")
-        board.add(name, "gate", rows, replies, adapter=name, kept=kept)
+        board.add(name, "gate", rows, replies, adapter=digest, kept=kept)
     prompted, skipped = baselines(
         train,
         rows,

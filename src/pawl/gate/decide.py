@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
-from pawl.gate.evidence import CANDIDATE, Evidence, faults, plausible
+from pawl.gate.evidence import Evidence, faults, plausible
 from pawl.gate.forgetting import forgetting
-from pawl.gate.rules import Finding, beaten, compare, floors, guards
+from pawl.gate.rules import Finding, compare, floors, guards
 from pawl.params import Gate
 from pawl.records import Comparison, Contender, Decision, Verdict
 
@@ -28,7 +28,7 @@ def decide(
         parents: digests of the files that the evidence was read from.
     """
     report = evidence.report
-    comparisons: list[Comparison] = []
+    compared: list[tuple[Comparison, Finding]] = []
     guarded: list[tuple[Comparison, Finding]] = []
     if report.look is None:
         says = "no look was reserved: dev was scored, the gate rows stayed sealed"
@@ -36,21 +36,21 @@ def decide(
     elif broken := faults(evidence, policy):
         findings = [Finding("evidence", False, True, says) for says in broken]
     else:
-        comparisons = compare(evidence, policy, level=report.look.level)
+        compared = compare(evidence, policy, level=report.look.level)
         guarded = guards(evidence, policy)
-        findings = [beaten(c, len(evidence.of(CANDIDATE))) for c in comparisons]
+        findings = [finding for _, finding in compared]
         findings += floors(evidence, policy) + [finding for _, finding in guarded]
         if policy.forgetting is not None:
             holds, says = forgetting(report.general, policy.forgetting)
             findings.append(Finding("forgetting", holds, True, says))
     verdict = Verdict(
         task=report.task,
-        decision=_decision(findings) if comparisons else "invalid",
+        decision=_decision(findings) if compared else "invalid",
         reasons=(*(f.says for f in findings), *_left_out(evidence)),
         candidate=report.candidate,
         champion=report.champion,
         look=report.look,
-        comparisons=tuple(comparisons),
+        comparisons=tuple(comparison for comparison, _ in compared),
         scores={_named(c): _measured(c) for c in report.contenders},
         rows=evidence.rows,
         parents=dict(parents or {}),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from pawl.files import digest_json
 from pawl.gate.forgetting import unmeasured
-from pawl.metrics import FALL
+from pawl.metrics import FALL, judged
 from pawl.params import Gate
 from pawl.records import EvalReport, Score
 
@@ -37,7 +38,7 @@ class Evidence:
 
     def values(self, contender: str, metric: str) -> list[float]:
         """The gate values of one contender in the order of row ids; call after `faults`."""
-        return [score.values[metric] for score in self.of(contender)]
+        return [judged(metric, score.values[metric]) for score in self.of(contender)]
 
     @property
     def contenders(self) -> list[str]:
@@ -78,13 +79,13 @@ def faults(evidence: Evidence, policy: Gate) -> list[str]:
     reference = evidence.of(CANDIDATE)
     if len(reference) < policy.min_rows:
         found.append(f"{len(reference)} gate rows, the policy asks for at least {policy.min_rows}")
-    if policy.slices is not None and not any(score.slice for score in reference):
-        found.append("the policy guards slices, but no row has one: set `split.slice_by`")
     metrics = sorted({policy.metric, *policy.floors, *policy.guards})
     for name in evidence.contenders:
         found += _row_faults(name, evidence.of(name), reference, metrics)
+    if policy.slices is not None and (missing := sum(score.slice is None for score in reference)):
+        found.append(f"the policy guards slices, but {missing} of {len(reference)} rows have none")
     found += unmeasured(evidence.report.general, policy)
-    return found or _digest_faults(evidence)
+    return found or [*_digest_faults(evidence), *_report_faults(evidence)]
 
 
 def plausible(metric: str, value: float) -> bool:
@@ -112,13 +113,44 @@ def _digest_faults(evidence: Evidence) -> list[str]:
     return [f"the scored rows are not the gate rows that the report names ({(said or '')[:12]})"]
 
 
+def _report_faults(evidence: Evidence) -> list[str]:
+    """Where the report speaks of other contenders, adapters or rows than the scores hold."""
+    report, found = evidence.report, []
+    scored = Counter((score.contender, score.split) for score in evidence.scores)
+    said = Counter({(c.name, c.split): c.rows for c in report.contenders})
+    if len(said) != len(report.contenders):
+        found.append("the report names a contender twice")
+    for name, split in sorted(scored.keys() | said.keys()):
+        there, told = scored[name, split], said[name, split]
+        if there != told:
+            found.append(f"'{name}' has {there} {split} rows, the report says {told}")
+    worn = {CANDIDATE: report.candidate, CHAMPION: report.champion.digest}
+    for contender in report.contenders:
+        should = worn.get(contender.name)
+        if contender.adapter != should:
+            found.append(
+                f"'{contender.name}' answered with {_adapter(contender.adapter)}, the report is "
+                f"about {_adapter(should)}"
+            )
+    judged, dealt = len(evidence.of(CANDIDATE)), evidence.rows.get("gate", 0)
+    if judged + report.excluded != dealt:
+        found.append(
+            f"{judged} gate rows were scored and {report.excluded} left out, the split has {dealt}"
+        )
+    return found
+
+
+def _adapter(digest: str | None) -> str:
+    return "no adapter" if digest is None else f"adapter {digest[:12]}"
+
+
 def _row_faults(
     name: str, mine: Sequence[Score], reference: Sequence[Score], metrics: list[str]
 ) -> list[str]:
     ids = [score.id for score in mine]
     if len(set(ids)) != len(ids):
         return [f"'{name}' has a row twice"]
-    if ids != [score.id for score in reference]:
+    if [(s.id, s.key) for s in mine] != [(s.id, s.key) for s in reference]:
         return [f"'{name}' was scored on other rows than the candidate"]
     if any((a.group, a.slice) != (b.group, b.slice) for a, b in zip(mine, reference, strict=True)):
         return [f"'{name}' has rows in other groups or slices than the candidate"]

@@ -15,6 +15,8 @@ from scipy.stats import t
 
 from pawl.gate.stats import Numbers, Units
 
+# Units below which values without a bound prove nothing.
+FEW = 10
 # After so many more times the rows at hand we call it never.
 TIMES = 1000.0
 # Shares of the highest bet that cannot lose more than its stake: from bold, for a margin that rests
@@ -81,18 +83,21 @@ def _student(gain: Units, margin: float) -> P:
     """Student's t over units, for values without an upper bound (seconds, perplexity).
 
     No test of a mean is exact without bounds (Bahadur & Savage 1956); this one is the usual one.
+    Few units, or units that all went alike, say nothing of the rare ones that did not: below FEW
+    units p is 1, and it is never below that of a sign test that all of them win.
     """
     count = gain.sums.size
-    if count < 2:
-        # One unit has no spread, and proves nothing.
+    if count < FEW:
         return lambda _: 1.0
     shifted = gain.sums + margin * gain.sizes
     mean, spread = float(shifted.mean()), float(shifted.std(ddof=1))
 
     def p(times: float) -> float:
+        # 2^-1000 is still a number above 0.
+        least = math.pow(0.5, min(count * times, 1000.0))
         if spread == 0:
-            return 0.0 if mean > 0 else 1.0
+            return least if mean > 0 else 1.0
         score = mean / spread * math.sqrt(count * times)
-        return float(t.sf(score, count * times - 1))
+        return max(least, float(t.sf(score, count * times - 1)))
 
     return p

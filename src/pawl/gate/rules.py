@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pawl.gate.better import better
 from pawl.gate.evidence import CANDIDATE, CHAMPION, Evidence
 from pawl.gate.margins import P, holm, not_worse, rows_to_settle
-from pawl.gate.stats import Units, better_p, interval, more_rows, units
-from pawl.metrics import FALL, shown, sign
+from pawl.gate.stats import Units, interval, units
+from pawl.metrics import FALL, bounded, judged, shown, sign
 from pawl.params import Gate
 from pawl.records import Comparison, Score
 
@@ -39,7 +40,7 @@ class _Guard:
     won_lost: tuple[int, int]
 
 
-def compare(evidence: Evidence, policy: Gate, *, level: float) -> list[Comparison]:
+def compare(evidence: Evidence, policy: Gate, *, level: float) -> list[tuple[Comparison, Finding]]:
     """Candidate against the champion, where there is one, and against the baselines.
 
     The best baseline speaks for all that are beaten. Which one is best is itself seen on these
@@ -51,26 +52,7 @@ def compare(evidence: Evidence, policy: Gate, *, level: float) -> list[Compariso
     best, *others = sorted(mean, key=mean.__getitem__, reverse=True)
     named = [_compare(evidence, policy.metric, name, level=level) for name in [*names, best]]
     tested = [_compare(evidence, policy.metric, name, level=level) for name in others]
-    return named + [c for c in tested if not c.passed]
-
-
-def beaten(c: Comparison, rows: int) -> Finding:
-    """Better than another contender for real, and not by luck."""
-    rule = "beats champion" if c.against == CHAMPION else "beats prompting"
-    figures = (
-        f"{c.metric} {shown(c.metric, c.candidate)} against {shown(c.metric, c.other)} of "
-        f"{c.against}{_ranging(c)}, {c.wins} rows won, {c.losses} lost, p = {c.p:.2g} "
-        f"(below {c.level:.2g} is asked)"
-    )
-    if c.passed:
-        return Finding(rule, True, False, f"beats {c.against}: {figures}")
-    if sign(c.metric) * (c.candidate - c.other) <= 0:
-        wins = "" if c.against == CHAMPION else " Prompting wins."
-        return Finding(rule, False, True, f"is no better than {c.against}: {figures}.{wins}")
-    more = more_rows(c.wins, c.losses, rows, level=c.level)
-    settle = f"; about {more} more gate rows would settle it" if more else ""
-    says = f"may be better than {c.against} by luck: {figures}{settle}"
-    return Finding(rule, False, False, says)
+    return named + [(c, finding) for c, finding in tested if not c.passed]
 
 
 def floors(evidence: Evidence, policy: Gate) -> list[Finding]:
@@ -111,21 +93,43 @@ def guards(evidence: Evidence, policy: Gate) -> list[tuple[Comparison, Finding]]
     ]
 
 
-def _compare(evidence: Evidence, metric: str, other: str, *, level: float) -> Comparison:
+def _compare(
+    evidence: Evidence, metric: str, other: str, *, level: float
+) -> tuple[Comparison, Finding]:
     gain, (mine, theirs), (won, lost) = _paired(evidence.of(CANDIDATE), evidence.of(other), metric)
-    p = better_p(gain, level=level)
-    return Comparison(
+    p = better(gain, level=level, bounded=bounded(metric))
+    c = Comparison(
         against=other,
         metric=metric,
         candidate=mine,
         other=theirs,
         wins=won,
         losses=lost,
-        p=p,
+        p=p(1.0),
         level=level,
-        passed=p < level and gain.mean > 0,
-        interval=interval(gain, bounded=metric not in FALL),
+        passed=p(1.0) < level and gain.mean > 0,
+        interval=interval(gain, bounded=bounded(metric)),
     )
+    return c, _beaten(c, gain, p)
+
+
+def _beaten(c: Comparison, gain: Units, p: P) -> Finding:
+    """Better than another contender for real, and not by luck."""
+    rule = "beats champion" if c.against == CHAMPION else "beats prompting"
+    figures = (
+        f"{c.metric} {shown(c.metric, c.candidate)} against {shown(c.metric, c.other)} of "
+        f"{c.against}{_ranging(c)}, {c.wins} rows won, {c.losses} lost, p = {c.p:.2g} "
+        f"(below {c.level:.2g} is asked)"
+    )
+    if c.passed:
+        return Finding(rule, True, False, f"beats {c.against}: {figures}")
+    if gain.mean <= 0:
+        wins = "" if c.against == CHAMPION else " Prompting wins."
+        return Finding(rule, False, True, f"is no better than {c.against}: {figures}.{wins}")
+    more = rows_to_settle(p, int(gain.sizes.sum()), level=c.level)
+    settle = f"; about {more} more gate rows would settle it" if more else ""
+    says = f"may be better than {c.against} by luck: {figures}{settle}"
+    return Finding(rule, False, False, says)
 
 
 def _guard(
@@ -136,7 +140,7 @@ def _guard(
         for name in (CANDIDATE, CHAMPION)
     )
     gain, means, won_lost = _paired(mine, theirs, metric)
-    p = not_worse(gain, margin, bounded=metric not in FALL)
+    p = not_worse(gain, margin, bounded=bounded(metric))
     return _Guard(rule, metric, only, margin, gain, p, means, won_lost)
 
 
@@ -152,7 +156,7 @@ def _kept(guard: _Guard, p: float, *, level: float, family: int) -> tuple[Compar
         p=p,
         level=level,
         passed=p < level,
-        interval=interval(guard.gain, bounded=guard.metric not in FALL),
+        interval=interval(guard.gain, bounded=bounded(guard.metric)),
         margin=guard.margin,
         slice=guard.slice,
     )
@@ -177,7 +181,7 @@ def _paired(
     mine: Sequence[Score], theirs: Sequence[Score], metric: str
 ) -> tuple[Units, tuple[float, float], tuple[int, int]]:
     """Differences by unit (above 0: the candidate is better), both means, rows won and lost."""
-    a, b = (np.array([s.values[metric] for s in rows]) for rows in (mine, theirs))
+    a, b = (np.array([judged(metric, s.values[metric]) for s in rows]) for rows in (mine, theirs))
     gain = sign(metric) * (a - b)
     means = float(a.mean()), float(b.mean())
     return (

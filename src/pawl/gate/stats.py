@@ -16,9 +16,8 @@ from scipy.stats import binom, t
 
 Numbers = NDArray[np.float64]
 
-# Sign flips that are drawn where there are too many units to try all; and how many of them must
-# lie below the level that p is held against, so that chance in the drawing does not decide.
-FLIPS, BELOW = 20_000, 20
+# Sign flips that are drawn where there are too many units to try all.
+FLIPS = 20_000
 # Up to so many units all 2^n flips are tried.
 ALL = 14
 CONFIDENCE = 0.95
@@ -52,21 +51,6 @@ def units(gain: Sequence[float] | Numbers, groups: Sequence[str | None]) -> Unit
     _, unit = np.unique(names, return_inverse=True)
     sums: Numbers = np.bincount(unit, weights=np.asarray(gain, float)).astype(np.float64)
     return Units(sums, np.bincount(unit).astype(np.float64))
-
-
-def better_p(gain: Units, *, level: float) -> float:
-    """One-sided probability of a gain this large if the two were equally good.
-
-    Pass/fail rows get the exact McNemar test, graded or grouped ones the paired sign-flip
-    permutation test. Without a unit that differs, the answer is 1.
-
-    Args:
-        gain: the differences.
-        level: what the answer will be held against; the smaller, the more flips are drawn.
-    """
-    if not gain.clustered and np.isin(gain.sums, (-1, 0, 1)).all():
-        return mcnemar_p(int((gain.sums > 0).sum()), int((gain.sums < 0).sum()))
-    return sign_flip_p(gain.sums, flips=max(FLIPS, math.ceil(BELOW / level)))
 
 
 def mcnemar_p(wins: int, losses: int) -> float:
@@ -106,30 +90,21 @@ def sign_flip_p(sums: Numbers, *, flips: int = FLIPS) -> float:
 def interval(gain: Units, *, bounded: bool) -> tuple[float, float] | None:
     """A 95 % confidence interval of the mean difference a row, from the spread between units.
 
-    Where differences lie in [-1, 1] a row won and a row lost are added first (Bonett & Price 2012,
-    for pass/fail; Agresti & Min 2005), so that a few rows without any difference give no interval
-    of width 0. None for a single unit without bounds: its spread is not known.
+    Where differences lie in [-1, 1] a unit won and a unit lost, each of the mean size, are added
+    first (Bonett & Price 2012, for pass/fail; Agresti & Min 2005), so that a few rows without any
+    difference give no interval of width 0. None for a single unit: its spread is not known.
     """
     sums, sizes = gain.sums, gain.sizes
-    if bounded:
-        sums, sizes = np.append(sums, (1.0, -1.0)), np.append(sizes, (1.0, 1.0))
     if sums.size < 2:
         return None
+    if bounded:
+        size = sizes.mean()
+        sums, sizes = np.append(sums, (size, -size)), np.append(sizes, (size, size))
     mean = sums.sum() / sizes.sum()
     spread = np.square(sums - mean * sizes).sum() * sums.size / (sums.size - 1)
     half = t.ppf((1 + CONFIDENCE) / 2, sums.size - 1) * math.sqrt(spread) / sizes.sum()
     low, high = float(mean - half), float(mean + half)
     return (max(low, -1.0), min(high, 1.0)) if bounded else (low, high)
-
-
-def more_rows(wins: int, losses: int, rows: int, *, level: float) -> int | None:
-    """How many more rows would settle it if they went on as these did; None if never."""
-    if wins <= losses:
-        return None
-    total = rows
-    while mcnemar_p(round(wins * total / rows), round(losses * total / rows)) >= level:
-        total = math.ceil(total * 1.05)
-    return total - rows
 
 
 def power(gain: float, rows: int, *, level: float, breaks: float) -> float:
