@@ -6,7 +6,7 @@ from typing import Any
 
 from pawl.records import to_json
 from pawl.registry.ledger import State, entries, fold, odd_numbers
-from pawl.registry.looks import standing_of
+from pawl.registry.looks import spends, standing_of
 from pawl.registry.runs import last_cycle
 from pawl.registry.snapshot import repair_alias
 from pawl.registry.store import Store, get_alias
@@ -51,7 +51,7 @@ def status(
     """Where a task stands, as plain JSON values; sets a strayed alias right unless told not to.
 
     `champion` {version, digest, since, why}, `last` {verdict, reasons, when} or None, `looks`
-    {used, of}, `fresh_rows` {there, needed}: gate rows of the last split that no look has scored
+    {used, of, budget, says: what the next look's budget may spend}, `fresh_rows` {there, needed}: gate rows of the last split that no look has scored
     and how many open a new budget once this one is spent, `notes`: a strayed alias, a ledger that
     was tampered with; empty if all is well.
 
@@ -67,7 +67,12 @@ def status(
         "champion": _champion(state),
         "last": last
         and {"verdict": last[0].verdict, "reasons": list(last[0].reasons), "when": last[1]},
-        "looks": {"used": stands.used, "of": stands.of},
+        "looks": {
+            "used": stands.used,
+            "of": stands.of,
+            "budget": stands.nth,
+            "says": spends(stands, workspace.task(task).gate),
+        },
         "fresh_rows": {"there": stands.fresh, "needed": stands.needed},
         "notes": [
             *_alias_note(store, task, state, repair=repair),

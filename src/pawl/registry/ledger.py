@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from pawl.budget import Budget, Charge
+from pawl.budget import Budget, Charge, Life
 from pawl.errors import RegistryError
 from pawl.files import digest_json
 from pawl.records import Champion, to_json
@@ -73,7 +73,7 @@ class Kept:
 class State:
     """What the ledger comes to: the champion, the releases that counted, the looks a lineage.
 
-    `budgets` says what a lineage's looks have come to.
+    `budgets` says what a lineage's looks have come to, `life` what the looks of all lineages have.
     All `relabels` count, the later one over the earlier.
     """
 
@@ -81,6 +81,7 @@ class State:
     releases: tuple[Entry, ...] = ()
     looks: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
     budgets: dict[str, Budget] = field(default_factory=dict)
+    life: Life = field(default_factory=Life)
     relabels: tuple[Entry, ...] = ()
 
     @property
@@ -112,15 +113,17 @@ def fold(entries: Iterable[Entry]) -> State:
     """Fold entries, in number order, to the state that all readers agree on. Pure.
 
     A release that expected another champion is void: its writer lost the race. A look is void if
-    its question was asked before, if it would take the levels spent above the alpha of its
-    budget's first look, or if it opens a budget on fewer rows than the one before began with. Of
-    entries with the same `op_id` the first counts.
+    its question was asked before, if it would take the levels spent above its budget's share of the
+    alpha that the budget's first look names (the task's k-th budget: alpha / (k (k + 1))), or if it
+    opens a budget on fewer rows than the task's largest look judged. Of entries with the same
+    `op_id` the first counts.
     """
     champion = Champion()
     releases: list[Entry] = []
     relabels: list[Entry] = []
     looks: dict[str, tuple[Entry, ...]] = {}
     budgets: dict[str, Budget] = {}
+    life = Life()
     seen: set[str] = set()
     for entry in sorted(entries, key=lambda entry: entry.number):
         if entry.op_id in seen:
@@ -131,15 +134,17 @@ def fold(entries: Iterable[Entry]) -> State:
             asked = looks.get(lineage, ())
             if any(entry.details["question"] == look.details["question"] for look in asked):
                 continue
-            after = budgets.get(lineage, Budget()).take(_charge(entry))
+            charge = _charge(entry)
+            after = budgets.get(lineage, Budget()).take(charge, life)
             if after is not None:
+                life = life.after(after, charge)
                 looks[lineage], budgets[lineage] = (*asked, entry), after
         elif entry.kind == "relabel":
             relabels.append(entry)
         elif entry.new is not None and entry.expected == champion:
             champion = entry.new
             releases.append(entry)
-    return State(champion, tuple(releases), looks, budgets, tuple(relabels))
+    return State(champion, tuple(releases), looks, budgets, life, tuple(relabels))
 
 
 def odd_numbers(entries: Iterable[Entry]) -> tuple[int, ...]:
