@@ -12,7 +12,7 @@ from pawl.data.split import deal, refuse_missing
 from pawl.gate.plan import Sight, sight
 from pawl.records import to_json
 from pawl.registry.known import known_rows
-from pawl.registry.looks import Standing, standing
+from pawl.registry.looks import Standing, spends, standing
 from pawl.registry.snapshot import read_state
 from pawl.registry.store import Store
 from pawl.train.plan import size
@@ -28,11 +28,13 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
     sides = {name: len(part) for name, part in parts.items()}
     parameters = size(find_base(section.base, workspace.root), rank=section.train.rank)
     split = lineage(task, section.split.salt)
-    budget = read_state(store, task).budgets.get(split, Budget())
+    state = read_state(store, task)
+    budget = state.budgets.get(split, Budget())
     known = known_rows(store, task)
-    stands = standing(budget, section.gate, parts["gate"], known, split=split)
-    spent = budget.next(section.gate, rows=stands.rows, fresh=stands.fresh) is None
-    seen = sight(stands.rows, section.gate, used=stands.used)
+    stands = standing(budget, state.life, section.gate, parts["gate"], known, split=split)
+    # What the next look will judge on: after a budget that is spent, the fresh rows alone.
+    rows = stands.charge.rows if stands.charge else stands.fresh
+    seen = sight(rows, section.gate, number=stands.number, nth=stands.nth)
     steps = -(-sides["train"] // section.train.batch_size) * section.train.epochs
     return {
         "task": task,
@@ -42,17 +44,22 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
             "share": parameters.trainable / parameters.base,
         },
         "steps": round(steps),
-        "looks": {"used": stands.used, "of": stands.of},
+        "looks": {
+            "used": stands.used,
+            "of": stands.of,
+            "budget": stands.nth,
+            "says": spends(stands, section.gate),
+        },
         "fresh_rows": {"there": stands.fresh, "needed": stands.needed},
         "gate": to_json(seen),
-        "says": _says(seen, stands, spent=spent),
+        "says": _says(seen, stands),
     }
 
 
-def _says(seen: Sight, stands: Standing, *, spent: bool) -> str:
-    if spent:
+def _says(seen: Sight, stands: Standing) -> str:
+    if stands.charge is None:
         return (
-            f"the looks are used up: {stands.needed} gate rows that no look has scored open a new "
+            f"no look can be had: {stands.needed} gate rows that no look has scored open a new "
             f"budget, {stands.fresh} are there"
         )
     if seen.smallest_gain is None or seen.last_gain is None:

@@ -5,17 +5,32 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from pawl.adapter import read_adapter
 from pawl.base import base_info
-from pawl.files import digest_json
+from pawl.budget import lineage, unspent
+from pawl.errors import DataError
+from pawl.files import digest_file, digest_json, read_lines
 from pawl.functions import function_digest
 from pawl.params import Evaluate, as_json
-from pawl.records import BaseInfo, Champion, SplitReport, read_record, to_json
-from pawl.workspace import Workspace
+from pawl.records import (
+    BaseInfo,
+    Champion,
+    KnownRow,
+    SplitReport,
+    read_record,
+    read_rows,
+    to_json,
+)
+from pawl.workspace import TaskFiles, Workspace
 
 
 def look_question(workspace: Workspace, task: str, champion: Champion) -> str:
     """Digest of all that the judgement of the adapter in `build/` depends on.
+
+    Whatever is left out could be changed and judged again for free, until luck or a weakened
+    baseline lets the candidate through.
 
     Raises:
         AdapterError: the candidate's bytes are not what its manifest says.
@@ -26,7 +41,9 @@ def look_question(workspace: Workspace, task: str, champion: Champion) -> str:
     asked: dict[str, Any] = {
         "candidate": read_adapter(files.adapter, base=base.digest).digest,
         "champion": to_json(champion),
-        "splits": read_record(files.splits / "manifest.json", SplitReport).digests,
+        "splits": to_json(read_record(files.splits / "manifest.json", SplitReport)),
+        "barred": _barred(task, files),
+        "inputs": {path.name: _digest(path) for path in (files.schema, files.prompt)},
         "gate": as_json(section.gate),
         "evaluate": as_json(section.evaluate),
         "base": base.digest,
@@ -46,3 +63,27 @@ def named(policy: Evaluate, root: Path) -> dict[str, dict[str, str]]:
         "scorers": {name: function_digest(at, root) for name, at in policy.scorers.items()},
         "bases": {name: base_info(base, root).digest for name, base in policy.bases.items()},
     }
+
+
+def _barred(task: str, files: TaskFiles) -> list[str]:
+    """Gate rows that no budget of this lineage may judge on, by key.
+
+    Rows that another salt has since held out leave the judged ones: another question. The look's
+    own rows are known afterwards but are not barred by it, so that asking again changes nothing.
+    """
+    kind = TypeAdapter(KnownRow)
+    known = map(kind.validate_python, read_lines(files.known) if files.known.is_file() else ())
+    salt = read_record(files.splits / "manifest.json", SplitReport).salt
+    gate = read_rows(files.splits / "gate.jsonl")
+    kept = {row.key for row in unspent(gate, known, lineage=lineage(task, salt), since=1)}
+    return sorted({row.key for row in gate} - kept)
+
+
+def _digest(path: Path) -> str:
+    if not path.is_file():
+        raise DataError(
+            f"{path} is not there",
+            rule="a look's question names the schema and the long prompt by content",
+            remedy="run the stage `inputs` first: `pawl run` and `dvc repro` do",
+        )
+    return digest_file(path)

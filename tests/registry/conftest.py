@@ -120,6 +120,8 @@ def make_bench(root: Path) -> Bench:
     workspace = Workspace(root)
     files = workspace.files(TASK)
     write_record(files.base, BASE)
+    write_json(files.schema, None)
+    files.prompt.write_text("", encoding="utf-8")
     write_splits(workspace, {name: held_out(name, count) for name, count in ROWS.items()})
     write_json(files.check / "report.json", {"rows": 108})
     write_json(files.eval / "report.json", {})

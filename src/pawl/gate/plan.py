@@ -29,16 +29,16 @@ class Sight:
     last_gain: float | None
 
 
-def sight(rows: int, policy: Gate, *, used: int = 0) -> Sight:
+def sight(rows: int, policy: Gate, *, number: int = 1, nth: int = 1) -> Sight:
     """The smallest true gain in pass rate that the looks left at `rows` gate rows would see.
 
     Args:
         rows: gate rows to judge on.
         policy: the gate section of `params.yaml`.
-        used: looks of the present budget that are spent; all of them: the next budget's.
+        number: the next look's place in its budget, from 1.
+        nth: which of the task's budgets pays for it, from 1; later ones have lower levels.
     """
-    number = used + 1 if used < policy.looks else 1
-    now, last = level(policy, number), level(policy, policy.looks)
+    now, last = level(policy, number, nth=nth), level(policy, policy.looks, nth=nth)
     return Sight(
         rows=rows,
         level=now,

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pawl.budget import Budget, Charge
+from pawl.budget import Budget, Charge, Life
 from pawl.files import digest_json
 from pawl.records import Champion, to_json
 
@@ -69,7 +69,7 @@ class Kept:
 class State:
     """What the ledger comes to: the champion, the releases that counted, the looks a lineage.
 
-    `budgets` says what a lineage's looks have come to.
+    `budgets` says what a lineage's looks have come to, `life` what the looks of all lineages have.
     All `relabels` count, the later one over the earlier; of the retirements `retired` did.
     """
 
@@ -77,6 +77,7 @@ class State:
     releases: tuple[Entry, ...] = ()
     looks: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
     budgets: dict[str, Budget] = field(default_factory=dict)
+    life: Life = field(default_factory=Life)
     relabels: tuple[Entry, ...] = ()
     retired: tuple[Entry, ...] = ()
 
@@ -141,15 +142,17 @@ def fold(entries: Iterable[Entry]) -> State:
 
     A release or retirement that expected another champion is void: its writer lost the race. So is
     a release of a retired version, and the retirement of the champion. A look is void if
-    its question was asked before, if it would take the levels spent above the alpha of its
-    budget's first look, or if it opens a budget on fewer rows than the one before began with. Of
-    entries with the same `op_id` the first counts.
+    its question was asked before, if it would take the levels spent above its budget's share of the
+    alpha that the budget's first look names (the task's k-th budget: alpha / (k (k + 1))), or if it
+    opens a budget on fewer rows than the task's largest look judged. Of entries with the same
+    `op_id` the first counts.
     """
     champion = Champion()
     releases: list[Entry] = []
     relabels: list[Entry] = []
     looks: dict[str, tuple[Entry, ...]] = {}
     budgets: dict[str, Budget] = {}
+    life = Life()
     retired: dict[Champion, Entry] = {}
     seen: set[str] = set()
     for entry in sorted(entries, key=lambda entry: entry.number):
@@ -161,8 +164,10 @@ def fold(entries: Iterable[Entry]) -> State:
             asked = looks.get(lineage, ())
             if any(entry.details["question"] == look.details["question"] for look in asked):
                 continue
-            after = budgets.get(lineage, Budget()).take(_charge(entry))
+            charge = _charge(entry)
+            after = budgets.get(lineage, Budget()).take(charge, life)
             if after is not None:
+                life = life.after(after, charge)
                 looks[lineage], budgets[lineage] = (*asked, entry), after
         elif entry.kind == "relabel":
             relabels.append(entry)
@@ -175,7 +180,7 @@ def fold(entries: Iterable[Entry]) -> State:
             champion = entry.new
             releases.append(entry)
     return State(
-        champion, tuple(releases), looks, budgets, tuple(relabels), tuple(retired.values())
+        champion, tuple(releases), looks, budgets, life, tuple(relabels), tuple(retired.values())
     )
 
 

@@ -11,7 +11,7 @@ from pawl.registry.alias import Alias, doubts, moved_by_hand, project, read_alia
 from pawl.registry.copies import keep_copies, stored_champion
 from pawl.registry.fold import champion_of
 from pawl.registry.ledger import Entry, State, entries, fold
-from pawl.registry.looks import standing_of
+from pawl.registry.looks import spends, standing_of
 from pawl.registry.runs import last_cycle
 from pawl.registry.store import Store
 from pawl.registry.versions import AdapterVersion, get
@@ -46,8 +46,9 @@ def status(
     """Where a task stands, as plain JSON values; sets a strayed alias right unless told not to.
 
     `champion` {version, digest, since, why, kind, unearned}, `last` {verdict, reasons, when} or
-    None, `looks` {used, of}, `fresh_rows` {there, needed}: gate rows of the last split that no look
-    has scored and how many open a new budget once this one is spent, `notes`: an alias moved by
+    None, `looks` {used, of, budget, says: what the next look's budget may spend}, `fresh_rows`
+    {there, needed}: gate rows of the last split that no look has scored and how many open a new
+    budget once this one is spent, `notes`: an alias moved by
     hand, a ledger that was tampered with, a champion whose bytes changed or that has no verified
     copy, what of the record cannot be read (it is None then); empty if all is well.
 
@@ -66,7 +67,13 @@ def status(
         "champion": _champion(state),
         "last": last
         and {"verdict": last[0].verdict, "reasons": list(last[0].reasons), "when": last[1]},
-        "looks": stands and {"used": stands.used, "of": stands.of},
+        "looks": stands
+        and {
+            "used": stands.used,
+            "of": stands.of,
+            "budget": stands.nth,
+            "says": spends(stands, workspace.task(task).gate),
+        },
         "fresh_rows": stands and {"there": stands.fresh, "needed": stands.needed},
         "notes": [
             *unread,

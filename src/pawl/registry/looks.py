@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pawl.adapter import read_adapter
-from pawl.budget import Budget, fresh, lineage, unspent
+from pawl.budget import Budget, Charge, Life, fresh, lineage, share, unspent
 from pawl.errors import DataError
 from pawl.files import write_json
 from pawl.params import Gate, Task
@@ -24,9 +24,12 @@ from pawl.workspace import TaskFiles, Workspace
 
 @dataclass(frozen=True)
 class Standing:
-    """How a gate split's budget stands: rows to judge on, fresh rows, and how many open a new one.
+    """How a gate split's budget stands, and what its next look would cost.
 
-    `used` of `of` looks are spent; `rows` are those that the present budget may judge on.
+    `used` of `of` looks are spent; `rows` are those that the present budget may judge on, `fresh`
+    those that no look has scored, `needed` how many of these open a new budget. `charge` is the
+    next look's (None: it is blocked); it is paid by the task's `nth` budget and is look `number`
+    of it. Where it is blocked, both are those of the budget that fresh rows would open.
     """
 
     used: int
@@ -34,6 +37,9 @@ class Standing:
     rows: int
     fresh: int
     needed: int
+    nth: int
+    number: int
+    charge: Charge | None
 
 
 def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
@@ -43,7 +49,8 @@ def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
     the look that it got before. The lineage is the task and its split salt.
 
     Raises:
-        DataError: the split's looks are used up and too few fresh rows are there to earn more.
+        DataError: too few gate rows are there to judge on, or the split's looks are used up (or its
+            salt is new) and too few fresh rows are there to open a budget.
         AdapterError: the candidate's bytes are not what its manifest says.
         RegistryError: the store cannot be reached, or what it kept was altered.
     """
@@ -54,10 +61,9 @@ def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
     look = _find(state, split, question)
     if look is None:
         stands = standing_of(workspace, store, state, task)
-        budget = state.budgets.get(split, Budget())
-        charge = budget.next(section.gate, rows=stands.rows, fresh=stands.fresh)
+        charge = stands.charge
         if charge is None:
-            raise _exhausted(split, stands, section)
+            raise _blocked(split, stands, section)
         append(
             store,
             task,
@@ -78,7 +84,7 @@ def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
         # Somebody else may have taken the last one, or asked the same, in between: fold again.
         look = _find(read_state(store, task), split, question)
         if look is None:
-            raise _exhausted(split, stands, section)
+            raise _blocked(split, stands, section)
     write_json(files.look, {"look": to_json(look)})
     return look
 
@@ -90,11 +96,12 @@ def standing_of(workspace: Workspace, store: Store, state: State, task: str) -> 
     gate = _untouched(files, read_rows(path)) if path.is_file() else []
     split = lineage(task, section.split.salt)
     budget, known = state.budgets.get(split, Budget()), known_rows(store, task)
-    return standing(budget, section.gate, gate, known, split=split)
+    return standing(budget, state.life, section.gate, gate, known, split=split)
 
 
 def standing(
     budget: Budget,
+    life: Life,
     policy: Gate,
     gate: Sequence[Example],
     known: Sequence[KnownRow],
@@ -102,12 +109,28 @@ def standing(
     split: str,
 ) -> Standing:
     """How the budget of the lineage `split` stands with these gate rows. Pure."""
+    rows = len(unspent(gate, known, lineage=split, since=budget.since))
+    new = len(fresh(gate, known))
+    charge = budget.next(policy, life, rows=rows, fresh=new)
+    goes_on = charge is not None and charge.since <= budget.looks
     return Standing(
         used=budget.used,
         of=policy.looks,
-        rows=len(unspent(gate, known, lineage=split, since=budget.since)),
-        fresh=len(fresh(gate, known)),
-        needed=budget.needed(policy),
+        rows=rows,
+        fresh=new,
+        needed=life.needed(policy),
+        nth=budget.nth if goes_on else life.budgets + 1,
+        number=budget.used + 1 if goes_on else 1,
+        charge=charge,
+    )
+
+
+def spends(stands: Standing, policy: Gate) -> str:
+    """In words, what the budget of the next look may spend."""
+    k = stands.nth
+    return (
+        f"the task's budget {k} may spend {share(policy.alpha, k):.3%} over its {stands.of} looks "
+        f"(alpha {policy.alpha:.3g} / ({k} * {k + 1}); all budgets together: alpha)"
     )
 
 
@@ -134,13 +157,22 @@ def _held_out(workspace: Workspace, task: str) -> dict[str, list[Example]]:
     return {split: read_rows(folder / f"{split}.jsonl") for split in ("dev", "gate")}
 
 
-def _exhausted(split: str, stands: Standing, section: Task) -> DataError:
-    missing = max(stands.needed - stands.fresh, 1)
+def _blocked(split: str, stands: Standing, section: Task) -> DataError:
+    if 0 < stands.used < stands.of and stands.rows < section.gate.min_rows:
+        found, there, needed = "has too few rows to judge on", stands.rows, section.gate.min_rows
+        says = (
+            f"{there} gate rows are left that its budget may judge on, `gate.min_rows` is {needed}"
+        )
+    else:
+        found = f"has used its {stands.used} looks" if stands.used else "has no budget yet"
+        there, needed = stands.fresh, stands.needed
+        says = f"{there} gate rows are fresh, {needed} open a new budget"
+    missing = max(needed - there, 1)
     return DataError(
-        f"the gate split '{split}' has used its {stands.used} looks; {stands.fresh} gate rows are "
-        f"fresh, {stands.needed} open a new budget",
+        f"the gate split '{split}' {found}; {says}",
         rule="each judged candidate spends one look, so that retraining often cannot win by luck; "
-        "new looks are earned by gate rows that no look has ever scored, and judge on those alone",
+        "a budget opens on gate rows that no look has ever scored, as many as the task's largest "
+        "look judged and at least `gate.min_rows`, and judges on those alone",
         remedy=f"add data: about {missing / section.split.gate:.0f} new rows bring the {missing} "
         "gate rows that are missing; a new salt or a higher `gate.looks` brings none",
     )
