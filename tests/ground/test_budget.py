@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawl.budget import Budget, Charge, fresh, level, unspent
+from pawl.budget import Budget, Charge, Life, fresh, level, share, unspent
 from pawl.params import Gate
 from pawl.records import Example, KnownRow, Message
 
@@ -26,52 +26,64 @@ def known(key: str, look: int = 1, split: str = "gate", lineage: str = "t/s") ->
     return KnownRow(key, key, split, (Message("user", key),), "yes", lineage, look)  # type: ignore[arg-type]
 
 
-@given(POLICIES)
-def test_the_levels_of_all_looks_sum_to_alpha(policy: Gate) -> None:
-    levels = [level(policy, n) for n in range(1, policy.looks + 1)]
-    assert sum(levels) == pytest.approx(policy.alpha)
+@given(POLICIES, st.integers(1, 50))
+def test_the_levels_of_all_looks_sum_to_the_budgets_share_of_alpha(policy: Gate, nth: int) -> None:
+    levels = [level(policy, n, nth=nth) for n in range(1, policy.looks + 1)]
+    assert sum(levels) == pytest.approx(share(policy.alpha, nth))
     assert levels == sorted(levels, reverse=True)
+
+
+def test_the_shares_of_however_many_budgets_never_sum_above_alpha() -> None:
+    shares = [share(0.05, nth) for nth in range(1, 10_001)]
+    assert 0.0499 < sum(shares) < 0.05
 
 
 @given(POLICIES)
 def test_a_policy_that_stays_gets_all_its_looks_and_then_none(policy: Gate) -> None:
-    budget = Budget()
-    for _ in range(policy.looks):
-        charge = budget.next(policy, rows=100, fresh=0)
+    budget, life = Budget(), Life()
+    for number in range(policy.looks):
+        charge = budget.next(policy, life, rows=100, fresh=0 if number else 100)
         assert charge
-        budget = budget.take(charge) or Budget()
+        budget = budget.take(charge, life) or Budget()
+        life = life.after(budget, charge)
     assert budget.used == policy.looks
-    assert budget.next(policy, rows=100, fresh=99) is None
+    assert budget.next(policy, life, rows=100, fresh=99) is None
 
 
-@given(st.lists(st.tuples(POLICIES, st.integers(0, 150)), max_size=60))
-def test_no_edit_of_the_policy_overspends_a_budget(edits: list[tuple[Gate, int]]) -> None:
-    budget, spent, promised = Budget(), dict[int, float](), dict[int, float]()
-    for policy, new in edits:
-        charge = budget.next(policy, rows=100, fresh=new)
+EDITS = st.tuples(POLICIES, st.integers(0, 150), st.sampled_from("ab"))
+
+
+@given(st.lists(EDITS, max_size=60))
+def test_no_edit_of_policy_or_salt_overspends_the_tasks_alpha(
+    edits: list[tuple[Gate, int, str]],
+) -> None:
+    budgets, life = {"a": Budget(), "b": Budget()}, Life()
+    spent, highest = 0.0, 0.0
+    for policy, new, salt in edits:
+        charge = budgets[salt].next(policy, life, rows=100, fresh=new)
         if charge is None:
             continue
-        after = budget.take(charge)
+        after = budgets[salt].take(charge, life)
         assert after, "what is offered is also paid for"
-        assert (
-            charge.since == budget.since
-            or new >= max(budget.rows, policy.min_rows)
-            or (budget.looks == 0)
-        )
-        budget = after
-        spent[charge.since] = spent.get(charge.since, 0) + charge.level
-        promised.setdefault(charge.since, charge.alpha)
-    assert all(spent[since] <= promised[since] * (1 + 1e-6) for since in spent)
+        if charge.since != budgets[salt].since or not budgets[salt].looks:
+            assert new >= life.needed(policy), "only fresh rows open a budget, after a new salt too"
+            highest = max(highest, charge.alpha)
+        budgets[salt], life = after, life.after(after, charge)
+        spent += charge.level
+    assert spent <= highest * (1 + 1e-6)
 
 
-def test_a_new_budget_needs_as_many_fresh_rows_as_the_last_began_with() -> None:
-    policy = Gate(looks=1)
-    budget = Budget().take(Charge(0.05, 0.05, 1, 100))
+def test_a_new_budget_needs_as_many_fresh_rows_as_the_largest_look_judged() -> None:
+    policy, life = Gate(looks=1), Life()
+    first = Charge(0.025, 0.05, 1, 100)
+    budget = Budget().take(first, life)
     assert budget
-    assert budget.next(policy, rows=199, fresh=99) is None
-    charge = budget.next(policy, rows=200, fresh=100)
-    assert charge == Charge(0.05, 0.05, 2, 100)
-    assert budget.take(Charge(0.05, 0.05, 2, 99)) is None, "written by hand, it is void"
+    life = life.after(budget, first)
+    assert budget.next(policy, life, rows=199, fresh=99) is None
+    charge = budget.next(policy, life, rows=200, fresh=100)
+    assert charge == Charge(pytest.approx(0.05 / 6), 0.05, 2, 100)
+    assert budget.take(Charge(0.05 / 6, 0.05, 2, 99), life) is None, "written by hand, it is void"
+    assert Budget().take(Charge(0.05 / 6, 0.05, 1, 99), life) is None, "a new salt is no way out"
 
 
 def test_a_budget_judges_only_on_rows_that_no_other_budget_or_salt_has_held_out() -> None:

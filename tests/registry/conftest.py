@@ -152,7 +152,7 @@ def write_params(root: Path, gate: dict[str, Any]) -> None:
         "check": {},
         "train": {},
         "evaluate": {},
-        "gate": {"looks": 20, **gate},
+        "gate": {"looks": 20, "min_rows": 10, **gate},
     }
     (root / "params.yaml").write_text(yaml.safe_dump({"tasks": {TASK: section}}))
 

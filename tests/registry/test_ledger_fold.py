@@ -21,8 +21,10 @@ def release(number: int, expected: Champion, new: Champion, **changes: object) -
     return dataclasses.replace(entry, **changes)
 
 
-def look(number: int, question: str, of: int, lineage: str = "tickets/s1") -> Entry:
-    price = {"level": 0.05 / of, "alpha": 0.05, "since": 1, "rows": 100}
+def look(
+    number: int, question: str, of: int, lineage: str = "tickets/s1", *, nth: int = 1
+) -> Entry:
+    price = {"level": 0.05 / (nth * (nth + 1)) / of, "alpha": 0.05, "since": 1, "rows": 100}
     details = {"lineage": lineage, "question": question, "of": of, **price}
     return Entry(number, f"op{number}", "look", NONE, None, "Ada", "why", "now", details=details)
 
@@ -106,13 +108,13 @@ def test_no_edit_of_the_number_of_looks_spends_more_than_the_first_looks_alpha(
     entries = [look(n, f"q{n}", of) for n, of in enumerate(edits, start=1)]
     state = fold(entries)
     counted = state.looks.get("tickets/s1", ())
-    assert sum(entry.details["level"] for entry in counted) <= 0.05 * (1 + 1e-6)
+    assert sum(entry.details["level"] for entry in counted) <= 0.025 * (1 + 1e-6)
     assert len(counted) == state.budgets["tickets/s1"].used if edits else not counted
 
 
 def test_a_look_that_opens_a_budget_on_too_few_rows_is_void() -> None:
     first = look(1, "a", 1)
-    opens = look(2, "b", 1)
+    opens = look(2, "b", 1, nth=2)
     few = dataclasses.replace(opens, details={**opens.details, "since": 2, "rows": 99})
     enough = dataclasses.replace(opens, details={**opens.details, "since": 2, "rows": 100})
     assert len(fold([first, opens]).looks["tickets/s1"]) == 1
@@ -120,12 +122,15 @@ def test_a_look_that_opens_a_budget_on_too_few_rows_is_void() -> None:
     assert len(fold([first, enough]).looks["tickets/s1"]) == 2
 
 
-def test_lineages_have_budgets_of_their_own() -> None:
-    state = fold([look(1, "a", 1), look(2, "a", 1, lineage="tickets/s2"), look(3, "b", 1)])
+def test_lineages_have_budgets_of_their_own_out_of_one_alpha() -> None:
+    second = look(2, "a", 1, lineage="tickets/s2", nth=2)
+    state = fold([look(1, "a", 1), second, look(3, "b", 1)])
     assert {name: len(looks) for name, looks in state.looks.items()} == {
         "tickets/s1": 1,
         "tickets/s2": 1,
     }
+    as_if_first = look(2, "a", 1, lineage="tickets/s2")
+    assert "tickets/s2" not in fold([look(1, "a", 1), as_if_first]).looks, "it spends too much"
 
 
 def test_a_second_rollback_goes_further_back_and_not_forth_again() -> None:
