@@ -21,7 +21,7 @@ from pawl.workspace import Workspace
 
 def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
     """Rows a split, parameters, looks left, and the gain that the gate can see with these rows."""
-    section = workspace.task(task)
+    section = workspace.checked_task(task)
     examples = read_examples(data_file(workspace, section), section.data)
     refuse_missing(examples, section.split)
     parts = deal(examples, section.split)
