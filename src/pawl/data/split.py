@@ -14,6 +14,7 @@ from pawl.params import Split
 from pawl.records import (
     CheckReport,
     Example,
+    KnownRow,
     SplitReport,
     read_known_rows,
     read_record,
@@ -37,12 +38,7 @@ def split(workspace: Workspace, task: str) -> None:
     known = read_known_rows(files.known)
     parts = deal(read_rows(files.check / "rows.jsonl"), policy)
     refuse_relabelled(parts, known, task=task)
-    parts["train"], dropped = without_copies(
-        parts["train"],
-        [*parts["dev"], *parts["gate"]],
-        [row for row in known if row.split == "gate"],
-        near=policy.near,
-    )
+    parts["train"], dropped = to_train_on(parts, known, near=policy.near)
     _refuse_empty(parts, task)
     with whole_folder(files.splits) as folder:
         for name, part in parts.items():
@@ -68,6 +64,18 @@ def deal(rows: Sequence[Example], policy: Split) -> dict[str, list[Example]]:
     for row in rows:
         parts[side(row.fields[policy.group_by] if policy.group_by else row.key, policy)].append(row)
     return parts
+
+
+def to_train_on(
+    parts: Mapping[str, Sequence[Example]], known: Sequence[KnownRow], *, near: float
+) -> tuple[list[Example], dict[str, int]]:
+    """The train rows that resemble no row that is or was held out, and how many others do."""
+    return without_copies(
+        parts["train"],
+        [*parts["dev"], *parts["gate"]],
+        [row for row in known if row.split == "gate"],
+        near=near,
+    )
 
 
 def side(key: str, policy: Split) -> str:
