@@ -75,6 +75,7 @@ def _workspace(workspace: Workspace) -> Iterator[Finding]:
     yield Finding("params.yaml", True, f"tasks: {', '.join(tasks) or 'none yet'}")
     for name, section in tasks.items():
         try:
+            workspace.checked_task(name)
             data_file(workspace, section)
             find_base(section.base, workspace.root)
         except PawlError as error:

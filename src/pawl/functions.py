@@ -7,18 +7,22 @@ must neither run code that has since changed nor another workspace's module of t
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from pawl.errors import ParamsError
+from pawl.errors import ParamsError, nearest
 from pawl.files import digest_file
 
 RULE = "`module:function` names a Python function of the workspace or of an installed package"
+
+# A module with one of these among its names may have any other.
+ANYTHING = {"*", "__getattr__"}
 
 
 def load_function(name: str, root: Path) -> Callable[..., Any]:
@@ -66,6 +70,32 @@ def function_digest(name: str, root: Path) -> str:
     return digest_file(function_file(name, root))
 
 
+def undefined(name: str, root: Path) -> tuple[str, str, str] | None:
+    """What is wrong with `module:function` as far as can be told without running any code.
+
+    Only a module of the workspace is read; of an installed package just its first name is sought.
+
+    Returns:
+        What was found, the rule and the remedy; None where nothing speaks against it.
+    """
+    module, _, function = name.partition(":")
+    path = _own_file(module, root)
+    if path is None:
+        if _installed(module, root):
+            return None
+        folder = root.joinpath(*module.split(".")[:-1])
+        there = [f.stem for f in (folder.glob("*.py") if folder.is_dir() else ())]
+        found = f": '{name}': there is no module '{module}'"
+        return found, RULE, nearest(module.split(".")[-1], there)
+    try:
+        defined = _top_names(ast.parse(path.read_bytes()).body)
+    except (SyntaxError, ValueError, RecursionError) as error:
+        return f": '{name}': {path.name} is no Python: {error}", RULE, "mend the file"
+    if function in defined or not defined.isdisjoint(ANYTHING):
+        return None
+    return f": '{name}': {path.name} defines no '{function}'", RULE, nearest(function, defined)
+
+
 @contextmanager
 def _looking_in(root: Path) -> Iterator[None]:
     before = set(sys.modules)
@@ -78,6 +108,38 @@ def _looking_in(root: Path) -> Iterator[None]:
         for name in set(sys.modules) - before:
             if _belongs(name.partition(".")[0], root):
                 del sys.modules[name]
+
+
+def _own_file(module: str, root: Path) -> Path | None:
+    """The file of a module of the workspace; a package comes before a module of the same name."""
+    at = root.joinpath(*module.split("."))
+    return next((f for f in (at / "__init__.py", at.with_suffix(".py")) if f.is_file()), None)
+
+
+def _installed(module: str, root: Path) -> bool:
+    top = module.partition(".")[0]
+    if _belongs(top, root):
+        return False
+    # Finding a name without a dot imports nothing.
+    return top in sys.modules or importlib.util.find_spec(top) is not None
+
+
+def _top_names(body: Iterable[ast.stmt]) -> set[str]:
+    """Names that a module's code binds, also below `if` and `try`."""
+    names: set[str] = set()
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+            continue
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+        found = (n for n in ast.walk(node) if isinstance(n, ast.Name))
+        names |= {n.id for n in found if isinstance(n.ctx, ast.Store)}
+        for part in ("body", "orelse", "finalbody"):
+            names |= _top_names(getattr(node, part, ()))
+        for handler in getattr(node, "handlers", ()):
+            names |= _top_names(handler.body)
+    return names
 
 
 def _belongs(package: str, root: Path) -> bool:

@@ -8,29 +8,31 @@ from pawl.base import find_base
 from pawl.budget import Budget, lineage
 from pawl.data.inputs import data_file
 from pawl.data.read import read_examples
-from pawl.data.split import deal, refuse_missing
+from pawl.data.split import deal, refuse_missing, to_train_on
 from pawl.gate.plan import Sight, sight
 from pawl.records import to_json
 from pawl.registry.known import known_rows
 from pawl.registry.looks import Standing, spends, standing
 from pawl.registry.snapshot import read_state
 from pawl.registry.store import Store
+from pawl.report.dropped import told
 from pawl.train.plan import size
 from pawl.workspace import Workspace
 
 
 def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
     """Rows a split, parameters, looks left, and the gain that the gate can see with these rows."""
-    section = workspace.task(task)
+    section = workspace.checked_task(task)
     examples = read_examples(data_file(workspace, section), section.data)
     refuse_missing(examples, section.split)
+    known = known_rows(store, task)
     parts = deal(examples, section.split)
+    parts["train"], dropped = to_train_on(parts, known, near=section.split.near)
     sides = {name: len(part) for name, part in parts.items()}
     parameters = size(find_base(section.base, workspace.root), rank=section.train.rank)
     split = lineage(task, section.split.salt)
     state = read_state(store, task)
     budget = state.budgets.get(split, Budget())
-    known = known_rows(store, task)
     stands = standing(budget, state.life, section.gate, parts["gate"], known, split=split)
     # What the next look will judge on: after a budget that is spent, the fresh rows alone.
     rows = stands.charge.rows if stands.charge else stands.fresh
@@ -39,6 +41,7 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
     return {
         "task": task,
         "rows": sides,
+        "dropped": {**dropped, "says": told(sides["train"], dropped)},
         "parameters": {
             **to_json(parameters),
             "share": parameters.trainable / parameters.base,

@@ -18,17 +18,21 @@ from pydantic.dataclasses import dataclass
 from pawl.errors import ParamsError, nearest
 
 TASK_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,39}$")
-STRICT = ConfigDict(extra="forbid")
+STRICT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 # Contenders of every evaluation; `evaluate.bases` and `evaluate.endpoints` take other names.
 CONTENDERS = ("candidate", "champion", "zero-shot", "few-shot", "long-prompt", "base")
-FUNCTION = re.compile(r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")
+# Keys of a row that are no further ones: what `split.group_by` names is none of them.
+ROW_KEYS = ("id", "prompt", "completion", "messages")
+FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 Share = Annotated[float, Field(gt=0, lt=0.5)]
-Rate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+# A file of the workspace; no system allows a NUL in a name.
+FileName = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]+$")]
 # Both become names of MLflow metrics, which allow no other characters.
 MetricName = Annotated[str, Field(pattern=r"^[A-Za-z]\w{0,39}$")]
 ContenderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,39}$")]
-Margin = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+# In the metric's own unit; `pawl.policycheck` holds it against what the metric can be.
+Amount = Annotated[float, Field(ge=0)]
 
 
 def _known_timezone(name: str) -> str:
@@ -38,7 +42,7 @@ def _known_timezone(name: str) -> str:
 
 
 def _function(name: str) -> str:
-    if not FUNCTION.match(name):
+    if not FUNCTION.fullmatch(name):
         raise ValueError(f"'{name}' is not `module:function`")
     return name
 
@@ -46,7 +50,7 @@ def _function(name: str) -> str:
 def _pattern(text: str) -> str:
     try:
         re.compile(text)
-    except re.error as error:
+    except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"'{text}' is no regular expression: {error}") from error
     return text
 
@@ -100,7 +104,7 @@ class Train:
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-3
     batch_size: Annotated[int, Field(ge=1)] = 16
     max_length: Annotated[int, Field(ge=8)] = 512
-    seed: Annotated[int, Field(ge=0)] = 17
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 17
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -148,10 +152,10 @@ class Gate:
     looks: Annotated[int, Field(ge=1, le=1000)] = 20
     spending: Literal["even", "front"] = "even"
     min_rows: Annotated[int, Field(ge=1)] = 30
-    floors: dict[str, Rate] = field(default_factory=dict)
-    guards: dict[str, Margin] = field(default_factory=dict)
-    slices: Rate | None = None
-    forgetting: Margin | None = None
+    floors: dict[str, Amount] = field(default_factory=dict)
+    guards: dict[str, Amount] = field(default_factory=dict)
+    slices: Amount | None = None
+    forgetting: Amount | None = None
     disclosure: Literal["full", "sealed"] = "full"
 
 
@@ -162,9 +166,9 @@ class Cost:
     With them the verdict says after how many calls a training has paid for itself.
     """
 
-    prompt_tokens: Annotated[float, Field(ge=0)]
-    output_tokens: Annotated[float, Field(ge=0)]
-    train_hour: Annotated[float, Field(ge=0)]
+    prompt_tokens: Amount
+    output_tokens: Amount
+    train_hour: Amount
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -182,15 +186,15 @@ class Task:
     The sections must stand in the file, be it as `{}`: DVC tracks each as a parameter of a stage.
     """
 
-    data: str
+    data: FileName
     base: Base
     check: Check
     split: Split
     train: Train
     evaluate: Evaluate
     gate: Gate
-    schema: str | None = None
-    prompt: str | None = None
+    schema: FileName | None = None
+    prompt: FileName | None = None
     schedule: Schedule | None = None
     cost: Cost | None = None
 

@@ -1,18 +1,22 @@
-"""Reading `params.yaml`: each fault is named with its line and the nearest valid key."""
+"""Reading `params.yaml`: each fault is named with its line and the nearest valid key.
+
+`read_params` looks at the file alone, so that a rollback needs nothing else to be in order;
+`read_task` also holds one task's section against the files that it names.
+"""
 
 from __future__ import annotations
 
 import dataclasses
+import reprlib
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from pawl.errors import ParamsError, nearest
-from pawl.metrics import FALL, METRICS
+from pawl.errors import ParamsError, PawlError, nearest
+from pawl.filecheck import absent
 from pawl.params import (
-    CONTENDERS,
     TASK_NAME,
     Base,
     Check,
@@ -27,6 +31,7 @@ from pawl.params import (
     Task,
     Train,
 )
+from pawl.policycheck import Fault, faults
 
 
 def read_params(path: Path) -> Params:
@@ -36,11 +41,21 @@ def read_params(path: Path) -> Params:
         ParamsError: unreadable YAML, a repeated or unknown key, a value out of range; the message
             names the file and the line.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise _unreadable(path.name, error) from error
-    return parse_params(text, path.name)
+    return parse_params(_text(path), path.name)
+
+
+def read_task(path: Path, name: str) -> Task:
+    """Read one task's section and hold it against the files of its workspace.
+
+    Raises:
+        ParamsError: as above, there is no such task, or it names what the files do not have.
+        DataError: it names a key that the data's rows do not have.
+    """
+    text = _text(path)
+    section = parse_params(text, path.name).task(name)
+    for fault in absent(section, path.parent):
+        raise _refused(fault, name, yaml.compose(text, Loader=yaml.SafeLoader), path.name)
+    return section
 
 
 def parse_params(text: str, source: str) -> Params:
@@ -48,7 +63,7 @@ def parse_params(text: str, source: str) -> Params:
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except Exception as error:  # on a value that its tag does not fit, PyYAML raises anything
         raise _unreadable(source, error) from error
     _refuse_repeats(node, source)
     try:
@@ -56,14 +71,27 @@ def parse_params(text: str, source: str) -> Params:
     except ValidationError as error:
         raise _taught(error, node, source) from error
     for name, task in params.tasks.items():
-        _refuse_unmeasured(name, task, node, source)
         if not TASK_NAME.match(name):
             raise ParamsError(
                 f"{source}:{_line(node, ('tasks', name))}: task name '{name}'",
                 rule=f"a task name matches {TASK_NAME.pattern}",
                 remedy="use lower-case letters, digits, '-' and '_'",
             )
+        for fault in faults(task):
+            raise _refused(fault, name, node, source)
     return params
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(path.name, error) from error
+
+
+def _refused(fault: Fault, task: str, node: yaml.Node | None, source: str) -> PawlError:
+    place = _place(node, ("tasks", task, *fault.at), source)
+    return fault.error(f"{place}{fault.found}", rule=fault.rule, remedy=fault.remedy)
 
 
 def _unreadable(source: str, error: Exception) -> ParamsError:
@@ -78,7 +106,9 @@ def _taught(error: ValidationError, node: yaml.Node | None, name: str) -> Params
     # A misspelt key is both unknown and missing; the unknown one is what a person can mend.
     unknown = ("unexpected_keyword_argument", "extra_forbidden")
     first = min(error.errors(), key=lambda e: e["type"] not in unknown)
-    path = tuple(part for part in first["loc"] if part != "[key]")
+    path = first["loc"]
+    if path[-1:] == ("[key]",) and first["type"] not in unknown:
+        path = path[:-1]
     place = _place(node, path, name)
     if first["type"] in unknown:
         return ParamsError(
@@ -88,55 +118,12 @@ def _taught(error: ValidationError, node: yaml.Node | None, name: str) -> Params
         )
     if first["type"] in ("missing", "missing_argument"):
         return ParamsError(f"{place} is missing", rule="this key has no default", remedy="add it")
+    # Of a long value the beginning: aliases make a page of YAML gigabytes when written out.
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = 80
     return ParamsError(
-        f"{place} = {first['input']!r}", rule=first["msg"], remedy="change the value"
+        f"{place} = {short.repr(first['input'])}", rule=first["msg"], remedy="change the value"
     )
-
-
-def _refuse_unmeasured(name: str, task: Task, node: yaml.Node | None, source: str) -> None:
-    """Every metric that the policy names is one of Pawl's own or one of the task's scorers."""
-    scorers, gate = task.evaluate.scorers, task.gate
-    known = (*METRICS, *scorers)
-    for metric, path in [
-        (gate.metric, ("metric",)),
-        *((m, ("floors", m)) for m in gate.floors),
-        *((m, ("guards", m)) for m in gate.guards),
-    ]:
-        place = _place(node, ("tasks", name, "gate", *path), source)
-        if metric not in known:
-            raise ParamsError(
-                f"{place}: '{metric}' is no metric",
-                rule=f"a metric is one of {', '.join(known)}",
-                remedy=nearest(metric, known),
-            )
-        if path[0] == "floors" and metric in FALL:
-            raise ParamsError(
-                f"{place}: '{metric}' has no floor",
-                rule="of this metric less is better",
-                remedy="name it under `guards` instead",
-            )
-    for metric in set(scorers) & set(METRICS):
-        raise ParamsError(
-            f"{_place(node, ('tasks', name, 'evaluate', 'scorers', metric), source)}: '{metric}'",
-            rule="a scorer of your own does not take the name of one of Pawl's",
-            remedy=f"call it 'my_{metric}'",
-        )
-    _refuse_namesakes(name, task, node, source)
-
-
-def _refuse_namesakes(name: str, task: Task, node: yaml.Node | None, source: str) -> None:
-    """Every contender has a name of its own."""
-    evaluate = task.evaluate
-    taken = {"bases": {*CONTENDERS}, "endpoints": {*CONTENDERS, *evaluate.bases}}
-    for section, names in (("bases", evaluate.bases), ("endpoints", evaluate.endpoints)):
-        for contender in names:
-            if contender in taken[section]:
-                place = ("tasks", name, "evaluate", section, contender)
-                raise ParamsError(
-                    f"{_place(node, place, source)}: the name '{contender}' is taken",
-                    rule=f"other contenders are {', '.join(sorted(taken[section]))}",
-                    remedy=f"call it 'other-{contender}'",
-                )
 
 
 def _place(node: yaml.Node | None, path: tuple[Any, ...], source: str) -> str:
@@ -181,16 +168,30 @@ def _line(node: yaml.Node | None, path: tuple[Any, ...]) -> int:
     return line
 
 
-def _refuse_repeats(node: yaml.Node | None, name: str) -> None:
-    if not isinstance(node, yaml.MappingNode):
-        return
-    seen: set[str] = set()
-    for key, value in node.value:
-        if key.value in seen:
-            raise ParamsError(
-                f"{name}:{key.start_mark.line + 1}: the key '{key.value}' stands twice",
-                rule="YAML would silently keep the last one",
-                remedy="remove one of them",
-            )
-        seen.add(key.value)
-        _refuse_repeats(value, name)
+def _refuse_repeats(root: yaml.Node | None, name: str) -> None:
+    """No key stands twice in one mapping, and no truth value anywhere: all keys take texts and
+    numbers, and `slices: yes` would count as 1.
+    """
+    todo, met = [root], {id(root)}
+    while todo:
+        node = todo.pop()
+        keys: set[str] = set()
+        for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+            place = f"{name}:{key.start_mark.line + 1}"
+            if str(key.value) in keys:
+                raise ParamsError(
+                    f"{place}: the key '{key.value}' stands twice",
+                    rule="YAML would silently keep the last one",
+                    remedy="remove one of them",
+                )
+            if value.tag == "tag:yaml.org,2002:bool":
+                raise ParamsError(
+                    f"{place}: {key.value} = {value.value}",
+                    rule="no key takes a truth value; a bare yes, no, on or off is one in YAML",
+                    remedy="give a number, or a text in quotes",
+                )
+            keys.add(str(key.value))
+            # Aliases share nodes, and may even hold themselves.
+            if id(value) not in met:
+                met.add(id(value))
+                todo.append(value)

@@ -114,7 +114,8 @@ class CheckReport:
 class SplitReport:
     """Rows a split; `dropped` counts the train rows left out, by reason: `pawl.data.copies`.
 
-    `group_by` and `slice_by` name the fields of the rows that hold their group and slice.
+    `group_by` and `slice_by` name the fields of the rows that hold their group and slice; without
+    a group of the user's, `messages` is the conversation of rows that have one.
     """
 
     task: str

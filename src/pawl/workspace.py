@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pawl.errors import UsageError
 from pawl.params import Params, Task
-from pawl.paramsfile import read_params
+from pawl.paramsfile import read_params, read_task
 
 
 @dataclass(frozen=True)
@@ -50,6 +50,10 @@ class Workspace:
 
     def task(self, name: str) -> Task:
         return self.params().task(name)
+
+    def checked_task(self, name: str) -> Task:
+        """A section whose names stand in the workspace's files: what a cycle begins with."""
+        return read_task(self.params_file, name)
 
     def files(self, task: str) -> TaskFiles:
         return TaskFiles(self.root / "build" / task)

@@ -6,10 +6,12 @@ import json
 import random
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from pawl.data.copies import HeldOut, bands, without_copies
+from pawl.data.frames import Frames
 from pawl.data.read import read_examples, row_key
 from pawl.records import Example, KnownRow, Message
 
@@ -65,6 +67,36 @@ def test_an_instruction_that_all_prompts_share_makes_them_no_copies() -> None:
     assert (kept, dropped["near_copy"]) == (rows[:80], 1)
 
 
+@pytest.mark.parametrize("templates", [1, 3, 10, 30])
+def test_rows_of_many_templates_are_no_copies_but_their_edited_copies_are(templates: int) -> None:
+    rows = [example(templated(n, number=n % templates)) for n in range(1500)]
+    edited = [example(mistyped(row.id)) for row in rows[:100]]
+    kept, dropped = without_copies([*rows[300:], *edited], rows[:300], [], near=NEAR)
+    left = {row.id for row in kept}
+    assert sum(row.id in left for row in rows[300:]) >= 0.9 * 1200
+    assert sum(row.id in left for row in edited) <= 5
+    assert sum(dropped.values()) == 1300 - len(kept)
+
+
+def test_the_same_content_in_another_template_is_another_question() -> None:
+    rows = [example(templated(n, number=n % 3)) for n in range(300)]
+    other = example(templated(0, number=1))
+    kept, _ = without_copies([*rows[1:], other], rows[:1], [], near=NEAR)
+    assert other in kept
+
+
+def templated(row: int, *, number: int) -> str:
+    """Thirty words that all rows of a template share, around six of the row's own."""
+    frame, own = words(number, 30), words(10_000 + row, 6)
+    return " ".join([*frame[:9], *own[:3], *frame[9:20], *own[3:], *frame[20:]])
+
+
+def mistyped(text: str) -> str:
+    """One letter wrong, in the frame or in the row's own words."""
+    at = random.Random(text).randrange(len(text))
+    return f"{text[:at]}q{text[at + 1 :]}"
+
+
 @given(st.floats(0.06, 1))
 def test_pairs_that_are_just_near_enough_are_as_good_as_always_compared(near: float) -> None:
     count, rows = bands(near)
@@ -106,7 +138,7 @@ def test_the_check_names_every_repeated_prompt_of_snips(snips: Path) -> None:
 def test_known_rows_are_asked_like_any_other() -> None:
     row = example("where is my parcel, it should be here by now")
     known = KnownRow(row.key, row.id, "gate", row.messages, "c", "t/s", 1)
-    held = HeldOut([known], shared=frozenset(), near=NEAR)
+    held = HeldOut([known], frames=Frames([]), near=NEAR)
     assert held.has_copy(row)
     assert held.has_near(example("where is my parcel, it shuold be here by now"))
     assert not held.has_near(example(json.dumps("something else")))

@@ -27,9 +27,44 @@ def test_the_projects_own_parameters_are_valid() -> None:
         ("alpha: 0.05", "alpha: 0.5", "less than 0.5"),
         ("rank: 16", "rank: 0", "greater than or equal to 1"),
         ("learning_rate: 0.0025", "learning_rate: -1", "greater than 0"),
-        ("exact_match: 0.1", "exact_match: 1.2", "less than or equal to 1"),
+        ("exact_match: 0.1", "exact_match: 30", "30 points is 0.3"),
+        ("exact_match: 0.1", "exact_match: -0.1", "greater than or equal to 0"),
         ("exact_match: 0.1", "char_error: 0.1", "under `guards`"),
         ("{schema_valid: 0.05}", "{schema_valid: -1}", "greater than or equal to 0"),
+        ("{schema_valid: 0.05}", "{schema_valid: 5}", "5 points is 0.05"),
+        ("{schema_valid: 0.05}", "{schema_valid: .nan}", "finite number"),
+        ("{schema_valid: 0.05}", "{char_error: 1}", "1 points is 0.01"),
+        ("{schema_valid: 0.05}", "{schema_vaild: 0.05}", "did you mean 'schema_valid'?"),
+        ("{schema_valid: 0.05}", "{regex_match: 0.05}", "add `regex:`"),
+        ("looks: 20", "looks: 20\n      slices: 0.1", "name that key: `split: {slice_by: KEY}`"),
+        ("looks: 20", "looks: 20\n      slices: 5", "5 points is 0.05"),
+        ("looks: 20", "looks: 20\n      slices: yes", "no key takes a truth value"),
+        ("gate: 0.2}", "gate: 0.2, slice_by: prompt}", "none of id, prompt"),
+        ("gate: 0.2}", "gate: 0.2, group_by: id}", "none of id, prompt"),
+        ("gate: 0.2}", "gate: .nan}", "finite number"),
+        ("looks: 20", "looks: 0", "greater than or equal to 1"),
+        ("looks: 20", "looks: 20\n      min_rows: 0", "greater than or equal to 1"),
+        ("looks: 20", "looks: 20\n      beats: [champion]", "known: alpha"),
+        ("alpha: 0.05", "alpha: 0.000000000001", "the last asks for p below 2.5e-14"),
+        ("alpha: 0.05", "alpha: .inf", "finite number"),
+        ("shots: 4", "regex: 'a{4294967296}', shots: 4", "no regular expression"),
+        ("shots: 4", "scorers: {mine: 'a..b:c'}, shots: 4", "module:function"),
+        ("    data: data/tickets.jsonl", '    data: "a\\0b"', "match pattern"),
+        (
+            "    schedule:",
+            "    cost: {prompt_tokens: -1, output_tokens: 1, train_hour: 1}\n    schedule:",
+            "greater than or equal to 0",
+        ),
+        (
+            "    schedule:",
+            "    cost: {prompt_tokens: 1, output_tokens: .inf, train_hour: 1}\n    schedule:",
+            "finite number",
+        ),
+        (
+            "    schedule:",
+            "    cost: {prompt_tokens: 1, output_tokens: 1, train_hour: .nan}\n    schedule:",
+            "finite number",
+        ),
         ("shots: 4", "scorers: {exact_match: a:b}, shots: 4", "call it 'my_exact_match'"),
         ("shots: 4", "scorers: {mine: a.b}, shots: 4", "module:function"),
         ("shots: 4", "regex: '(', shots: 4", "no regular expression"),
@@ -43,6 +78,8 @@ def test_the_projects_own_parameters_are_valid() -> None:
         ("tasks:", "release: {keep: 0}\ntasks:", "greater than or equal to 1"),
         ("  tickets:", "  Tick ets:", "a task name matches"),
         ("tasks:", "tasks: [", "cannot be read"),
+        ("tasks:", "tasks: 2026-99-99 #", "cannot be read"),
+        ("tasks:", "tasks: !!int ''\n#", "cannot be read"),
     ],
 )
 def test_what_is_wrong_is_named_with_its_line_and_the_remedy(old: str, new: str, says: str) -> None:
@@ -52,7 +89,8 @@ def test_what_is_wrong_is_named_with_its_line_and_the_remedy(old: str, new: str,
     assert says in str(caught.value)
     assert caught.value.remedy
     if "cannot be read" not in says:
-        mark = new.strip().removesuffix("\ntasks:").split("\n")[-1].strip()
+        mark = new.strip().removesuffix("\ntasks:").removesuffix("\n    schedule:")
+        mark = mark.split("\n")[-1].strip()
         lines = TEXT.replace(old, new, 1).split("\n")
         line = next(i for i, text in enumerate(lines, 1) if mark in text)
         assert f"params.yaml:{line}:" in str(caught.value)

@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
-from pawl.report.terminal import show_facts, show_history
+from pawl.records import Candidate, Champion, Cycle
+from pawl.report.terminal import show_cycle, show_facts, show_history
 
 
 def shown(show: Any, *facts: Any, **words: Any) -> str:
@@ -36,3 +37,9 @@ def test_reasons_stand_one_below_the_other() -> None:
         show_facts, {"last": {"reasons": ["beats it", "keeps [that]"], "versions": [1, 2]}}
     )
     assert text == "last:\n  reasons:\n    • beats it\n    • keeps [that]\n  versions: 1; 2\n"
+
+
+def test_a_cycle_tells_what_was_left_out_of_train_below_its_rows() -> None:
+    cycle = Cycle("t", "reject", (), Candidate(), Champion(), {}, {"train": 80, "gate": 20})
+    text = shown(show_cycle, cycle, left_out=["left out of train: 20 [near]"])
+    assert text.startswith("rows: train 80, gate 20\nleft out of train: 20 [near]\nverdict: reject")

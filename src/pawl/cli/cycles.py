@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pawl.cli.app import Json, Task, Version, app, console, open_workspace, print_json, store_of
 from pawl.errors import UsageError
+
+if TYPE_CHECKING:
+    from pawl.workspace import Workspace
 
 EXIT = {"promote": 0, "unchanged": 0, "reject": 3, "inconclusive": 4, "invalid": 5}
 
@@ -99,7 +102,7 @@ def run(
     if as_json:
         print_json(to_json(cycle))
     else:
-        show_cycle(cycle, console=console())
+        show_cycle(cycle, left_out=_left_out(workspace, task), console=console())
         print(f"next: pawl history {task}, pawl ui (MLflow and Prefect in the browser)")
     raise typer.Exit(EXIT[cycle.verdict])
 
@@ -116,7 +119,8 @@ def resume(task: Task, as_json: Json = False) -> None:
         print_json([to_json(cycle) for cycle in cycles])
     else:
         for cycle in cycles:
-            show_cycle(cycle, console=console())
+            # What waited may be older than the rows in build/.
+            show_cycle(cycle, left_out=(), console=console())
         if not cycles:
             print(f"nothing of '{task}' waits")
     raise typer.Exit(EXIT[cycles[-1].verdict] if cycles else 0)
@@ -160,3 +164,15 @@ def reproduce(task: Task, version: Version, as_json: Json = False) -> None:
     else:
         show_facts(facts, console=console())
     raise typer.Exit(0 if facts["same"] else 1)
+
+
+def _left_out(workspace: Workspace, task: str) -> tuple[str, ...]:
+    """What the last split kept out of train; nothing where the data was not fit to be split."""
+    from pawl.records import SplitReport, read_record
+    from pawl.report.dropped import told
+
+    path = workspace.files(task).splits / "manifest.json"
+    if not path.exists():
+        return ()
+    report = read_record(path, SplitReport)
+    return told(report.rows["train"], report.dropped)

@@ -53,7 +53,7 @@ def check(workspace: Workspace, task: str) -> None:
         DataError: a rule of severity `block` failed (the report is written all the same), or rows
             lack the field of `split.group_by` or `split.slice_by`.
     """
-    section, files = workspace.task(task), workspace.files(task)
+    section, files = workspace.checked_task(task), workspace.files(task)
     path = data_file(workspace, section)
     examples = read_examples(path, section.data)
     refuse_missing(examples, section.split)

@@ -3,53 +3,56 @@
 Which pairs are worth comparing is found by MinHash and banding (Broder 1997, "On the resemblance
 and containment of documents"; Leskovec, Rajaraman and Ullman, "Mining of massive datasets", 3.4).
 Each such pair is then held to its true Jaccard similarity, so that chance can miss a copy now and
-then but never calls a row one. Shingle length and threshold were measured: bench/README.md.
+then but never calls a row one. What rows share as a frame is no resemblance (`pawl.data.frames`).
+Shingle length and threshold were measured: bench/README.md.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from pawl.data.frames import Frames, Shingles
 from pawl.data.read import normalise
 from pawl.records import Example, KnownRow
 
-# Characters a shingle. Short prompts with a typing error keep too few of longer ones.
-SHINGLE = 3
 PERMUTATIONS = 128
 # At most this share of the pairs that are just near enough is never compared.
 MISSED = 0.001
-# What more rows than this, and more than half of all, have in common is no resemblance: without
-# this rule an instruction in front of every prompt makes every row a copy of every other.
-FEW = 20
 
 Row = Example | KnownRow
-Shingles = frozenset[str]
 
 
 class HeldOut:
     """Rows that train must not resemble, ready to be asked."""
 
-    def __init__(self, rows: Sequence[Row], *, shared: Shingles, near: float) -> None:
+    def __init__(self, rows: Sequence[Row], *, frames: Frames, near: float) -> None:
         from datasketch import MinHashLSH
 
-        self._shared, self._near = shared, near
+        self._frames, self._near = frames, near
         self._letters = {letters(row) for row in rows}
-        self._shingles = list(dict.fromkeys(_telling(row, shared) for row in rows))
+        self._contents = list(dict.fromkeys(frames.content(_text(row)) for row in rows))
         self._index = MinHashLSH(num_perm=PERMUTATIONS, params=bands(near))
-        for number, shingles in enumerate(self._shingles):
-            self._index.insert(number, _minhash(shingles), check_duplication=False)
+        for number, content in enumerate(self._contents):
+            self._index.insert(number, _minhash(content.own), check_duplication=False)
 
     def has_copy(self, row: Row) -> bool:
         """Whether one of them is the row, when only letters and digits are compared."""
         return letters(row) in self._letters
 
     def has_near(self, row: Row) -> bool:
-        """Whether one of them shares at least `near` of the row's shingles."""
-        mine = _telling(row, self._shared)
-        asked = self._index.query(_minhash(mine))
-        return any(jaccard(mine, self._shingles[number]) >= self._near for number in asked)
+        """Whether one of them shares at least `near` of the row's shingles.
+
+        Both of what it has beside its frames, and of all: the same city in another question is
+        another row.
+        """
+        mine = self._frames.content(_text(row))
+        asked = (self._contents[number] for number in self._index.query(_minhash(mine.own)))
+        return any(
+            jaccard(mine.own, other.own) >= self._near
+            and jaccard(mine.whole, other.whole) >= self._near
+            for other in asked
+        )
 
 
 def without_copies(
@@ -72,10 +75,10 @@ def without_copies(
         `known_gate_row` for a row that is, or nearly is, a known one. In this order a row that
         becomes known while it is held out changes nothing.
     """
-    # The known rows have no say in what is shared: a split may not change by having been looked at.
-    shared = _shared([*train, *held_out])
-    present = HeldOut(held_out, shared=shared, near=near)
-    sealed = HeldOut(known, shared=shared, near=near)
+    # Known rows have no say in what is a frame: a split may not change by having been looked at.
+    frames = Frames([_text(row) for row in (*train, *held_out)])
+    present = HeldOut(held_out, frames=frames, near=near)
+    sealed = HeldOut(known, frames=frames, near=near)
     kept: list[Example] = []
     dropped = {"copy": 0, "near_copy": 0, "known_gate_row": 0}
     for row in train:
@@ -111,23 +114,6 @@ def bands(near: float) -> tuple[int, int]:
         if (1 - near**rows) ** (PERMUTATIONS // rows) <= MISSED:
             return PERMUTATIONS // rows, rows
     return PERMUTATIONS, 1
-
-
-def _shared(rows: Sequence[Row]) -> Shingles:
-    counts = Counter(shingle for row in rows for shingle in _shingles(row))
-    return frozenset(s for s, count in counts.items() if count > max(FEW, len(rows) / 2))
-
-
-def _telling(row: Row, shared: Shingles) -> Shingles:
-    """The shingles that tell this row from others; all of them where none does."""
-    shingles = _shingles(row)
-    return shingles - shared or shingles
-
-
-def _shingles(row: Row) -> Shingles:
-    # Blanks around it, so that the first and last letters count as often as the others.
-    text = f" {_text(row)} "
-    return frozenset(text[i : i + SHINGLE] for i in range(len(text) - SHINGLE + 1))
 
 
 def _text(row: Row) -> str:

@@ -33,7 +33,7 @@ def inputs(workspace: Workspace, task: str) -> None:
 
     The task's own scorers are imported here: what is wrong with them is said before any training.
     """
-    section, files = workspace.task(task), workspace.files(task)
+    section, files = workspace.checked_task(task), workspace.files(task)
     schema, prompt = read_schema(workspace, section), read_prompt(workspace, section)
     for function in section.evaluate.scorers.values():
         load_function(function, workspace.root)
@@ -54,7 +54,7 @@ def question(workspace: Workspace, task: str, *, accepted: Sequence[str]) -> str
         DataError: a file that `params.yaml` names is absent or unreadable.
         BaseError: the base is absent.
     """
-    section = workspace.task(task)
+    section = workspace.checked_task(task)
     asked = {k: v for k, v in as_json(section).items() if k not in NOT_ASKED}
     return digest_json(
         {

@@ -13,13 +13,13 @@ from typing import Any
 
 from pawl.errors import DataError
 from pawl.files import digest_text
+from pawl.params import ROW_KEYS
 from pawl.records import Example, Message
 
 MAX_LINE = 1 << 20
 SHOWN = 10
 ROLES = ("system", "user", "assistant")
 BOM = b"\xef\xbb\xbf"
-OWN = ("id", "prompt", "completion", "messages")
 
 
 def read_examples(path: Path, name: str) -> list[Example]:
@@ -138,7 +138,7 @@ def _text(value: Any, key: str) -> str:
 def _fields(row: dict[str, Any]) -> dict[str, str]:
     """The row's further keys as text; a key whose value is null or blank is not there."""
     fields: dict[str, str] = {}
-    for key in row.keys() - set(OWN):
+    for key in row.keys() - set(ROW_KEYS):
         value = row[key]
         if isinstance(value, dict | list):
             raise ValueError(f"'{key}' is a text, a number or a truth value, no list or object")

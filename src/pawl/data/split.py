@@ -1,4 +1,8 @@
-"""Rows to train, dev and gate by a hash of their own prompt, so that none moves as data grows."""
+"""Rows to train, dev and gate by a hash of their own prompt, so that none moves as data grows.
+
+Of a conversation it is the opening that is hashed: each later turn repeats the earlier ones with
+their answers, so that a conversation on two sides would be trained on and judged.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,14 @@ from collections.abc import Mapping, Sequence
 
 from pawl.data.copies import without_copies
 from pawl.data.pinned import refuse_relabelled
+from pawl.data.read import row_key
 from pawl.errors import DataError, nearest
 from pawl.files import digest_file, whole_folder, write_lines
 from pawl.params import Split
 from pawl.records import (
     CheckReport,
     Example,
+    KnownRow,
     SplitReport,
     read_known_rows,
     read_record,
@@ -24,6 +30,8 @@ from pawl.workspace import Workspace
 
 SPLITS = ("train", "dev", "gate")
 SHOWN = 3
+# The field that names a row's conversation; no further key of a row can be called that.
+CONVERSATION = "messages"
 
 
 def split(workspace: Workspace, task: str) -> None:
@@ -35,14 +43,12 @@ def split(workspace: Workspace, task: str) -> None:
     files, policy = workspace.files(task), workspace.task(task).split
     report = read_record(files.check / "report.json", CheckReport)
     known = read_known_rows(files.known)
-    parts = deal(read_rows(files.check / "rows.jsonl"), policy)
+    rows, chats = read_rows(files.check / "rows.jsonl"), False
+    if policy.group_by is None:
+        rows, chats = with_conversations(rows)
+    parts = deal(rows, policy)
     refuse_relabelled(parts, known, task=task)
-    parts["train"], dropped = without_copies(
-        parts["train"],
-        [*parts["dev"], *parts["gate"]],
-        [row for row in known if row.split == "gate"],
-        near=policy.near,
-    )
+    parts["train"], dropped = to_train_on(parts, known, near=policy.near)
     _refuse_empty(parts, task)
     with whole_folder(files.splits) as folder:
         for name, part in parts.items():
@@ -56,7 +62,7 @@ def split(workspace: Workspace, task: str) -> None:
                 rows={name: len(part) for name, part in parts.items()},
                 dropped=dropped,
                 digests={name: digest_file(folder / f"{name}.jsonl") for name in SPLITS},
-                group_by=policy.group_by,
+                group_by=CONVERSATION if chats else policy.group_by,
                 slice_by=policy.slice_by,
             ),
         )
@@ -66,14 +72,58 @@ def deal(rows: Sequence[Example], policy: Split) -> dict[str, list[Example]]:
     """Each row to its side; copies are still in. `refuse_missing` has been asked before."""
     parts: dict[str, list[Example]] = {name: [] for name in SPLITS}
     for row in rows:
-        parts[side(row.fields[policy.group_by] if policy.group_by else row.key, policy)].append(row)
+        key = row.fields[policy.group_by] if policy.group_by else opening(row)
+        parts[side(key, policy)].append(row)
     return parts
+
+
+def opening(row: Example) -> str:
+    """The key of the row's messages up to the first answer; of a single question its own key.
+
+    All that comes before the first assistant turn that follows a user's.
+    """
+    asked = False
+    for number, message in enumerate(row.messages):
+        if message.role == "assistant" and asked:
+            return row_key(row.messages[:number])
+        asked |= message.role == "user"
+    return row.key
+
+
+def with_conversations(rows: Sequence[Example]) -> tuple[list[Example], bool]:
+    """The rows, those of one conversation with a field that says so, and whether there are any.
+
+    They are no independent evidence: the gate takes them as one unit.
+    """
+    begun = [opening(row) for row in rows]
+    keys: dict[str, set[str]] = {}
+    for at, row in zip(begun, rows, strict=True):
+        keys.setdefault(at, set()).add(row.key)
+    # A question that is asked twice is no conversation.
+    chats = {at for at, found in keys.items() if len(found) > 1}
+    marked = [
+        dataclasses.replace(row, fields={**row.fields, CONVERSATION: at}) if at in chats else row
+        for at, row in zip(begun, rows, strict=True)
+    ]
+    return marked, bool(chats)
+
+
+def to_train_on(
+    parts: Mapping[str, Sequence[Example]], known: Sequence[KnownRow], *, near: float
+) -> tuple[list[Example], dict[str, int]]:
+    """The train rows that resemble no row that is or was held out, and how many others do."""
+    return without_copies(
+        parts["train"],
+        [*parts["dev"], *parts["gate"]],
+        [row for row in known if row.split == "gate"],
+        near=near,
+    )
 
 
 def side(key: str, policy: Split) -> str:
     """Which split the rows with this key belong to: a function of the key and the salt alone.
 
-    The key is the row's own, or the value of its `split.group_by` field.
+    The key is the row's opening, or the value of its `split.group_by` field.
     """
     point = int.from_bytes(hashlib.sha256(f"{policy.salt}:{key}".encode()).digest()[:8]) / 2**64
     if point < policy.gate:

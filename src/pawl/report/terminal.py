@@ -18,13 +18,18 @@ SHOWN = 10
 COLOURS = {"promote": "green", "unchanged": "green", "reject": "red", "inconclusive": "yellow"}
 
 
-def show_cycle(cycle: Cycle, *, console: Console) -> None:
-    """Scores of every contender, the verdict with its reasons, and who is champion now."""
+def show_cycle(cycle: Cycle, *, left_out: Sequence[str], console: Console) -> None:
+    """Scores of every contender, the verdict with its reasons, and who is champion now.
+
+    `left_out` says what the split kept out of train: `pawl.report.dropped`.
+    """
     if cycle.scores:
         console.print(score_table(cycle.scores, title=f"{cycle.task}: scores"))
     rows = ", ".join(f"{name} {count}" for name, count in cycle.rows.items())
     if rows:
         console.print(f"rows: {rows}")
+    for line in left_out:
+        console.print(escape(line), highlight=False)
     colour = COLOURS.get(cycle.verdict, "red")
     console.print(f"verdict: [bold {colour}]{cycle.verdict}[/]")
     for reason in cycle.reasons:

@@ -1,0 +1,47 @@
+"""Train rows that the split left out, in words: how many, why, what to do where they are many."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+# Up to this share is what ordinary data loses; more is worth a person's look.
+MANY = 0.1
+# By the names of `pawl.data.copies`: what the rows are, and what to do where most are such.
+CAUSES = {
+    "copy": (
+        "the same letters as a held-out row",
+        "take repeated prompts out of the data; if a prompt rightly stands there once for each "
+        "customer or conversation, name that key in `split.group_by`",
+    ),
+    "near_copy": (
+        "near-copies of a held-out row",
+        "if rows come in families (a customer, a conversation, one text in many versions), name "
+        "the family's key in `split.group_by`; if they only look alike, raise `split.near`",
+    ),
+    "known_gate_row": (
+        "gate rows of an earlier look, or nearly",
+        "put the earlier `split.salt` back, or add rows: what has judged is not trained on",
+    ),
+}
+
+
+def told(train: int, dropped: Mapping[str, int]) -> tuple[str, ...]:
+    """Nothing where no row was left out; one line, and where they are many a warning.
+
+    Args:
+        train: rows that stayed.
+        dropped: rows left out, by cause.
+    """
+    gone = {cause: count for cause, count in dropped.items() if count}
+    if not gone:
+        return ()
+    each = ", ".join(f"{count} {CAUSES[cause][0]}" for cause, count in gone.items())
+    total = sum(gone.values())
+    lines = [f"left out of train: {each}"]
+    if total > MANY * (train + total):
+        most = max(gone, key=gone.__getitem__)
+        lines.append(
+            f"warning: {total / (train + total):.0%} of the train rows were left out, so that what "
+            f"is held out stays unseen. To keep more: {CAUSES[most][1]}"
+        )
+    return tuple(lines)
