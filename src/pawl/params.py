@@ -107,7 +107,7 @@ class Train:
 class Endpoint:
     """An OpenAI-compatible server to compare with; the key is read from the variable `key_env`."""
 
-    url: Annotated[str, Field(pattern=r"^https?://")]
+    url: Annotated[str, Field(pattern=r"^https?://[!-~]+$")]
     model: Annotated[str, Field(min_length=1)]
     key_env: str | None = None
 
