@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from pawl.evaluate.scorers import char_error, edit_distance, exact_match, score,
 from pawl.functions import function_digest, function_file, load_function
 from pawl.metrics import FALL
 from pawl.params import Evaluate
+from pawl.question import named
+from pawl.sources import PACKAGE, local_sources, scoring_code
 
 OBJECTS = st.dictionaries(
     st.text(), st.none() | st.booleans() | st.integers() | st.text(), min_size=1
@@ -194,6 +197,49 @@ def test_a_changed_scorer_has_another_digest(tmp_path: Path) -> None:
     before = function_digest("own_changed:mine", tmp_path)
     (tmp_path / "own_changed.py").write_text("def mine(a, b): return 2\n")
     assert function_digest("own_changed:mine", tmp_path) != before
+
+
+def test_whatever_a_scorer_imports_from_the_workspace_is_part_of_its_digest(tmp_path: Path) -> None:
+    texts = {
+        "own_kit/__init__.py": "",
+        "own_kit/mine.py": "from . import words\nimport json\ndef mine(a, b): return words.N\n",
+        "own_kit/words/__init__.py": "from ..deep import N\n",
+        "own_kit/deep.py": "def f():\n    import own_late\nfrom own_loop import N\n",
+        "own_loop.py": "import own_kit.mine\nN = 1\n",
+        "own_late.py": "",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "stranger.py").write_text("")
+    digests = [function_digest("own_kit.mine:mine", tmp_path)]
+    for name in texts:
+        (tmp_path / name).write_text(texts[name] + "# changed\n")
+        digests.append(function_digest("own_kit.mine:mine", tmp_path))
+    assert len(set(digests)) == len(texts) + 1
+    (tmp_path / "stranger.py").write_text("# changed\n")
+    assert function_digest("own_kit.mine:mine", tmp_path) == digests[-1]
+
+
+def test_an_installed_scorer_stands_for_its_own_package_and_not_for_all_of_python(
+    tmp_path: Path,
+) -> None:
+    found = local_sources("json.tool", function_file("json.tool:main", tmp_path), tmp_path)
+    assert {"json", "json.tool", "json.decoder"} <= found.keys()
+    assert all(name.partition(".")[0] == "json" for name in found)
+
+
+def test_a_change_of_pawls_own_scoring_code_asks_a_new_question(tmp_path: Path) -> None:
+    package = tmp_path / "pawl"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    before = scoring_code(package)
+    assert before == named(Evaluate(), tmp_path)["code"]
+    for name in ("metrics.py", "evaluate/fields.py", "evaluate/decode.py", "evaluate/general.txt"):
+        with (package / name).open("a") as file:
+            file.write("# changed\n")
+        after = scoring_code(package)
+        assert {k for k in after if after[k] != before[k]} == {name}
+        before = after
 
 
 def test_the_mean_of_nothing_raises() -> None:
