@@ -65,6 +65,38 @@ def test_fields_count_one_by_one_and_true_is_not_one() -> None:
     assert json_valid('{"a": NaN}', "{}") == 0.0
 
 
+NESTED = {"$defs": {"n": {"items": {"anyOf": [{"$ref": "#/$defs/n"}]}}}, "$ref": "#/$defs/n"}
+
+
+@pytest.mark.parametrize("depth", [1, 90, 101, 300, 900, 100_000])
+def test_an_answer_nested_too_deeply_is_no_json_wherever_it_is_scored_from(depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    fit = float(depth <= 100)
+
+    def found(frames: int) -> dict[str, float]:
+        return found(frames - 1) if frames else measured(deep, "[[]]", NESTED)
+
+    for frames in (0, 400):
+        assert found(frames)["json_valid"] == fit
+        assert found(frames)["json_equal"] == 0.0
+    assert measured(deep, "[]", NESTED)["schema_valid"] == fit
+    assert measured("{}", deep).keys() == {"exact_match", "char_error"} | (
+        {"json_valid", "json_equal"} if fit else set()
+    )
+
+
+@pytest.mark.parametrize(
+    "answer", ['{"a": 2, "a": 1}', '{"a": 1, "b": {"c": 1, "c": 1}}', '{"a": 1, "b": -Infinity}']
+)
+def test_an_answer_with_a_key_twice_or_a_number_that_json_lacks_is_no_json(answer: str) -> None:
+    schema = {"type": "object", "properties": {"a": {"enum": [1]}}}
+    found = measured(answer, '{"a": 1}', schema)
+    json_metrics = ("json_valid", "json_equal", "field_accuracy", "field_f1", "schema_valid")
+    assert {found[name] for name in (*json_metrics, "enum_valid")} == {0.0}
+    assert by_field([(answer, '{"a": 1}')])["a"]["accuracy"] == 0.0
+    assert "json_valid" not in measured('{"a": 1}', answer)
+
+
 @given(OBJECTS)
 def test_json_equality_ignores_order_and_blanks_and_nothing_else(value: dict[str, object]) -> None:
     turned = json.dumps(dict(reversed(value.items())), indent=3)
