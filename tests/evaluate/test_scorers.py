@@ -168,13 +168,15 @@ def own(tmp_path: Path, code: str, name: str) -> dict[str, float]:
 
 
 def test_a_scorer_of_the_tasks_own_is_a_plain_function(tmp_path: Path) -> None:
-    assert own(tmp_path, "return len(output + reference)", "own_plain")["mine"] == 2.0
+    assert own(tmp_path, "return len(output + reference) / 8", "own_plain")["mine"] == 0.25
+    assert own(tmp_path, "return 1", "own_whole")["mine"] == 1.0
     assert "mine" not in own(tmp_path, "return None", "own_none")
 
 
 @pytest.mark.parametrize(
     "code",
-    ["return float('nan')", "return float('inf')", "return True", "return 'x'", "return 1 / 0"],
+    ["return float('nan')", "return float('inf')", "return True", "return 'x'", "return 1 / 0"]
+    + ["return 1.0000001", "return -1e-9", "return 7", "return 10**400", "return [0.5]"],
 )
 def test_a_scorer_that_goes_wrong_is_named_with_its_row(tmp_path: Path, code: str) -> None:
     with pytest.raises(DataError, match=r"'mine' (returned|raised).* on row 'row-7'"):

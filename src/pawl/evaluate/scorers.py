@@ -7,7 +7,6 @@ measured is absent, never 0.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from functools import partial
@@ -63,15 +62,15 @@ def score(known: dict[str, Scorer], output: str, reference: str, *, row: str) ->
         row: the row's id, for the message of a scorer that fails.
 
     Raises:
-        DataError: a scorer of the task's own failed, or returned something that is no number.
+        DataError: a scorer of the task's own failed, or returned something that is no number from 0 to 1.
     """
     try:
         values = {name: scorer(output, reference) for name, scorer in known.items()}
     except _OddError as odd:
         raise DataError(
             f"the scorer '{odd.name}' {odd.found} on row '{row}'",
-            rule="a scorer takes (answer, reference) and returns a finite number, or None where "
-            "there is nothing to measure",
+            rule="a scorer takes (answer, reference) and returns a number from 0 to 1, more "
+            "being better, or None where there is nothing to measure",
             remedy=f"mend the function that `evaluate.scorers.{odd.name}` names",
         ) from odd
     return {name: value for name, value in values.items() if value is not None}
@@ -129,6 +128,7 @@ def _own(function: Callable[[str, str], Any], name: str, output: str, reference:
         raise _OddError(name, f"raised {type(error).__name__}: {error}") from error
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    # The gate's tests hold for values in [0, 1]; a comparison with NaN is never true.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise _OddError(name, f"returned {value!r}")
     return float(value)
