@@ -175,8 +175,18 @@ def test_a_scorer_of_the_tasks_own_is_a_plain_function(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "code",
-    ["return float('nan')", "return float('inf')", "return True", "return 'x'", "return 1 / 0"]
-    + ["return 1.0000001", "return -1e-9", "return 7", "return 10**400", "return [0.5]"],
+    [
+        "return float('nan')",
+        "return float('inf')",
+        "return True",
+        "return 'x'",
+        "return 1 / 0",
+        "return 1.0000001",
+        "return -1e-9",
+        "return 7",
+        "return 10**400",
+        "return [0.5]",
+    ],
 )
 def test_a_scorer_that_goes_wrong_is_named_with_its_row(tmp_path: Path, code: str) -> None:
     with pytest.raises(DataError, match=r"'mine' (returned|raised).* on row 'row-7'"):
