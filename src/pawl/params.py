@@ -121,7 +121,7 @@ class Evaluate:
     base or a server, which inform and need not be beaten.
     """
 
-    shots: Annotated[int, Field(ge=1, le=64)] = 4
+    shots: Annotated[int, Field(ge=0, le=64)] = 4
     max_new_tokens: Annotated[int, Field(ge=1)] = 64
     batch_size: Annotated[int, Field(ge=1)] = 64
     regex: Annotated[str, AfterValidator(_pattern)] | None = None

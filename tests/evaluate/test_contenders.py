@@ -189,6 +189,33 @@ def test_seconds_are_a_metric_where_the_gate_asks_and_are_then_measured_anew(
         assert all(row["values"]["seconds"] > 0 for row in rows)
 
 
+@pytest.mark.parametrize("who", ["adapter", "champion/adapter"])
+def test_rows_that_either_contender_learned_from_judge_nobody_and_are_counted(
+    ready: Workspace, who: str
+) -> None:
+    files = ready.files(TASK)
+    gate = read_rows(files.splits / "gate.jsonl")
+    learned = {row.key for row in gate[:3]}
+    manifest = files.root / who / "pawl.json"
+    value = json.loads(manifest.read_text())
+    value["trained_on"] = sorted({*value["trained_on"], *learned})
+    manifest.write_text(json.dumps(value))
+    reserve(ready)
+    evaluate(ready, TASK)
+    report, _, rows = read(ready)
+    left = {row.id for row in gate if row.key not in learned}
+    assert report.excluded == len(gate) - len(left) >= 3
+    for contender in report.contenders:
+        mine = {r["id"] for r in rows if r["contender"] == contender.name and r["split"] == "gate"}
+        assert mine == left, contender.name
+    verdict = decide(read_evidence(files), ready.task(TASK).gate, parents={})
+    assert verdict.decision != "invalid", verdict.reasons
+    value["trained_on"] = sorted({*value["trained_on"], *(row.key for row in gate)})
+    manifest.write_text(json.dumps(value))
+    with pytest.raises(DataError, match=f"all {len(gate)} gate rows were trained on"):
+        evaluate(ready, TASK)
+
+
 def test_of_a_sealed_gate_no_answer_is_kept(ready: Workspace) -> None:
     edit(ready, "      looks: 3", "      disclosure: sealed\n      looks: 3")
     reserve(ready)

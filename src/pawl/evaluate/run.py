@@ -57,7 +57,8 @@ def evaluate(workspace: Workspace, task: str) -> None:
 
     Raises:
         AdapterError: candidate or champion is damaged or sits on another base.
-        DataError: no gate row is left to judge on, or a scorer of the task's own failed.
+        DataError: no gate row is left to judge on, a baseline's prompt does not fit, or a scorer of
+            the task's own failed.
     """
     files, section = workspace.files(task), workspace.task(task)
     base = read_record(files.base, BaseInfo)
@@ -142,9 +143,6 @@ def _score_gate(
     board: Board, seat: Seat, rows: Sequence[Example], train: Sequence[Example], *, instruction: str
 ) -> dict[str, str]:
     """Candidate, champion and the baselines on the task's base; why any of them could not."""
-    for name, digest in seat.adapters.items():
-        replies, kept = seat.replies(_as_is, rows, adapter=name, label=f"gate: {name}")
-        board.add(name, "gate", rows, replies, adapter=digest, kept=kept)
     prompted, skipped = baselines(
         train,
         rows,
@@ -153,6 +151,9 @@ def _score_gate(
         tokenizer=seat.tokenizer,
         room=seat.room,
     )
+    for name, digest in seat.adapters.items():
+        replies, kept = seat.replies(_as_is, rows, adapter=name, label=f"gate: {name}")
+        board.add(name, "gate", rows, replies, adapter=digest, kept=kept)
     for baseline in prompted:
         replies, kept = seat.replies(baseline.show, rows, label=f"gate: {baseline.name}")
         board.add(baseline.name, "gate", rows, replies, kept=kept)
