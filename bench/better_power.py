@@ -27,7 +27,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=7)
     asked = parser.parse_args()
     print(
-        "| differences | true gain | rows | sign flips alone | the gate |\n|---|---:|---:|---:|---:|"
+        "| differences | true gain | rows | sign flips alone | the gate |\n"
+        "|---|---:|---:|---:|---:|"
     )
     for name, gain, rows, draw in CASES:
         rng = np.random.default_rng(asked.seed)

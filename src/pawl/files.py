@@ -71,14 +71,24 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Replace `path` by indented JSON with sorted keys; NaN and infinity are refused."""
-    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    write_text(path, text + "\n")
+    write_text(path, json_text(value))
 
 
 def write_lines(path: Path, values: Iterable[Any]) -> None:
     """Replace `path` by JSON lines, one value a line."""
+    write_text(path, lines_text(values))
+
+
+def json_text(value: Any) -> str:
+    """What `write_json` writes."""
+    text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return text + "\n"
+
+
+def lines_text(values: Iterable[Any]) -> str:
+    """What `write_lines` writes."""
     lines = (json.dumps(v, ensure_ascii=False, allow_nan=False, sort_keys=True) for v in values)
-    write_text(path, "".join(f"{line}\n" for line in lines))
+    return "".join(f"{line}\n" for line in lines)
 
 
 def read_lines(path: Path) -> Iterator[Any]:

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from pawl.errors import ParamsError, nearest
-from pawl.files import digest_file
+from pawl.files import digest_file, digest_json
+from pawl.sources import local_sources
 
 RULE = "`module:function` names a Python function of the workspace or of an installed package"
 
@@ -66,8 +67,13 @@ def function_file(name: str, root: Path) -> Path:
 
 
 def function_digest(name: str, root: Path) -> str:
-    """sha256 of the file that the function stands in: a changed scorer asks a new question."""
-    return digest_file(function_file(name, root))
+    """sha256 over the file that the function stands in and all local ones that it imports.
+
+    A changed scorer asks a new question, and so does a changed helper of it.
+    """
+    module = name.partition(":")[0]
+    sources = local_sources(module, function_file(name, root), root)
+    return digest_json({called: digest_file(path) for called, path in sources.items()})
 
 
 def undefined(name: str, root: Path) -> tuple[str, str, str] | None:

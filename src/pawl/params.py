@@ -111,7 +111,7 @@ class Train:
 class Endpoint:
     """An OpenAI-compatible server to compare with; the key is read from the variable `key_env`."""
 
-    url: Annotated[str, Field(pattern=r"^https?://")]
+    url: Annotated[str, Field(pattern=r"^https?://[!-~]+$")]
     model: Annotated[str, Field(min_length=1)]
     key_env: str | None = None
 
@@ -125,7 +125,7 @@ class Evaluate:
     base or a server, which inform and need not be beaten.
     """
 
-    shots: Annotated[int, Field(ge=1, le=64)] = 4
+    shots: Annotated[int, Field(ge=0, le=64)] = 4
     max_new_tokens: Annotated[int, Field(ge=1)] = 64
     batch_size: Annotated[int, Field(ge=1)] = 64
     regex: Annotated[str, AfterValidator(_pattern)] | None = None

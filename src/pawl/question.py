@@ -23,6 +23,7 @@ from pawl.records import (
     read_rows,
     to_json,
 )
+from pawl.sources import scoring_code
 from pawl.workspace import TaskFiles, Workspace
 
 
@@ -53,7 +54,9 @@ def look_question(workspace: Workspace, task: str, champion: Champion) -> str:
 
 
 def named(policy: Evaluate, root: Path) -> dict[str, dict[str, str]]:
-    """What `evaluate:` names beside the task's own base, by digest: scorers' files, other bases.
+    """What the scores depend on beside parameters, rows and the task's own base, by digest.
+
+    The task's own scorers with what they import, other bases, and Pawl's code that scores.
 
     Raises:
         ParamsError: there is no such scorer.
@@ -62,6 +65,7 @@ def named(policy: Evaluate, root: Path) -> dict[str, dict[str, str]]:
     return {
         "scorers": {name: function_digest(at, root) for name, at in policy.scorers.items()},
         "bases": {name: base_info(base, root).digest for name, base in policy.bases.items()},
+        "code": scoring_code(),
     }
 
 

@@ -9,35 +9,36 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
 from pawl.errors import DataError, UsageError
-from pawl.files import write_lines
+from pawl.files import lines_text
 
 SEALED = "sealed.bin"
 ROWS = "rows.jsonl"
 KEY = "PAWL_SEAL_KEY"
-# Padding, so that the size of the file does not tell how long the answers were.
-BLOCK = 1 << 16
+# Padding: the size of the file tells no more than which power of two the evidence fits in.
+SMALLEST = 1 << 16
 LENGTH = 64
 
 
-def seal_folder(folder: Path) -> None:
-    """Replace the files of an evaluation by `sealed.bin`, and by the dev rows of `rows.jsonl`.
+def seal(files: Mapping[str, str]) -> dict[str, bytes]:
+    """What may lie on a disk of an evaluation's files: `sealed.bin`, and the dev rows in plain.
 
-    The same files and key give the same bytes (AES-SIV, RFC 5297).
+    In memory, so that whatever ends the process leaves nothing that was to be sealed. The same
+    files and key give the same bytes (AES-SIV, RFC 5297).
     """
     from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-    files = {path.name: _text(path) for path in sorted(folder.iterdir())}
     dev = [row for row in map(json.loads, _lines(files[ROWS])) if row["split"] == "dev"]
     plain = json.dumps(files, sort_keys=True).encode()
-    padded = plain.ljust(-(-len(plain) // BLOCK) * BLOCK)
-    (folder / SEALED).write_bytes(AESSIV(_key(make=True)).encrypt(padded, None))
-    for name in files:
-        (folder / name).unlink()
-    write_lines(folder / ROWS, dev)
+    padded = plain.ljust(max(SMALLEST, 1 << (len(plain) - 1).bit_length()))
+    return {
+        SEALED: AESSIV(_key(make=True)).encrypt(padded, None),
+        ROWS: lines_text(dev).encode("utf-8"),
+    }
 
 
 def open_folder(folder: Path) -> dict[str, str]:

@@ -104,7 +104,7 @@ class TaskFiles:
 
     @property
     def named(self) -> Path:
-        """`inputs`: what `evaluate:` names (scorers, other bases), by digest."""
+        """`inputs`: the code that scores, scorers and other bases of the task's own, by digest."""
         return self.root / "inputs" / "named.json"
 
     @property

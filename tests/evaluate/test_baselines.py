@@ -1,10 +1,14 @@
-"""Baselines show the base what they promise, and say why one is left out."""
+"""Baselines show the base what they promise, whole, or block."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from pawl.base import load_tokenizer
+from pawl.errors import DataError
 from pawl.evaluate.baselines import baselines, choose_shots
 from pawl.records import Example, Message
 
@@ -22,16 +26,40 @@ def test_shots_differ_in_their_answers_and_do_not_depend_on_the_order_of_rows() 
     assert len(choose_shots(ROWS, 99)) == 5
 
 
-def test_shots_are_dropped_until_the_longest_prompt_fits(base_folder: Path) -> None:
-    tokenizer = load_tokenizer(base_folder)
-    ample, skipped = baselines(
-        ROWS, ROWS[:3], instruction="Be brief.", shots=4, tokenizer=tokenizer, room=900
+def shown(base_folder: Path, *, instruction: str = "", shots: int = 4, room: int = 900) -> Any:
+    return baselines(
+        ROWS,
+        ROWS[:3],
+        instruction=instruction,
+        shots=shots,
+        tokenizer=load_tokenizer(base_folder),
+        room=room,
     )
+
+
+def test_baselines_are_shown_what_was_configured(base_folder: Path) -> None:
+    ample, skipped = shown(base_folder, instruction="Be brief.")
     assert [b.name for b in ample] == ["zero-shot", "long-prompt", "few-shot"]
     assert not skipped
     assert len(ample[2].show(ROWS[0].messages)) == 9
-    tight, skipped = baselines(
-        ROWS, ROWS[:3], instruction="word " * 500, shots=4, tokenizer=tokenizer, room=60
-    )
-    assert "long-prompt" in skipped
-    assert len(tight[-1].show(ROWS[0].messages)) < 9
+    few, skipped = shown(base_folder, shots=0)
+    assert [b.name for b in few] == ["zero-shot"]
+    assert skipped == {"few-shot": "evaluate.shots is 0"}
+
+
+def test_a_baseline_that_does_not_fit_blocks_and_is_neither_dropped_nor_shortened(
+    base_folder: Path,
+) -> None:
+    with pytest.raises(
+        DataError, match=r"'long-prompt' has a prompt of 10.. tokens, 60 fit"
+    ) as long:
+        shown(base_folder, instruction="word " * 500, room=60)
+    assert "shorten" in long.value.remedy
+    with pytest.raises(DataError, match=r"'few-shot' has a prompt of .* tokens, 60 fit") as few:
+        shown(base_folder, room=60)
+    assert "`evaluate.shots: 3`" in few.value.remedy
+    with pytest.raises(DataError, match="'few-shot'") as none:
+        shown(base_folder, room=17)
+    assert "`evaluate.shots: 0`" in none.value.remedy
+    with pytest.raises(DataError, match="'zero-shot'"):
+        shown(base_folder, room=2)

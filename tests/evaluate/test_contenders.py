@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from pawl.data.inputs import inputs
 from pawl.data.pinned import known
 from pawl.data.split import split
 from pawl.errors import DataError, ParamsError
-from pawl.evaluate import decode
+from pawl.evaluate import decode, run
 from pawl.evaluate.answers import answer_key
 from pawl.evaluate.run import evaluate
 from pawl.evaluate.world import world
@@ -41,6 +42,7 @@ from pawl.records import (
     read_rows,
     write_record,
 )
+from pawl.seal import seal
 from pawl.train.qlora import adapted, save
 from pawl.workspace import Workspace
 
@@ -187,11 +189,84 @@ def test_seconds_are_a_metric_where_the_gate_asks_and_are_then_measured_anew(
         assert all(row["values"]["seconds"] > 0 for row in rows)
 
 
+@pytest.mark.parametrize("who", ["adapter", "champion/adapter"])
+def test_rows_that_either_contender_learned_from_judge_nobody_and_are_counted(
+    ready: Workspace, who: str
+) -> None:
+    files = ready.files(TASK)
+    gate = read_rows(files.splits / "gate.jsonl")
+    learned = {row.key for row in gate[:3]}
+    manifest = files.root / who / "pawl.json"
+    value = json.loads(manifest.read_text())
+    value["trained_on"] = sorted({*value["trained_on"], *learned})
+    manifest.write_text(json.dumps(value))
+    reserve(ready)
+    evaluate(ready, TASK)
+    report, _, rows = read(ready)
+    left = {row.id for row in gate if row.key not in learned}
+    assert report.excluded == len(gate) - len(left) >= 3
+    for contender in report.contenders:
+        mine = {r["id"] for r in rows if r["contender"] == contender.name and r["split"] == "gate"}
+        assert mine == left, contender.name
+    verdict = decide(read_evidence(files), ready.task(TASK).gate, parents={})
+    assert verdict.decision != "invalid", verdict.reasons
+    value["trained_on"] = sorted({*value["trained_on"], *(row.key for row in gate)})
+    manifest.write_text(json.dumps(value))
+    with pytest.raises(DataError, match=f"all {len(gate)} gate rows were trained on"):
+        evaluate(ready, TASK)
+
+
 def test_of_a_sealed_gate_no_answer_is_kept(ready: Workspace) -> None:
     edit(ready, "      looks: 3", "      disclosure: sealed\n      looks: 3")
     reserve(ready)
     evaluate(ready, TASK)
     assert not ready.answers.exists()
+
+
+def test_of_a_sealed_gate_nothing_plain_is_ever_written(
+    ready: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit(ready, "      looks: 3", "      disclosure: sealed\n      looks: 3")
+    reserve(ready)
+    build = ready.files(TASK).root
+    before = set(build.rglob("*"))
+    there: list[Path] = []
+
+    def watched(texts: dict[str, str]) -> dict[str, bytes]:
+        # A kill at this point leaves what is there now.
+        there.extend(set(build.rglob("*")) - before)
+        return seal(texts)
+
+    monkeypatch.setattr(run, "seal", watched)
+    evaluate(ready, TASK)
+    assert [path for path in there if path.is_file()] == []
+    left = ready.files(TASK).eval
+    assert {path.name for path in left.iterdir()} == {"sealed.bin", "rows.jsonl"}
+    assert {row["split"] for row in read_lines(left / "rows.jsonl")} == {"dev"}
+    assert read_evidence(ready.files(TASK)).of("candidate")
+
+
+def test_a_scorer_that_fails_on_a_sealed_gate_row_tells_neither_row_nor_answer(
+    ready: Workspace,
+) -> None:
+    edit(ready, "      looks: 3", "      disclosure: sealed\n      looks: 3")
+    edit(ready, "    evaluate:", "    evaluate:\n      scorers: {odd: 'own_odd:odd'}")
+    gate = {row.completion for row in read_rows(ready.files(TASK).splits / "gate.jsonl")}
+    dev = {row.completion for row in read_rows(ready.files(TASK).splits / "dev.jsonl")}
+    for name, code, says in [
+        ("own_raises", "raise KeyError(a + b)", "raised KeyError"),
+        ("own_returns", "return a + b", "returned a str"),
+    ]:
+        (ready.root / f"{name}.py").write_text(
+            f"GATE = {gate - dev!r}\n"
+            f"def odd(a, b):\n    if b in GATE:\n        {code}\n    return 1\n"
+        )
+        edit(ready, "own_odd" if name == "own_raises" else "own_raises", name)
+        reserve(ready)
+        with pytest.raises(DataError, match=f"'odd' {says} on a gate row") as caught:
+            evaluate(ready, TASK)
+        told = "".join(traceback.format_exception(caught.value))
+        assert not [answer for answer in gate if answer in told or repr(answer)[1:-1] in told]
 
 
 def test_another_base_answers_the_same_rows_and_need_not_be_beaten(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -77,8 +78,8 @@ def tokenizer(base_folder: Path) -> Any:
 
 
 def replies(url: str, tokenizer: Any, *, limit: int = 8, key_env: str | None = None) -> list[Any]:
-    endpoint = Endpoint(url=url, model="large", key_env=key_env)
-    return ask(endpoint, CHATS, max_new_tokens=limit, tokenizer=tokenizer, pauses=(0.01, 0.01))
+    large = Endpoint(url=url, model="large", key_env=key_env)
+    return ask(large, CHATS, max_new_tokens=limit, tokenizer=tokenizer, pauses=(0.01, 0.01))
 
 
 def test_replies_come_in_the_order_of_the_rows_and_are_asked_for_greedily(
@@ -115,6 +116,7 @@ def test_a_busy_server_is_asked_again(tokenizer: Any, status: int) -> None:
         (200, b"<html>", "no JSON"),
         (200, {"choices": []}, "no choices"),
         (200, {"choices": [{"message": {"content": 7}}]}, "no text"),
+        (200, {"choices": [{"message": {"content": "half a pair: \ud800"}}]}, "no text"),
     ],
 )
 def test_a_server_that_does_not_answer_says_why_without_the_key(
@@ -162,10 +164,71 @@ def test_an_answer_longer_than_agreed_is_cut(tokenizer: Any, usage: Any) -> None
     assert {r.tokens for r in got} == {8 if usage else None}
 
 
-def test_an_empty_answer_is_an_answer(tokenizer: Any) -> None:
-    empty = {"choices": [{"message": {"content": None}}]}
-    with server(lambda *_: (200, empty, {})) as (url, _):
+def test_an_empty_answer_is_an_answer_and_an_absent_one_is_none(tokenizer: Any) -> None:
+    def says(content: str | None) -> Says:
+        return lambda *_: (200, {"choices": [{"message": {"content": content}}]}, {})
+
+    with server(says("")) as (url, _):
         assert {r.text for r in replies(url, tokenizer)} == {""}
+    with server(says(None)) as (url, _), pytest.raises(UnansweredError, match="null"):
+        replies(url, tokenizer)
+
+
+@pytest.mark.parametrize(
+    "key", [f"{SECRET}\nX: y", f"{SECRET}\x01", f"{SECRET}\x7f", f"{SECRET}€", f"{SECRET} two"]
+)
+def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch, key: str
+) -> None:
+    monkeypatch.setenv("A_KEY", key)
+    with (
+        server(answered) as (url, asked),
+        pytest.raises(UnansweredError, match="A_KEY, its key, holds") as caught,
+    ):
+        replies(url, tokenizer, key_env="A_KEY")
+    assert "sk-" not in "".join(traceback.format_exception(caught.value))
+    assert not asked
+
+
+def test_blanks_around_a_key_are_no_part_of_it(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_KEY", f" {SECRET}\r\n")
+    with server(answered) as (url, asked):
+        replies(url, tokenizer, key_env="A_KEY")
+    assert {one["headers"]["Authorization"] for one in asked} == {f"Bearer {SECRET}"}
+    monkeypatch.setenv("A_KEY", " \n")
+    with pytest.raises(UnansweredError, match="A_KEY, its key, is not set"):
+        replies("http://127.0.0.1:9", tokenizer, key_env="A_KEY")
+
+
+def test_no_part_of_a_key_is_shown_where_the_servers_words_are_cut(
+    tokenizer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("A_KEY", SECRET)
+    for words in (190, 1990):
+        said = f"{'x' * 180}{' ' * (words - 180)}{SECRET}"
+        with (
+            server(lambda *_, said=said: (401, said.encode(), {})) as (url, _),
+            pytest.raises(UnansweredError, match="HTTP 401") as caught,
+        ):
+            replies(url, tokenizer, key_env="A_KEY")
+        assert "sk-" not in str(caught.value)
+
+
+def test_an_answer_nested_too_deeply_or_cut_short_is_none(tokenizer: Any) -> None:
+    with (
+        server(lambda *_: (200, b"[" * 100_000, {})) as (url, _),
+        pytest.raises(UnansweredError, match="no JSON"),
+    ):
+        replies(url, tokenizer)
+    for status in (200, 400):
+        short = (status, b"{", {"Content-Length": "9"})
+        with (
+            server(lambda *_, short=short: short) as (url, _),
+            pytest.raises(UnansweredError, match=r"IncompleteRead|no JSON|HTTP 400"),
+        ):
+            replies(url, tokenizer)
 
 
 def board() -> Board:

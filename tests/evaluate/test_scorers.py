@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ from pawl.evaluate.scorers import char_error, edit_distance, exact_match, score,
 from pawl.functions import function_digest, function_file, load_function
 from pawl.metrics import FALL
 from pawl.params import Evaluate
+from pawl.question import named
+from pawl.sources import PACKAGE, local_sources, scoring_code
 
 OBJECTS = st.dictionaries(
     st.text(), st.none() | st.booleans() | st.integers() | st.text(), min_size=1
@@ -60,6 +63,38 @@ def test_fields_count_one_by_one_and_true_is_not_one() -> None:
     assert field_accuracy("not json", '{"a": 1}') == 0.0
     assert exact_match(' {"a":1}\n', '{"a":1}') == 1.0
     assert json_valid('{"a": NaN}', "{}") == 0.0
+
+
+NESTED = {"$defs": {"n": {"items": {"anyOf": [{"$ref": "#/$defs/n"}]}}}, "$ref": "#/$defs/n"}
+
+
+@pytest.mark.parametrize("depth", [1, 90, 101, 300, 900, 100_000])
+def test_an_answer_nested_too_deeply_is_no_json_wherever_it_is_scored_from(depth: int) -> None:
+    deep = "[" * depth + "]" * depth
+    fit = float(depth <= 100)
+
+    def found(frames: int) -> dict[str, float]:
+        return found(frames - 1) if frames else measured(deep, "[[]]", NESTED)
+
+    for frames in (0, 400):
+        assert found(frames)["json_valid"] == fit
+        assert found(frames)["json_equal"] == 0.0
+    assert measured(deep, "[]", NESTED)["schema_valid"] == fit
+    assert measured("{}", deep).keys() == {"exact_match", "char_error"} | (
+        {"json_valid", "json_equal"} if fit else set()
+    )
+
+
+@pytest.mark.parametrize(
+    "answer", ['{"a": 2, "a": 1}', '{"a": 1, "b": {"c": 1, "c": 1}}', '{"a": 1, "b": -Infinity}']
+)
+def test_an_answer_with_a_key_twice_or_a_number_that_json_lacks_is_no_json(answer: str) -> None:
+    schema = {"type": "object", "properties": {"a": {"enum": [1]}}}
+    found = measured(answer, '{"a": 1}', schema)
+    json_metrics = ("json_valid", "json_equal", "field_accuracy", "field_f1", "schema_valid")
+    assert {found[name] for name in (*json_metrics, "enum_valid")} == {0.0}
+    assert by_field([(answer, '{"a": 1}')])["a"]["accuracy"] == 0.0
+    assert "json_valid" not in measured('{"a": 1}', answer)
 
 
 @given(OBJECTS)
@@ -133,13 +168,25 @@ def own(tmp_path: Path, code: str, name: str) -> dict[str, float]:
 
 
 def test_a_scorer_of_the_tasks_own_is_a_plain_function(tmp_path: Path) -> None:
-    assert own(tmp_path, "return len(output + reference)", "own_plain")["mine"] == 2.0
+    assert own(tmp_path, "return len(output + reference) / 8", "own_plain")["mine"] == 0.25
+    assert own(tmp_path, "return 1", "own_whole")["mine"] == 1.0
     assert "mine" not in own(tmp_path, "return None", "own_none")
 
 
 @pytest.mark.parametrize(
     "code",
-    ["return float('nan')", "return float('inf')", "return True", "return 'x'", "return 1 / 0"],
+    [
+        "return float('nan')",
+        "return float('inf')",
+        "return True",
+        "return 'x'",
+        "return 1 / 0",
+        "return 1.0000001",
+        "return -1e-9",
+        "return 7",
+        "return 10**400",
+        "return [0.5]",
+    ],
 )
 def test_a_scorer_that_goes_wrong_is_named_with_its_row(tmp_path: Path, code: str) -> None:
     with pytest.raises(DataError, match=r"'mine' (returned|raised).* on row 'row-7'"):
@@ -194,6 +241,49 @@ def test_a_changed_scorer_has_another_digest(tmp_path: Path) -> None:
     before = function_digest("own_changed:mine", tmp_path)
     (tmp_path / "own_changed.py").write_text("def mine(a, b): return 2\n")
     assert function_digest("own_changed:mine", tmp_path) != before
+
+
+def test_whatever_a_scorer_imports_from_the_workspace_is_part_of_its_digest(tmp_path: Path) -> None:
+    texts = {
+        "own_kit/__init__.py": "",
+        "own_kit/mine.py": "from . import words\nimport json\ndef mine(a, b): return words.N\n",
+        "own_kit/words/__init__.py": "from ..deep import N\n",
+        "own_kit/deep.py": "def f():\n    import own_late\nfrom own_loop import N\n",
+        "own_loop.py": "import own_kit.mine\nN = 1\n",
+        "own_late.py": "",
+    }
+    for name, text in texts.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True, parents=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "stranger.py").write_text("")
+    digests = [function_digest("own_kit.mine:mine", tmp_path)]
+    for name in texts:
+        (tmp_path / name).write_text(texts[name] + "# changed\n")
+        digests.append(function_digest("own_kit.mine:mine", tmp_path))
+    assert len(set(digests)) == len(texts) + 1
+    (tmp_path / "stranger.py").write_text("# changed\n")
+    assert function_digest("own_kit.mine:mine", tmp_path) == digests[-1]
+
+
+def test_an_installed_scorer_stands_for_its_own_package_and_not_for_all_of_python(
+    tmp_path: Path,
+) -> None:
+    found = local_sources("json.tool", function_file("json.tool:main", tmp_path), tmp_path)
+    assert {"json", "json.tool", "json.decoder"} <= found.keys()
+    assert all(name.partition(".")[0] == "json" for name in found)
+
+
+def test_a_change_of_pawls_own_scoring_code_asks_a_new_question(tmp_path: Path) -> None:
+    package = tmp_path / "pawl"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    before = scoring_code(package)
+    assert before == named(Evaluate(), tmp_path)["code"]
+    for name in ("metrics.py", "evaluate/fields.py", "evaluate/decode.py", "evaluate/general.txt"):
+        with (package / name).open("a") as file:
+            file.write("# changed\n")
+        after = scoring_code(package)
+        assert {k for k in after if after[k] != before[k]} == {name}
+        before = after
 
 
 def test_the_mean_of_nothing_raises() -> None:

@@ -71,6 +71,7 @@ def test_the_projects_own_parameters_are_valid() -> None:
         ("shots: 4", "bases: {zero-shot: {model: x}}, shots: 4", "call it 'other-zero-shot'"),
         ("shots: 4", "bases: {big: {modle: x}}, shots: 4", "did you mean 'model'?"),
         ("shots: 4", "scorers: {my(own): a:b}, shots: 4", "match pattern"),
+        ("shots: 4", "endpoints: {big: {url: 'http://é', model: x}}, shots: 4", "match pattern"),
         ("Europe/Berlin", "Europe/Berlim", "did you mean 'Europe/Berlin'?"),
         ('cron: "0 3 * * *"', 'cron: "0 3"', "five fields"),
         ("rank: 16", "rank: 16\n      rank: 32", "stands twice"),

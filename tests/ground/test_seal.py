@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from pawl.errors import DataError, UsageError
-from pawl.seal import KEY, SEALED, open_folder, seal_folder
+from pawl.seal import KEY, SEALED, open_folder, seal
 
+TAG = 16  # bytes that AES-SIV adds
 SECRET = "an answer to a gate row \u2028"
 
 
@@ -18,21 +19,24 @@ def _own_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(KEY, str(tmp_path / "owner" / "seal.key"))
 
 
-def evaluation(folder: Path, secret: str = SECRET) -> dict[str, str]:
-    folder.mkdir()
+def evaluation(secret: str = SECRET) -> dict[str, str]:
     rows = [{"split": "dev", "output": "free"}, {"split": "gate", "output": secret}]
-    texts = {
+    return {
         "rows.jsonl": "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows),
         "report.json": '{"gate": 0.875}\r\n',
     }
-    for name, text in texts.items():
-        (folder / name).write_bytes(text.encode())
-    return texts
+
+
+def sealed_folder(folder: Path, texts: dict[str, str]) -> Path:
+    folder.mkdir()
+    for name, data in seal(texts).items():
+        (folder / name).write_bytes(data)
+    return folder
 
 
 def test_only_dev_rows_stay_in_plain_and_the_key_brings_the_rest_back(tmp_path: Path) -> None:
-    texts = evaluation(tmp_path / "eval")
-    seal_folder(tmp_path / "eval")
+    texts = evaluation()
+    sealed_folder(tmp_path / "eval", texts)
     left = b"".join(path.read_bytes() for path in (tmp_path / "eval").iterdir())
     assert SECRET.encode() not in left
     assert b"0.875" not in left
@@ -41,21 +45,20 @@ def test_only_dev_rows_stay_in_plain_and_the_key_brings_the_rest_back(tmp_path: 
     assert (tmp_path / "owner" / "seal.key").stat().st_mode & 0o077 == 0
 
 
-def test_the_same_evidence_has_the_same_bytes_and_its_size_tells_nothing(tmp_path: Path) -> None:
-    sizes = []
-    for name, secret in (("a", SECRET), ("b", SECRET), ("c", SECRET * 9)):
-        evaluation(tmp_path / name, secret)
-        seal_folder(tmp_path / name)
-        sizes.append((tmp_path / name / SEALED).read_bytes())
-    assert sizes[0] == sizes[1]
-    assert len(sizes[0]) == len(sizes[2])
+def test_the_same_evidence_has_the_same_bytes_and_its_size_tells_a_power_of_two_alone() -> None:
+    one, same, longer = (seal(evaluation(s))[SEALED] for s in (SECRET, SECRET, SECRET * 9))
+    assert one == same
+    assert len(one) == len(longer)
+    sizes = {
+        len(seal(evaluation("x" * length))[SEALED]) - TAG for length in range(1, 900_000, 9001)
+    }
+    assert sizes == {1 << power for power in range(16, 21)}
 
 
 def test_another_key_a_changed_byte_or_no_key_opens_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    evaluation(tmp_path / "eval")
-    seal_folder(tmp_path / "eval")
+    sealed_folder(tmp_path / "eval", evaluation())
     sealed = tmp_path / "eval" / SEALED
     good = sealed.read_bytes()
     sealed.write_bytes(bytes([good[0] ^ 1]) + good[1:])

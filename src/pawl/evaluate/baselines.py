@@ -3,7 +3,7 @@
 | name        | what the base is shown                                                  |
 |-------------|-------------------------------------------------------------------------|
 | zero-shot   | the row alone: exactly what the adapter sees                             |
-| few-shot    | up to `evaluate.shots` solved train rows before it, as turns of the chat |
+| few-shot    | `evaluate.shots` solved train rows before it, as turns of the chat       |
 | long-prompt | the task's own instruction prompt as system turn, where it has one       |
 """
 
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from pawl.errors import DataError
 from pawl.files import digest_text
 from pawl.prompt import prompt_tokens, with_instruction, with_shots
 from pawl.records import Example, Message
@@ -41,27 +42,23 @@ def baselines(
     tokenizer: PreTrainedTokenizerBase,
     room: int,
 ) -> tuple[list[Baseline], dict[str, str]]:
-    """The baselines whose prompts fit in `room` tokens for every row, and why others do not.
+    """The baselines, and why one is left out: few-shot where `evaluate.shots` is 0.
 
-    Too many shots are reduced to as many as fit.
+    Raises:
+        DataError: the longest prompt of one does not fit in `room` tokens. A baseline that is
+            dropped or shortened is one that the candidate need not beat.
     """
     found = [Baseline("zero-shot", lambda turns: turns)]
     if instruction:
         found.append(Baseline("long-prompt", lambda turns: with_instruction(turns, instruction)))
     examples = choose_shots(train, shots)
-    while examples:
-        shown = tuple(examples)
-        few = Baseline("few-shot", partial(with_shots, shots=shown))
-        if longest_prompt(few.show, rows, tokenizer) <= room:
-            found.append(few)
-            break
-        examples.pop()
-    skipped = {} if examples else {"few-shot": f"not one example fits in {room} tokens"}
-    for baseline in list(found):
+    if examples:
+        found.append(_few_shot(examples))
+    for baseline in found:
         if (tokens := longest_prompt(baseline.show, rows, tokenizer)) > room:
-            found.remove(baseline)
-            skipped[baseline.name] = f"its longest prompt has {tokens} tokens, {room} fit"
-    return found, skipped
+            fit = _most_shots(examples, rows, tokenizer, room)
+            raise _too_long(baseline.name, tokens=tokens, room=room, fit=fit)
+    return found, {} if examples else {"few-shot": "evaluate.shots is 0"}
 
 
 def choose_shots(train: Sequence[Example], shots: int) -> list[Example]:
@@ -69,9 +66,7 @@ def choose_shots(train: Sequence[Example], shots: int) -> list[Example]:
     chosen: dict[str, Example] = {}
     for example in sorted(train, key=lambda e: digest_text(e.key)):
         chosen.setdefault(example.completion, example)
-        if len(chosen) == shots:
-            break
-    return list(chosen.values())
+    return list(chosen.values())[:shots]
 
 
 def longest_prompt(
@@ -79,3 +74,34 @@ def longest_prompt(
 ) -> int:
     """Tokens of the longest prompt, with the rows shown by `show`."""
     return max(len(prompt_tokens(tokenizer, show(row.messages))) for row in rows)
+
+
+def _few_shot(examples: Sequence[Example]) -> Baseline:
+    return Baseline("few-shot", partial(with_shots, shots=tuple(examples)))
+
+
+def _most_shots(
+    examples: Sequence[Example],
+    rows: Sequence[Example],
+    tokenizer: PreTrainedTokenizerBase,
+    room: int,
+) -> int:
+    """How many of the examples fit, for the remedy."""
+    counts = range(len(examples), 0, -1)
+    shows = ((count, _few_shot(examples[:count]).show) for count in counts)
+    return next((n for n, show in shows if longest_prompt(show, rows, tokenizer) <= room), 0)
+
+
+def _too_long(name: str, *, tokens: int, room: int, fit: int) -> DataError:
+    remedies = {
+        "zero-shot": "shorten the rows",
+        "long-prompt": "shorten the file that `prompt` names",
+        "few-shot": f"set `evaluate.shots: {fit}`",
+    }
+    return DataError(
+        f"the baseline '{name}' has a prompt of {tokens} tokens, {room} fit",
+        rule="a baseline answers every row with its whole prompt: the base's window less "
+        "`evaluate.max_new_tokens` must hold it",
+        remedy=f"{remedies[name]}, lower `evaluate.max_new_tokens`, or take a base with a longer "
+        "window",
+    )

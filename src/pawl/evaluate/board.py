@@ -33,12 +33,14 @@ class Board:
     """What has been scored so far.
 
     `timed`: `seconds` is a row's metric. It is one only where the gate asks for it, because wall
-    times differ from run to run and would make the evidence's bytes differ with them.
+    times differ from run to run and would make the evidence's bytes differ with them. `sealed`:
+    a scorer that fails on a gate row tells neither the row nor what it was given.
     """
 
     scorers: dict[str, Scorer]
     splits: SplitReport
     timed: bool
+    sealed: bool = False
     contenders: list[Contender] = field(default_factory=list)
     scores: list[Score] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -92,7 +94,8 @@ class Board:
         return Timing(self.seconds, tuple(self.kept))
 
     def _score(self, name: str, split: Split, row: Example, reply: Reply) -> Score:
-        values = score(self.scorers, reply.text, row.completion, row=row.id)
+        shown = None if self.sealed and split == "gate" else row.id
+        values = score(self.scorers, reply.text, row.completion, row=shown)
         if reply.tokens is not None:
             values["output_tokens"] = float(reply.tokens)
         if reply.perplexity is not None:

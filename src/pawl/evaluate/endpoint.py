@@ -2,7 +2,8 @@
 
 Busy servers (429, 5xx) and broken connections are asked again with growing pauses. The key goes
 into one header and nowhere else: redirects are not followed, and what a server says is repeated
-without it.
+without it. So is what the libraries say: http.client shows a header that it cannot send, so that a
+key which is none is refused before.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import time
 import urllib.error
 import urllib.request
@@ -30,6 +32,9 @@ LONGEST_PAUSE = 60.0  # a server may ask for one with Retry-After
 AT_ONCE = 4
 MOST_BYTES = 1 << 22
 BUSY = (408, 409, 425, 429)
+SHOWN = 200  # characters of what a server says of an error
+# What a bearer token is made of (RFC 6750) and more; no blank, control or non-ASCII character.
+KEY = re.compile(r"[!-~]+")
 
 
 class UnansweredError(Exception):
@@ -51,7 +56,8 @@ def ask(
             does not say how many tokens it used.
 
     Raises:
-        UnansweredError: a row got no answer though it was asked again, or the key is not there.
+        UnansweredError: a row got no answer though it was asked again, or the key is not there or
+            cannot be sent.
     """
     key = _key(endpoint)
 
@@ -64,8 +70,6 @@ def ask(
         futures = [pool.submit(one, chat) for chat in chats]
         try:
             return [future.result() for future in futures]
-        except UnansweredError as why:
-            raise UnansweredError(str(why).replace(key, "***") if key else str(why)) from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -73,9 +77,14 @@ def ask(
 def _key(endpoint: Endpoint) -> str | None:
     if endpoint.key_env is None:
         return None
-    key = os.environ.get(endpoint.key_env)
+    key = os.environ.get(endpoint.key_env, "").strip()
     if not key:
         raise UnansweredError(f"the environment variable {endpoint.key_env}, its key, is not set")
+    if not KEY.fullmatch(key):
+        raise UnansweredError(
+            f"the environment variable {endpoint.key_env}, its key, holds characters that no key "
+            "has (a blank, a control character, or one beyond ASCII): set it anew"
+        )
     return key
 
 
@@ -99,17 +108,15 @@ def _asked(endpoint: Endpoint, key: str | None, body: bytes, pauses: Sequence[fl
     for pause in (*pauses, None):
         try:
             with opener.open(request, timeout=TIMEOUT) as response:
-                return json.loads(response.read(MOST_BYTES))
+                return _parsed(response.read(MOST_BYTES))
         except urllib.error.HTTPError as error:
-            why = f"HTTP {error.code}: {' '.join(_said(error).split())[:200]}"
+            why = f"HTTP {error.code}: {_without(key, _said(error))}"
             if error.code not in BUSY and error.code < 500:
                 raise UnansweredError(why) from None
             wanted = error.headers.get("Retry-After", "")
             pause = _longer(pause, wanted)
         except (OSError, http.client.HTTPException) as error:
-            why = f"{type(error).__name__}: {error}"
-        except ValueError as error:
-            raise UnansweredError(f"its answer is no JSON: {error}") from None
+            why = f"{type(error).__name__}: {_without(key, str(error))}"
         if pause is None:
             break
         time.sleep(pause)
@@ -122,21 +129,36 @@ def _longer(pause: float | None, wanted: str) -> float | None:
     return min(max(pause, float(wanted)), LONGEST_PAUSE)
 
 
+def _parsed(data: bytes) -> Any:
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise UnansweredError(f"its answer is no JSON: {error}") from None
+
+
 def _said(error: urllib.error.HTTPError) -> str:
     try:
-        return error.read(2000).decode("utf-8", "replace")
-    except OSError:
+        return error.read(MOST_BYTES).decode("utf-8", "replace")
+    except (OSError, http.client.HTTPException):
         return str(error.reason)
+
+
+def _without(key: str | None, text: str) -> str:
+    # The key first and the cut afterwards, which else would leave half a key that is not found.
+    hidden = text.replace(key, "***") if key else text
+    return " ".join(hidden.split())[:SHOWN]
 
 
 def _reply(value: Any, seconds: float, limit: int, tokenizer: PreTrainedTokenizerBase) -> Reply:
     try:
-        # A server may answer with nothing (null): that is an answer, and an empty one.
-        text = value["choices"][0]["message"]["content"] or ""
+        text = value["choices"][0]["message"]["content"]
         usage = value.get("usage") or {}
     except (KeyError, IndexError, TypeError, AttributeError):
         raise UnansweredError("its answer has no choices[0].message.content") from None
-    if not isinstance(text, str) or not isinstance(usage, dict):
+    if text is None:
+        # A refusal, a tool call, or a budget spent on thinking: absent, which is not 0.
+        raise UnansweredError("its answer's content is null")
+    if not _is_text(text) or not isinstance(usage, dict):
         raise UnansweredError("its answer's content is no text")
     tokens = _count(usage.get("completion_tokens"))
     if tokens is None or tokens > limit:
@@ -145,6 +167,11 @@ def _reply(value: Any, seconds: float, limit: int, tokenizer: PreTrainedTokenize
             text = tokenizer.decode(ids[:limit])
         tokens = None if tokens is None else limit
     return Reply(text, seconds, tokens, _count(usage.get("prompt_tokens")))
+
+
+def _is_text(value: Any) -> bool:
+    """Whether it is a string that can be written as UTF-8: half a surrogate pair cannot."""
+    return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 def _count(value: Any) -> int | None:

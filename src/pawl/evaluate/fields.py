@@ -3,6 +3,10 @@
 Pure functions without torch. Values compare as JSON does: key order and blanks do not matter,
 `true` is not 1, and 1 is not 1.0. A value that cannot be measured is None: the field accuracy of a
 reference that is no JSON object says nothing about the answer.
+
+Stricter than Python: `NaN` and `Infinity` are no JSON, nor is an object with a key twice, of which
+readers take the first, the last or neither. Nor, here, is what nests deeper than `DEEPEST`: where
+recursion ends depends on who calls, and a score must not.
 """
 
 from __future__ import annotations
@@ -16,6 +20,8 @@ from jsonschema import Draft202012Validator
 
 # Fields of the summary: enough for any form; objects keyed by data would have thousands.
 MOST_FIELDS = 40
+# Levels of lists and objects; a reader's recursion ends somewhere above 300.
+DEEPEST = 100
 
 
 def json_valid(output: str, reference: str) -> float | None:
@@ -57,9 +63,16 @@ def field_f1(output: str, reference: str) -> float | None:
 
 
 def schema_valid(output: str, validator: Draft202012Validator) -> float:
-    """1 where the answer is JSON that the task's schema allows."""
+    """1 where the answer is JSON that the task's schema allows, and can be held against it.
+
+    A schema that refers to itself many times a level may end Python's recursion: no answer passes
+    for valid that was not seen to be.
+    """
     value = _parsed(output)
-    return float(value is not INVALID and validator.is_valid(value))
+    try:
+        return float(value is not INVALID and validator.is_valid(value))
+    except RecursionError:
+        return 0.0
 
 
 def enums(schema: Any) -> dict[str, list[Any]]:
@@ -115,9 +128,21 @@ INVALID = _Invalid()
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text, parse_constant=_refuse)
+        value = json.loads(text, parse_constant=_refuse, object_pairs_hook=_unique)
     except (ValueError, RecursionError):
         return INVALID
+    return INVALID if _deeper(value, DEEPEST) else value
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    """Whether lists and objects lie in each other on more than so many levels."""
+    layer = [value]
+    for _ in range(levels + 1):
+        nests = [v for v in layer if isinstance(v, dict | list)]
+        layer = [v for nest in nests for v in (nest.values() if isinstance(nest, dict) else nest)]
+        if not nests:
+            return False
+    return True
 
 
 def _right(given: Any, expected: dict[str, Any]) -> list[str]:
@@ -133,3 +158,10 @@ def _same(a: Any, b: Any) -> bool:
 
 def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return value

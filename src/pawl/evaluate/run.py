@@ -19,7 +19,14 @@ from pawl.evaluate.board import Board
 from pawl.evaluate.elsewhere import score_bases, score_endpoints
 from pawl.evaluate.scorers import scorers
 from pawl.evaluate.seat import Seat
-from pawl.files import digest_file, digest_json, read_lines, whole_folder, write_lines
+from pawl.files import (
+    digest_json,
+    digest_text,
+    json_text,
+    lines_text,
+    read_lines,
+    whole_folder,
+)
 from pawl.params import Gate
 from pawl.question import look_question
 from pawl.records import (
@@ -33,9 +40,9 @@ from pawl.records import (
     SplitReport,
     read_record,
     read_rows,
-    write_record,
+    to_json,
 )
-from pawl.seal import seal_folder
+from pawl.seal import seal
 from pawl.workspace import TaskFiles, Workspace
 
 if TYPE_CHECKING:
@@ -50,7 +57,8 @@ def evaluate(workspace: Workspace, task: str) -> None:
 
     Raises:
         AdapterError: candidate or champion is damaged or sits on another base.
-        DataError: no gate row is left to judge on, or a scorer of the task's own failed.
+        DataError: no gate row is left to judge on, a baseline's prompt does not fit, or a scorer of
+            the task's own failed.
     """
     files, section = workspace.files(task), workspace.task(task)
     base = read_record(files.base, BaseInfo)
@@ -67,11 +75,10 @@ def evaluate(workspace: Workspace, task: str) -> None:
     schema = json.loads(files.schema.read_text(encoding="utf-8"))
     instruction = files.prompt.read_text(encoding="utf-8")
     splits = read_record(files.splits / "manifest.json", SplitReport)
-    timed = _timed(section.gate)
-    board = Board(scorers(schema, section.evaluate, workspace.root), splits, timed)
+    timed, sealed = _timed(section.gate), section.gate.disclosure == "sealed"
+    board = Board(scorers(schema, section.evaluate, workspace.root), splits, timed, sealed)
     # A kept time would be that of another hour and load: where times are judged, all are new. And
     # what a sealed gate's rows were answered is left lying nowhere.
-    sealed = section.gate.disclosure == "sealed"
     kept_in = None if timed or sealed else workspace.answers
     adapters = {"candidate": candidate.digest}
     if look and reigning:
@@ -105,34 +112,37 @@ def evaluate(workspace: Workspace, task: str) -> None:
             root=workspace.root,
             folder=kept_in,
         )
+    rows_text = lines_text(map(dataclasses.asdict, board.scores))
+    report = EvalReport(
+        task=task,
+        base=base.digest,
+        candidate=candidate.digest,
+        champion=champion,
+        look=look,
+        gate=digest_json([row.id for row in judged]) if look else None,
+        excluded=len(gate) - len(judged) if look else 0,
+        contenders=tuple(board.contenders),
+        skipped=skipped,
+        scores=digest_text(rows_text),
+        general=general,
+    )
+    texts = {
+        "rows.jsonl": rows_text,
+        "timing.json": json_text(to_json(board.timing)),
+        "report.json": json_text(to_json(report)),
+    }
+    plain = {name: text.encode("utf-8") for name, text in texts.items()}
+    # Sealed in memory: nobody shall find the plain rows where a killed process left them.
+    left = seal(texts) if look and sealed else plain
     with whole_folder(files.eval) as out:
-        write_lines(out / "rows.jsonl", map(dataclasses.asdict, board.scores))
-        write_record(out / "timing.json", board.timing)
-        report = EvalReport(
-            task=task,
-            base=base.digest,
-            candidate=candidate.digest,
-            champion=champion,
-            look=look,
-            gate=digest_json([row.id for row in judged]) if look else None,
-            excluded=len(gate) - len(judged) if look else 0,
-            contenders=tuple(board.contenders),
-            skipped=skipped,
-            scores=digest_file(out / "rows.jsonl"),
-            general=general,
-        )
-        write_record(out / "report.json", report)
-        if look and section.gate.disclosure == "sealed":
-            seal_folder(out)
+        for name, data in left.items():
+            (out / name).write_bytes(data)
 
 
 def _score_gate(
     board: Board, seat: Seat, rows: Sequence[Example], train: Sequence[Example], *, instruction: str
 ) -> dict[str, str]:
     """Candidate, champion and the baselines on the task's base; why any of them could not."""
-    for name, digest in seat.adapters.items():
-        replies, kept = seat.replies(_as_is, rows, adapter=name, label=f"gate: {name}")
-        board.add(name, "gate", rows, replies, adapter=digest, kept=kept)
     prompted, skipped = baselines(
         train,
         rows,
@@ -141,6 +151,9 @@ def _score_gate(
         tokenizer=seat.tokenizer,
         room=seat.room,
     )
+    for name, digest in seat.adapters.items():
+        replies, kept = seat.replies(_as_is, rows, adapter=name, label=f"gate: {name}")
+        board.add(name, "gate", rows, replies, adapter=digest, kept=kept)
     for baseline in prompted:
         replies, kept = seat.replies(baseline.show, rows, label=f"gate: {baseline.name}")
         board.add(baseline.name, "gate", rows, replies, kept=kept)

@@ -7,7 +7,6 @@ measured is absent, never 0.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from functools import partial
@@ -56,24 +55,30 @@ def scorers(schema: Any, policy: Evaluate, root: Path) -> dict[str, Scorer]:
     return known
 
 
-def score(known: dict[str, Scorer], output: str, reference: str, *, row: str) -> dict[str, float]:
+def score(
+    known: dict[str, Scorer], output: str, reference: str, *, row: str | None
+) -> dict[str, float]:
     """What each scorer says of one answer, by metric; what it cannot measure is left out.
 
     Args:
-        row: the row's id, for the message of a scorer that fails.
+        row: the row's id, for the message of a scorer that fails; None where the message may tell
+            no more than the type of what went wrong.
 
     Raises:
-        DataError: a scorer of the task's own failed, or returned something that is no number.
+        DataError: a scorer of the task's own failed, or gave something else than 0 to 1.
     """
     try:
         values = {name: scorer(output, reference) for name, scorer in known.items()}
     except _OddError as odd:
+        said = odd.found if row is not None else odd.kind
+        where = f"row '{row}'" if row is not None else "a gate row"
         raise DataError(
-            f"the scorer '{odd.name}' {odd.found} on row '{row}'",
-            rule="a scorer takes (answer, reference) and returns a finite number, or None where "
-            "there is nothing to measure",
-            remedy=f"mend the function that `evaluate.scorers.{odd.name}` names",
-        ) from odd
+            f"the scorer '{odd.name}' {said} on {where}",
+            rule="a scorer takes (answer, reference) and returns a number from 0 to 1, more "
+            "being better, or None where there is nothing to measure",
+            remedy=f"mend the function that `evaluate.scorers.{odd.name}` names"
+            + ("" if row is not None else "; run it on dev rows, the gate's are sealed"),
+        ) from (odd if row is not None else None)
     return {name: value for name, value in values.items() if value is not None}
 
 
@@ -115,20 +120,25 @@ def edit_distance(a: str, b: str) -> int:
 
 
 class _OddError(Exception):
-    """A scorer of the task's own went wrong; the row is known one call above."""
+    """A scorer of the task's own went wrong; the row is known one call above.
 
-    def __init__(self, name: str, found: str) -> None:
-        self.name, self.found = name, found
-        super().__init__(name, found)
+    `kind` says what went wrong without a word that may come from the row.
+    """
+
+    def __init__(self, name: str, found: str, kind: str) -> None:
+        self.name, self.found, self.kind = name, found, kind
+        super().__init__(name, found, kind)
 
 
 def _own(function: Callable[[str, str], Any], name: str, output: str, reference: str) -> Any:
     try:
         value = function(output, reference)
     except Exception as error:  # it is the user's code: whatever it raises is told with its place
-        raise _OddError(name, f"raised {type(error).__name__}: {error}") from error
+        raised = f"raised {type(error).__name__}"
+        raise _OddError(name, f"{raised}: {error}", raised) from error
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise _OddError(name, f"returned {value!r}")
+    # The gate's tests hold for values in [0, 1]; a comparison with NaN is never true.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise _OddError(name, f"returned {value!r}", f"returned a {type(value).__name__}")
     return float(value)
