@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from pawl.alike import hashes
 from pawl.params import Gate
 from pawl.records import Example, KnownRow
 
@@ -138,13 +139,18 @@ def unspent(
     Left out are rows that an earlier budget or another lineage had held out (a new salt earns no
     new looks on old rows), and rows that were dev rows, which anybody may have looked at.
     """
-    spent = {
-        row.key for row in known if row.lineage != lineage or row.look < since or row.split == "dev"
-    }
-    return [row for row in rows if row.key not in spent]
+    spent = (
+        row for row in known if row.lineage != lineage or row.look < since or row.split == "dev"
+    )
+    return _unlike(rows, spent)
 
 
 def fresh(rows: Sequence[Example], known: Iterable[KnownRow]) -> list[Example]:
     """The gate rows that no look has ever scored."""
-    seen = {row.key for row in known}
-    return [row for row in rows if row.key not in seen]
+    return _unlike(rows, known)
+
+
+def _unlike(rows: Iterable[Example], others: Iterable[KnownRow]) -> list[Example]:
+    """The rows that are none of the others, retyped or not."""
+    barred = {found for row in others for found in hashes(row)}
+    return [row for row in rows if barred.isdisjoint(hashes(row))]

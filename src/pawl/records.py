@@ -132,8 +132,9 @@ class SplitReport:
 class AdapterManifest:
     """What an adapter was made from. `files` maps each file of the folder to its sha256.
 
-    `trained_on` are the keys of all rows that it learned from, `quantisation` how the base's
-    weights were held while it did; tokenizer and chat template are part of the base's digest.
+    `trained_on` are the hashes (`pawl.alike`) of all rows that it learned from, `quantisation` how
+    the base's weights were held while it did; tokenizer and chat template are part of the base's
+    digest.
     """
 
     task: str

@@ -173,3 +173,21 @@ def test_a_relabelled_held_out_row_blocks_and_is_named_with_both_answers(
         split(workspace, "t")
     assert f"{row.id} ({name}): first → c" in caught.value.found
     assert "pawl accept t --reason" in caught.value.remedy
+
+
+@pytest.mark.parametrize("name", ["dev", "gate"])
+def test_a_held_out_row_that_was_retyped_and_relabelled_blocks_until_it_is_accepted(
+    workspace: Workspace, name: str
+) -> None:
+    split(workspace, "t")
+    row = dealt(workspace)[name][0]
+    typed = (Message("user", f"“{row.messages[0].content}”…"),)
+    old = Example("old", row_key(typed), typed, "first")
+    known = remembered(old, gate=name == "gate")
+    write_lines(workspace.files("t").known, [to_json(known)])
+    with pytest.raises(DataError, match="1 held-out rows have other answers") as caught:
+        split(workspace, "t")
+    assert f"{row.id} ({name}): first → c" in caught.value.found
+    accepted = dataclasses.replace(known, completion="c")
+    write_lines(workspace.files("t").known, [to_json(accepted)])
+    split(workspace, "t")

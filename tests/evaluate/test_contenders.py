@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from pawl.adapter import read_adapter
+from pawl.alike import hashes
 from pawl.base import find_base, load_base
 from pawl.data.check import check
 from pawl.data.inputs import inputs
@@ -196,20 +197,22 @@ def test_rows_that_either_contender_learned_from_judge_nobody_and_are_counted(
     files = ready.files(TASK)
     gate = read_rows(files.splits / "gate.jsonl")
     learned = {row.key for row in gate[:3]}
+    retyped = dataclasses.replace(gate[3], key="0" * 16)
     manifest = files.root / who / "pawl.json"
     value = json.loads(manifest.read_text())
-    value["trained_on"] = sorted({*value["trained_on"], *learned})
+    value["trained_on"] = sorted({*value["trained_on"], *learned, *hashes(retyped)})
     manifest.write_text(json.dumps(value))
     reserve(ready)
     evaluate(ready, TASK)
     report, _, rows = read(ready)
-    left = {row.id for row in gate if row.key not in learned}
-    assert report.excluded == len(gate) - len(left) >= 3
+    left = {row.id for row in gate if row.key not in {*learned, gate[3].key}}
+    assert report.excluded == len(gate) - len(left) >= 4
     for contender in report.contenders:
         mine = {r["id"] for r in rows if r["contender"] == contender.name and r["split"] == "gate"}
         assert mine == left, contender.name
     verdict = decide(read_evidence(files), ready.task(TASK).gate, parents={})
     assert verdict.decision != "invalid", verdict.reasons
+    assert f"{report.excluded} gate rows were left out" in verdict.reasons[-1]
     value["trained_on"] = sorted({*value["trained_on"], *(row.key for row in gate)})
     manifest.write_text(json.dumps(value))
     with pytest.raises(DataError, match=f"all {len(gate)} gate rows were trained on"):

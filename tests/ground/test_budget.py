@@ -18,8 +18,8 @@ POLICIES = st.builds(
 )
 
 
-def row(key: str) -> Example:
-    return Example(key, key, (Message("user", key),), "yes")
+def row(key: str, text: str = "") -> Example:
+    return Example(key, key, (Message("user", text or key),), "yes")
 
 
 def known(key: str, look: int = 1, split: str = "gate", lineage: str = "t/s") -> KnownRow:
@@ -93,3 +93,14 @@ def test_a_budget_judges_only_on_rows_that_no_other_budget_or_salt_has_held_out(
     assert [r.key for r in kept] == ["b", "e"]
     assert [r.key for r in unspent(rows, seen, lineage="t/s", since=1)] == ["a", "b", "e"]
     assert [r.key for r in fresh(rows, seen)] == ["e"]
+
+
+def test_a_judged_row_that_was_retyped_is_not_fresh_again() -> None:
+    rows = [row("new", "A, comma!"), row("other", "C++?")]
+    seen = [
+        KnownRow("old", "old", "gate", (Message("user", "a comma"),), "yes", "t/s", 1),
+        KnownRow("c", "c", "gate", (Message("user", "c"),), "yes", "t/s", 1),
+    ]
+    assert [r.key for r in fresh(rows, seen)] == ["other"], "an operator is no punctuation"
+    assert [r.key for r in unspent(rows, seen, lineage="t/s", since=2)] == ["other"]
+    assert unspent(rows, seen, lineage="t/s", since=1) == rows, "its own budget goes on"

@@ -26,7 +26,7 @@ from pawl.registry.looks import reserve_look
 from pawl.registry.snapshot import snapshot_champion
 from pawl.registry.versions import get
 from pawl.replay import replay
-from pawl.seal import KEY, seal_folder
+from pawl.seal import KEY, seal
 from pawl.workspace import TaskFiles
 
 FLOORS = {"exact_match": 0.1}
@@ -42,9 +42,17 @@ def judged(bench: Bench, *, disclosure: str = "full") -> str:
     look = reserve_look(bench.workspace, bench.store, TASK)
     leave_evaluation(bench, digest, champion, look)
     if disclosure == "sealed":
-        seal_folder(bench.workspace.files(TASK).eval)
+        sealed_folder(bench.workspace.files(TASK).eval)
     gate(bench.workspace, TASK)
     return bench.conclude("q").verdict
+
+
+def sealed_folder(folder: Path) -> None:
+    sealed = seal({path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()})
+    shutil.rmtree(folder)
+    folder.mkdir()
+    for name, data in sealed.items():
+        (folder / name).write_bytes(data)
 
 
 def leave_evaluation(bench: Bench, candidate: str, champion: Champion, look: Look) -> None:

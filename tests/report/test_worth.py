@@ -29,6 +29,8 @@ def judged(
     metric: str = "exact_match",
     cost: Cost | None = COST,
     elsewhere: float | None = None,
+    all_beaten: bool = True,
+    kept: tuple[str, ...] = (),
 ) -> Worth | None:
     """The worth of a candidate against the long prompt; training took half an hour."""
     contenders = [
@@ -41,13 +43,14 @@ def judged(
         contenders.append(Contender("big", "gate", 9, found, None, None, elsewhere="big at a url"))
     comparison = Comparison("long-prompt", metric, mine, other, 5, 0, 0.001, 0.01, passed)
     champion = Comparison("champion", metric, mine, mine, 0, 0, 1.0, 0.01, False)
+    second = Comparison("zero-shot", metric, mine, other, 5, 0, 0.001, 0.01, all_beaten)
     verdict = Verdict(
-        "t", "promote", (), "digest", Champion(), None, (champion, comparison), {}, {}
+        "t", "promote", (), "digest", Champion(), None, (champion, comparison, second), {}, {}
     )
     report = EvalReport(
         "t", "base", "digest", Champion(), None, None, 0, tuple(contenders), {}, "scores"
     )
-    timing = Timing({"gate/candidate": 0.1, "gate/long-prompt": 0.4})
+    timing = Timing({"gate/candidate": 0.1, "gate/long-prompt": 0.4}, kept)
     return worth(verdict, report, timing, training=1800.0, cost=cost)
 
 
@@ -77,6 +80,26 @@ def test_a_gain_that_luck_may_explain_is_not_called_a_win() -> None:
     found = judged(passed=False)
     assert found is not None
     assert "luck is not ruled out" in found.says[0]
+
+
+def test_an_adapter_that_one_prompt_may_equal_is_not_called_better_than_prompting() -> None:
+    found = judged(all_beaten=False)
+    assert found is not None
+    assert not found.beaten
+    assert "luck is not ruled out" in found.says[0]
+
+
+def test_seconds_of_another_hour_are_named_as_such() -> None:
+    for kept in ((), ("gate/zero-shot",), ("gate/long-prompt",)):
+        found = judged(kept=kept)
+        assert found is not None
+        assert ("different runs" in found.says[1]) == ("gate/long-prompt" in kept)
+
+
+def test_a_saving_too_small_to_count_never_pays_back() -> None:
+    found = judged(cost=Cost(prompt_tokens=5e-324, output_tokens=0.0, train_hour=3.0))
+    assert found is not None
+    assert found.calls is None
 
 
 def test_of_a_metric_that_falls_less_is_a_gain() -> None:

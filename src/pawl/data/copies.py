@@ -12,15 +12,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from pawl.alike import Row, letters, prompt_text
 from pawl.data.frames import Frames, Shingles
-from pawl.data.read import normalise
 from pawl.records import Example, KnownRow
 
 PERMUTATIONS = 128
 # At most this share of the pairs that are just near enough is never compared.
 MISSED = 0.001
-
-Row = Example | KnownRow
 
 
 class HeldOut:
@@ -31,13 +29,13 @@ class HeldOut:
 
         self._frames, self._near = frames, near
         self._letters = {letters(row) for row in rows}
-        self._contents = list(dict.fromkeys(frames.content(_text(row)) for row in rows))
+        self._contents = list(dict.fromkeys(frames.content(prompt_text(row)) for row in rows))
         self._index = MinHashLSH(num_perm=PERMUTATIONS, params=bands(near))
         for number, content in enumerate(self._contents):
             self._index.insert(number, _minhash(content.own), check_duplication=False)
 
     def has_copy(self, row: Row) -> bool:
-        """Whether one of them is the row, when only letters and digits are compared."""
+        """Whether one of them is the row, but for blanks and punctuation."""
         return letters(row) in self._letters
 
     def has_near(self, row: Row) -> bool:
@@ -46,7 +44,7 @@ class HeldOut:
         Both of what it has beside its frames, and of all: the same city in another question is
         another row.
         """
-        mine = self._frames.content(_text(row))
+        mine = self._frames.content(prompt_text(row))
         asked = (self._contents[number] for number in self._index.query(_minhash(mine.own)))
         return any(
             jaccard(mine.own, other.own) >= self._near
@@ -76,7 +74,7 @@ def without_copies(
         becomes known while it is held out changes nothing.
     """
     # Known rows have no say in what is a frame: a split may not change by having been looked at.
-    frames = Frames([_text(row) for row in (*train, *held_out)])
+    frames = Frames([prompt_text(row) for row in (*train, *held_out)])
     present = HeldOut(held_out, frames=frames, near=near)
     sealed = HeldOut(known, frames=frames, near=near)
     kept: list[Example] = []
@@ -91,12 +89,6 @@ def without_copies(
         else:
             kept.append(row)
     return kept, dropped
-
-
-def letters(row: Row) -> str:
-    """The row's prompt as letters and digits alone; where it has none, as it is."""
-    text = _text(row)
-    return "".join(c for c in text if c.isalnum()) or text
 
 
 def jaccard(a: Shingles, b: Shingles) -> float:
@@ -114,10 +106,6 @@ def bands(near: float) -> tuple[int, int]:
         if (1 - near**rows) ** (PERMUTATIONS // rows) <= MISSED:
             return PERMUTATIONS // rows, rows
     return PERMUTATIONS, 1
-
-
-def _text(row: Row) -> str:
-    return " ".join(normalise(message.content) for message in row.messages)
 
 
 def _minhash(shingles: Shingles) -> Any:

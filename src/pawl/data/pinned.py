@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
+from pawl.alike import hashes
 from pawl.errors import DataError
 from pawl.files import write_text
 from pawl.records import Example, KnownRow, Relabel
@@ -30,17 +31,22 @@ def relabelled(
     """The dev and gate rows whose answer is none of those that their prompt is pinned to.
 
     A prompt may stand in the data several times, with answers that contradict each other: all
-    that it was first held out with are its own, and one of them may go.
+    that it was first held out with are its own, and one of them may go. Where a known row is gone
+    and one alike came, the one is the other retyped.
     """
+    known = tuple(known)
     pinned = _answers(known)
+    retyped = _retyped(parts, known)
     changed: list[Relabel] = []
     for split in HELD_OUT:
         first: dict[str, str] = {}
         for row in parts[split]:
             first.setdefault(row.key, row.id)
         for key, now in _answers(parts[split]).items():
-            if key in pinned and not set(now) <= set(pinned[key]):
-                changed.append(Relabel(key, first[key], split, pinned[key], now))
+            pins = [key] if key in pinned else retyped.get(key, [])
+            was = tuple(dict.fromkeys(answer for pin in pins for answer in pinned[pin]))
+            if pins and not set(now) <= set(was):
+                changed.append(Relabel(pins[0], first[key], split, was, now))
     return tuple(changed)
 
 
@@ -71,6 +77,20 @@ def told(change: Relabel) -> str:
     """One change in a line."""
     was, now = (" or ".join(answers) for answers in (change.was, change.now))
     return f"{change.id} ({change.split}): {was} → {now}"
+
+
+def _retyped(
+    parts: Mapping[str, Sequence[Example]], known: Sequence[KnownRow]
+) -> dict[str, list[str]]:
+    """For the key of a new held-out row, the keys of known rows alike that are gone."""
+    rows = {row.key: row for split in HELD_OUT for row in parts[split]}
+    gone: dict[str, dict[str, None]] = {}
+    for row in known:
+        if row.key not in rows:
+            gone.setdefault(hashes(row)[1], {})[row.key] = None
+    there = {row.key for row in known}
+    new = (row for row in rows.values() if row.key not in there)
+    return {row.key: list(gone.get(hashes(row)[1], ())) for row in new}
 
 
 def _answers(rows: Iterable[Example | KnownRow]) -> dict[str, tuple[str, ...]]:

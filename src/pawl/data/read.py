@@ -6,11 +6,11 @@ Lines are cut at the byte 0x0A alone: `str.splitlines` would also cut at U+2028 
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pawl.alike import normalise
 from pawl.errors import DataError
 from pawl.files import digest_text
 from pawl.params import ROW_KEYS
@@ -91,11 +91,6 @@ def row_key(messages: Sequence[Message]) -> str:
     """
     text = "\x1f".join(f"{m.role}\x1e{normalise(m.content)}" for m in messages)
     return digest_text(text)[:16]
-
-
-def normalise(text: str) -> str:
-    """NFKC, case folded, runs of white space as one blank."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 
 def _turns(row: dict[str, Any]) -> tuple[list[Message], str]:

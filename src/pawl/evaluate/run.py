@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from pawl.adapter import load_adapter, read_adapter
+from pawl.alike import hashes
 from pawl.base import dequantised, find_base, load_base, load_tokenizer
 from pawl.budget import lineage, unspent
 from pawl.errors import DataError
@@ -198,7 +199,7 @@ def _unspent(files: TaskFiles, task: str, gate: Sequence[Example], look: Look) -
 def _unseen(rows: Sequence[Example], adapters: Iterable[AdapterManifest | None]) -> list[Example]:
     """The rows that none of the adapters was trained on; nothing else may judge them."""
     seen = {key for adapter in adapters if adapter for key in adapter.trained_on}
-    unseen = [row for row in rows if row.key not in seen]
+    unseen = [row for row in rows if seen.isdisjoint(hashes(row))]
     if not unseen:
         raise DataError(
             f"all {len(rows)} gate rows were trained on by one of the contenders",

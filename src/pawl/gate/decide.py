@@ -96,6 +96,12 @@ def _measured(contender: Contender) -> dict[str, float]:
 
 
 def _left_out(evidence: Evidence) -> list[str]:
-    """Contenders that could not be measured: a champion that never met them should say so."""
-    skipped = evidence.report.skipped
-    return [f"{name} could not be measured: {why}" for name, why in sorted(skipped.items())]
+    """Contenders and rows that were not measured: a champion that never met them should say so."""
+    skipped, rows = evidence.report.skipped, evidence.report.excluded
+    says = [f"{name} could not be measured: {why}" for name, why in sorted(skipped.items())]
+    if rows:
+        says.append(
+            f"{rows} gate rows were left out: an earlier budget or another salt has used them up, "
+            "they were dev rows, or a contender was trained on them"
+        )
+    return says

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pawl.adapter import read_adapter
+from pawl.alike import hashes
 from pawl.budget import Budget, Charge, Life, fresh, lineage, share, unspent
 from pawl.errors import DataError
 from pawl.files import write_json
@@ -149,7 +150,7 @@ def _untouched(files: TaskFiles, gate: Sequence[Example]) -> list[Example]:
     folders = (files.adapter, files.champion / "adapter")
     adapters = [read_adapter(folder) for folder in folders if folder.is_dir()]
     seen = {key for adapter in adapters for key in adapter.trained_on}
-    return [row for row in gate if row.key not in seen]
+    return [row for row in gate if seen.isdisjoint(hashes(row))]
 
 
 def _held_out(workspace: Workspace, task: str) -> dict[str, list[Example]]:

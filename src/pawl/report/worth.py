@@ -60,16 +60,18 @@ def worth(
     if not prompted:
         return None
     best = prompted[0]
+    beaten = all(comparison.passed for comparison in prompted)
     mine, other = (_gate(report, name) for name in (CANDIDATE, best.against))
     prompt_tokens = _less(mine.prompt_tokens, other.prompt_tokens)
     output_tokens = _less(mine.output_tokens, other.output_tokens)
     price, spent = _prices(prompt_tokens, output_tokens, training, cost)
     took = timing.seconds_per_row
+    timed = {f"gate/{c.name}" for c in (mine, other)}
     found = Worth(
         against=best.against,
         metric=best.metric,
         gain=sign(best.metric) * (best.candidate - best.other),
-        beaten=best.passed,
+        beaten=beaten,
         prompt_tokens=prompt_tokens,
         output_tokens=output_tokens,
         seconds=_less(took.get(f"gate/{mine.name}"), took.get(f"gate/{other.name}")),
@@ -79,7 +81,12 @@ def worth(
         says=(),
     )
     elsewhere = [c for c in report.contenders if c.elsewhere and best.metric in c.scores]
-    says = (_gain(found), _saves(found), *_pays(found), *(_beside(best, c) for c in elsewhere))
+    says = (
+        _gain(found),
+        _saves(found, apart=not timed.isdisjoint(timing.kept)),
+        *_pays(found),
+        *(_beside(best, c) for c in elsewhere),
+    )
     return replace(found, says=says)
 
 
@@ -98,7 +105,8 @@ def _prices(
 def _calls(price: float | None, spent: float | None) -> int | None:
     if price is None or spent is None or price <= 0:
         return None
-    return math.ceil(spent / price)
+    calls = spent / price
+    return math.ceil(calls) if math.isfinite(calls) else None
 
 
 def _gain(worth: Worth) -> str:
@@ -110,7 +118,7 @@ def _gain(worth: Worth) -> str:
     return f"the adapter may beat prompting, luck is not ruled out: {figures}"
 
 
-def _saves(worth: Worth) -> str:
+def _saves(worth: Worth, *, apart: bool) -> str:
     parts = [
         f"{abs(value):,.{digits}f} {name} {'less' if value >= 0 else 'more'}"
         for value, name, digits in (
@@ -120,7 +128,12 @@ def _saves(worth: Worth) -> str:
         )
         if value is not None
     ]
-    return f"a call takes {', '.join(parts)} than with {worth.against}"
+    says = f"a call takes {', '.join(parts)} than with {worth.against}"
+    if worth.seconds is None:
+        return says
+    # A kept answer's time is that of another hour and load.
+    when = ", measured in different runs" if apart else ""
+    return f"{says} (seconds: its share of a batch{when})"
 
 
 def _pays(worth: Worth) -> list[str]:

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pawl.adapter import CONFIG, FILES, MANIFEST, WEIGHTS
+from pawl.alike import hashes
 from pawl.base import find_base, linear_names, load_base, load_tokenizer
 from pawl.errors import TrainError
 from pawl.files import digest_files, whole_folder, write_json
@@ -58,7 +59,7 @@ def train(workspace: Workspace, task: str) -> None:
         data=report.data,
         rank=section.train.rank,
         params=as_json(section.train),
-        trained_on=tuple(sorted({row.key for row in learn})),
+        trained_on=tuple(sorted({found for row in learn for found in hashes(row)})),
         files={},
     )
     save(model, manifest, files.adapter)
