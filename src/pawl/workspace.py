@@ -35,6 +35,10 @@ class Workspace:
         """Kept answers of contenders; may be deleted at any time."""
         return self.home / "cache" / "answers"
 
+    def checkpoints(self, task: str) -> Path:
+        """What a training that was cut off goes on from; may be deleted at any time."""
+        return self.home / "checkpoints" / task
+
     @property
     def outbox(self) -> Path:
         """Judged candidates that the tracking store does not have yet, a folder a task."""

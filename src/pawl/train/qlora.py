@@ -1,18 +1,15 @@
 """QLoRA: LoRA on all linear layers of an NF4 base, loss on the completion only.
 
 Dettmers et al. 2023 (QLoRA), Kalajdzievski 2023 (rsLoRA: scaling by alpha / sqrt(rank), so that a
-larger rank does not shrink its own updates). The loop is `transformers.Trainer` on accelerate.
+larger rank does not shrink its own updates).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import json
-import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from pawl.adapter import CONFIG, FILES, MANIFEST, WEIGHTS
@@ -29,16 +26,18 @@ from pawl.records import (
     read_rows,
     write_record,
 )
-from pawl.train.rows import Row, padded, token_rows
-from pawl.train.watch import Curve, curve_callback
+from pawl.train.journal import Journal, Kept, question
+from pawl.train.loop import Loop, Point, mean_loss
+from pawl.train.rows import Row, token_rows
+from pawl.train.watch import Curve, bar, curve
 from pawl.workspace import Workspace
 
 if TYPE_CHECKING:
     from peft import PeftModel
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
 
-WARMUP = 0.06
-LOG_EVERY = 5
+# Tokens of a pack, unless one row is longer.
+ROOM = 4096
 
 
 def train(workspace: Workspace, task: str) -> None:
@@ -52,7 +51,8 @@ def train(workspace: Workspace, task: str) -> None:
     limit = section.train.max_length
     rows, dev_rows = (token_rows(part, tokenizer, max_length=limit) for part in (learn, dev))
     model = adapted(load_base(folder, seed=section.train.seed), section.train)
-    curve = fit(model, tokenizer, rows, dev_rows, params=section.train)
+    kept = Kept(workspace.checkpoints(task), question(info, rows, section.train))
+    found = fit(model, rows, dev_rows, params=section.train, kept=kept)
     manifest = AdapterManifest(
         task=task,
         base=info,
@@ -63,7 +63,8 @@ def train(workspace: Workspace, task: str) -> None:
         files={},
     )
     save(model, manifest, files.adapter)
-    write_record(files.training, curve)
+    write_record(files.training, found)
+    kept.drop()
 
 
 def adapted(model: PreTrainedModel, params: Train) -> PeftModel:
@@ -85,69 +86,35 @@ def adapted(model: PreTrainedModel, params: Train) -> PeftModel:
 
 def fit(
     model: PeftModel,
-    tokenizer: PreTrainedTokenizerBase,
     rows: Sequence[Row],
     dev_rows: Sequence[Row],
     *,
     params: Train,
+    kept: Kept | None = None,
 ) -> Curve:
-    """Train in place and return the loss curve.
+    """Train in place and return the curve.
+
+    Args:
+        kept: where checkpoints are left and looked for; None: nowhere.
 
     Raises:
-        TrainError: a loss or gradient norm was not a finite number; names the step.
+        TrainError: a loss or gradient was no finite number, naming step and rows; or the process
+            was asked to end (SIGTERM), and left a checkpoint before it did.
     """
-    import torch
-    from transformers import PrinterCallback, Trainer, TrainingArguments
+    room = max(ROOM, params.max_length)
+    loop = Loop(model, rows, params=params, room=room)
+    journal = Journal(loop, kept)
+    with bar(loop.steps, done=loop.step) as tell, journal.watching() as note:
 
-    curve = Curve()
-    cuda = torch.cuda.is_available()
-    with TemporaryDirectory(prefix="pawl-train-") as scratch:
-        arguments = TrainingArguments(
-            output_dir=scratch,
-            num_train_epochs=params.epochs,
-            per_device_train_batch_size=params.batch_size,
-            per_device_eval_batch_size=params.batch_size,
-            learning_rate=params.learning_rate,
-            lr_scheduler_type="cosine",
-            warmup_steps=WARMUP,
-            weight_decay=0.0,
-            # A few hundred steps: the default of 0.999 would remember the first ones to the end.
-            adam_beta2=0.99,
-            seed=params.seed,
-            data_seed=params.seed,
-            bf16=cuda,
-            use_cpu=not cuda,
-            # Not "group_by_length": it sorts each 50 batches from long to short, so batches are no
-            # fair sample where length tells of the label. Runs with it learned tickets worse (one
-            # run each, rate and epochs not held equal).
-            train_sampling_strategy="random",
-            logging_steps=LOG_EVERY,
-            logging_first_step=True,
-            # The default swallows NaN losses and shows the last good one instead.
-            logging_nan_inf_filter=False,
-            save_strategy="no",
-            report_to=[],
-            disable_tqdm=True,
-            dataloader_pin_memory=cuda,
-            remove_unused_columns=False,
-            label_names=["labels"],
-        )
-        trainer = Trainer(
-            model=model,
-            args=arguments,
-            train_dataset=rows,
-            eval_dataset=dev_rows,
-            data_collator=partial(padded, pad=int(tokenizer.pad_token_id)),
-            callbacks=[curve_callback(curve)],
-        )
-        trainer.remove_callback(PrinterCallback)
-        start = time.perf_counter()
-        trainer.train()
-        seconds = time.perf_counter() - start
-        dev_loss = float(trainer.evaluate()["eval_loss"])
-    tokens = sum(len(row["input_ids"]) for row in rows) * params.epochs
-    curve.finish(seconds=seconds, tokens=tokens, dev_loss=dev_loss)
-    return curve
+        def after(point: Point) -> None:
+            tell(point)
+            note(point)
+
+        loop.run(after)
+    dev_loss = mean_loss(model, dev_rows, room=room)
+    return curve(
+        journal.points, seconds=journal.seconds, dev_loss=dev_loss, resumed=journal.resumed
+    )
 
 
 def save(model: PeftModel, manifest: AdapterManifest, target: Path) -> AdapterManifest:

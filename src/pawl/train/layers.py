@@ -1,0 +1,96 @@
+"""LoRA layers with fewer and wider products, on the NF4 base as it is or unpacked once.
+
+peft computes x W' and x A' B' apart and keeps what lies between. In float32 both are one product
+with W + s B A, made anew in each pass: a product of rank r against one of thousands of tokens. In
+bfloat16 a small step of B would be rounded away in that sum, so that there the two stay apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+
+
+class _Wide(torch.autograd.Function):
+    """x [T, in] → [T, out] through W + s B A; gradients for x, A [r, in] and B [out, r]."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: torch.Tensor,
+        a: torch.Tensor,
+        b: torch.Tensor,
+        layer: Any,
+        scale: float,
+    ) -> torch.Tensor:
+        ctx.layer, ctx.scale = layer, scale
+        ctx.save_for_backward(x, a, b)
+        a, b = a.to(x.dtype), b.to(x.dtype)
+        weight, bias = _weight(layer, x.dtype), layer.bias
+        if x.dtype == torch.float32:
+            return torch.nn.functional.linear(x, torch.addmm(weight, b, a, alpha=scale), bias)
+        out = torch.nn.functional.linear(x, weight, bias)
+        return out.addmm_(x @ a.T, b.T, alpha=scale)
+
+    @staticmethod
+    def backward(ctx: Any, out: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        x, a, b = ctx.saved_tensors
+        a, b = a.to(x.dtype), b.to(x.dtype)
+        thin = out @ b
+        slope_a = (thin.T @ x).mul_(ctx.scale)
+        slope_b = (out.T @ (x @ a.T)).mul_(ctx.scale)
+        slope_x = None
+        if ctx.needs_input_grad[0]:
+            slope_x = out @ _weight(ctx.layer, x.dtype)
+            slope_x.addmm_(thin, a, alpha=ctx.scale)
+        return slope_x, slope_a.to(torch.float32), slope_b.to(torch.float32), None, None
+
+
+@contextmanager
+def widened(model: PeftModel) -> Iterator[None]:
+    """Within this, plain LoRA layers (no dropout, no DoRA) take the wide product."""
+    from peft.tuners.lora import LoraLayer
+
+    layers = [m for m in model.modules() if isinstance(m, LoraLayer) and _plain(m)]
+    for layer in layers:
+        layer.forward = _forward(layer)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.forward
+
+
+def _plain(layer: Any) -> bool:
+    (name,) = layer.active_adapters
+    dropped = not isinstance(layer.lora_dropout[name], torch.nn.Identity)
+    return name not in layer.lora_variant and not dropped
+
+
+def _forward(layer: Any) -> Any:
+    (name,) = layer.active_adapters
+    a, b = layer.lora_A[name], layer.lora_B[name]
+    base, scale = layer.base_layer, float(layer.scaling[name])
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        rows = x.reshape(-1, x.shape[-1])
+        out: torch.Tensor = _Wide.apply(rows, a.weight, b.weight, base, scale)  # type: ignore[no-untyped-call]
+        return out.view(*x.shape[:-1], -1)
+
+    return forward
+
+
+def _weight(layer: Any, dtype: torch.dtype) -> torch.Tensor:
+    """The layer's weight [out, in]: kept dense, or unpacked from NF4 for this one product."""
+    state = getattr(layer.weight, "quant_state", None)
+    if state is None:
+        return layer.weight  # type: ignore[no-any-return]  # torch types it Any
+    from bitsandbytes.functional import dequantize_4bit
+
+    return dequantize_4bit(layer.weight.data, state).to(dtype)  # type: ignore[no-any-return]

@@ -1,0 +1,72 @@
+"""Cross-entropy of the completion tokens, with the head run on nothing else.
+
+The vocabulary is wide: for prompts of ten times the answer's length nine tenths of the logits would
+be computed to be thrown away, and all of them kept for the backward pass. Here only what is learned
+reaches the head, in chunks whose gradient is taken on the spot (as Liger's fused linear
+cross-entropy does, Hsu et al. 2024), so that no more logits exist than one chunk has.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn.functional import linear
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+# Logits of a chunk, in numbers: 64 MB of float32.
+CHUNK = 1 << 24
+
+
+class _HeadLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        hidden: torch.Tensor,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None,
+        targets: torch.Tensor,
+    ) -> torch.Tensor:
+        size = max(1, CHUNK // weight.shape[0])
+        total = hidden.new_zeros((), dtype=torch.float32)
+        gradient = torch.empty_like(hidden)
+        for start in range(0, len(targets), size):
+            part = slice(start, start + size)
+            logits = linear(hidden[part], weight, bias).float()
+            wanted = targets[part, None]
+            peak = torch.logsumexp(logits, dim=-1, keepdim=True)
+            total += (peak - logits.gather(1, wanted)).sum()
+            # The gradient by the logits: softmax, less one at the target.
+            slope = logits.sub_(peak).exp_()
+            slope.scatter_add_(1, wanted, slope.new_full(wanted.shape, -1.0))
+            gradient[part] = slope.to(hidden.dtype) @ weight
+        ctx.save_for_backward(gradient)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, outer: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * outer.to(gradient.dtype), None, None, None
+
+
+def completion_loss(
+    model: PreTrainedModel, hidden: torch.Tensor, targets: torch.Tensor
+) -> torch.Tensor:
+    """The summed cross-entropy in nats; the head is frozen and gets no gradient.
+
+    Args:
+        model: the base, for its head.
+        hidden: [N, width], the base's last hidden states where the next token is learned.
+        targets: [N], these tokens.
+    """
+    head: Any = model.get_output_embeddings()
+    cap = getattr(model.config.get_text_config(), "final_logit_softcapping", None)
+    if cap is None:
+        loss: torch.Tensor = _HeadLoss.apply(  # type: ignore[no-untyped-call]  # torch types it so
+            hidden, head.weight, head.bias, targets
+        )
+        return loss
+    logits = cap * torch.tanh(head(hidden).float() / cap)
+    return torch.nn.functional.cross_entropy(logits, targets, reduction="sum")

@@ -1,0 +1,142 @@
+"""Packing changes how fast a step is and never what it learns."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from plainly import padded, some_rows
+
+from pawl.base import dequantised, load_base
+from pawl.params import Train
+from pawl.train.loop import ready, summed_loss
+from pawl.train.loss import _HeadLoss
+from pawl.train.pack import best_fit, packed
+from pawl.train.qlora import adapted
+from pawl.train.rows import Row
+
+PARAMS = Train(rank=4, max_length=128, seed=3)
+LENGTHS = st.lists(st.integers(1, 90), min_size=1, max_size=60)
+
+
+@given(LENGTHS, st.integers(1, 120))
+def test_every_row_lies_in_one_pack_and_no_pack_runs_over(lengths: list[int], room: int) -> None:
+    packs = best_fit(lengths, room=room)
+    assert sorted(row for pack in packs for row in pack) == list(range(len(lengths)))
+    for pack in packs:
+        assert sum(lengths[row] for row in pack) <= room or len(pack) == 1
+    assert packs == best_fit(lengths, room=room)
+
+
+@given(LENGTHS, st.integers(90, 400))
+def test_no_two_packs_could_be_one(lengths: list[int], room: int) -> None:
+    loads = sorted(sum(lengths[i] for i in pack) for pack in best_fit(lengths, room=room))
+    assert len(loads) < 2 or loads[0] + loads[1] > room
+
+
+@given(LENGTHS)
+def test_a_pack_holds_its_rows_whole_and_learns_completions_alone(lengths: list[int]) -> None:
+    rows = some_rows([n + 1 for n in lengths])
+    for pack in packed(rows, room=200):
+        ids, starts = pack.ids[0].tolist(), [0]
+        for length in pack.lengths:
+            starts.append(starts[-1] + length)
+        assert starts[-1] == len(ids) == pack.positions.shape[1]
+        inside = {tuple(ids[a:b]) for a, b in itertools.pairwise(starts)}
+        assert inside <= {row.tokens for row in rows}
+        # What stands at a place predicts the token after it, within the same row.
+        assert [ids[at + 1] for at in pack.at.tolist()] == pack.targets.tolist()
+        assert not set(starts[1:]) & {at + 1 for at in pack.at.tolist()}
+    learned = sum(len(pack.targets) for pack in packed(rows, room=200))
+    assert learned == sum(len(row) - row.prompt for row in rows)
+
+
+def learned(model: Any, rows: list[Row], room: int) -> tuple[float, dict[str, torch.Tensor]]:
+    """Loss and gradients of the rows, packed."""
+    model.zero_grad()
+    total = torch.zeros(())
+    with ready(model):
+        for pack in packed(rows, room=room):
+            loss = summed_loss(model, pack)
+            loss.backward()
+            total += loss.detach()
+    return float(total), gradients(model)
+
+
+def plain(model: Any, rows: list[Row]) -> tuple[float, dict[str, torch.Tensor]]:
+    """The same the plain way: transformers' and peft's own passes, each row alone."""
+    model.zero_grad()
+    total = torch.zeros(())
+    for row in rows:
+        loss = model(**padded([row], pad=0)).loss * (len(row) - row.prompt)
+        loss.backward()
+        total += loss.detach()
+    return float(total), gradients(model)
+
+
+def gradients(model: Any) -> dict[str, torch.Tensor]:
+    return {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+
+
+def moved(model: Any) -> Any:
+    """The adapter as after some steps: with B at zero A has no gradient."""
+    generator = torch.Generator().manual_seed(5)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            weight.data.normal_(0, 0.02, generator=generator)
+    return model.train()
+
+
+@pytest.mark.parametrize("room", [1, 64, 4096])
+@pytest.mark.parametrize("dense", [False, True])
+@pytest.mark.parametrize("dropout", [0.0, 1e-9])
+def test_loss_and_gradients_of_a_pack_are_those_of_its_rows_alone(
+    base_folder: Path, room: int, dense: bool, dropout: float
+) -> None:
+    # A dropout that drops nothing takes the path of one that does.
+    params = dataclasses.replace(PARAMS, dropout=dropout)
+    base = load_base(base_folder, seed=1)
+    model = moved(adapted(dequantised(base) if dense else base, params))
+    rows = some_rows([40, 3, 90, 41, 8, 2, 17])
+    loss, slopes = learned(model, rows, room)
+    expected, wanted = plain(model, rows)
+    assert loss == pytest.approx(expected, rel=1e-5)
+    assert slopes.keys() == wanted.keys()
+    for name, slope in slopes.items():
+        assert torch.allclose(slope, wanted[name], rtol=1e-3, atol=1e-4), name
+
+
+def test_a_row_changes_nothing_for_the_rows_beside_it(base_folder: Path) -> None:
+    model = moved(adapted(load_base(base_folder), PARAMS)).eval()
+    kept, other, third = some_rows([30, 31, 29])
+    with ready(model), torch.no_grad():
+        (alone,), (first,), (second,) = (
+            packed(rows, room=200) for rows in ([kept], [kept, other], [kept, other, third])
+        )
+        rest = summed_loss(model, packed([other], room=200)[0])
+        last = summed_loss(model, packed([third], room=200)[0])
+        one = summed_loss(model, alone)
+        assert summed_loss(model, first) == pytest.approx(float(one + rest), rel=1e-5)
+        assert summed_loss(model, second) == pytest.approx(float(one + rest + last), rel=1e-5)
+
+
+def test_the_head_in_chunks_equals_the_plain_cross_entropy(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    hidden = torch.randn(37, 16, requires_grad=True)
+    weight, bias, targets = torch.randn(101, 16), torch.randn(101), torch.randint(101, (37,))
+    wanted = torch.nn.functional.cross_entropy(
+        torch.nn.functional.linear(hidden, weight, bias), targets, reduction="sum"
+    )
+    (slope,) = torch.autograd.grad(wanted * 0.25, hidden)
+    for chunk in (1, 101 * 5, 10**6):
+        monkeypatch.setattr("pawl.train.loss.CHUNK", chunk)
+        found = _HeadLoss.apply(hidden, weight, bias, targets)
+        assert found.item() == pytest.approx(wanted.item(), rel=1e-6)
+        (other,) = torch.autograd.grad(found * 0.25, hidden)
+        assert torch.allclose(other, slope, atol=1e-5)

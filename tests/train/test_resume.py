@@ -1,0 +1,184 @@
+"""A training that was killed ends in the same bytes as one that was not."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pawl.adapter import WEIGHTS
+from pawl.base import base_info, load_base
+from pawl.errors import TrainError
+from pawl.params import Base, Train
+from pawl.records import AdapterManifest, Example, Message
+from pawl.train.checkpoint import MANIFEST, STATE
+from pawl.train.journal import Kept, question
+from pawl.train.loop import Loop, Point
+from pawl.train.qlora import adapted, fit, save
+from pawl.train.rows import token_rows
+from pawl.train.watch import Curve
+
+# Dropout, an epoch that ends in a short batch, and a kill in the middle of an epoch.
+PARAMS = Train(rank=4, epochs=3, batch_size=4, max_length=128, seed=3, dropout=0.1)
+EXAMPLES = [
+    Example(f"r{i}", f"{i:016x}", (Message("user", f"order {i} is late"),), f'{{"order":{i}}}')
+    for i in range(10)
+]
+
+
+def trained(base_folder: Path, tokenizer: Any, into: Path, kept: Kept | None) -> Curve:
+    """Train, going on from what lies in `kept`, and save the adapter."""
+    rows = token_rows(EXAMPLES, tokenizer, max_length=PARAMS.max_length)
+    model = adapted(load_base(base_folder, seed=PARAMS.seed), PARAMS)
+    curve = fit(model, rows, rows[:4], params=PARAMS, kept=kept)
+    base = base_info(Base(base_folder.name), base_folder.parent)
+    save(model, AdapterManifest("t", base, "d", 4, {}, ("k",), {}), into)
+    return curve
+
+
+def stopped_after(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on a step sends SIGTERM to its own process, as a spot machine would."""
+    take = Loop._take
+
+    def taking(self: Loop, batch: Any) -> Point:
+        point = take(self, batch)
+        if point.step == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return point
+
+    monkeypatch.setattr(Loop, "_take", taking)
+
+
+@pytest.fixture
+def whole(base_folder: Path, tokenizer: Any, tmp_path: Path) -> bytes:
+    """The weights of a training that nothing cut off."""
+    trained(base_folder, tokenizer, tmp_path / "whole", None)
+    return (tmp_path / "whole" / WEIGHTS).read_bytes()
+
+
+def test_a_training_that_was_asked_to_end_goes_on_to_the_same_bytes(
+    base_folder: Path, tokenizer: Any, tmp_path: Path, whole: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Kept(tmp_path / "kept", "q")
+    for step in (2, 5):
+        with monkeypatch.context() as patch:
+            stopped_after(step, patch)
+            with pytest.raises(TrainError, match=f"asked to end after step {step} of 9"):
+                trained(base_folder, tokenizer, tmp_path / "cut", kept)
+        assert not (tmp_path / "cut").exists()
+    curve = trained(base_folder, tokenizer, tmp_path / "cut", kept)
+    assert (tmp_path / "cut" / WEIGHTS).read_bytes() == whole
+    assert curve.resumed == (2, 5)
+    assert [point.step for point in curve.points] == list(range(1, 10))
+
+
+@pytest.mark.parametrize("harm", ["cut", "flipped", "no manifest", "another's"])
+def test_a_checkpoint_that_cannot_be_trusted_is_passed_over(
+    base_folder: Path,
+    tokenizer: Any,
+    tmp_path: Path,
+    whole: bytes,
+    harm: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    kept = Kept(tmp_path / "kept", "q", every=0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr("pawl.train.journal.SHARE", 0)
+        stopped_after(5, patch)
+        with pytest.raises(TrainError):
+            trained(base_folder, tokenizer, tmp_path / "cut", kept)
+    earlier, newest = sorted(path for path in kept.folder.iterdir())
+    assert (earlier.name, newest.name) == ("step-00000004", "step-00000005")
+    if harm == "cut":
+        (newest / STATE).write_bytes((newest / STATE).read_bytes()[:-9])
+    elif harm == "flipped":
+        data = bytearray((newest / STATE).read_bytes())
+        data[-100] ^= 1
+        (newest / STATE).write_bytes(data)
+    elif harm == "no manifest":
+        (newest / MANIFEST).unlink()
+    else:
+        kept = dataclasses.replace(kept, question="another")
+    with caplog.at_level(logging.WARNING):
+        curve = trained(base_folder, tokenizer, tmp_path / "cut", kept)
+    assert (tmp_path / "cut" / WEIGHTS).read_bytes() == whole
+    assert curve.resumed == (() if harm == "another's" else (4,))
+    assert ("is damaged and not used" in caplog.text) == (harm != "another's")
+
+
+def test_whatever_a_training_is_made_of_names_it(base_folder: Path, tokenizer: Any) -> None:
+    base = base_info(Base(base_folder.name), base_folder.parent)
+    rows = token_rows(EXAMPLES, tokenizer, max_length=128)
+    asked = {
+        question(base, rows, PARAMS),
+        question(dataclasses.replace(base, digest="other"), rows, PARAMS),
+        question(base, rows[:-1], PARAMS),
+        question(base, rows[::-1], PARAMS),
+        question(base, rows, dataclasses.replace(PARAMS, seed=4)),
+    }
+    assert len(asked) == 5
+
+
+CHILD = """
+import sys
+from pathlib import Path
+sys.path[:0] = [sys.argv[1]]
+import pawl.train.journal as journal
+journal.SHARE = 0
+from test_resume import trained
+from pawl.base import load_tokenizer
+from pawl.train.journal import Kept
+base, into = Path(sys.argv[2]), Path(sys.argv[3])
+trained(base, load_tokenizer(base), into / "adapter", Kept(into / "kept", "q", every=0.0))
+"""
+
+
+def child(base_folder: Path, into: Path) -> subprocess.Popen[bytes]:
+    """A training in a process of its own, which leaves a checkpoint after each step."""
+    command = [sys.executable, "-c", CHILD, str(Path(__file__).parent), str(base_folder), str(into)]
+    return subprocess.Popen(command, stderr=subprocess.DEVNULL)
+
+
+def killed_and_resumed(base_folder: Path, into: Path, pauses: list[float]) -> int:
+    """Kill the training after each pause from its first checkpoint on; the kills that met it."""
+    kills = 0
+    for pause in pauses:
+        process, seen = child(base_folder, into), set(into.rglob("step-*"))
+        while process.poll() is None and set(into.rglob("step-*")) <= seen:
+            time.sleep(0.002)
+        time.sleep(pause)
+        process.kill()
+        kills += process.wait() == -signal.SIGKILL
+    assert child(base_folder, into).wait() == 0
+    return kills
+
+
+def test_a_training_killed_at_random_ends_in_the_same_bytes(
+    base_folder: Path, tmp_path: Path, whole: bytes
+) -> None:
+    assert killed_and_resumed(base_folder, tmp_path, [0.01, 0.05]) >= 1
+    assert (tmp_path / "adapter" / WEIGHTS).read_bytes() == whole
+
+
+@pytest.mark.slow
+def test_fifty_kills_at_random_moments_end_in_the_same_bytes(
+    base_folder: Path, tmp_path: Path, whole: bytes
+) -> None:
+    generator = torch.Generator().manual_seed(11)
+    met, trial = 0, 0
+    while met < 50:
+        into = tmp_path / f"t{trial}"
+        pauses = (torch.rand(3, generator=generator) * 0.15).tolist()
+        met += killed_and_resumed(base_folder, into, pauses)
+        assert (into / "adapter" / WEIGHTS).read_bytes() == whole
+        trial += 1
