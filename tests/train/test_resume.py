@@ -149,12 +149,17 @@ def child(base_folder: Path, into: Path) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stderr=subprocess.DEVNULL)
 
 
+def left(into: Path) -> list[Path]:
+    """The checkpoints that lie there."""
+    return list((into / "kept").glob("step-*"))
+
+
 def killed_and_resumed(base_folder: Path, into: Path, pauses: list[float]) -> int:
     """Kill the training after each pause from its first checkpoint on; the kills that met it."""
     kills = 0
     for pause in pauses:
-        process, seen = child(base_folder, into), set(into.rglob("step-*"))
-        while process.poll() is None and set(into.rglob("step-*")) <= seen:
+        process, seen = child(base_folder, into), set(left(into))
+        while process.poll() is None and set(left(into)) <= seen:
             time.sleep(0.002)
         time.sleep(pause)
         process.kill()
