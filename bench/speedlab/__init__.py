@@ -1,0 +1,1 @@
+"""One timed training, by Pawl or by TRL: `bench/training.py` runs them in turns."""
