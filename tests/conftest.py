@@ -6,10 +6,12 @@ import itertools
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from pawl.base import load_tokenizer
 from pawl.scaffold import Sources, init, new_task
 from pawl.workspace import Workspace
 
@@ -30,6 +32,12 @@ def base_folder() -> Path:
     """The tiny base; `make data` brings it."""
     assert (BASE / "config.json").exists(), "base/tiny is not there: run `make data`"
     return BASE
+
+
+@pytest.fixture(scope="session")
+def tokenizer(base_folder: Path) -> Any:
+    """The tiny base's tokenizer."""
+    return load_tokenizer(base_folder)
 
 
 @pytest.fixture(scope="session")
