@@ -313,7 +313,7 @@ def test_a_base_or_a_scorer_that_changed_asks_a_new_question(
         said.append(files.named.read_text())
     assert len(set(said)) == 3
     (ready.root / "mine.py").unlink()
-    with pytest.raises(ParamsError, match="there is no module .mine."):
+    with pytest.raises(ParamsError, match="there is no module 'mine'"):
         inputs(ready, TASK)
 
 

@@ -41,7 +41,10 @@ def better(gain: Units, *, level: float, bounded: bool) -> P:
     # Where the bets have lost already, no number of flips would turn it.
     flips = FLIPS if bets(1.0) >= level else max(FLIPS, min(MOST, math.ceil(BELOW / level)))
     now = max(bets(1.0), sign_flip_p(gain.sums, flips=flips))
-    score = float(gain.sums.sum() / np.sqrt(np.square(gain.sums).sum()))
+    largest = float(np.abs(gain.sums).max())
+    # Squares of the tiniest differences would all be 0.
+    scaled = gain.sums / largest
+    score = float(scaled.sum() / np.sqrt(np.square(scaled).sum()))
 
     def p(times: float) -> float:
         # Sums of random signs are normal where there are many: no need to draw for a forecast.
