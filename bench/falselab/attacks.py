@@ -56,6 +56,9 @@ def attack(judge: Judge, turns: Sequence[Turn], count: int, *, how: str) -> Firs
     score, first = np.zeros(count), np.full(count, NEVER)
     for number, turn in enumerate(turns):
         tried = _tried(judge, turn, champion, kept, reached, how=how)
+        if how == PICKS and number:
+            # What the last look showed to be right is left alone.
+            tried = replace(tried, right=kept.right | tried.right)
         gain = tried.right[:, turn.gate].astype(int) - champion.right[:, turn.gate]
         got = _judged(judge, turn, champion, tried, gain, first == NEVER)
         first = np.where((first == NEVER) & (got == PROMOTED), number, first)
