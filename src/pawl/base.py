@@ -55,6 +55,14 @@ def base_info(base: Base, workspace: Path) -> BaseInfo:
     return BaseInfo(model=base.model, revision=base.revision, digest=digest)
 
 
+def context_length(folder: Path) -> int:
+    """The base's window: tokens that prompt and answer may have together."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    return int(config.get_text_config().max_position_embeddings)
+
+
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The base's tokenizer, padded on the left as decoding needs it."""
     from transformers import AutoTokenizer

@@ -8,8 +8,14 @@ from pawl.base import find_base
 from pawl.budget import Budget, lineage
 from pawl.data.inputs import data_file
 from pawl.data.read import read_examples
-from pawl.data.split import deal, refuse_missing, to_train_on
-from pawl.gate.plan import Sight, sight
+from pawl.data.split import (
+    CONVERSATION,
+    deal,
+    refuse_missing,
+    to_train_on,
+    with_conversations,
+)
+from pawl.gate.plan import Sight, sight, unprovable
 from pawl.records import to_json
 from pawl.registry.known import known_rows
 from pawl.registry.looks import Standing, spends, standing
@@ -25,6 +31,10 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
     section = workspace.checked_task(task)
     examples = read_examples(data_file(workspace, section), section.data)
     refuse_missing(examples, section.split)
+    group_by = section.split.group_by
+    if group_by is None:
+        examples, chats = with_conversations(examples)
+        group_by = CONVERSATION if chats else None
     known = known_rows(store, task)
     parts = deal(examples, section.split)
     parts["train"], dropped = to_train_on(parts, known, near=section.split.near)
@@ -35,8 +45,10 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
     budget = state.budgets.get(split, Budget())
     stands = standing(budget, state.life, section.gate, parts["gate"], known, split=split)
     # What the next look will judge on: after a budget that is spent, the fresh rows alone.
-    rows = stands.charge.rows if stands.charge else stands.fresh
-    seen = sight(rows, section.gate, number=stands.number, nth=stands.nth)
+    judged = parts["gate"][: stands.charge.rows if stands.charge else stands.fresh]
+    groups = [row.fields.get(group_by or "") for row in judged]
+    slices = [row.fields.get(section.split.slice_by or "") for row in judged]
+    seen = sight(groups, section.gate, number=stands.number, nth=stands.nth)
     steps = -(-sides["train"] // section.train.batch_size) * section.train.epochs
     return {
         "task": task,
@@ -56,6 +68,7 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
         "fresh_rows": {"there": stands.fresh, "needed": stands.needed},
         "gate": to_json(seen),
         "says": _says(seen, stands),
+        "unprovable": unprovable(groups, slices, section.gate),
     }
 
 
@@ -66,11 +79,17 @@ def _says(seen: Sight, stands: Standing) -> str:
             f"budget, {stands.fresh} are there"
         )
     if seen.smallest_gain is None or seen.last_gain is None:
-        return f"with {seen.rows} gate rows this gate sees no gain: add rows or allow fewer looks"
+        return f"with {_counted(seen)} this gate sees no gain: add rows or allow fewer looks"
     last = (
         f" ({seen.last_gain:.1%} in the last look)" if seen.last_gain > seen.smallest_gain else ""
     )
     return (
-        f"with {seen.rows} gate rows this gate sees a gain of {seen.smallest_gain:.1%} or more"
-        f"{last} four times in five; of smaller ones it will mostly say 'inconclusive'"
+        f"with {_counted(seen)} this gate sees a gain of {seen.smallest_gain:.1%} or more{last} "
+        f"four times in five, if {seen.breaks:.0%} are newly lost beside; of smaller ones it will "
+        "mostly say 'inconclusive'"
     )
+
+
+def _counted(seen: Sight) -> str:
+    grouped = f" in {seen.units} groups" if seen.units < seen.rows else ""
+    return f"{seen.rows} gate rows{grouped}"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pawl.base import find_base, load_tokenizer
+from pawl.base import context_length, find_base, load_tokenizer
 from pawl.data.inputs import parse_schema
 from pawl.data.read import read_examples
 from pawl.deploy import render
@@ -37,6 +37,8 @@ WRITTEN = {
 }
 # Lengths are rounded up to this, so that a slightly longer row tomorrow still fits.
 ROUND = 32
+# Solved rows that the few-shot baseline is shown, where the base has room for them.
+SHOTS = 4
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,9 @@ def _section(
         len(prompt_tokens(tokenizer, e.messages)) + answer
         for e, answer in zip(examples, answers, strict=True)
     ]
+    # Solved rows as long as the longest, and one to answer, must fit in the base's window.
+    window = context_length(find_base(base, workspace.root))
+    shots = max(0, min(SHOTS, (window - _rounded(max(answers))) // max(rows) - 1))
     section: dict[str, Any] = {"data": f"data/{task}.jsonl"}
     if sources.schema:
         section["schema"] = f"data/{task}.schema.json"
@@ -130,7 +135,7 @@ def _section(
             "batch_size": 16,
             "max_length": _rounded(max(rows)),
         },
-        "evaluate": {"shots": 4, "max_new_tokens": _rounded(max(answers))},
+        "evaluate": {"shots": shots, "max_new_tokens": _rounded(max(answers))},
         "gate": {
             "metric": "exact_match",
             "alpha": 0.05,
