@@ -12,7 +12,7 @@ from pawl.files import write_lines
 from pawl.scaffold import Sources, init, new_task
 
 
-@pytest.mark.parametrize(("window", "shots"), [(2048, {4}), (110, {1, 2, 3}), (40, {0})])
+@pytest.mark.parametrize(("window", "shots"), [(2048, {4}), (80, {1, 2, 3}), (40, {0})])
 def test_the_few_shot_baseline_of_a_new_task_fits_in_the_bases_window(
     tmp_path: Path, base_folder: Path, window: int, shots: set[int]
 ) -> None:
