@@ -131,7 +131,7 @@ def operate(bench: Bench, kind: str, number: int, acks: Acks) -> None:
         return
     if counts(store, TASK, why):
         # The release stands, its alias may lag: `pawl status`, or any next command, sets it right.
-        if project(store, TASK) is not None:
+        if project(store, TASK)[1] is not None:
             raise RuntimeError("a crash was taken for an alias that was moved by hand")
         return
     hand: dict[str, Any] = {"why": why, "who": "Bo"}

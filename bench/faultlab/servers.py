@@ -31,7 +31,7 @@ def free_port() -> int:
 def mlflow_server(folder: Path) -> Iterator[int]:
     """`mlflow server` on a SQLite file; yields its port once it answers."""
     port = free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "2"]
+    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{folder}/remote.db"]
     command += ["--artifacts-destination", str(folder / "remote")]
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
