@@ -18,6 +18,7 @@ from pathlib import Path
 Told = tuple[list[tuple[str, object]], list[str]]
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", MLFLOW_DISABLE_TELEMETRY="true")
+os.environ.update(MLFLOW_LOGGING_LEVEL="CRITICAL", MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false")
 # The hands of the stages (adapters, verdicts) are those that the tests use.
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests" / "registry")]
@@ -68,39 +69,39 @@ def _postgres(folder: Path, given: argparse.Namespace) -> Told:
     with servers.postgres() as uri:
         if uri is None:
             return [("skipped: no PostgreSQL here (Debian: apt install postgresql)", 0)], []
-        return _hammered(folder, given, store=uri, straight=uri)
+        target = hammer.Target(uri, uri, fault=lambda: servers.break_session(uri))
+        return _hammered(folder, given, target)
 
 
 def _server(folder: Path, given: argparse.Namespace) -> Told:
     with (
         servers.mlflow_server(folder) as port,
-        servers.BadNetwork(port, seed=given.seed, share=0.01) as bad,
+        servers.BadNetwork(port, seed=given.seed, share=0.02) as bad,
     ):
-        straight = f"http://127.0.0.1:{port}"
-        rows, wrong = _hammered(folder, given, store=bad.url, straight=straight)
+        rows, wrong = _hammered(folder, given, hammer.Target(bad.url, f"http://127.0.0.1:{port}"))
         return [*rows, *((f"network: {kind}", n) for kind, n in bad.done.items())], wrong
 
 
-def _hammered(folder: Path, given: argparse.Namespace, *, store: str, straight: str) -> Told:
+def _hammered(folder: Path, given: argparse.Namespace, target: hammer.Target) -> Told:
     done = hammer.hammer(
         folder,
-        store=store,
-        straight=straight,
+        target,
         operations=given.operations,
         seed=given.seed,
         seconds=60 * given.minutes,
     )
     told = done.outcomes
-    ended = told["done"] + told["refused"] + told["failed"]
     return [
-        ("operations that were answered", ended),
+        ("operations that were answered", done.ended),
         ("of these: released", told["done"]),
-        ("of these: refused, another was first", told["refused"]),
+        ("of these: void, another was first", told["void"]),
+        ("of these: refused, nothing written", told["refused"]),
         ("of these: the store did not answer", told["failed"]),
-        ("killed under way", told["asked"] - ended),
-        ("workers killed", done.deaths),
+        ("killed under way", told["asked"] - done.ended),
+        *done.faults.items(),
         ("tasks", done.tasks),
-        ("operations a second", f"{ended / done.seconds:.1f}"),
+        ("checks", done.checks),
+        ("operations a second", f"{done.ended / done.seconds:.1f}"),
     ], done.violations
 
 

@@ -145,8 +145,8 @@ class Acks:
 
     path: Path
 
-    def tell(self, event: str, task: str, why: str, champion: Any = None) -> None:
-        said: dict[str, Any] = {"event": event, "task": task, "why": why}
+    def tell(self, event: str, task: str, why: str, champion: Any = None, **more: Any) -> None:
+        said: dict[str, Any] = {"event": event, "task": task, "why": why, **more}
         if champion is not None:
             said |= {"version": champion.version, "digest": champion.digest}
         handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
