@@ -1,7 +1,7 @@
-"""Faults, seeded, with the separate checker after each: `--quick` within a minute.
+"""Faults, seeded, with the separate checker after each: `--quick` within two minutes.
 
     python bench/faults.py --quick
-    python bench/faults.py [--only kills|postgres|server] [--kills N] [--operations N] [--seed N]
+    python bench/faults.py [--only PART] [--kills N] [--operations N] [--minutes N] [--seed N]
 
 Ends with a table of figures, and with exit code 1 if anything was violated.
 """
@@ -23,9 +23,9 @@ os.environ.update(MLFLOW_LOGGING_LEVEL="CRITICAL", MLFLOW_ENABLE_ARTIFACTS_PROGR
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests" / "registry")]
 
-from faultlab import hammer, kills, lab, servers  # noqa: E402
+from faultlab import hammer, kills, lab, servers, troubles  # noqa: E402
 
-PARTS = ("kills", "postgres", "server")
+PARTS = ("kills", "disk", "lock", "postgres", "server")
 
 
 def main() -> int:
@@ -34,12 +34,14 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a few of each kill, no servers")
     parser.add_argument("--only", choices=PARTS, action="append", help="default: all")
     parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--disks", type=int, default=200, help="operations on a full disk")
+    parser.add_argument("--locks", type=int, default=10, help="operations on a locked SQLite file")
     parser.add_argument("--operations", type=int, default=10_000, help="on each store")
     parser.add_argument("--minutes", type=float, default=60.0, help="at most, for each part")
     parser.add_argument("--seed", type=int, default=5)
     given = parser.parse_args()
     if given.quick:
-        given.only, given.kills = ["kills"], 6
+        given.only, given.kills, given.disks = ["kills", "disk"], 6, 6
     lab.warm()
     rows: list[tuple[str, object]] = []
     violations: list[str] = []
@@ -63,6 +65,20 @@ def _kills(folder: Path, given: argparse.Namespace) -> Told:
     rows: list[tuple[str, object]] = sorted(tally.kills.items())
     rows += [("all kills", sum(tally.kills.values())), ("acts that lived", tally.survived)]
     return rows, tally.violations
+
+
+def _disk(folder: Path, given: argparse.Namespace) -> Told:
+    tally = troubles.fill_disks(
+        folder, faults=given.disks, seed=given.seed, seconds=60 * given.minutes
+    )
+    return sorted(tally.kills.items()), tally.violations
+
+
+def _lock(folder: Path, given: argparse.Namespace) -> Told:
+    tally = troubles.lock_stores(
+        folder, faults=given.locks, seed=given.seed, seconds=60 * given.minutes
+    )
+    return sorted(tally.kills.items()), tally.violations
 
 
 def _postgres(folder: Path, given: argparse.Namespace) -> Told:
@@ -105,7 +121,7 @@ def _hammered(folder: Path, given: argparse.Namespace, target: hammer.Target) ->
     ], done.violations
 
 
-RUN = {"kills": _kills, "postgres": _postgres, "server": _server}
+RUN = {"kills": _kills, "disk": _disk, "lock": _lock, "postgres": _postgres, "server": _server}
 
 
 if __name__ == "__main__":
