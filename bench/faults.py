@@ -1,7 +1,7 @@
-"""Faults, seeded, with the separate checker after each: `--quick` within a minute.
+"""Faults, seeded, with the separate checker after each: `--quick` within two minutes.
 
     python bench/faults.py --quick
-    python bench/faults.py [--only kills|postgres|server] [--kills N] [--operations N] [--seed N]
+    python bench/faults.py [--only PART] [--kills N] [--operations N] [--minutes N] [--seed N]
 
 Ends with a table of figures, and with exit code 1 if anything was violated.
 """
@@ -18,13 +18,14 @@ from pathlib import Path
 Told = tuple[list[tuple[str, object]], list[str]]
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", MLFLOW_DISABLE_TELEMETRY="true")
+os.environ.update(MLFLOW_LOGGING_LEVEL="CRITICAL", MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false")
 # The hands of the stages (adapters, verdicts) are those that the tests use.
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests" / "registry")]
 
-from faultlab import hammer, kills, lab, servers  # noqa: E402
+from faultlab import hammer, kills, lab, servers, troubles  # noqa: E402
 
-PARTS = ("kills", "postgres", "server")
+PARTS = ("kills", "disk", "lock", "postgres", "server")
 
 
 def main() -> int:
@@ -33,12 +34,14 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a few of each kill, no servers")
     parser.add_argument("--only", choices=PARTS, action="append", help="default: all")
     parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--disks", type=int, default=200, help="operations on a full disk")
+    parser.add_argument("--locks", type=int, default=10, help="operations on a locked SQLite file")
     parser.add_argument("--operations", type=int, default=10_000, help="on each store")
     parser.add_argument("--minutes", type=float, default=60.0, help="at most, for each part")
     parser.add_argument("--seed", type=int, default=5)
     given = parser.parse_args()
     if given.quick:
-        given.only, given.kills = ["kills"], 6
+        given.only, given.kills, given.disks = ["kills", "disk"], 6, 6
     lab.warm()
     rows: list[tuple[str, object]] = []
     violations: list[str] = []
@@ -64,47 +67,61 @@ def _kills(folder: Path, given: argparse.Namespace) -> Told:
     return rows, tally.violations
 
 
+def _disk(folder: Path, given: argparse.Namespace) -> Told:
+    tally = troubles.fill_disks(
+        folder, faults=given.disks, seed=given.seed, seconds=60 * given.minutes
+    )
+    return sorted(tally.kills.items()), tally.violations
+
+
+def _lock(folder: Path, given: argparse.Namespace) -> Told:
+    tally = troubles.lock_stores(
+        folder, faults=given.locks, seed=given.seed, seconds=60 * given.minutes
+    )
+    return sorted(tally.kills.items()), tally.violations
+
+
 def _postgres(folder: Path, given: argparse.Namespace) -> Told:
     with servers.postgres() as uri:
         if uri is None:
             return [("skipped: no PostgreSQL here (Debian: apt install postgresql)", 0)], []
-        return _hammered(folder, given, store=uri, straight=uri)
+        target = hammer.Target(uri, uri, fault=lambda: servers.break_session(uri))
+        return _hammered(folder, given, target)
 
 
 def _server(folder: Path, given: argparse.Namespace) -> Told:
     with (
         servers.mlflow_server(folder) as port,
-        servers.BadNetwork(port, seed=given.seed, share=0.01) as bad,
+        servers.BadNetwork(port, seed=given.seed, share=0.02) as bad,
     ):
-        straight = f"http://127.0.0.1:{port}"
-        rows, wrong = _hammered(folder, given, store=bad.url, straight=straight)
+        rows, wrong = _hammered(folder, given, hammer.Target(bad.url, f"http://127.0.0.1:{port}"))
         return [*rows, *((f"network: {kind}", n) for kind, n in bad.done.items())], wrong
 
 
-def _hammered(folder: Path, given: argparse.Namespace, *, store: str, straight: str) -> Told:
+def _hammered(folder: Path, given: argparse.Namespace, target: hammer.Target) -> Told:
     done = hammer.hammer(
         folder,
-        store=store,
-        straight=straight,
+        target,
         operations=given.operations,
         seed=given.seed,
         seconds=60 * given.minutes,
     )
     told = done.outcomes
-    ended = told["done"] + told["refused"] + told["failed"]
     return [
-        ("operations that were answered", ended),
+        ("operations that were answered", done.ended),
         ("of these: released", told["done"]),
-        ("of these: refused, another was first", told["refused"]),
+        ("of these: void, another was first", told["void"]),
+        ("of these: refused, nothing written", told["refused"]),
         ("of these: the store did not answer", told["failed"]),
-        ("killed under way", told["asked"] - ended),
-        ("workers killed", done.deaths),
+        ("killed under way", told["asked"] - done.ended),
+        *done.faults.items(),
         ("tasks", done.tasks),
-        ("operations a second", f"{ended / done.seconds:.1f}"),
+        ("checks", done.checks),
+        ("operations a second", f"{done.ended / done.seconds:.1f}"),
     ], done.violations
 
 
-RUN = {"kills": _kills, "postgres": _postgres, "server": _server}
+RUN = {"kills": _kills, "disk": _disk, "lock": _lock, "postgres": _postgres, "server": _server}
 
 
 if __name__ == "__main__":

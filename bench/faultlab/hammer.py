@@ -6,8 +6,10 @@ import json
 import os
 import signal
 import time
+import traceback
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -17,154 +19,232 @@ import conftest
 from faultlab.lab import Acks, attempt, check, clock
 from pawl.errors import PawlError
 from pawl.registry.alias import project
+from pawl.registry.cycles import conclude
+from pawl.registry.looks import reserve_look
 from pawl.registry.release import promote, rollback
-from pawl.registry.snapshot import read_state
+from pawl.registry.snapshot import snapshot_champion
 from pawl.registry.store import open_store
-from pawl.registry.versions import versions
 from pawl.workspace import Workspace
 
-PROCESSES = 8
-# Each operation reads what was written since its process last read: ledgers are kept short.
-PER_TASK = 150
+PROCESSES, TASKS, VERSIONS = 8, 4, 4
+# A real ledger has hundreds of entries, not tens of thousands: so many operations, then new tasks.
+PER_ROUND = 1200
+# A round that takes this long has come to a halt: that is a finding, whatever the record says.
+PATIENCE = 1500.0
+ENDED = ("done", "void", "refused", "failed")
+
+
+@dataclass
+class Hammered:
+    """What came of it: operations by outcome, faults by kind, violations in words."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    faults: Counter[str] = field(default_factory=Counter)
+    violations: list[str] = field(default_factory=list)
+    checks: int = 0
+    tasks: int = 0
+    seconds: float = 0.0
+
+    @property
+    def ended(self) -> int:
+        return sum(self.outcomes[how] for how in ENDED)
 
 
 @dataclass(frozen=True)
-class Hammered:
-    """What came of it: operations by outcome, worker deaths, seconds, violations in words."""
+class Target:
+    """A store: under its faults for the workers, and `straight` for who sets up and checks.
 
-    outcomes: Counter[str]
-    deaths: int
-    tasks: int
-    seconds: float
-    violations: list[str]
+    `fault` does the store some harm, where that does not happen by itself.
+    """
+
+    uri: str
+    straight: str
+    fault: Callable[[], None] | None = None
 
 
-def hammer(
-    root: Path, *, store: str, straight: str, operations: int, seed: int, seconds: float
-) -> Hammered:
-    """Hammer the store behind `store`, set up and checked over `straight`, without the faults."""
-    start, draw, acks = clock(), Random(seed), Acks(root / "acks.jsonl")
-    acks.path.touch()
-    folders: list[Path] = []
-    violations: list[str] = []
-    deaths = 0
-    while _done(acks) < operations and clock() - start < seconds:
-        folder = root / f"round-{len(folders)}"
-        _at(straight)
-        attempt(lambda made=folder: _prepare(made, acks))
-        _at(store)
-        deaths += _round(folder, acks, draw, until=_done(acks) + PER_TASK)
-        _at(straight)
-        violations += attempt(lambda made=folder: _settle(made, acks, straight))[1]
-        folders.append(folder)
-        print(
-            f"{_done(acks)} operations, {deaths} deaths, {len(violations)} violations", flush=True
-        )
-    return Hammered(_outcomes(acks), deaths, len(folders), clock() - start, violations)
+def hammer(root: Path, target: Target, *, operations: int, seed: int, seconds: float) -> Hammered:
+    """Hammer the store until so many operations were answered, or time is up."""
+    start, draw, total = clock(), Random(seed), Hammered()
+    while total.ended < operations and clock() - start < seconds:
+        number = total.tasks // TASKS
+        left = seconds - (clock() - start)
+        goal = min(PER_ROUND, operations - total.ended)
+        round_ = _Round(root / f"round-{number}", target, draw, goal, left, before=total.ended)
+        round_.run()
+        total.outcomes += round_.outcomes()
+        total.faults += round_.faults
+        total.violations += round_.violations
+        total.checks += round_.checks
+        total.tasks += TASKS
+        total.seconds = clock() - start
+        print(f"round {number}: {_figures(total)}", flush=True)
+    return total
+
+
+def _figures(total: Hammered) -> str:
+    said = ", ".join(f"{how} {total.outcomes[how]}" for how in ENDED)
+    faults = ", ".join(f"{kind} {count}" for kind, count in total.faults.items())
+    return (
+        f"{total.ended} operations ({said}) in {total.seconds:.0f} s; {faults}; "
+        f"{total.checks} checks, {len(total.violations)} violations"
+    )
+
+
+class _Round:
+    """Some tasks of their own names, hammered for a while, then settled and checked."""
+
+    def __init__(
+        self, root: Path, target: Target, draw: Random, goal: int, seconds: float, *, before: int
+    ) -> None:
+        root.mkdir()
+        self.root, self.target, self.draw, self.goal = root, target, draw, goal
+        self.before = before
+        self.until = clock() + min(seconds, PATIENCE)
+        self.tasks = [f"{root.name}_{letter}".replace("-", "_") for letter in "abcdefgh"[:TASKS]]
+        self.acks = Acks(root / "acks.jsonl")
+        self.acks.path.touch()
+        self.faults: Counter[str] = Counter()
+        self.violations: list[str] = []
+        self.checks = 0
+        self._workers: list[int] = []
+
+    def run(self) -> None:
+        _at(self.target.straight)
+        for task in self.tasks:
+            attempt(lambda made=task: _prepare(self.root / made, made, self.acks))
+        _at(self.target.uri)
+        self._workers = [self._start() for _ in range(PROCESSES)]
+        told = clock()
+        while (ended := sum(self.outcomes()[how] for how in ENDED)) < self.goal:
+            if clock() > self.until:
+                break
+            if clock() - told > 60:
+                told = clock()
+                print(f"  {self.before + ended} operations, {dict(self.faults)}", flush=True)
+            time.sleep(self.draw.uniform(3.0, 8.0))
+            self._fault()
+        for worker in self._workers:
+            self._kill(worker)
+        # A request that was under way may still be carried out.
+        time.sleep(2.0)
+        _at(self.target.straight)
+        for task in self.tasks:
+            self._look(lambda made=task: self._settle(made))
+        self._crashes()
+
+    def outcomes(self) -> Counter[str]:
+        lines = self.acks.path.read_text(encoding="utf-8").splitlines()
+        told = [json.loads(line) for line in lines]
+        return Counter(said.get("how", said["event"]) for said in told if "worker" in said)
+
+    def _fault(self) -> None:
+        """One fault, then the checker's word on the record while everybody holds still."""
+        if self.target.fault is not None and self.draw.random() < 0.5:
+            self.target.fault()
+            self.faults["sessions broken"] += 1
+            task = self.draw.choice(self.tasks)
+        else:
+            victim = self.draw.choice(self._workers)
+            task = self._last_task(victim)
+            self._kill(victim)
+            self._workers.remove(victim)
+            self._workers.append(self._start())
+        # What a worker was told and what the checker reads must be of the same moment.
+        for worker in self._workers:
+            os.kill(worker, signal.SIGSTOP)
+        _at(self.target.straight)
+        self._look(lambda: check(self.target.straight, task, self.acks, settled=False))
+        _at(self.target.uri)
+        for worker in self._workers:
+            os.kill(worker, signal.SIGCONT)
+
+    def _look(self, look: Callable[[], list[str]]) -> None:
+        self.checks += 1
+        for line in attempt(look)[1]:
+            self.violations.append(f"{self.root.name}: {line}")
+            print(self.violations[-1], flush=True)
+
+    def _settle(self, task: str) -> list[str]:
+        """What a next command would do, then the checker's word."""
+        project(open_store(Workspace(self.root / task)), task)
+        return check(self.target.straight, task, self.acks, settled=True)
+
+    def _crashes(self) -> None:
+        """A worker may be killed, or told what is wrong; it must not fall over by itself."""
+        for path in self.root.glob("crash-*.txt"):
+            said = path.read_text(encoding="utf-8")
+            self.violations.append(f"{self.root.name}: a worker crashed: {said[-300:]}")
+            print(f"{self.root.name}: a worker crashed:\n{said}", flush=True)
+
+    def _kill(self, worker: int) -> None:
+        os.kill(worker, signal.SIGKILL)
+        os.waitpid(worker, 0)
+        self.faults["workers killed"] += 1
+
+    def _last_task(self, worker: int) -> str:
+        lines = self.acks.path.read_text(encoding="utf-8").splitlines()
+        told = (json.loads(line) for line in reversed(lines))
+        mine = (said["task"] for said in told if said.get("worker") == worker)
+        return next(mine, self.tasks[0])
+
+    def _start(self) -> int:
+        seed = self.draw.random()
+        child = os.fork()
+        if child:
+            return child
+        try:
+            self._work(Random(seed))
+        except BaseException:  # noqa: BLE001 - a fork must never return into its parent's code
+            (self.root / f"crash-{os.getpid()}.txt").write_text(traceback.format_exc())
+        finally:
+            os._exit(1)
+
+    def _work(self, draw: Random) -> None:
+        """What each worker does: one operation after the other, as the package's user."""
+        stores: dict[str, Any] = {}
+        champion: dict[str, int | None] = {}
+        while True:
+            task = draw.choice(self.tasks)
+            workspace = Workspace(self.root / task)
+            try:
+                stores[task] = stores.get(task) or open_store(workspace)
+            except PawlError:
+                # Nothing was asked yet: the next operation opens it.
+                continue
+            why, me = f"{task} {draw.getrandbits(60):x}", {"worker": os.getpid()}
+            others = [v for v in range(1, VERSIONS + 1) if v != champion.get(task)]
+            hand: dict[str, Any] = {"why": why, "who": "Bo"}
+            self.acks.tell("asked", task, why, **me)
+            try:
+                if draw.random() < 0.4:
+                    entry = rollback(workspace, stores[task], task, **hand)
+                else:
+                    version = draw.choice(others)
+                    entry = promote(workspace, stores[task], task, version, override=True, **hand)
+            except PawlError as error:
+                void = "is void" in error.found
+                # Void and refused is for good; where the store did not answer, nobody knows.
+                how = "void" if void else "refused" if error.exit_code == 2 else "failed"
+                event = "failed" if how == "failed" else "refused"
+                self.acks.tell(event, task, why, how=how, says=str(error)[:300], **me)
+                champion.pop(task, None)
+                continue
+            champion[task] = entry.new and entry.new.version
+            self.acks.tell("done", task, why, entry.new, **me)
 
 
 def _at(uri: str) -> None:
     os.environ["MLFLOW_TRACKING_URI"] = uri
 
 
-def _outcomes(acks: Acks) -> Counter[str]:
-    lines = acks.path.read_text(encoding="utf-8").splitlines()
-    return Counter(json.loads(line)["event"] for line in lines)
-
-
-def _done(acks: Acks) -> int:
-    told = _outcomes(acks)
-    return told["done"] + told["refused"] + told["failed"]
-
-
-def _prepare(folder: Path, acks: Acks) -> None:
-    """A task of this round's own name with four judged versions, the first of them champion."""
-    _rename(folder.name)
-    bench = conftest.make_bench(folder)
-    acks.tell("asked", _task(folder), f"{folder.name} first")
-    for seed in range(4):
-        champion = read_state(bench.store, _task(folder)).champion
-        _judged(bench, seed, champion, first=seed == 0, why=f"{folder.name} first")
-
-
-def _judged(bench: Any, seed: int, champion: Any, *, first: bool, why: str) -> None:
-    from pawl.registry.cycles import conclude
-    from pawl.registry.looks import reserve_look
-    from pawl.registry.snapshot import snapshot_champion
-
-    bench.train(seed)
-    champion = snapshot_champion(bench.workspace, bench.store, conftest.TASK)
-    look = reserve_look(bench.workspace, bench.store, conftest.TASK)
-    bench.judge("promote" if first else "reject", champion, look)
-    conclude(bench.workspace, bench.store, conftest.TASK, question=f"q{seed}", who="Ada", why=why)
-
-
-def _rename(name: str) -> None:
-    """Have the tests' hands work on a task of this name: one store serves all rounds."""
-    conftest.TASK = name.replace("-", "_")
-
-
-def _task(folder: Path) -> str:
-    return folder.name.replace("-", "_")
-
-
-def _round(folder: Path, acks: Acks, draw: Random, *, until: int) -> int:
-    """Keep eight workers running, killing one now and then, until enough was done."""
-    deaths = 0
-    workers = {_start(folder, acks, draw.random()): None for _ in range(PROCESSES)}
-    limit = clock() + 300
-    while _done(acks) < until and clock() < limit:
-        time.sleep(draw.uniform(1.0, 5.0))
-        victim = draw.choice(list(workers))
-        os.kill(victim, signal.SIGKILL)
-        os.waitpid(victim, 0)
-        del workers[victim]
-        deaths += 1
-        workers[_start(folder, acks, draw.random())] = None
-    for worker in workers:
-        os.kill(worker, signal.SIGKILL)
-        os.waitpid(worker, 0)
-    return deaths + len(workers)
-
-
-def _start(folder: Path, acks: Acks, seed: float) -> int:
-    child = os.fork()
-    if child:
-        return child
-    try:
-        _work(folder, acks, Random(seed))
-    finally:
-        os._exit(1)
-
-
-def _work(folder: Path, acks: Acks, draw: Random) -> None:
-    workspace, task = Workspace(folder), _task(folder)
-    store = None
-    while True:
-        why = f"{folder.name} {draw.getrandbits(60):x}"
-        asked = False
-        try:
-            store = store or open_store(workspace)
-            now = read_state(store, task)
-            known = [v for v in versions(store, task) if v.champion != now.champion]
-            acks.tell("asked", task, why)
-            asked = True
-            if draw.random() < 0.5 and now.before() is not None:
-                entry = rollback(workspace, store, task, why=why, who="Bo")
-            else:
-                version = draw.choice(known).version
-                entry = promote(workspace, store, task, version, why=why, who="Bo", override=True)
-            acks.tell("done", task, why, entry.new)
-        except PawlError as error:
-            if asked:
-                # Void is refused for good; where the store did not answer, nobody knows.
-                void = "is void" in error.found or error.exit_code == 2
-                acks.tell("refused" if void else "failed", task, why)
-
-
-def _settle(folder: Path, acks: Acks, straight: str) -> list[str]:
-    """What a next command would do, then the checker's word."""
-    store = open_store(Workspace(folder))
-    project(store, _task(folder))
-    found = check(straight, _task(folder), acks, settled=True)
-    return [f"{folder.name}: {line}" for line in found]
+def _prepare(folder: Path, task: str, acks: Acks) -> None:
+    """A task with judged versions, the first of them champion."""
+    conftest.TASK = task
+    bench, why = conftest.make_bench(folder), f"{task} first"
+    acks.tell("asked", task, why)
+    for seed in range(VERSIONS):
+        bench.train(seed)
+        champion = snapshot_champion(bench.workspace, bench.store, task)
+        look = reserve_look(bench.workspace, bench.store, task)
+        bench.judge("reject" if seed else "promote", champion, look)
+        conclude(bench.workspace, bench.store, task, question=f"q{seed}", who="Ada", why=why)

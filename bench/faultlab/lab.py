@@ -10,12 +10,14 @@ import functools
 import importlib
 import json
 import os
+import resource
 import signal
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -52,6 +54,13 @@ class Crash:
     after: bool = False
     nth: int = 1
     seconds: float = 0.0
+
+    @property
+    def says(self) -> str:
+        """When, in words."""
+        if self.point is None:
+            return f"at {self.seconds:.2f} s"
+        return f"{'after' if self.after else 'before'} {self.nth} of {self.point}"
 
 
 def draw_crash(draw: Random, *, seconds: float, points: tuple[str, ...] = POINTS) -> Crash:
@@ -145,13 +154,41 @@ class Acks:
 
     path: Path
 
-    def tell(self, event: str, task: str, why: str, champion: Any = None) -> None:
-        said: dict[str, Any] = {"event": event, "task": task, "why": why}
+    def tell(self, event: str, task: str, why: str, champion: Any = None, **more: Any) -> None:
+        said: dict[str, Any] = {"event": event, "task": task, "why": why, **more}
         if champion is not None:
             said |= {"version": champion.version, "digest": champion.digest}
+        with unlimited():
+            self._write(said)
+
+    def _write(self, said: dict[str, Any]) -> None:
         handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
         os.write(handle, (json.dumps(said) + "\n").encode())
         os.close(handle)
+
+
+@contextmanager
+def limited(size: int) -> Iterator[None]:
+    """No file of this process grows beyond `size` bytes: to who writes, the disk is full."""
+    # The signal kills; ignored, the write fails as on a full disk.
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+
+
+@contextmanager
+def unlimited() -> Iterator[None]:
+    """What the bench itself writes is not part of the fault."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (before[1], before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def check(uri: str, task: str, acks: Acks, *, settled: bool) -> list[str]:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import pwd
 import random
 import shutil
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from proxy import Proxy
+
+FORK = multiprocessing.get_context("fork")
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
 
 
@@ -31,7 +33,8 @@ def free_port() -> int:
 def mlflow_server(folder: Path) -> Iterator[int]:
     """`mlflow server` on a SQLite file; yields its port once it answers."""
     port = free_port()
-    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "2"]
+    # One worker: see infra/compose.yaml.
+    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{folder}/remote.db"]
     command += ["--artifacts-destination", str(folder / "remote")]
     environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
@@ -86,66 +89,49 @@ def postgres() -> Iterator[str | None]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-class BadNetwork:
-    """A TCP proxy that, of each hundred exchanges, spoils a few: resets, delays, drops replies.
+def break_session(uri: str) -> None:
+    """End one session of the cluster, whatever it is doing, as a failing network would."""
+    port = uri.rsplit(":", 1)[1].split("/")[0]
+    query = (
+        "select pg_terminate_backend(pid) from pg_stat_activity "
+        "where datname = 'm' and pid <> pg_backend_pid() order by state = 'idle', random() limit 1"
+    )
+    command = [str(POSTGRES[-1] / "psql"), "-h", "127.0.0.1", "-p", port, "-U", "pawl", "-c", query]
+    subprocess.run([*command, "m"], check=True, stdout=subprocess.DEVNULL, cwd="/")
 
-    A dropped reply is dropped after the server has answered, so after it has committed.
+
+class BadNetwork(Proxy):
+    """A network that resets, delays or drops the replies of a share of all requests, by chance.
+
+    It runs in a process of its own, so that workers that are forked off hold none of its
+    connections open.
     """
 
+    KINDS = ("reset", "delay", "drop")
+
     def __init__(self, target: int, *, seed: int, share: float) -> None:
-        self.target, self.share = target, share
-        self.done = dict.fromkeys(("reset", "delay", "drop"), 0)
-        self._draw = random.Random(seed)
-        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        super().__init__(target)
+        self._draw, self._share = random.Random(seed), share
+        self._counts = FORK.RawArray("q", len(self.KINDS))
+        self._process = FORK.Process(target=self.serve, daemon=True)
+
+    @property
+    def done(self) -> dict[str, int]:
+        """How many requests met with what."""
+        return dict(zip(self.KINDS, self._counts, strict=True))
+
+    def fate(self, request: bytes) -> str:  # noqa: ARG002 - any request may meet with it
+        if self._draw.random() >= self._share:
+            return ""
+        kind = self._draw.choice(self.KINDS)
+        self._counts[self.KINDS.index(kind)] += 1
+        return kind
 
     def __enter__(self) -> BadNetwork:
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._process.start()
+        self.listener.close()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._listener.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
-        try:
-            server = socket.create_connection(("127.0.0.1", self.target), timeout=60)
-        except OSError:
-            reset(client)
-            return
-        fate = {"kind": ""}
-        threading.Thread(target=self._back, args=(server, client, fate), daemon=True).start()
-        with suppress(OSError):
-            while data := client.recv(1 << 16):
-                if self._draw.random() < self.share:
-                    kind = self._draw.choice(list(self.done))
-                    self.done[kind] += 1
-                    if kind == "reset":
-                        break
-                    if kind == "delay":
-                        time.sleep(self._draw.uniform(0.1, 1.0))
-                    fate["kind"] = kind
-                server.sendall(data)
-        if fate["kind"] != "drop":
-            reset(client)
-            server.close()
-
-    def _back(self, server: socket.socket, client: socket.socket, fate: dict[str, str]) -> None:
-        with suppress(OSError):
-            while (data := server.recv(1 << 16)) and fate["kind"] != "drop":
-                client.sendall(data)
-        reset(client)
-        server.close()
-
-
-def reset(client: socket.socket) -> None:
-    """End a connection by RST."""
-    with suppress(OSError):
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        client.shutdown(socket.SHUT_RDWR)
-    client.close()
+        self._process.kill()
+        self._process.join()

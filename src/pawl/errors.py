@@ -77,10 +77,12 @@ class WaitingError(RegistryError):
 
 def full_disk(error: OSError) -> PawlError | None:
     """What to tell where the disk is full, or a quota or size limit reached; None if it is not."""
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    # Where a folder was copied, the numbers stand in the words alone, a few for each file.
+    said = str(error)
+    if not any(f"[Errno {number}]" in said for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)):
         return None
     return PawlError(
-        f"the disk took no more: {error}",
+        f"the disk took no more: {said[:300]}",
         rule="files are written whole or not at all: nothing was left half",
         remedy="free some space (`pawl gc` shows what is needed no more), then run the command "
         "again: it goes on from what is there",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import resource
+import shutil
+import signal
 import time
 from pathlib import Path
 
@@ -11,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pawl.errors import full_disk
 from pawl.files import digest_json, leftovers, read_lines, whole_folder, write_json, write_lines
 
 
@@ -109,3 +113,24 @@ def test_two_writers_of_one_folder_both_end_well_and_one_of_them_stays(tmp_path:
     assert [writer.exitcode for writer in writers] == [0, 0]
     assert (target / "a").read_text() == (target / "b").read_text()
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_disk_that_fills_up_while_a_folder_is_copied_is_told_as_a_full_disk(
+    tmp_path: Path,
+) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "weights").write_bytes(b"x" * 2000)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    heeded = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError, match="weights") as said:
+            shutil.copytree(source, tmp_path / "copy")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, heeded)
+    told = full_disk(said.value)
+    assert told is not None
+    assert "the disk took no more" in told.found
+    assert full_disk(PermissionError(13, "not yours")) is None

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from pawl.adapter import CONFIG, FILES, MANIFEST, WEIGHTS
 from pawl.files import digest_file, digest_files, whole_folder, write_json, write_lines
@@ -165,7 +165,7 @@ def write_adapter(folder: Path, seed: int, *, width: int = 8) -> None:
         for side, shape in (("A", (2, width)), ("B", (width, 2)))
     }
     with whole_folder(folder) as out:
-        save_file(weights, out / WEIGHTS)
+        (out / WEIGHTS).write_bytes(save(weights))
         (out / CONFIG).write_text(json.dumps({"r": 2, "peft_type": "LORA"}))
         manifest = AdapterManifest(
             TASK, BASE, "d" * 64, 2, {"seed": seed}, ("k1", "k2"), digest_files(out, FILES)

@@ -1,10 +1,11 @@
-"""A TCP proxy between client and server that loses replies, after the server has done its part."""
+"""A TCP proxy between client and server that spoils requests: it resets, delays, loses replies."""
 
 from __future__ import annotations
 
 import socket
 import struct
 import threading
+import time
 from contextlib import suppress
 
 
@@ -15,47 +16,68 @@ class Proxy:
         self.target = target
         self.lost: list[bytes] = []
         self._lose: list[bytes] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port: int = self.listener.getsockname()[1]
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
     def lose_reply(self, *paths: bytes) -> None:
-        """Of the next request whose first bytes hold a path, one each, the reply is lost."""
+        """Of the next request whose first line holds a path, one each, the reply is lost."""
         self._lose += paths
 
+    def fate(self, request: bytes) -> str:
+        """What becomes of a request, by its first line: `reset`, `delay`, `drop` or, '', nothing.
+
+        A reset comes before the server has seen it; a dropped reply after it has answered, so after
+        it has committed.
+        """
+        for path in self._lose:
+            if path in request:
+                self._lose.remove(path)
+                self.lost.append(path)
+                return "drop"
+        return ""
+
     def __enter__(self) -> Proxy:
-        threading.Thread(target=self._accept, daemon=True).start()
+        threading.Thread(target=self.serve, daemon=True).start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._listener.close()
+        self.listener.close()
 
-    def _accept(self) -> None:
+    def serve(self) -> None:
+        """Take connections until the listener is closed."""
         with suppress(OSError):
             while True:
-                client, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+                client, _ = self.listener.accept()
+                threading.Thread(target=self._there, args=(client,), daemon=True).start()
 
-    def _serve(self, client: socket.socket) -> None:
+    def _there(self, client: socket.socket) -> None:
         try:
             server = socket.create_connection(("127.0.0.1", self.target), timeout=60)
         except OSError:
             reset(client)
             return
+        for end in (client, server):
+            # A proxy must not add the wait of Nagle's algorithm to what it measures.
+            end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         doomed = threading.Event()
         back = threading.Thread(target=self._back, args=(server, client, doomed), daemon=True)
         back.start()
         with suppress(OSError):
             while data := client.recv(1 << 16):
-                for path in self._lose:
-                    if path in data.split(b"\r\n", 1)[0]:
-                        self._lose.remove(path)
-                        self.lost.append(path)
-                        doomed.set()
-                        break
+                line = data.split(b"\r\n", 1)[0]
+                # A body comes in pieces of its own; what is to become of it was said already.
+                fate = self.fate(line) if line.endswith(b" HTTP/1.1") else ""
+                if fate == "reset":
+                    reset(client)
+                    break
+                if fate == "delay":
+                    time.sleep(0.5)
+                if fate == "drop":
+                    doomed.set()
                 server.sendall(data)
         with suppress(OSError):
             server.shutdown(socket.SHUT_WR)

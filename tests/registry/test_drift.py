@@ -172,6 +172,6 @@ def test_a_champion_that_was_deleted_in_mlflow_is_reported_and_rolled_back_from(
 def test_projecting_a_ledger_without_releases_removes_an_alias_set_by_hand(bench: Bench) -> None:
     bench.cycle(1, "reject")
     set_alias(bench.store, TASK, 1)
-    strayed = project(bench.store, TASK)
+    _, strayed = project(bench.store, TASK)
     assert strayed is not None
     assert (strayed.version, get_alias(bench.store, TASK)) == (1, None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from conftest import TASK, Bench
 
@@ -159,3 +161,26 @@ def test_compare_shows_what_differs_and_leaves_out_what_is_the_same(bench: Bench
     seen = compare(bench.store, TASK, 1, 2)
     assert seen["params"] == {"gate.alpha": [0.05, 0.01]}
     assert seen["scores"]["candidate"]["exact_match"] == [0.75, 0.75]
+
+
+def test_a_release_asks_the_store_a_dozen_times_at_most_however_long_the_ledger_is(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in (1, 2):
+        bench.cycle(seed)
+    monkeypatch.setattr("pawl.registry.store.PAGE", 2)
+    for _ in range(2):
+        rollback(bench.workspace, bench.store, TASK, why="back", who="Bo", to=1)
+        promote(bench.workspace, bench.store, TASK, 2, why="on", who="Bo", override=True)
+    asked: list[str] = []
+    client = type(bench.store.client)
+    for name in [name for name in vars(client) if not name.startswith("_")]:
+        real = getattr(client, name)
+
+        def counting(*args: Any, real: Any = real, name: str = name, **kwargs: Any) -> Any:
+            asked.append(name)
+            return real(*args, **kwargs)
+
+        monkeypatch.setattr(client, name, counting)
+    rollback(bench.workspace, bench.store, TASK, why="back", who="Bo", to=1)
+    assert len(asked) <= 12, asked

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import resource
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ from plainly import padded
 
 from pawl.adapter import load_adapter, read_adapter
 from pawl.base import base_info, dequantised, load_base
-from pawl.errors import AdapterError, DataError, TrainError
+from pawl.errors import AdapterError, DataError, TrainError, full_disk
 from pawl.files import digest_json
 from pawl.params import Base, Train
 from pawl.prompt import prompt_tokens
@@ -170,3 +173,22 @@ def test_an_altered_cut_or_foreign_adapter_is_refused(
     (folder / "extra.bin").write_bytes(b"")
     with pytest.raises(AdapterError, match=r"extra\.bin"):
         read_adapter(folder)
+
+
+def test_a_full_disk_is_an_error_of_the_disk_and_the_old_adapter_stays(
+    base_folder: Path, tokenizer: Any, tmp_path: Path
+) -> None:
+    target = tmp_path / "adapter"
+    saved = save(trained(base_folder, tokenizer), manifest(base_folder), target)
+    learned_more = trained(base_folder, tokenizer, dataclasses.replace(PARAMS, seed=2))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    heeded = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    try:
+        with pytest.raises(OSError, match="too large") as said:
+            save(learned_more, manifest(base_folder), target)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, heeded)
+    assert full_disk(said.value) is not None
+    assert read_adapter(target) == saved

@@ -134,11 +134,11 @@ def missing(written: Sequence[Entry], alias: Alias) -> bool:
     return not any(e.kind == "adopt" or (e.number, e.digest) == (number, digest) for e in since)
 
 
-def project(store: Store, task: str) -> Strayed | None:
+def project(store: Store, task: str) -> tuple[State, Strayed | None]:
     """Point the alias at the ledger's champion; where it was moved by hand, note that first.
 
-    Returns what is noted since the last release. An alias that was set from an entry which is now
-    missing stays where it is: what is in doubt there is the ledger.
+    Returns the ledger, folded, and what is noted since the last release. An alias that was set from
+    an entry which is now missing stays where it is: what is in doubt there is the ledger.
 
     Raises:
         RegistryError: the store cannot be reached; what the ledger says stands all the same.
@@ -159,18 +159,18 @@ def noted(alias: Alias, state: State) -> Strayed | None:
     return alias.strayed if alias.strayed and alias.strayed.after == last else None
 
 
-def _project(store: Store, task: str) -> Strayed | None:
+def _project(store: Store, task: str) -> tuple[State, Strayed | None]:
     seen_before: Alias | None = None
     while True:
         # The alias first: what it was set from was in the ledger by then.
         alias, written = read_alias(store, task), entries(store, task)
         state = fold(written)
         if missing(written, alias):
-            return noted(alias, state)
+            return state, noted(alias, state)
         last = state.releases[-1] if state.releases else None
         said = (last.number, last.digest) if last else None
         if alias.version == state.champion.version and alias.projected == said:
-            return noted(alias, state)
+            return state, noted(alias, state)
         if moved_by_hand(alias, state):
             # Whoever moves the alias reads the ledger once more, so that the alias of an earlier
             # release does not stay; for a moment it may look as if a person had moved it.

@@ -133,7 +133,7 @@ def _put_on_record(workspace: Workspace, store: Store, order: Order, files: Task
     task = order.task
     verdict, manifest = read_record(files.verdict, Verdict), read_adapter(files.adapter)
     refuse_mismatch(verdict, manifest)
-    strayed, state = project(store, task), read_state(store, task)
+    state, strayed = project(store, task)
     refuse_unpaid(verdict, state)
     tags = {"pawl.question": order.question, "pawl.digest": manifest.digest}
     name = f"{task} {manifest.digest[:8]}"
@@ -164,8 +164,7 @@ def _put_on_record(workspace: Workspace, store: Store, order: Order, files: Task
             who=order.who,
             why=order.why,
         )
-    project(store, task)
-    after = read_state(store, task)
+    after, _ = project(store, task)
     told = (strayed.says(task, state),) if strayed else ()
     cycle = Cycle(
         task=task,
@@ -225,7 +224,7 @@ def unchanged(workspace: Workspace, store: Store, version: AdapterVersion) -> Cy
     task, op_id = version.task, f"unchanged:{version.op_id}"
     tags = {"pawl.question": version.question, "pawl.digest": version.digest}
     run_id = open_run(store, task, op_id=op_id, name=f"{task} unchanged", tags=tags)
-    strayed, state = project(store, task), read_state(store, task)
+    state, strayed = project(store, task)
     cycle = Cycle(
         task=task,
         verdict="unchanged",

@@ -154,7 +154,8 @@ def _alias_note(
             )
         return
     unread: list[str] = []
-    if (strayed := _or_note(unread, lambda: project(store, task))) is not None:
+    projected = _or_note(unread, lambda: project(store, task))
+    if projected is not None and (strayed := projected[1]) is not None:
         yield strayed.says(task, state)
     yield from unread
 

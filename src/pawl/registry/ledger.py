@@ -21,7 +21,6 @@ from pawl.registry.store import (
     Store,
     add_version,
     all_versions,
-    newest_versions,
 )
 
 if TYPE_CHECKING:
@@ -30,8 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["Entry", "Kept", "Kind", "State", "append", "entries", "fold", "model", "odd_numbers"]
 
 TAG = "pawl.entry"
-# Entries read at once from the end where the ones before them are known.
-TAIL = 20
 
 
 def entries(store: Store, task: str, *, whole: bool = False) -> tuple[Entry, ...]:
@@ -56,13 +53,8 @@ def entries(store: Store, task: str, *, whole: bool = False) -> tuple[Entry, ...
 
 def _since(store: Store, task: str, last: Entry) -> tuple[Entry, ...] | None:
     """The entries after `last`, None if `last` itself is no longer there as it was."""
-    newest: dict[int, Entry] = {}
-    for page in newest_versions(store, model(task), size=TAIL):
-        for entry in (_parse(version, task) for version in page):
-            if entry.number <= last.number:
-                return tuple(newest[number] for number in sorted(newest)) if entry == last else None
-            newest[entry.number] = entry
-    return None
+    found = [_parse(v, task) for v in all_versions(store, model(task), since=last.number)]
+    return tuple(found[1:]) if found[:1] == [last] else None
 
 
 def append(
@@ -78,16 +70,18 @@ def append(
     evidence: str | None = None,
     details: dict[str, Any] | None = None,
     run: str | None = None,
+    seen: tuple[Entry, ...] | None = None,
 ) -> Entry:
     """Write one entry, whole or not at all, and return it; the same `op_id` again writes none.
 
-    `run` is the MLflow run that judged what is released; the entry's page links to it.
+    `run` is the MLflow run that judged what is released; the entry's page links to it. `seen` is
+    the ledger as the writer of a new `op_id` read it; where it is None, it is read here.
     Whether it counts is for `fold` to say: somebody else may have been first.
 
     Raises:
         RegistryError: the store cannot be reached.
     """
-    seen = entries(store, task)
+    seen = entries(store, task) if seen is None else seen
     for entry in seen:
         if entry.op_id == op_id:
             return entry

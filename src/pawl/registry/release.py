@@ -12,7 +12,6 @@ from pawl.registry.copies import local_copy
 from pawl.registry.ledger import Entry, Kind, State, append, entries, fold, odd_numbers
 from pawl.registry.pages import run_of
 from pawl.registry.signing import sign_release
-from pawl.registry.snapshot import read_state
 from pawl.registry.store import Store
 from pawl.registry.versions import AdapterVersion, get
 from pawl.workspace import Workspace
@@ -38,7 +37,8 @@ def promote(
         AdapterError: its bytes are not those that were judged; nothing changed.
         RegistryError: the store cannot be reached, or somebody else released in between.
     """
-    chosen, state = get(store, task, version), _standing(store, task)
+    chosen, written = get(store, task, version), _standing(store, task)
+    state = fold(written)
     if chosen.champion == state.champion:
         raise UsageError(
             f"version {version} is champion of '{task}' already",
@@ -52,7 +52,7 @@ def promote(
     if allowed:
         kind = "promote" if state.champion.version is not None else "first"
     return _release(
-        workspace, store, task, kind=kind, state=state, new=chosen.champion, who=who, why=why
+        workspace, store, task, kind=kind, written=written, new=chosen.champion, who=who, why=why
     )
 
 
@@ -72,7 +72,8 @@ def rollback(
         AdapterError: its bytes are not those that were judged; nothing changed.
         RegistryError: the store cannot be reached, or somebody else released in between.
     """
-    state = _standing(store, task)
+    written = _standing(store, task)
+    state = fold(written)
     target = state.before() if to is None else _was_champion(state, task, to)
     if target is None:
         raise UsageError(
@@ -82,7 +83,7 @@ def rollback(
             "another version",
         )
     return _release(
-        workspace, store, task, kind="rollback", state=state, new=target, who=who, why=why
+        workspace, store, task, kind="rollback", written=written, new=target, who=who, why=why
     )
 
 
@@ -129,7 +130,7 @@ def adopt(
         store,
         task,
         kind="adopt",
-        state=state,
+        written=written,
         new=new,
         who=who,
         why=why,
@@ -143,7 +144,7 @@ def _release(
     task: str,
     *,
     kind: Kind,
-    state: State,
+    written: tuple[Entry, ...],
     new: Champion,
     who: str,
     why: str,
@@ -153,6 +154,7 @@ def _release(
         raise UsageError(
             "no reason was given", rule="every release says why", remedy="add --reason '…'"
         )
+    state = fold(written)
     _refuse_retired(state, task, new)
     # Verified before the entry: an adapter that cannot be served is never released.
     copy = local_copy(workspace, store, new, task=task)
@@ -169,10 +171,10 @@ def _release(
         evidence=signed.evidence,
         details={**(details or {}), "signature": signed.signature},
         run=run_of(store, task, new.version or 0) or None,
+        seen=written,
     )
-    counted = read_state(store, task).counted(entry.op_id)
-    project(store, task)
-    if counted is None:
+    after, _ = project(store, task)
+    if after.counted(entry.op_id) is None:
         raise RegistryError(
             f"somebody else changed the champion of '{task}' first: entry {entry.number} is void",
             rule="a release counts only if the champion is still the one that it replaces",
@@ -181,8 +183,8 @@ def _release(
     return entry
 
 
-def _standing(store: Store, task: str) -> State:
-    """The ledger, folded, where the release that the champion stands on is still in it."""
+def _standing(store: Store, task: str) -> tuple[Entry, ...]:
+    """The ledger, where the release that the champion stands on is still in it."""
     # The alias first: what it was set from was in the ledger by then.
     alias, written = read_alias(store, task), entries(store, task)
     if missing(written, alias):
@@ -192,7 +194,7 @@ def _standing(store: Store, task: str) -> State:
             remedy="restore the tracking store from its backup; where there is no time for that, "
             f"`pawl adopt {task} VERSION --reason …` names the champion",
         )
-    return fold(written)
+    return written
 
 
 def _refuse_retired(state: State, task: str, new: Champion) -> None:

@@ -129,7 +129,8 @@ def add_version(
         RegistryError: the store cannot be reached, or stayed busy for some seconds.
     """
     with speaking_to(store.uri):
-        _ensure_model(store, model)
+        if not store.seen.get(model):
+            _ensure_model(store, model)
         for attempt in range(ATTEMPTS):
             if attempt and (through := _by_op_id(store, model, op_id)) is not None:
                 return through
@@ -150,14 +151,14 @@ def add_version(
     raise AssertionError("the last attempt returns or raises")
 
 
-def all_versions(store: Store, model: str) -> list[ModelVersion]:
-    """Every version of a registered model, oldest first; empty where there is no such model."""
+def all_versions(store: Store, model: str, *, since: int = 1) -> list[ModelVersion]:
+    """A registered model's versions from the number `since` on, oldest first; maybe none."""
     found: list[ModelVersion] = []
     token: str | None = None
     with speaking_to(store.uri):
         while True:
             page = store.client.search_model_versions(
-                f"name = '{model}'",
+                f"name = '{model}'" + (f" AND version_number >= {since}" if since > 1 else ""),
                 max_results=PAGE,
                 order_by=["version_number ASC"],
                 page_token=token,
@@ -166,23 +167,6 @@ def all_versions(store: Store, model: str) -> list[ModelVersion]:
             token = page.token
             if not token:
                 return sorted(found, key=lambda version: int(version.version))
-
-
-def newest_versions(store: Store, model: str, *, size: int) -> Iterator[list[ModelVersion]]:
-    """Pages of a registered model's versions, newest first; what is added meanwhile may repeat."""
-    token: str | None = None
-    while True:
-        with speaking_to(store.uri):
-            page = store.client.search_model_versions(
-                f"name = '{model}'",
-                max_results=size,
-                order_by=["version_number DESC"],
-                page_token=token,
-            )
-        yield list(page)
-        token = page.token
-        if not token:
-            return
 
 
 def get_alias(store: Store, task: str) -> int | None:
@@ -203,7 +187,9 @@ def set_alias(store: Store, task: str, version: int | None) -> None:
 
 def _by_op_id(store: Store, model: str, op_id: str) -> ModelVersion | None:
     # The attempt that may have got through was made seconds ago: it is among the newest.
-    newest = next(newest_versions(store, model, size=PAGE))
+    newest = store.client.search_model_versions(
+        f"name = '{model}'", max_results=PAGE, order_by=["version_number DESC"]
+    )
     found = [v for v in newest if v.tags.get("pawl.op_id") == op_id]
     return found[-1] if found else None
 

@@ -127,7 +127,7 @@ def save(model: PeftModel, manifest: AdapterManifest, target: Path) -> AdapterMa
         TrainError: the adapter learned nothing (every B is zero).
     """
     from peft import get_peft_model_state_dict
-    from safetensors.torch import save_file
+    from safetensors.torch import save as serialised
 
     weights = {
         name: value.detach().cpu().contiguous()
@@ -140,7 +140,8 @@ def save(model: PeftModel, manifest: AdapterManifest, target: Path) -> AdapterMa
             remedy="raise `train.learning_rate` or `train.epochs`",
         )
     with whole_folder(target) as folder:
-        save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+        # Not `save_file`: on a full disk it raises an error of its own, which tells nobody that.
+        (folder / WEIGHTS).write_bytes(serialised(weights, metadata={"format": "pt"}))
         model.peft_config["default"].save_pretrained(str(folder))
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         config |= {
