@@ -50,11 +50,12 @@ def leave(
     resumed: tuple[int, ...],
 ) -> None:
     """Write a checkpoint after the last of `points` and drop all but the newest."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save as serialised
 
     step = points[-1].step
     with whole_folder(folder / f"step-{step:08}") as new:
-        save_file({name: value.cpu().contiguous() for name, value in state.items()}, new / STATE)
+        held = {name: value.cpu().contiguous() for name, value in state.items()}
+        (new / STATE).write_bytes(serialised(held))
         digest = digest_file(new / STATE)
         made = Checkpoint(question, step, digest, points, seconds, resumed)
         write_record(new / MANIFEST, made)
