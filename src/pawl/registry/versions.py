@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pawl.adapter import read_adapter
+from pawl.adapter import read_adapter, refuse_links
 from pawl.errors import AdapterError, RegistryError, UsageError
 from pawl.files import whole_folder
 from pawl.records import AdapterManifest, Champion, Verdict, Worth
@@ -157,6 +157,7 @@ def fetch(store: Store, task: str, version: int, *, into: Path) -> AdapterManife
     from mlflow.exceptions import MlflowException
 
     wanted = get(store, task, version)
+    refuse_links(into)
     with whole_folder(into) as folder:
         with speaking_to(store.uri):
             try:
