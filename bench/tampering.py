@@ -15,7 +15,6 @@ otherwise, what the ledger names (adapter, signature, evidence), or the signatur
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import shutil
 import sys
@@ -182,14 +181,14 @@ def caught_by(bench: Bench) -> str:
 
 @contextmanager
 def kept(bench: Bench) -> Iterator[None]:
-    """Put the workspace's own files back afterwards."""
-    with tempfile.TemporaryDirectory() as name:
-        root = bench.workspace.root
-        copy = shutil.copytree(root, Path(name) / "ws")
-        yield
-        shutil.rmtree(root)
-        shutil.copytree(copy, root)
-        os.chmod(private_path(bench.workspace), 0o600)  # noqa: PTH101
+    """Put back afterwards what signatures hang on; the store's file stays open and in its place."""
+    private = private_path(bench.workspace)
+    places = (bench.workspace.root / TRUSTED, private, files(bench)["signature"])
+    before = {path: path.read_bytes() for path in places}
+    yield
+    for path, old in before.items():
+        path.write_bytes(old)
+    private.chmod(0o600)
 
 
 def line(kind: str, how: str, said: Counter[str | None]) -> int:
