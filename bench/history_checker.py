@@ -1,10 +1,9 @@
 """Reads a task's history from its MLflow store and says where it lies; shares no code with Pawl.
 
-A second opinion: it folds the ledger by its own reading of the rules, through MLflow's public API
-alone. What it calls a violation:
+It folds the ledger by its own reading, through MLflow's public API alone, and calls a violation:
 
 I1  a champion without a passing verdict against its predecessor and without an explicit first,
-    override, adopt or rollback entry; an entry that is gone or edited
+    override, adopt or rollback entry, or without its signature; an entry that is gone or edited
 I2  an acknowledged release that is lost, and one that nobody asked for or that was refused
 I3  an alias `champion` that is not the ledger's champion
 I4  champion bytes with another digest
@@ -22,14 +21,14 @@ import json
 import sys
 import tempfile
 from collections import Counter
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 
-from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
+from mlflow import MlflowClient, MlflowException
 
 EARNED, BY_HAND = ("first", "promote"), ("override", "rollback", "adopt")
-NOBODY = {"version": None, "digest": None}
-PAPERWORK = ("pawl.json",)
+NOBODY, PAPERWORK = {"version": None, "digest": None}, "pawl.json"
 
 
 def check(store, task, *, acks=None, settled=True):
@@ -40,8 +39,7 @@ def check(store, task, *, acks=None, settled=True):
     versions = {int(v.version): v for v in every_version(client, task)}
     looks = {e["details"].get("question"): e["number"] for e in entries if e["kind"] == "look"}
     said += [wrong for entry in releases for wrong in earned(client, versions, entry, looks)]
-    if acks is not None:
-        said += acknowledged(task, acks, releases)
+    said += acknowledged(task, acks, releases) if acks is not None else []
     said += pointed(client, task, releases, champion, settled)
     if champion["version"] in versions:
         said += bytes_of(client, versions[champion["version"]], champion)
@@ -93,38 +91,38 @@ def earned(client, versions, entry, looks):
     version = versions.get(entry["new"]["version"])
     if version is None or version.tags.get("pawl.digest") != entry["new"]["digest"]:
         return [f"{name}: that version is gone, or is another adapter"]
+    signature, run = str(entry["details"].get("signature")), version.run_id
+    kept = sha256(read(client, run, f"release/{signature[:16]}.sig"))
+    said = [] if kept == signature else [f"{name}: its signature is gone, or is another file"]
+    raw, entered = read(client, run, "verdict.json"), entry["evidence"]
+    if {sha256(raw), version.tags.get("pawl.evidence", entered)} != {entered}:
+        said.append(f"{name}: another file is its evidence")
     if entry["kind"] not in EARNED:
-        return []
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            raw = fetch(client, version.run_id, "verdict.json", folder).read_bytes()
-            verdict = json.loads(raw)
-            names = verdict["parents"]
-            paths = {name: fetch(client, version.run_id, name, folder) for name in names}
-            parents = {name: sha256(path.read_bytes()) for name, path in paths.items()}
-        except (MlflowException, OSError, ValueError, KeyError) as error:
-            return [f"{name} has no readable verdict: {error!r}"[:300]]
+        return said
+    try:
+        verdict = json.loads(raw)
+        parents = verdict["parents"].items()
+    except (ValueError, KeyError) as error:
+        return [*said, f"{name} has no readable verdict: {error!r}"[:300]]
     first, paid = entry["kind"] == "first", looks.get((verdict["look"] or {}).get("question"))
     wrong = {
-        "another file is its evidence": entry["evidence"] not in (None, sha256(raw)),
         f"the gate said {verdict['decision']}": verdict["decision"] != "promote",
         "the version's page says otherwise": version.tags.get("pawl.verdict") != "promote",
         "rules failed": bool(verdict["failed"]),
         "it judged another adapter": verdict["candidate"] != entry["new"]["digest"],
         "it judged against another champion": verdict["champion"] != entry["expected"],
-        "its evidence changed": parents != names,
+        "its evidence changed": any(sha256(read(client, run, n)) != d for n, d in parents),
         "no look was paid for before": paid is None or paid > entry["number"],
         "first, but there was a champion": first != (entry["expected"] == NOBODY),
     }
-    return [f"{name}: {reason}" for reason, is_so in wrong.items() if is_so]
+    return said + [f"{name}: {reason}" for reason, is_so in wrong.items() if is_so]
 
 
 def acknowledged(task, acks, releases):
     """What commands were told, against what is on record; each operation has its own `why`."""
     with Path(acks).open(encoding="utf-8") as file:
         events = [event for event in map(json.loads, file) if event["task"] == task]
-    asked = {event["why"] for event in events if event["event"] == "asked"}
-    refused = {event["why"] for event in events if event["event"] == "refused"}
+    asked, refused = ({e["why"] for e in events if e["event"] == k} for k in ("asked", "refused"))
     counted, said = {entry["why"]: entry["new"] for entry in releases}, []
     for event in (event for event in events if event["event"] == "done"):
         if counted.get(event["why"]) != {key: event[key] for key in NOBODY}:
@@ -148,11 +146,11 @@ def pointed(client, task, releases, champion, settled):
 def bytes_of(client, version, champion):
     with tempfile.TemporaryDirectory() as folder:
         try:
-            root = fetch(client, version.run_id, "adapter", folder)
-            files = {p.name: sha256(p.read_bytes()) for p in root.iterdir()}
+            root = Path(client.download_artifacts(version.run_id, "adapter", folder))
+            files = {p.name: sha256(p.read_bytes()) for p in root.iterdir() if p.name != PAPERWORK}
         except (MlflowException, OSError) as error:
             return [f"I4: the champion, version {champion['version']}, cannot be read: {error!r}"]
-    found, said = sha256({k: v for k, v in files.items() if k not in PAPERWORK}), champion["digest"]
+    found, said = sha256(files), champion["digest"]
     return [] if found == said else [f"I4: champion bytes are {found[:12]}, not {said[:12]}"]
 
 
@@ -176,8 +174,12 @@ def every_version(client, model):
     return sorted(found, key=lambda version: int(version.version))
 
 
-def fetch(client, run_id, name, folder):
-    return Path(client.download_artifacts(run_id, name, tempfile.mkdtemp(dir=folder)))
+@cache
+def read(client, run_id, name):
+    """The bytes of a file of a run, none where it has no such file; asked for once a check."""
+    with suppress(MlflowException, OSError), tempfile.TemporaryDirectory() as folder:
+        return Path(client.download_artifacts(run_id, name, folder)).read_bytes()
+    return b""
 
 
 def sha256(value):

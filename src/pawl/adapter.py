@@ -6,14 +6,15 @@ it is scored, registered, released or served.
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pawl.errors import AdapterError
 from pawl.files import digest_files
+from pawl.loraconfig import read_lora
 from pawl.records import QUANTISATION, AdapterManifest, read_record
+from pawl.weights import check_weights
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -26,16 +27,17 @@ FILES = (CONFIG, WEIGHTS)
 
 
 def read_adapter(folder: Path, *, base: str | None = None) -> AdapterManifest:
-    """Verify an adapter folder's bytes and return its manifest; imports no torch.
+    """Verify an adapter folder and return its manifest: bytes, configuration, weights; no torch.
 
     Args:
         folder: the adapter folder.
         base: digest of the base that it shall sit on; None skips that check.
 
     Raises:
-        AdapterError: a file is missing, altered, a link or not one that an adapter has; or the
-            adapter was trained on another base.
+        AdapterError: a file is missing, altered, a link or not one that an adapter has; its
+            configuration or weights are no plain LoRA's; or it was trained on another base.
     """
+    refuse_links(folder)
     if not folder.is_dir():
         raise AdapterError(f"there is no adapter at {folder}", remedy="train one: `pawl run TASK`")
     names = {path.name for path in folder.iterdir()}
@@ -61,7 +63,14 @@ def read_adapter(folder: Path, *, base: str | None = None) -> AdapterManifest:
                 rule=f"the manifest says {manifest.files[name][:12]}",
                 remedy="its bytes changed after training: fetch the version again",
             )
-    _refuse_odd_config(folder, manifest)
+    lora = read_lora(folder / CONFIG, manifest)
+    check_weights(folder / WEIGHTS, rank=lora.rank, targets=lora.targets)
+    if manifest.quantisation != QUANTISATION:
+        raise AdapterError(
+            f"the adapter was trained on weights held as '{manifest.quantisation}'",
+            rule=f"this version of Pawl holds a base's weights as '{QUANTISATION}'",
+            remedy="train it again with this version",
+        )
     if base is not None and manifest.base.digest != base:
         raise AdapterError(
             f"the adapter was trained on base {manifest.base.digest[:12]} ({manifest.base.model})",
@@ -71,32 +80,26 @@ def read_adapter(folder: Path, *, base: str | None = None) -> AdapterManifest:
     return manifest
 
 
-def _refuse_odd_config(folder: Path, manifest: AdapterManifest) -> None:
-    """The configuration asks peft for a LoRA on the manifest's base, and for no code to import."""
-    try:
-        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    except ValueError as error:
+def refuse_links(folder: Path) -> None:
+    """Refuse a folder that is a link, or lies behind one that leads out of its workspace.
+
+    What was verified at the one end of a link can be another thing at the next look.
+
+    Raises:
+        AdapterError: names the link.
+    """
+    places = (folder.absolute(), *folder.absolute().parents)
+    roots = [place for place in places if (place / "params.yaml").is_file()]
+    found = [folder] if folder.is_symlink() else []
+    if roots:
+        root = roots[-1]
+        below = (place for place in places if place != root and place.is_relative_to(root))
+        found += [p for p in below if not p.resolve().is_relative_to(root.resolve())]
+    if found:
         raise AdapterError(
-            f"{folder / CONFIG} is no JSON: {error}", remedy="train again"
-        ) from error
-    said = config if isinstance(config, dict) else {}
-    expected = {
-        "peft_type": ("LORA",),
-        "auto_mapping": (None,),
-        "base_model_name_or_path": (None, manifest.base.model),
-    }
-    for key, allowed in expected.items():
-        if said.get(key) not in allowed:
-            raise AdapterError(
-                f"{folder / CONFIG} says {key}: {said.get(key)!r}",
-                rule=f"it may say {' or '.join(map(repr, allowed))}",
-                remedy="it is no adapter of this project: train one with `pawl run`",
-            )
-    if manifest.quantisation != QUANTISATION:
-        raise AdapterError(
-            f"the adapter was trained on weights held as '{manifest.quantisation}'",
-            rule=f"this version of Pawl holds a base's weights as '{QUANTISATION}'",
-            remedy="train it again with this version",
+            f"{folder} lies behind the link {found[-1]} to {found[-1].resolve()}",
+            rule="an adapter is a folder of its own, inside the workspace",
+            remedy="remove the link; `pawl run` or `pawl status` puts the files there again",
         )
 
 

@@ -166,7 +166,8 @@ def write_adapter(folder: Path, seed: int, *, width: int = 8) -> None:
     }
     with whole_folder(folder) as out:
         (out / WEIGHTS).write_bytes(save(weights))
-        (out / CONFIG).write_text(json.dumps({"r": 2, "peft_type": "LORA"}))
+        config = {"r": 2, "peft_type": "LORA", "target_modules": ["q_proj"]}
+        (out / CONFIG).write_text(json.dumps(config))
         manifest = AdapterManifest(
             TASK, BASE, "d" * 64, 2, {"seed": seed}, ("k1", "k2"), digest_files(out, FILES)
         )

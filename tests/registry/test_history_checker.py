@@ -21,6 +21,7 @@ import pytest
 from conftest import TASK, Bench, make_bench
 
 from pawl.adapter import WEIGHTS
+from pawl.files import digest_file
 from pawl.registry.ledger import append, entries
 from pawl.registry.release import promote, rollback
 from pawl.registry.snapshot import read_state
@@ -117,10 +118,16 @@ def forge(bench: Bench, kind: Any) -> None:
     set_alias(bench.store, TASK, new.version)
 
 
-def rejudge(bench: Bench, **changes: Any) -> None:
-    """Rewrite the stored verdict of the first champion, and the entry's evidence with it."""
-    path = artifacts(bench, 1) / "verdict.json"
+def rejudge(bench: Bench, *, version: int = 1, **changes: Any) -> str:
+    """Rewrite the stored verdict of a version; returns its new digest."""
+    path = artifacts(bench, version) / "verdict.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    return digest_file(path)
+
+
+def signature(bench: Bench, version: int) -> Path:
+    """The signature that the store keeps of a version."""
+    return next((artifacts(bench, version) / "release").glob("*.sig"))
 
 
 def left_open(bench: Bench) -> None:
@@ -153,6 +160,32 @@ LIES: dict[str, tuple[str, Callable[[Bench], None]]] = {
         lambda b: (artifacts(b, 1) / "verdict.json").unlink(),
     ),
     "verdict rewritten": ("another file is its evidence", lambda b: rejudge(b, reasons=["x"])),
+    "verdict of an override rewritten": (
+        "I1: entry 4 (override of version 2): another file is its evidence",
+        lambda b: rejudge(b, version=2, reasons=["x"]),
+    ),
+    "verdict and entry rewritten alike": (
+        "another file is its evidence",
+        lambda b: edit(b, 2, evidence=rejudge(b, reasons=["x"])),
+    ),
+    "version's page names another verdict": (
+        "another file is its evidence",
+        lambda b: b.store.client.set_model_version_tag(TASK, "1", "pawl.evidence", "0" * 64),
+    ),
+    "signature gone": ("its signature is gone", lambda b: signature(b, 1).unlink()),
+    "signature of another version": (
+        "I1: entry 4 (override of version 2): its signature is gone, or is another file",
+        lambda b: shutil.copyfile(signature(b, 1), signature(b, 2)),
+    ),
+    "signature altered": (
+        "I1: entry 5 (rollback of version 1): its signature is gone, or is another file",
+        lambda b: signature(b, 1).write_text("{}"),
+    ),
+    "released unsigned": ("its signature is gone", lambda b: edit(b, 4, details={})),
+    "entry names another signature": (
+        "its signature is gone",
+        lambda b: edit(b, 5, details={"signature": "0" * 64}),
+    ),
     "verdict on another adapter": ("judged another adapter", lambda b: rejudge(b, candidate="x")),
     "verdict against another champion": (
         "judged against another champion",

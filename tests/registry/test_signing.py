@@ -5,16 +5,19 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import TASK, Bench
 
-from pawl.errors import AdapterError, PawlError, UsageError
+from pawl.errors import AdapterError, PawlError, RegistryError, UsageError
 from pawl.files import digest_file
 from pawl.registry.copies import adapter_folder
 from pawl.registry.keys import TRUSTED, make_keys, private_path, signing_key
+from pawl.registry.ledger import append
 from pawl.registry.release import promote, rollback
 from pawl.registry.snapshot import read_state, snapshot_champion
+from pawl.registry.versions import register
 from pawl.workspace import Workspace
 
 
@@ -177,4 +180,68 @@ def test_an_unsigned_champion_is_refused_where_there_are_keys(
     bench.cycle(1)
     monkeypatch.setattr("pawl.registry.fold.State.signature", lambda *_: None)
     with pytest.raises(AdapterError, match="is not signed"):
+        adapter_folder(bench.workspace, bench.store, TASK)
+
+
+def stored_verdict(bench: Bench, version: int) -> Path:
+    run = bench.store.client.get_model_version(TASK, str(version)).run_id
+    return next(artifacts(bench).rglob(f"{run}/**/verdict.json"))
+
+
+def alter_stored_verdict(bench: Bench) -> None:
+    path = stored_verdict(bench, 2)
+    path.write_text(path.read_text().replace('"reject"', '"promote"'))
+
+
+def alter_registered_digest(bench: Bench) -> None:
+    bench.store.client.set_model_version_tag(TASK, "2", "pawl.evidence", "0" * 64)
+
+
+def drop_registered_digest(bench: Bench) -> None:
+    bench.store.client.delete_model_version_tag(TASK, "2", "pawl.evidence")
+
+
+@pytest.mark.parametrize(
+    "alter", [alter_stored_verdict, alter_registered_digest, drop_registered_digest]
+)
+def test_a_verdict_that_is_not_the_one_registered_is_never_signed(bench: Bench, alter: Use) -> None:
+    bench.cycle(1)
+    bench.cycle(2, "reject")
+    alter(bench)
+    before = read_state(bench.store, TASK)
+    with pytest.raises(RegistryError, match="verdict") as refused:
+        promote(bench.workspace, bench.store, TASK, 2, why="w", who="Bo", override=True)
+    assert refused.value.rule
+    assert refused.value.remedy
+    assert read_state(bench.store, TASK) == before
+    assert not (bench.workspace.home / "releases" / TASK / "2").exists()
+
+
+def test_a_cycle_releases_on_the_verdict_that_it_judged_and_no_other(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.cycle(1)
+
+    def registered(*args: Any, **named: Any) -> Any:
+        version = register(*args, **named)
+        path = stored_verdict(bench, version.version)
+        path.write_text(path.read_text().replace("the gate says", "the gate said"))
+        return version
+
+    monkeypatch.setattr("pawl.registry.cycles.register", registered)
+    with pytest.raises(PawlError, match="verdict"):
+        bench.cycle(2)
+    assert read_state(bench.store, TASK).champion.version == 1
+
+
+def test_a_release_whose_entry_names_another_verdict_is_not_used(bench: Bench) -> None:
+    bench.cycle(1)
+    bench.cycle(2)
+    state = read_state(bench.store, TASK)
+    first = state.releases[0]
+    append(
+        bench.store, TASK, op_id="forged", kind="rollback", expected=state.champion,
+        new=first.new, who="Eve", why="forged", evidence="0" * 64, details=first.details,
+    )  # fmt: skip
+    with pytest.raises(AdapterError, match="another verdict"):
         adapter_folder(bench.workspace, bench.store, TASK)

@@ -143,6 +143,7 @@ def _put_on_record(workspace: Workspace, store: Store, order: Order, files: Task
         store,
         verdict,
         manifest,
+        evidence=digest_file(files.verdict),
         op_id=order.op_id,
         question=order.question,
         run_id=run_id,
@@ -156,13 +157,7 @@ def _put_on_record(workspace: Workspace, store: Store, order: Order, files: Task
         outcome = Outcome("inconclusive", (version.stale,), stale=True)
     elif verdict.decision == "promote":
         outcome = release_judged(
-            workspace,
-            store,
-            verdict,
-            version=version,
-            evidence=digest_file(files.verdict),
-            who=order.who,
-            why=order.why,
+            workspace, store, verdict, version=version, who=order.who, why=order.why
         )
     after, _ = project(store, task)
     told = (strayed.says(task, state),) if strayed else ()

@@ -33,7 +33,8 @@ def score_table(scores: Scores) -> str:
 def verdict_page(verdict: Verdict, worth: Worth | None = None, *, stale: str | None = None) -> str:
     """What a registered version says of itself: verdict, reasons, worth, comparisons, scores."""
     parts = [
-        f"### {verdict.decision}{', not applied' if stale else ''}",
+        # MLflow's list of versions shows this line as plain text, at most 32 characters of it.
+        f"{verdict.decision}{', not applied' if stale else ''}",
         stale or "",
         bullets(verdict.reasons),
         _worth(worth),

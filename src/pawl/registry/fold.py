@@ -127,6 +127,11 @@ class State:
         named = (e.details.get("signature") for e in reversed(self.releases) if e.new == champion)
         return next((str(digest) for digest in named if digest), None)
 
+    def evidence(self, champion: Champion) -> str | None:
+        """sha256 of the verdict that a version was last released on, None if on none."""
+        named = (e.evidence for e in reversed(self.releases) if e.new == champion)
+        return next((digest for digest in named if digest), None)
+
     def retirement(self, champion: Champion) -> Entry | None:
         """The entry that retired a version, None if it may be released."""
         return next((entry for entry in self.retired if champion_of(entry) == champion), None)

@@ -112,14 +112,10 @@ def release_judged(
     verdict: Verdict,
     *,
     version: AdapterVersion,
-    evidence: str,
     who: str,
     why: str,
 ) -> Outcome:
-    """Write the release and say what it came to; the fold, not the writer, knows that.
-
-    `evidence` is the sha256 of the verdict file.
-    """
+    """Write the release and say what it came to; the fold, not the writer, knows that."""
     task, op_id = verdict.task, version.op_id
     # What was uploaded is read back: an adapter that cannot be served is never released.
     copy = local_copy(workspace, store, version.champion, task=task)
@@ -135,7 +131,7 @@ def release_judged(
         new=version.champion,
         who=who,
         why=why,
-        evidence=evidence,
+        evidence=signed.evidence,
         details={"signature": signed.signature},
         run=version.run_id,
     )

@@ -123,17 +123,22 @@ def _tags(entry: Entry) -> dict[str, str]:
 
 
 def _description(entry: Entry, task: str) -> str:
-    """The entry in words, as markdown; links are those of the MLflow pages that show it."""
+    """The entry in words, as markdown; links are those of the MLflow pages that show it.
+
+    MLflow's list of versions shows the first line as plain text and no more than 32 characters.
+    """
     if entry.kind == "relabel":
-        says = f"**relabel** of {entry.details['relabels']['rows']} held-out rows"
+        first, says = "relabel", f"{entry.details['relabels']['rows']} held-out rows"
     elif entry.kind == "retire":
-        says = f"**retire**: {_linked(champion_of(entry), task)} is never released again"
+        gone = champion_of(entry)
+        first, says = f"retire: {gone.version}", f"{_linked(gone, task)} is never released again"
     elif entry.new is None:
-        says = f"**look** at the gate split `{entry.details.get('lineage')}`"
+        first, says = "look", f"at the gate split `{entry.details.get('lineage')}`"
     else:
-        says = f"**{entry.kind}**: {_linked(entry.expected, task)} → {_linked(entry.new, task)}"
+        first = f"{entry.kind}: {entry.expected.version or 'none'} → {entry.new.version}"
+        says = f"{_linked(entry.expected, task)} → {_linked(entry.new, task)}"
     evidence = f"\n\nevidence: `{entry.evidence}`" if entry.evidence else ""
-    return f"{says}\n\n{entry.why}\n\n— {entry.who}, {entry.when}{evidence}"
+    return f"{first}\n\n{says}\n\n{entry.why}\n\n— {entry.who}, {entry.when}{evidence}"
 
 
 def _linked(champion: Champion, task: str) -> str:

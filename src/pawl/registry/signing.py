@@ -19,7 +19,7 @@ from pawl.files import digest_file, whole_folder, write_text
 from pawl.records import Champion
 from pawl.registry.fold import State
 from pawl.registry.keys import TRUSTED, fingerprint, signing_key, trusted_keys
-from pawl.registry.pages import run_of
+from pawl.registry.pages import run_of, verdict_of
 from pawl.registry.runs import fetch_evidence
 from pawl.registry.store import Store, speaking_to
 from pawl.workspace import Workspace
@@ -53,7 +53,8 @@ def sign_release(
     Raises:
         UsageError: this machine has no trusted key.
         AdapterError: it was signed before, and that signature does not hold.
-        RegistryError: the store cannot be reached, or the version's verdict is gone.
+        RegistryError: the store cannot be reached, or the version's verdict is gone or is not the
+            one that it was registered with.
     """
     if (named := state.signature(champion)) is not None:
         check_release(workspace, store, task, champion, adapter=adapter, state=state)
@@ -64,6 +65,8 @@ def sign_release(
     key, run = signing_key(workspace), run_of(store, task, champion.version or 0) or ""
     with tempfile.TemporaryDirectory(prefix="pawl-sign-") as scratch:
         fetch_evidence(store, run, (EVIDENCE,), into=Path(scratch))
+        evidence = digest_file(Path(scratch) / EVIDENCE)
+        _refuse_other_verdict(store, task, champion, found=evidence)
         with _as_signed(adapter, Path(scratch) / EVIDENCE) as folder:
             signing.Config().use_elliptic_key_signer(private_key=key).sign(
                 folder, Path(scratch) / "sig"
@@ -73,7 +76,7 @@ def sign_release(
         with speaking_to(store.uri):
             store.client.log_artifact(run, str(signature), FOLDER)
         _keep(workspace, task, champion, signature, Path(scratch) / EVIDENCE)
-        return Signed(digest, digest_file(Path(scratch) / EVIDENCE))
+        return Signed(digest, evidence)
 
 
 def check_release(
@@ -86,6 +89,8 @@ def check_release(
     state: State,
 ) -> None:
     """Refuse a released version whose signature is not there, was swapped, or does not hold.
+
+    Nor may the verdict under it be another than the one that its ledger entry names.
 
     Where the workspace has no keys and the ledger names no signature, nothing was ever signed.
 
@@ -105,6 +110,14 @@ def check_release(
         workspace, adapter, place / EVIDENCE, place / signature_name(named), named=named
     ):
         raise _refused(task, champion, why)
+    found, said = digest_file(place / EVIDENCE), state.evidence(champion)
+    if found != said:
+        raise _refused(
+            task,
+            champion,
+            f"is signed over another verdict, {found[:12]}, than its ledger entry names: "
+            f"{said[:12] if said else 'none'}",
+        )
 
 
 def flaw(
@@ -195,6 +208,18 @@ def _is(path: Path, digest: str) -> bool:
 def signature_name(digest: str) -> str:
     """The file name of a signature, by its sha256."""
     return f"{digest[:16]}.sig"
+
+
+def _refuse_other_verdict(store: Store, task: str, champion: Champion, *, found: str) -> None:
+    said = verdict_of(store, task, champion.version or 0)
+    if found != said:
+        raise RegistryError(
+            f"the stored verdict of version {champion.version} of '{task}' is {found[:12]}",
+            rule="only the verdict that a version was registered with is signed: "
+            + (said[:12] if said else "its page names none (tag `pawl.evidence`)"),
+            remedy="restore the tracking store from its backup; or judge it again: `pawl run "
+            f"{task} --force`",
+        )
 
 
 def _refused(task: str, champion: Champion, why: str) -> AdapterError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from pawl.adapter import read_adapter
+from pawl.adapter import read_adapter, refuse_links
 from pawl.errors import AdapterError, DataError, RegistryError
 from pawl.files import whole_folder
 from pawl.records import Champion, read_record, write_record
@@ -32,6 +32,7 @@ def snapshot_champion(workspace: Workspace, store: Store, task: str) -> Champion
     state = undoubted_state(store, task)
     champion = state.champion
     project(store, task)
+    refuse_links(files.champion)
     if _stands(files, champion):
         return champion
     with whole_folder(files.champion) as folder:

@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pawl.adapter import read_adapter
+from pawl.adapter import read_adapter, refuse_links
 from pawl.errors import AdapterError, RegistryError, UsageError
 from pawl.files import whole_folder
 from pawl.records import AdapterManifest, Champion, Verdict, Worth
 from pawl.registry.describe import verdict_page
+from pawl.registry.pages import EVIDENCE
 from pawl.registry.store import Store, absent, add_version, all_versions, speaking_to
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ def register(
     verdict: Verdict,
     manifest: AdapterManifest,
     *,
+    evidence: str,
     op_id: str,
     question: str,
     run_id: str,
@@ -67,6 +69,8 @@ def register(
     stale: str | None = None,
 ) -> AdapterVersion:
     """Make a version of the adapter that the run carries; the same `op_id` again makes none.
+
+    `evidence` is the sha256 of the verdict file: what is signed later must be that very file.
 
     Raises:
         RegistryError: the store cannot be reached.
@@ -82,6 +86,7 @@ def register(
         "pawl.commit": commit,
         "pawl.params": _dump(params),
         "pawl.verdict": verdict.decision,
+        EVIDENCE: evidence,
         "pawl.question": question,
         "pawl.digest": manifest.digest,
         "pawl.scores": _dump(verdict.scores),
@@ -152,6 +157,7 @@ def fetch(store: Store, task: str, version: int, *, into: Path) -> AdapterManife
     from mlflow.exceptions import MlflowException
 
     wanted = get(store, task, version)
+    refuse_links(into)
     with whole_folder(into) as folder:
         with speaking_to(store.uri):
             try:

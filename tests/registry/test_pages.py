@@ -1,0 +1,37 @@
+"""What MLflow's pages say of versions and ledger entries reads well in lists and on pages."""
+
+from __future__ import annotations
+
+import re
+
+from conftest import TASK, Bench
+
+from pawl.registry.ledger import model
+from pawl.registry.release import promote, rollback
+from pawl.registry.retire import retire
+from pawl.registry.store import all_versions
+
+# MLflow's list of versions shows so much of a description's first line, as plain text.
+SHOWN = 32
+
+
+def test_the_first_line_of_a_description_is_plain_and_short_enough_for_mlflows_list(
+    bench: Bench,
+) -> None:
+    bench.cycle(1)
+    bench.cycle(2, "reject")
+    hand = {"who": "Bo", "why": "by hand"}
+    promote(bench.workspace, bench.store, TASK, 2, override=True, **hand)
+    rollback(bench.workspace, bench.store, TASK, **hand)
+    bench.cycle(3, "reject")
+    retire(bench.workspace, bench.store, TASK, 3, **hand)
+    for name, first in ((TASK, ["promote", "reject", "reject"]), (model(TASK), None)):
+        pages = [version.description.split("\n\n") for version in all_versions(bench.store, name)]
+        lines = [page[0] for page in pages]
+        assert lines == (
+            first or ["look", "first: none → 1", "look", "override: 1 → 2", "rollback: 2 → 1",
+                      "look", "retire: 3"]
+        )  # fmt: skip
+        assert all(len(line) <= SHOWN and not re.search(r"[*#`\[\]]", line) for line in lines)
+    # The page itself is markdown, with links.
+    assert f"[version 2](#/models/{TASK}/versions/2)" in pages[3][1]
