@@ -22,7 +22,7 @@ test: $(READY) data  ## the everyday tests
 test-slow: $(READY) data  ## the tests that take minutes
 	$(BIN)/python -m pytest -m "slow and not gpu"
 
-soak: $(READY)  ## faults by the thousand, checked by a second opinion; an hour for each part
+soak: $(READY) data  ## faults by the thousand, checked by a second opinion; some hours
 	$(BIN)/python bench/faults.py
 
 lint: $(READY)

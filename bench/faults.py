@@ -13,19 +13,22 @@ import os
 import sys
 import tempfile
 import time
+import warnings
 from pathlib import Path
 
 Told = tuple[list[tuple[str, object]], list[str]]
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 os.environ.update(OMP_NUM_THREADS="1", HF_HUB_OFFLINE="1", MLFLOW_DISABLE_TELEMETRY="true")
+os.environ["TQDM_DISABLE"] = "1"
+warnings.simplefilter("ignore", FutureWarning)
 os.environ.update(MLFLOW_LOGGING_LEVEL="CRITICAL", MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false")
 # The hands of the stages (adapters, verdicts) are those that the tests use.
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests" / "registry")]
 
-from faultlab import hammer, kills, lab, servers, troubles  # noqa: E402
+from faultlab import hammer, kills, lab, servers, stages, troubles  # noqa: E402
 
-PARTS = ("kills", "disk", "lock", "postgres", "server")
+PARTS = ("kills", "stages", "disk", "lock", "postgres", "server")
 
 
 def main() -> int:
@@ -34,10 +37,11 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="a few of each kill, no servers")
     parser.add_argument("--only", choices=PARTS, action="append", help="default: all")
     parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--stages", type=int, default=500, help="kills of stages")
     parser.add_argument("--disks", type=int, default=200, help="operations on a full disk")
     parser.add_argument("--locks", type=int, default=10, help="operations on a locked SQLite file")
     parser.add_argument("--operations", type=int, default=10_000, help="on each store")
-    parser.add_argument("--minutes", type=float, default=60.0, help="at most, for each part")
+    parser.add_argument("--minutes", type=float, default=90.0, help="at most, for each part")
     parser.add_argument("--seed", type=int, default=5)
     given = parser.parse_args()
     if given.quick:
@@ -65,6 +69,14 @@ def _kills(folder: Path, given: argparse.Namespace) -> Told:
     rows: list[tuple[str, object]] = sorted(tally.kills.items())
     rows += [("all kills", sum(tally.kills.values())), ("acts that lived", tally.survived)]
     return rows, tally.violations
+
+
+def _stages(folder: Path, given: argparse.Namespace) -> Told:
+    tally = stages.kill_stages(
+        folder, kills=given.stages, seed=given.seed, seconds=60 * given.minutes
+    )
+    rows: list[tuple[str, object]] = sorted(tally.kills.items())
+    return [*rows, ("all kills", sum(tally.kills.values()))], tally.violations
 
 
 def _disk(folder: Path, given: argparse.Namespace) -> Told:
@@ -121,7 +133,14 @@ def _hammered(folder: Path, given: argparse.Namespace, target: hammer.Target) ->
     ], done.violations
 
 
-RUN = {"kills": _kills, "disk": _disk, "lock": _lock, "postgres": _postgres, "server": _server}
+RUN = {
+    "kills": _kills,
+    "stages": _stages,
+    "disk": _disk,
+    "lock": _lock,
+    "postgres": _postgres,
+    "server": _server,
+}
 
 
 if __name__ == "__main__":

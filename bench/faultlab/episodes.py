@@ -23,6 +23,8 @@ from pawl.workspace import Workspace
 
 # Episodes that share one workspace: a look's budget is 200, and reading grows with the history.
 EPISODES = 12
+# The first of them are cycles that leave champions.
+FIRST = 2
 # What an operation adds, disturbed or not: versions, releases, looks.
 ADDS = {"cycle": (1, 1, 1), "reject": (1, 0, 1), "promote": (0, 1, 0), "rollback": (0, 1, 0)}
 
@@ -70,14 +72,14 @@ class Episode:
 
 
 def episodes(root: Path, draw: Random) -> Iterator[Episode]:
-    """Operations without end, the first of each workspace a cycle that leaves a champion."""
+    """Operations without end, the first of each workspace cycles."""
     number = 0
     while True:
         folder = root / str(number)
         acks = Acks(root / f"{number}.jsonl")
         attempt(lambda made=folder: _make(made))
         for place in range(EPISODES):
-            kind = "cycle" if place < 2 else draw.choice(list(ADDS))
+            kind = "cycle" if place < FIRST else draw.choice(list(ADDS))
             yield Episode(folder, kind, number, acks)
             number += 1
 

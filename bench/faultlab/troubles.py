@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from random import Random
 
-from faultlab.episodes import EPISODES, Episode, episodes
+from faultlab.episodes import EPISODES, FIRST, Episode, episodes
 from faultlab.kills import Tally
 from faultlab.lab import attempt, clock, limited
 from pawl.errors import PawlError, full_disk
@@ -44,10 +44,13 @@ def fill_disks(root: Path, *, faults: int, seed: int, seconds: float) -> Tally:
 def lock_stores(root: Path, *, faults: int, seed: int, seconds: float) -> Tally:
     """Take operations while somebody else holds the SQLite file for half a minute."""
     end, draw, tally = clock() + seconds, Random(seed), Tally()
-    # Only with a champion there is something to promote and to roll back.
-    for episode in islice(episodes(root, draw), 2, 2 + faults):
+    for episode in islice(episodes(root, draw), faults + FIRST):
         if clock() >= end:
             break
+        if episode.number % EPISODES < FIRST:
+            # Only with champions there is something to promote and to roll back.
+            attempt(episode.act)
+            continue
         before = episode.sums()
         holder = _hold(episode.folder / ".pawl" / "mlflow.db")
         wrong = _tried(episode, tally, nullcontext)
