@@ -16,8 +16,10 @@ demo: $(READY) data  ## one cycle of the example task through the flow
 story: $(READY) data  ## three deliveries: promote, promote, reject; roll back and forward
 	$(BIN)/python examples/story.py
 
+# A process a core, each with one thread; a file's tests share what is dear to make.
 test: $(READY) data  ## the everyday tests
-	$(BIN)/python -m pytest -m "not slow and not gpu"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile \
+	  -m "not slow and not gpu"
 
 test-slow: $(READY) data  ## the tests that take minutes
 	$(BIN)/python -m pytest -m "slow and not gpu"
