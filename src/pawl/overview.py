@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pawl.base import find_base
-from pawl.budget import Budget, lineage
+from pawl.budget import Budget, lineage, unspent
 from pawl.data.inputs import data_file
 from pawl.data.read import read_examples
 from pawl.data.split import (
@@ -45,7 +45,8 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
     budget = state.budgets.get(split, Budget())
     stands = standing(budget, state.life, section.gate, parts["gate"], known, split=split)
     # What the next look will judge on: after a budget that is spent, the fresh rows alone.
-    judged = parts["gate"][: stands.charge.rows if stands.charge else stands.fresh]
+    since = stands.charge.since if stands.charge else budget.looks + 1
+    judged = unspent(parts["gate"], known, lineage=split, since=since)
     groups = [row.fields.get(group_by or "") for row in judged]
     slices = [row.fields.get(section.split.slice_by or "") for row in judged]
     seen = sight(groups, section.gate, number=stands.number, nth=stands.nth)

@@ -27,7 +27,7 @@ from pawl.evaluate import decode, run
 from pawl.evaluate.answers import answer_key
 from pawl.evaluate.run import evaluate
 from pawl.evaluate.world import world
-from pawl.files import read_lines, write_json
+from pawl.files import read_lines, write_json, write_lines
 from pawl.gate.decide import decide
 from pawl.gate.run import read_evidence
 from pawl.params import Evaluate
@@ -37,6 +37,8 @@ from pawl.records import (
     BaseInfo,
     Champion,
     EvalReport,
+    Example,
+    Message,
     SplitReport,
     Timing,
     read_record,
@@ -45,7 +47,7 @@ from pawl.records import (
 )
 from pawl.seal import seal
 from pawl.train.qlora import adapted, save
-from pawl.workspace import Workspace
+from pawl.workspace import TaskFiles, Workspace
 
 TASK = "tickets"
 
@@ -98,6 +100,14 @@ def put_adapter(workspace: Workspace, folder: Path, *, seed: int) -> None:
         files={},
     )
     save(model, manifest, folder)
+
+
+def put_gate(files: TaskFiles, rows: list[Example]) -> None:
+    """Leave other gate rows than the split stage did."""
+    write_lines(files.splits / "gate.jsonl", map(dataclasses.asdict, rows))
+    report = read_record(files.splits / "manifest.json", SplitReport)
+    told = dataclasses.replace(report, rows={**report.rows, "gate": len(rows)})
+    write_record(files.splits / "manifest.json", told)
 
 
 def edit(workspace: Workspace, old: str, new: str) -> None:
@@ -191,11 +201,13 @@ def test_seconds_are_a_metric_where_the_gate_asks_and_are_then_measured_anew(
 
 
 @pytest.mark.parametrize("who", ["adapter", "champion/adapter"])
-def test_rows_that_either_contender_learned_from_judge_nobody_and_are_counted(
+def test_rows_that_a_contender_learned_from_or_that_repeat_another_judge_nobody_and_are_counted(
     ready: Workspace, who: str
 ) -> None:
     files = ready.files(TASK)
     gate = read_rows(files.splits / "gate.jsonl")
+    asked = Message("user", f"{gate[-1].messages[0].content} !")
+    put_gate(files, [*gate, dataclasses.replace(gate[-1], id="again", key="1", messages=(asked,))])
     learned = {row.key for row in gate[:3]}
     retyped = dataclasses.replace(gate[3], key="0" * 16)
     manifest = files.root / who / "pawl.json"
@@ -206,7 +218,7 @@ def test_rows_that_either_contender_learned_from_judge_nobody_and_are_counted(
     evaluate(ready, TASK)
     report, _, rows = read(ready)
     left = {row.id for row in gate if row.key not in {*learned, gate[3].key}}
-    assert report.excluded == len(gate) - len(left) >= 4
+    assert report.excluded == len(gate) + 1 - len(left) >= 5
     for contender in report.contenders:
         mine = {r["id"] for r in rows if r["contender"] == contender.name and r["split"] == "gate"}
         assert mine == left, contender.name
