@@ -16,6 +16,7 @@ from pawl.data.split import (
     with_conversations,
 )
 from pawl.gate.plan import Sight, sight, unprovable
+from pawl.metrics import bounded
 from pawl.records import to_json
 from pawl.registry.known import known_rows
 from pawl.registry.looks import Standing, spends, standing
@@ -68,26 +69,34 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
         },
         "fresh_rows": {"there": stands.fresh, "needed": stands.needed},
         "gate": to_json(seen),
-        "says": _says(seen, stands),
+        "says": _says(seen, stands, section.gate.metric),
         "unprovable": unprovable(groups, slices, section.gate),
     }
 
 
-def _says(seen: Sight, stands: Standing) -> str:
+def _says(seen: Sight, stands: Standing, metric: str) -> str:
     if stands.charge is None:
         return (
             f"no look can be had: {stands.needed} gate rows that no look has scored open a new "
             f"budget, {stands.fresh} are there"
+        )
+    if not bounded(metric):
+        return (
+            f"with {_counted(seen)}: how small a gain of {metric} is seen depends on how its "
+            "values spread, which only a run can tell"
         )
     if seen.smallest_gain is None or seen.last_gain is None:
         return f"with {_counted(seen)} this gate sees no gain: add rows or allow fewer looks"
     last = (
         f" ({seen.last_gain:.1%} in the last look)" if seen.last_gain > seen.smallest_gain else ""
     )
+    together = ""
+    if seen.units < seen.rows:
+        together = " and the rows of a group do not stand and fall together (else less often)"
     return (
         f"with {_counted(seen)} this gate sees a gain of {seen.smallest_gain:.1%} or more{last} "
-        f"four times in five, if {seen.breaks:.0%} are newly lost beside; of smaller ones it will "
-        "mostly say 'inconclusive'"
+        f"four times in five, if {seen.breaks:.0%} are newly lost beside{together}; of smaller "
+        "ones it will mostly say 'inconclusive'"
     )
 
 

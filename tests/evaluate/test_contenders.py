@@ -238,8 +238,8 @@ def test_of_a_sealed_gate_no_answer_is_kept(ready: Workspace) -> None:
     assert not ready.answers.exists()
 
 
-def test_of_a_sealed_gate_nothing_plain_is_ever_written(
-    ready: Workspace, monkeypatch: pytest.MonkeyPatch
+def test_of_a_sealed_gate_nothing_plain_is_ever_written_and_no_bar_tells_its_pace(
+    ready: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     edit(ready, "      looks: 3", "      disclosure: sealed\n      looks: 3")
     reserve(ready)
@@ -259,6 +259,9 @@ def test_of_a_sealed_gate_nothing_plain_is_ever_written(
     assert {path.name for path in left.iterdir()} == {"sealed.bin", "rows.jsonl"}
     assert {row["split"] for row in read_lines(left / "rows.jsonl")} == {"dev"}
     assert read_evidence(ready.files(TASK)).of("candidate")
+    bars = [part for part in capsys.readouterr().err.split("\r") if "row/s" in part]
+    assert bars
+    assert all("dev: candidate" in bar for bar in bars)
 
 
 def test_a_scorer_that_fails_on_a_sealed_gate_row_tells_neither_row_nor_answer(
