@@ -137,7 +137,8 @@ def unspent(
     """The gate rows that a look of this budget may judge on.
 
     Left out are rows that an earlier budget or another lineage had held out (a new salt earns no
-    new looks on old rows), and rows that were dev rows, which anybody may have looked at.
+    new looks on old rows), rows that were dev rows, which anybody may have looked at, and all but
+    the first of rows that ask the same: a file copied ten times is no more evidence than once.
     """
     spent = (
         row for row in known if row.lineage != lineage or row.look < since or row.split == "dev"
@@ -146,11 +147,17 @@ def unspent(
 
 
 def fresh(rows: Sequence[Example], known: Iterable[KnownRow]) -> list[Example]:
-    """The gate rows that no look has ever scored."""
+    """The gate rows that no look has ever scored, of rows that ask the same the first."""
     return _unlike(rows, known)
 
 
 def _unlike(rows: Iterable[Example], others: Iterable[KnownRow]) -> list[Example]:
-    """The rows that are none of the others, retyped or not."""
+    """The rows that are none of the others nor an earlier one of themselves, retyped or not."""
     barred = {found for row in others for found in hashes(row)}
-    return [row for row in rows if barred.isdisjoint(hashes(row))]
+    kept = []
+    for row in rows:
+        mine = hashes(row)
+        if barred.isdisjoint(mine):
+            kept.append(row)
+            barred.update(mine)
+    return kept

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from pawl.adapter import read_adapter
 from pawl.base import find_base
-from pawl.budget import Budget, lineage
+from pawl.budget import Budget, lineage, unspent
 from pawl.data.inputs import data_file
 from pawl.data.read import read_examples
 from pawl.data.split import (
@@ -16,9 +17,12 @@ from pawl.data.split import (
     with_conversations,
 )
 from pawl.gate.plan import Sight, sight, unprovable
-from pawl.records import to_json
+from pawl.metrics import bounded
+from pawl.records import AdapterManifest, to_json
+from pawl.registry.copies import local_copy
 from pawl.registry.known import known_rows
-from pawl.registry.looks import Standing, spends, standing
+from pawl.registry.ledger import State
+from pawl.registry.looks import Standing, spends, standing, untouched
 from pawl.registry.snapshot import read_state
 from pawl.registry.store import Store
 from pawl.report.dropped import told
@@ -27,7 +31,13 @@ from pawl.workspace import Workspace
 
 
 def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
-    """Rows a split, parameters, looks left, and the gain that the gate can see with these rows."""
+    """Rows a split, parameters, looks left, and the gain that the gate can see with these rows.
+
+    Raises:
+        DataError, ParamsError, BaseError: data, parameters or base are not fit for a cycle.
+        AdapterError: the champion's bytes are not those that were judged.
+        RegistryError: the store cannot be reached, or what it kept was altered.
+    """
     section = workspace.checked_task(task)
     examples = read_examples(data_file(workspace, section), section.data)
     refuse_missing(examples, section.split)
@@ -43,9 +53,11 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
     split = lineage(task, section.split.salt)
     state = read_state(store, task)
     budget = state.budgets.get(split, Budget())
-    stands = standing(budget, state.life, section.gate, parts["gate"], known, split=split)
+    gate = untouched(parts["gate"], _reigning(workspace, store, task, state))
+    stands = standing(budget, state.life, section.gate, gate, known, split=split)
     # What the next look will judge on: after a budget that is spent, the fresh rows alone.
-    judged = parts["gate"][: stands.charge.rows if stands.charge else stands.fresh]
+    since = stands.charge.since if stands.charge else budget.looks + 1
+    judged = unspent(gate, known, lineage=split, since=since)
     groups = [row.fields.get(group_by or "") for row in judged]
     slices = [row.fields.get(section.split.slice_by or "") for row in judged]
     seen = sight(groups, section.gate, number=stands.number, nth=stands.nth)
@@ -67,26 +79,43 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
         },
         "fresh_rows": {"there": stands.fresh, "needed": stands.needed},
         "gate": to_json(seen),
-        "says": _says(seen, stands),
+        "says": _says(seen, stands, section.gate.metric),
         "unprovable": unprovable(groups, slices, section.gate),
     }
 
 
-def _says(seen: Sight, stands: Standing) -> str:
+def _reigning(
+    workspace: Workspace, store: Store, task: str, state: State
+) -> tuple[AdapterManifest, ...]:
+    """The champion's manifest; none where there is no champion."""
+    if state.champion.version is None:
+        return ()
+    return (read_adapter(local_copy(workspace, store, state.champion, task=task)),)
+
+
+def _says(seen: Sight, stands: Standing, metric: str) -> str:
     if stands.charge is None:
         return (
             f"no look can be had: {stands.needed} gate rows that no look has scored open a new "
             f"budget, {stands.fresh} are there"
+        )
+    if not bounded(metric):
+        return (
+            f"with {_counted(seen)}: how small a gain of {metric} is seen depends on how its "
+            "values spread, which only a run can tell"
         )
     if seen.smallest_gain is None or seen.last_gain is None:
         return f"with {_counted(seen)} this gate sees no gain: add rows or allow fewer looks"
     last = (
         f" ({seen.last_gain:.1%} in the last look)" if seen.last_gain > seen.smallest_gain else ""
     )
+    together = ""
+    if seen.units < seen.rows:
+        together = " and the rows of a group do not stand and fall together (else less often)"
     return (
         f"with {_counted(seen)} this gate sees a gain of {seen.smallest_gain:.1%} or more{last} "
-        f"four times in five, if {seen.breaks:.0%} are newly lost beside; of smaller ones it will "
-        "mostly say 'inconclusive'"
+        f"four times in five, if {seen.breaks:.0%} are newly lost beside{together}; of smaller "
+        "ones it will mostly say 'inconclusive'"
     )
 
 

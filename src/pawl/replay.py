@@ -6,17 +6,18 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from pawl.errors import DataError
+from pawl.errors import DataError, RegistryError
 from pawl.files import digest_file
 from pawl.gate.run import judge
 from pawl.params import Gate
 from pawl.records import Verdict, read_record, to_json
 from pawl.registry.ledger import entries, fold
+from pawl.registry.pages import verdict_of
 from pawl.registry.runs import fetch_evidence
 from pawl.registry.store import Store
-from pawl.registry.versions import get
+from pawl.registry.versions import AdapterVersion, get
 from pawl.workspace import TaskFiles
 
 # What a verdict is derived from, and the verdict as it was recorded.
@@ -32,11 +33,12 @@ def replay(store: Store, task: str, version: int) -> dict[str, Any]:
 
     Raises:
         UsageError: there is no such version, or the key to its sealed evidence is not here.
-        RegistryError: the store cannot be reached, or the run lacks its evidence.
+        RegistryError: the store cannot be reached, the run lacks its evidence, or the version its
+            policy.
         DataError: the recorded verdict is no record.
     """
     registered = get(store, task, version)
-    policy = TypeAdapter(Gate).validate_python(registered.params["gate"])
+    policy = _policy(registered)
     with tempfile.TemporaryDirectory(prefix="pawl-replay-") as folder:
         files = TaskFiles(Path(folder))
         fetch_evidence(store, registered.run_id, STORED, into=files.root)
@@ -45,8 +47,10 @@ def replay(store: Store, task: str, version: int) -> dict[str, Any]:
         verdict = digest_file(files.verdict)
     releases = fold(entries(store, task)).releases
     named = {e.evidence for e in releases if e.new == registered.champion and e.evidence}
+    if verdict_of(store, task, version) != verdict:
+        differs.append("the version was registered with another verdict: this one came later")
     if named - {verdict}:
-        differs.append("the ledger names another verdict: this one was written later")
+        differs.append("the ledger names another verdict than this one")
     if recorded.decision != registered.verdict:
         differs.append(f"the version's tag says '{registered.verdict}'")
     if recorded.candidate != registered.digest:
@@ -60,6 +64,18 @@ def replay(store: Store, task: str, version: int) -> dict[str, Any]:
         "differs": differs,
         "same": not differs,
     }
+
+
+def _policy(registered: AdapterVersion) -> Gate:
+    try:
+        return TypeAdapter(Gate).validate_python(registered.params["gate"])
+    except (KeyError, TypeError, ValidationError) as error:
+        raise RegistryError(
+            f"version {registered.version} of '{registered.task}' carries no gate policy: "
+            + " ".join(str(error).split())[:200],
+            rule="a version's `pawl.params` are those that it was judged by, and are not edited",
+            remedy="restore the tracking store from its backup",
+        ) from error
 
 
 def _derived(files: TaskFiles, policy: Gate, recorded: Verdict) -> tuple[Verdict | None, list[str]]:

@@ -27,7 +27,7 @@ from pawl.evaluate import decode, run
 from pawl.evaluate.answers import answer_key
 from pawl.evaluate.run import evaluate
 from pawl.evaluate.world import world
-from pawl.files import read_lines, write_json
+from pawl.files import read_lines, write_json, write_lines
 from pawl.gate.decide import decide
 from pawl.gate.run import read_evidence
 from pawl.params import Evaluate
@@ -37,6 +37,8 @@ from pawl.records import (
     BaseInfo,
     Champion,
     EvalReport,
+    Example,
+    Message,
     SplitReport,
     Timing,
     read_record,
@@ -45,7 +47,7 @@ from pawl.records import (
 )
 from pawl.seal import seal
 from pawl.train.qlora import adapted, save
-from pawl.workspace import Workspace
+from pawl.workspace import TaskFiles, Workspace
 
 TASK = "tickets"
 
@@ -98,6 +100,14 @@ def put_adapter(workspace: Workspace, folder: Path, *, seed: int) -> None:
         files={},
     )
     save(model, manifest, folder)
+
+
+def put_gate(files: TaskFiles, rows: list[Example]) -> None:
+    """Leave other gate rows than the split stage did."""
+    write_lines(files.splits / "gate.jsonl", map(dataclasses.asdict, rows))
+    report = read_record(files.splits / "manifest.json", SplitReport)
+    told = dataclasses.replace(report, rows={**report.rows, "gate": len(rows)})
+    write_record(files.splits / "manifest.json", told)
 
 
 def edit(workspace: Workspace, old: str, new: str) -> None:
@@ -191,11 +201,13 @@ def test_seconds_are_a_metric_where_the_gate_asks_and_are_then_measured_anew(
 
 
 @pytest.mark.parametrize("who", ["adapter", "champion/adapter"])
-def test_rows_that_either_contender_learned_from_judge_nobody_and_are_counted(
+def test_rows_that_a_contender_learned_from_or_that_repeat_another_judge_nobody_and_are_counted(
     ready: Workspace, who: str
 ) -> None:
     files = ready.files(TASK)
     gate = read_rows(files.splits / "gate.jsonl")
+    asked = Message("user", f"{gate[-1].messages[0].content} !")
+    put_gate(files, [*gate, dataclasses.replace(gate[-1], id="again", key="1", messages=(asked,))])
     learned = {row.key for row in gate[:3]}
     retyped = dataclasses.replace(gate[3], key="0" * 16)
     manifest = files.root / who / "pawl.json"
@@ -206,7 +218,7 @@ def test_rows_that_either_contender_learned_from_judge_nobody_and_are_counted(
     evaluate(ready, TASK)
     report, _, rows = read(ready)
     left = {row.id for row in gate if row.key not in {*learned, gate[3].key}}
-    assert report.excluded == len(gate) - len(left) >= 4
+    assert report.excluded == len(gate) + 1 - len(left) >= 5
     for contender in report.contenders:
         mine = {r["id"] for r in rows if r["contender"] == contender.name and r["split"] == "gate"}
         assert mine == left, contender.name
@@ -226,8 +238,8 @@ def test_of_a_sealed_gate_no_answer_is_kept(ready: Workspace) -> None:
     assert not ready.answers.exists()
 
 
-def test_of_a_sealed_gate_nothing_plain_is_ever_written(
-    ready: Workspace, monkeypatch: pytest.MonkeyPatch
+def test_of_a_sealed_gate_nothing_plain_is_ever_written_and_no_bar_tells_its_pace(
+    ready: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     edit(ready, "      looks: 3", "      disclosure: sealed\n      looks: 3")
     reserve(ready)
@@ -247,6 +259,9 @@ def test_of_a_sealed_gate_nothing_plain_is_ever_written(
     assert {path.name for path in left.iterdir()} == {"sealed.bin", "rows.jsonl"}
     assert {row["split"] for row in read_lines(left / "rows.jsonl")} == {"dev"}
     assert read_evidence(ready.files(TASK)).of("candidate")
+    bars = [part for part in capsys.readouterr().err.split("\r") if "row/s" in part]
+    assert bars
+    assert all("dev: candidate" in bar for bar in bars)
 
 
 def test_a_scorer_that_fails_on_a_sealed_gate_row_tells_neither_row_nor_answer(

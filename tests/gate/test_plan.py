@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pawl.gate.better import better
 from pawl.gate.margins import not_worse
 from pawl.gate.plan import sight, unprovable
 from pawl.gate.stats import units
@@ -38,6 +40,25 @@ def test_a_guard_without_an_upper_bound_needs_its_ten_rows() -> None:
     policy = Gate(guards={"seconds": 0.5})
     assert unprovable([None] * 9, [None] * 9, policy) == ("guard seconds",)
     assert unprovable([None] * 10, [None] * 10, policy) == ()
+
+
+@pytest.mark.parametrize("metric", ["seconds", "perplexity", "output_tokens"])
+def test_of_a_metric_without_a_bound_no_gain_in_points_is_promised(metric: str) -> None:
+    seen = sight([None] * 300, Gate(metric=metric))
+    assert (seen.smallest_gain, seen.last_gain, seen.rows_for) == (None, None, {})
+    assert sight([None] * 300, Gate(metric="char_error")).smallest_gain
+
+
+def test_a_graded_gain_that_the_plan_calls_visible_is_seen_four_times_in_five() -> None:
+    seen = sight([None] * 300, Gate(metric="field_accuracy"))
+    gain, rng = seen.smallest_gain or 0, np.random.default_rng(3)
+    won, lost = 2 * gain + seen.breaks, seen.breaks
+    found = 0
+    for _ in range(40):
+        rows = rng.choice([0.5, -0.5, 0.0], 300, p=[won, lost, 1 - won - lost])
+        p = better(units(rows, [None] * 300), level=seen.level, bounded=True)
+        found += p(1.0) < seen.level
+    assert found >= 32
 
 
 def test_no_rows_prove_nothing() -> None:

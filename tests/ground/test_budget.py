@@ -104,3 +104,19 @@ def test_a_judged_row_that_was_retyped_is_not_fresh_again() -> None:
     assert [r.key for r in fresh(rows, seen)] == ["other"], "an operator is no punctuation"
     assert [r.key for r in unspent(rows, seen, lineage="t/s", since=2)] == ["other"]
     assert unspent(rows, seen, lineage="t/s", since=1) == rows, "its own budget goes on"
+
+
+@pytest.mark.parametrize("copy", ["A, comma!", "A comma", "“a” comma?"])
+def test_a_prompt_that_the_gate_split_repeats_is_one_piece_of_evidence_however_it_is_typed(
+    copy: str,
+) -> None:
+    rows = [row("first", "a comma"), row("again", copy), row("other")]
+    assert [r.key for r in fresh(rows, [])] == ["first", "other"]
+    assert [r.key for r in unspent(rows, [], lineage="t/s", since=1)] == ["first", "other"]
+
+
+@given(st.lists(st.sampled_from("abcde"), max_size=20), st.integers(1, 5))
+def test_copying_the_data_many_times_earns_no_rows(keys: list[str], times: int) -> None:
+    rows = [row(key) for key in keys]
+    assert fresh(rows * times, []) == fresh(rows, [])
+    assert len(fresh(rows, [])) == len(set(keys))

@@ -98,6 +98,22 @@ def test_an_answered_question_gets_the_stored_answer(bench: Bench) -> None:
     assert get_alias(bench.store, TASK) == 1
 
 
+@pytest.mark.parametrize("question", ["q", "a new price, the same judgement"])
+def test_a_look_gives_one_answer_however_often_its_rows_are_measured_again(
+    bench: Bench, question: str
+) -> None:
+    look = ready(bench, 1, "inconclusive")
+    assert bench.conclude("q").verdict == "inconclusive"
+    # Wall times are others each time, and so are answers on some devices.
+    bench.judge("promote", Champion(), look)
+    cycle = bench.conclude(question)
+    assert (cycle.verdict, cycle.candidate.version) == ("unchanged", 1)
+    assert cycle.champion == Champion()
+    assert "version 1 answered this question" in cycle.reasons[0]
+    assert "a look gives one answer" in cycle.reasons[1]
+    assert len(versions(bench.store, TASK)) == 1, "there is no version that won, to promote by hand"
+
+
 def test_invalid_data_is_recorded_and_changes_nothing(bench: Bench) -> None:
     bench.cycle(1)
     error = DataError("tickets.jsonl:7: no prompt", rule="rows have one", remedy="mend it")

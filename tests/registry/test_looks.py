@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
-from conftest import TASK, Bench, held_out
+from conftest import TASK, Bench, held_out, write_splits
 
+from pawl.alike import hashes
+from pawl.data.read import read_examples
+from pawl.data.split import deal
 from pawl.errors import DataError
 from pawl.files import write_json, write_lines
-from pawl.records import KnownRow, SplitReport, read_record, to_json, write_record
+from pawl.overview import plan
+from pawl.params import Split
+from pawl.records import (
+    AdapterManifest,
+    KnownRow,
+    SplitReport,
+    read_record,
+    to_json,
+    write_record,
+)
 from pawl.registry.known import snapshot_known
 from pawl.registry.looks import reserve_look
+from pawl.registry.snapshot import snapshot_champion
 
 
 @pytest.mark.parametrize("change", ["schema", "prompt", "slices", "other salt's rows"])
@@ -48,3 +62,31 @@ def test_a_question_without_its_inputs_is_not_asked(bench: Bench) -> None:
     bench.workspace.files(TASK).prompt.unlink()
     with pytest.raises(DataError, match=r"prompt\.md is not there"):
         reserve_look(bench.workspace, bench.store, TASK)
+
+
+def test_the_plan_promises_no_look_on_rows_that_the_champion_learned(
+    bench: Bench, base_folder: Path
+) -> None:
+    root, files = bench.workspace.root, bench.workspace.files(TASK)
+    (root / "base").mkdir()
+    (root / "base" / "tiny").symlink_to(base_folder)
+    rows = [{"prompt": f"question {n}", "completion": "yes"} for n in range(200)]
+    write_lines(root / "data" / "tickets.jsonl", rows)
+    parts = deal(read_examples(root / "data" / "tickets.jsonl", "rows"), Split("s1"))
+    write_splits(bench.workspace, parts)
+    bench.train(1)
+    manifest = read_record(files.adapter / "pawl.json", AdapterManifest)
+    learned = tuple(found for row in parts["train"] for found in hashes(row))
+    write_record(files.adapter / "pawl.json", dataclasses.replace(manifest, trained_on=learned))
+    champion = snapshot_champion(bench.workspace, bench.store, TASK)
+    bench.judge("promote", champion, reserve_look(bench.workspace, bench.store, TASK))
+    assert bench.conclude("q").champion.version == 1
+
+    text = bench.workspace.params_file.read_text()
+    bench.workspace.params_file.write_text(text.replace("salt: s1", "salt: s2\n      gate: 0.4"))
+    said = plan(bench.workspace, bench.store, TASK)
+    dealt = deal(read_examples(root / "data" / "tickets.jsonl", "rows"), Split("s2", gate=0.4))
+    dev = {row.key for row in parts["dev"]}
+    assert len([row for row in dealt["gate"] if row.key not in dev]) > said["fresh_rows"]["needed"]
+    assert said["fresh_rows"]["there"] == said["gate"]["rows"] == 0
+    assert said["says"].startswith("no look can be had")

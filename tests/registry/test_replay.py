@@ -29,18 +29,19 @@ from pawl.replay import replay
 from pawl.seal import KEY, seal
 from pawl.workspace import TaskFiles
 
-FLOORS = {"exact_match": 0.1}
 # Stands nowhere but in gate answers and gate scores; no digest or time of day holds such a thing.
 ANSWER, RATE = "kingfisher", "0.7654"
 
 
-def judged(bench: Bench, *, disclosure: str = "full") -> str:
+def judged(
+    bench: Bench, *, disclosure: str = "full", floor: float = 0.1, right: float = 1.0
+) -> str:
     """A cycle with evidence as `evaluate` leaves it and the verdict of the gate stage itself."""
-    bench.params(floors=FLOORS, min_rows=10, disclosure=disclosure)
+    bench.params(floors={"exact_match": floor}, min_rows=10, disclosure=disclosure)
     digest = bench.train(1)
     champion = snapshot_champion(bench.workspace, bench.store, TASK)
     look = reserve_look(bench.workspace, bench.store, TASK)
-    leave_evaluation(bench, digest, champion, look)
+    leave_evaluation(bench, digest, champion, look, right=right)
     if disclosure == "sealed":
         sealed_folder(bench.workspace.files(TASK).eval)
     gate(bench.workspace, TASK)
@@ -55,13 +56,15 @@ def sealed_folder(folder: Path) -> None:
         (folder / name).write_bytes(data)
 
 
-def leave_evaluation(bench: Bench, candidate: str, champion: Champion, look: Look) -> None:
+def leave_evaluation(
+    bench: Bench, candidate: str, champion: Champion, look: Look, *, right: float
+) -> None:
     folder = bench.workspace.files(TASK).eval
     shutil.rmtree(folder)
     folder.mkdir()
     scores = [
-        Score(f"r{i}", f"k{i}", name, split, ANSWER, {"exact_match": value})  # type: ignore[arg-type]
-        for name, value in (("candidate", 1.0), ("zero-shot", 0.0))
+        Score(f"r{i}", f"k{i}", name, split, ANSWER, {"exact_match": float(i < share * count)})  # type: ignore[arg-type]
+        for name, share in (("candidate", right), ("zero-shot", 0.0))
         for split, count in (("dev", 4), ("gate", 20))
         for i in range(count)
         if (name, split) != ("zero-shot", "dev")
@@ -112,7 +115,8 @@ def test_edited_rows_or_an_edited_verdict_show_as_a_difference(bench: Bench) -> 
     assert not seen["same"]
     assert seen["differs"] == [
         "`decision` of the verdict",
-        "the ledger names another verdict: this one was written later",
+        "the version was registered with another verdict: this one came later",
+        "the ledger names another verdict than this one",
         "the version's tag says 'promote'",
     ]
     verdict.write_text(kept)
@@ -133,8 +137,41 @@ def test_evidence_and_verdict_rewritten_together_are_not_what_the_ledger_names(
     forged = dataclasses.replace(report, scores=digest_file(rows))
     write_record(files.eval / "report.json", forged)
     write_record(files.verdict, judge(files, bench.workspace.task(TASK).gate))
+    assert replay(bench.store, TASK, 1)["differs"] == [
+        "the version was registered with another verdict: this one came later",
+        "the ledger names another verdict than this one",
+    ]
+
+
+def test_a_verdict_that_was_never_released_cannot_be_rewritten_unseen_either(bench: Bench) -> None:
+    judged(bench, floor=0.9, right=0.85)
+    assert get(bench.store, TASK, 1).verdict == "reject"
+    files = TaskFiles(run_folder(bench))
+    rows = files.eval / "rows.jsonl"
+    rows.write_text(rows.read_text().replace(ANSWER, "nightingale"))
+    report = read_record(files.eval / "report.json", EvalReport)
+    write_record(files.eval / "report.json", dataclasses.replace(report, scores=digest_file(rows)))
+    write_record(files.verdict, judge(files, bench.workspace.task(TASK).gate))
     (said,) = replay(bench.store, TASK, 1)["differs"]
-    assert said == "the ledger names another verdict: this one was written later"
+    assert said == "the version was registered with another verdict: this one came later"
+
+
+@pytest.mark.parametrize("policy", ["{}", '{"gate": {"alpha": 7}}', '{"gate": {"metrik": "x"}}'])
+def test_a_policy_that_was_altered_is_an_error_that_says_so(bench: Bench, policy: str) -> None:
+    judged(bench)
+    bench.store.client.set_model_version_tag(TASK, "1", "pawl.params", policy)
+    with pytest.raises(RegistryError, match=r"version 1 of 'tickets' carries no gate policy"):
+        replay(bench.store, TASK, 1)
+
+
+def test_what_was_judged_sealed_stays_sealed_when_the_policy_is_opened(bench: Bench) -> None:
+    judged(bench, disclosure="sealed")
+    bench.params(floors={"exact_match": 0.1}, min_rows=10, disclosure="full")
+    gate(bench.workspace, TASK)
+    assert found(bench, ANSWER) == []
+    verdict = json.loads(bench.workspace.files(TASK).verdict.read_text())
+    assert verdict["reasons"] == ["sealed gate: every rule holds"]
+    assert (verdict["comparisons"], set(verdict["scores"])) == ([], {"candidate (dev)"})
 
 
 def test_evidence_that_is_gone_and_a_missing_key_are_errors_that_say_so(

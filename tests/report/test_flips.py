@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pawl.errors import DataError
 from pawl.records import AdapterManifest, BaseInfo, Example, Message, Score
 from pawl.report.flips import changed, flips
 
@@ -47,6 +51,15 @@ def test_a_row_that_was_not_measured_for_both_is_no_flip() -> None:
     lone, other = score(1, "candidate", 1.0), score(2, "champion", 0.0)
     unmeasured = [score(3, "candidate", 1.0), score(3, "champion", 0.0, "char_error")]
     assert flips([lone, other, *unmeasured], [row(1), row(2), row(3)], "exact_match") == []
+
+
+@pytest.mark.parametrize("stored", [[], [dataclasses.replace(row(1), key="another")]])
+def test_a_flip_whose_row_is_not_in_the_stored_data_is_an_error_that_says_so(
+    stored: list[Example],
+) -> None:
+    scores = [score(1, "candidate", 1.0), score(1, "champion", 0.0)]
+    with pytest.raises(DataError, match="row 'r1' was judged and is not in the stored rows"):
+        flips(scores, stored, "exact_match")
 
 
 def test_what_changed_is_told_of_rows_that_were_trained_on_alone() -> None:

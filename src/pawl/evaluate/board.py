@@ -34,7 +34,8 @@ class Board:
 
     `timed`: `seconds` is a row's metric. It is one only where the gate asks for it, because wall
     times differ from run to run and would make the evidence's bytes differ with them. `sealed`:
-    a scorer that fails on a gate row tells neither the row nor what it was given.
+    a scorer that fails on a gate row tells neither the row nor what it was given, and no progress
+    bar tells the pace of the gate's answers.
     """
 
     scorers: dict[str, Scorer]
@@ -88,6 +89,10 @@ class Board:
                 elsewhere=elsewhere,
             )
         )
+
+    def bar(self, name: str) -> str | None:
+        """What the progress bar of a contender's gate answers says; None: there is none."""
+        return None if self.sealed else f"gate: {name}"
 
     @property
     def timing(self) -> Timing:

@@ -59,18 +59,19 @@ def greedy(
     *,
     max_new_tokens: int,
     batch_size: int,
-    label: str = "",
+    label: str | None = "",
 ) -> tuple[Answer, ...]:
     """Decode each prompt (token ids) greedily until an end token or `max_new_tokens`.
 
-    The answers are in the order of the prompts.
+    The answers are in the order of the prompts. `label` names the progress bar, None: no bar.
     """
     import torch
     from tqdm import tqdm
 
     ends = _end_tokens(model, tokenizer)
     found: dict[int, tuple[list[int], float]] = {}
-    with torch.inference_mode(), tqdm(total=len(prompts), desc=label, unit="row") as bar:
+    bar = tqdm(total=len(prompts), desc=label, unit="row", disable=label is None)
+    with torch.inference_mode(), bar:
         start = time.perf_counter()
         pad = int(tokenizer.pad_token_id)
         for rows, batch in batches(model, prompts, pad=pad, batch_size=batch_size):

@@ -47,7 +47,7 @@ def score_bases(
         if longest > seat.room:
             skipped[name] = f"its longest prompt has {longest} tokens, {seat.room} fit"
             continue
-        replies, kept = seat.replies(show, rows, label=f"gate: {name}")
+        replies, kept = seat.replies(show, rows, label=board.bar(name))
         board.add(name, "gate", rows, replies, elsewhere=f"base {seat.base[:12]}", kept=kept)
     return skipped
 

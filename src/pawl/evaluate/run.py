@@ -153,10 +153,10 @@ def _score_gate(
         room=seat.room,
     )
     for name, digest in seat.adapters.items():
-        replies, kept = seat.replies(_as_is, rows, adapter=name, label=f"gate: {name}")
+        replies, kept = seat.replies(_as_is, rows, adapter=name, label=board.bar(name))
         board.add(name, "gate", rows, replies, adapter=digest, kept=kept)
     for baseline in prompted:
-        replies, kept = seat.replies(baseline.show, rows, label=f"gate: {baseline.name}")
+        replies, kept = seat.replies(baseline.show, rows, label=board.bar(baseline.name))
         board.add(baseline.name, "gate", rows, replies, kept=kept)
     return skipped
 

@@ -46,13 +46,13 @@ class Seat:
         rows: Sequence[Example],
         *,
         adapter: str | None = None,
-        label: str,
+        label: str | None,
     ) -> tuple[list[Reply], bool]:
         """Replies to `rows`, whose messages are shown by `show`; and whether they were kept ones.
 
         Args:
             adapter: the name of the adapter to wear, None for the bare base.
-            label: what the progress bar says.
+            label: what the progress bar says; None: there is none.
         """
         prompts = [prompt_tokens(self.tokenizer, show(row.messages)) for row in rows]
         key = answer_key(

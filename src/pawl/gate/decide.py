@@ -102,6 +102,6 @@ def _left_out(evidence: Evidence) -> list[str]:
     if rows:
         says.append(
             f"{rows} gate rows were left out: an earlier budget or another salt has used them up, "
-            "they were dev rows, or a contender was trained on them"
+            "they were dev rows, a contender was trained on them, or they repeat another's prompt"
         )
     return says

@@ -24,7 +24,8 @@ class Sight:
 
     `units` are what counts as independent: rows, or groups of rows. `level` and `smallest_gain`
     (None: no gain is seen) are those of the next look, `last_level` and `last_gain` of the
-    budget's last. All of them take it that `breaks` of the units are newly lost.
+    budget's last. All of them take it that `breaks` of the units are newly lost. Of a metric
+    without a bound no gain is told: what is seen depends on how its values spread.
     """
 
     rows: int
@@ -40,8 +41,8 @@ class Sight:
 def sight(groups: Sequence[str | None], policy: Gate, *, number: int = 1, nth: int = 1) -> Sight:
     """The smallest true gain in pass rate that the looks left at these gate rows would see.
 
-    Grouped rows count as one row a group: less would be seen if groups stood and fell together,
-    and little more if they did not.
+    Grouped rows count as one row a group. That holds where the rows of a group differ; of groups
+    that stand and fall together this gain is seen in a third of the cases only.
 
     Args:
         groups: the group of each gate row to judge on, None for a row of its own.
@@ -52,18 +53,19 @@ def sight(groups: Sequence[str | None], policy: Gate, *, number: int = 1, nth: i
     now, last = level(policy, number, nth=nth), level(policy, policy.looks, nth=nth)
     count = units(np.zeros(len(groups)), groups).sums.size
     each = len(groups) / max(1, count)
+    told = bounded(policy.metric)
     return Sight(
         rows=len(groups),
         units=count,
         breaks=BREAKS,
         level=now,
-        smallest_gain=smallest_gain(count, level=now, breaks=BREAKS),
+        smallest_gain=smallest_gain(count, level=now, breaks=BREAKS) if told else None,
         rows_for={
             f"{gain:.0%}": round(each * rows_needed(gain, level=now, breaks=BREAKS))
-            for gain in WANTED
+            for gain in (WANTED if told else ())
         },
         last_level=last,
-        last_gain=smallest_gain(count, level=last, breaks=BREAKS),
+        last_gain=smallest_gain(count, level=last, breaks=BREAKS) if told else None,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 from pydantic import TypeAdapter, ValidationError
@@ -33,12 +34,16 @@ def gate(workspace: Workspace, task: str) -> None:
 def judge(files: TaskFiles, policy: Gate) -> Verdict:
     """The verdict on the evidence in these files: the stage's own, or what a run has stored.
 
+    What was measured under a seal stays sealed, whatever the policy says since.
+
     Raises:
         DataError: the evidence is absent, unreadable, or not what the evaluation wrote.
     """
     read = ["inputs/base.json", "splits/manifest.json"]
     sealed = (files.eval / SEALED).is_file()
     read += [f"eval/{SEALED}"] if sealed else ["eval/report.json", "eval/rows.jsonl"]
+    if sealed:
+        policy = dataclasses.replace(policy, disclosure="sealed")
     evidence = read_evidence(files)
     return decide(evidence, policy, parents={name: digest_file(files.root / name) for name in read})
 

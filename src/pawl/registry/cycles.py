@@ -13,14 +13,7 @@ from pawl.adapter import read_adapter
 from pawl.errors import AdapterError, DataError, PawlError, RegistryError
 from pawl.files import digest_file, digest_json, discard
 from pawl.params import as_json
-from pawl.records import (
-    Candidate,
-    Cycle,
-    Verdict,
-    Worth,
-    read_record,
-    write_record,
-)
+from pawl.records import Candidate, Cycle, Verdict, Worth, read_record, write_record
 from pawl.registry.alias import project
 from pawl.registry.copies import keep_copies
 from pawl.registry.judged import (
@@ -36,8 +29,11 @@ from pawl.registry.provenance import commit
 from pawl.registry.runs import close_run, finished, log_evidence, open_run
 from pawl.registry.snapshot import read_state
 from pawl.registry.store import Store
-from pawl.registry.versions import AdapterVersion, find, register
+from pawl.registry.versions import AdapterVersion, find, judged_in, register
 from pawl.workspace import TaskFiles, Workspace
+
+SAME = "data, schema, prompt, base and parameters are the same; --force trains again"
+SPENT = "a look gives one answer, however its rows measure later"
 
 
 def answered(store: Store, task: str, question: str) -> AdapterVersion | None:
@@ -135,6 +131,9 @@ def _put_on_record(workspace: Workspace, store: Store, order: Order, files: Task
     refuse_mismatch(verdict, manifest)
     state, strayed = project(store, task)
     refuse_unpaid(verdict, state)
+    first = judged_in(store, task, verdict.look)
+    if first is not None and first.verdict != verdict.decision:
+        return unchanged(workspace, store, first, why=SPENT)
     tags = {"pawl.question": order.question, "pawl.digest": manifest.digest}
     name = f"{task} {manifest.digest[:8]}"
     run_id = open_run(store, task, op_id=order.op_id, name=name, tags=tags)
@@ -210,7 +209,9 @@ def conclude_invalid(
     return _leave(workspace, store, cycle)
 
 
-def unchanged(workspace: Workspace, store: Store, version: AdapterVersion) -> Cycle:
+def unchanged(
+    workspace: Workspace, store: Store, version: AdapterVersion, *, why: str = SAME
+) -> Cycle:
     """Put on record that nothing changed since `version` was judged: its answer stands.
 
     Raises:
@@ -226,7 +227,7 @@ def unchanged(workspace: Workspace, store: Store, version: AdapterVersion) -> Cy
         reasons=(
             f"version {version.version} answered this question on {version.when[:10]}: "
             f"{version.verdict}",
-            "data, schema, prompt, base and parameters are the same; --force trains again",
+            why,
             *((strayed.says(task, state),) if strayed else ()),
         ),
         candidate=Candidate(version.version, version.digest),

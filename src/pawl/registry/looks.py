@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pawl.adapter import read_adapter
@@ -14,13 +14,13 @@ from pawl.errors import DataError
 from pawl.files import write_json
 from pawl.params import Gate, Task
 from pawl.question import look_question
-from pawl.records import Example, KnownRow, Look, read_rows, to_json
+from pawl.records import AdapterManifest, Example, KnownRow, Look, read_rows, to_json
 from pawl.registry.known import known_rows, remember
 from pawl.registry.ledger import Entry, State, append
 from pawl.registry.provenance import author
 from pawl.registry.snapshot import read_state
 from pawl.registry.store import Store
-from pawl.workspace import TaskFiles, Workspace
+from pawl.workspace import Workspace
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,9 @@ def standing_of(workspace: Workspace, store: Store, state: State, task: str) -> 
     """How the task's budget stands with the gate rows in `build/`; no rows where none are there."""
     section, files = workspace.task(task), workspace.files(task)
     path = files.splits / "gate.jsonl"
-    gate = _untouched(files, read_rows(path)) if path.is_file() else []
+    folders = (files.adapter, files.champion / "adapter")
+    contenders = [read_adapter(folder) for folder in folders if folder.is_dir()]
+    gate = untouched(read_rows(path), contenders) if path.is_file() else []
     split = lineage(task, section.split.salt)
     budget, known = state.budgets.get(split, Budget()), known_rows(store, task)
     return standing(budget, state.life, section.gate, gate, known, split=split)
@@ -126,6 +128,12 @@ def standing(
     )
 
 
+def untouched(gate: Sequence[Example], adapters: Iterable[AdapterManifest]) -> list[Example]:
+    """The gate rows that none of these adapters was trained on: the others cannot judge them."""
+    seen = {key for adapter in adapters for key in adapter.trained_on}
+    return [row for row in gate if seen.isdisjoint(hashes(row))]
+
+
 def spends(stands: Standing, policy: Gate) -> str:
     """In words, what the budget of the next look may spend."""
     k = stands.nth
@@ -143,14 +151,6 @@ def _find(state: State, split: str, question: str) -> Look | None:
             level, since = float(said["level"]), int(said["since"])
             return Look(number, int(said["of"]), question, level=level, since=since)
     return None
-
-
-def _untouched(files: TaskFiles, gate: Sequence[Example]) -> list[Example]:
-    """The gate rows that neither contender was trained on: the others cannot judge them."""
-    folders = (files.adapter, files.champion / "adapter")
-    adapters = [read_adapter(folder) for folder in folders if folder.is_dir()]
-    seen = {key for adapter in adapters for key in adapter.trained_on}
-    return [row for row in gate if seen.isdisjoint(hashes(row))]
 
 
 def _held_out(workspace: Workspace, task: str) -> dict[str, list[Example]]:

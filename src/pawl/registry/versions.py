@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pawl.adapter import read_adapter, refuse_links
 from pawl.errors import AdapterError, RegistryError, UsageError
 from pawl.files import whole_folder
-from pawl.records import AdapterManifest, Champion, Verdict, Worth
+from pawl.records import AdapterManifest, Champion, Look, Verdict, Worth
 from pawl.registry.describe import verdict_page
 from pawl.registry.pages import EVIDENCE
 from pawl.registry.store import Store, absent, add_version, all_versions, speaking_to
@@ -26,8 +26,9 @@ ADAPTER = "adapter"
 class AdapterVersion:
     """One judged adapter: what it is made from, what it scored, what the gate said of it.
 
-    `against` is the champion at its judgement; `params` the task's section then. `stale` says why
-    its verdict could not be applied, None if it could. `when` is UTC in ISO 8601.
+    `against` is the champion at its judgement, `look` the question of the look that paid for it,
+    None without one; `params` the task's section then. `stale` says why its verdict could not be
+    applied, None if it could. `when` is UTC in ISO 8601.
     """
 
     task: str
@@ -44,6 +45,7 @@ class AdapterVersion:
     scores: dict[str, dict[str, float]]
     rows: dict[str, int]
     against: Champion
+    look: str | None
     stale: str | None
     run_id: str
     when: str
@@ -94,6 +96,8 @@ def register(
         "pawl.against": "none" if against.version is None else str(against.version),
         "pawl.against_digest": against.digest or "none",
     }
+    if verdict.look is not None:
+        tags["pawl.look"] = verdict.look.question
     if stale is not None:
         tags["pawl.stale"] = stale
     with speaking_to(store.uri):
@@ -127,6 +131,12 @@ def find(store: Store, task: str, question: str) -> AdapterVersion | None:
     """The newest version that answers this question, None if there is none."""
     found = [v for v in versions(store, task) if v.question == question]
     return found[-1] if found else None
+
+
+def judged_in(store: Store, task: str, look: Look | None) -> AdapterVersion | None:
+    """The first version that was judged in this look, None if none was yet."""
+    asked = None if look is None else look.question
+    return next((v for v in versions(store, task) if v.look and v.look == asked), None)
 
 
 def get(store: Store, task: str, version: int) -> AdapterVersion:
@@ -227,6 +237,7 @@ def _parse(version: ModelVersion) -> AdapterVersion:
             scores=json.loads(tags["pawl.scores"]),
             rows=json.loads(tags["pawl.rows"]),
             against=_against(tags["pawl.against"], tags["pawl.against_digest"]),
+            look=tags.get("pawl.look"),
             stale=tags.get("pawl.stale"),
             run_id=version.run_id or "",
             when=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pawl.errors import DataError
 from pawl.metrics import sign
 from pawl.records import AdapterManifest, Example, Message, Score
 
@@ -42,8 +43,11 @@ def flips(scores: Iterable[Score], rows: Sequence[Example], metric: str) -> list
     Args:
         scores: the stored evidence, of all contenders and splits.
         rows: the checked rows that the candidate's cycle began with.
+
+    Raises:
+        DataError: a flipped row is not among them.
     """
-    held = {row.id: row for row in rows}
+    held = {(row.id, row.key): row for row in rows}
     by_row: dict[str, dict[str, Score]] = {}
     for score in scores:
         if score.split == "gate" and score.contender in (CANDIDATE, CHAMPION):
@@ -57,7 +61,13 @@ def flips(scores: Iterable[Score], rows: Sequence[Example], metric: str) -> list
         mine, other = pair[CANDIDATE], pair[CHAMPION]
         values = (mine.values[metric], other.values[metric])
         if values[0] != values[1]:
-            row = held[name]
+            row = held.get((name, mine.key))
+            if row is None:
+                raise DataError(
+                    f"row '{name}' was judged and is not in the stored rows",
+                    rule="a version's run keeps the checked rows that its cycle began with",
+                    remedy="restore the store's artifact folder from its backup",
+                )
             won = sign(metric) * (values[0] - values[1]) > 0
             text = _text(row.messages)
             found.append(Flip(name, won, text, row.completion, mine.output, other.output, values))
