@@ -6,7 +6,7 @@ from typing import Any
 
 from pawl.base import find_base
 from pawl.budget import Budget, lineage
-from pawl.data.inputs import data_file
+from pawl.data.inputs import data_file, read_prompt
 from pawl.data.read import read_examples
 from pawl.data.split import (
     CONVERSATION,
@@ -15,6 +15,7 @@ from pawl.data.split import (
     to_train_on,
     with_conversations,
 )
+from pawl.evaluate.preflight import longest_prompts
 from pawl.gate.plan import Sight, sight, unprovable
 from pawl.records import to_json
 from pawl.registry.known import known_rows
@@ -27,7 +28,11 @@ from pawl.workspace import Workspace
 
 
 def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
-    """Rows a split, parameters, looks left, and the gain that the gate can see with these rows."""
+    """Rows a split, parameters, looks left, and the gain that the gate can see with these rows.
+
+    Raises:
+        DataError: the data is not fit to be split, or a baseline's prompt does not fit in the base.
+    """
     section = workspace.checked_task(task)
     examples = read_examples(data_file(workspace, section), section.data)
     refuse_missing(examples, section.split)
@@ -39,7 +44,16 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
     parts = deal(examples, section.split)
     parts["train"], dropped = to_train_on(parts, known, near=section.split.near)
     sides = {name: len(part) for name, part in parts.items()}
-    parameters = size(find_base(section.base, workspace.root), rank=section.train.rank)
+    base = find_base(section.base, workspace.root)
+    prompts = longest_prompts(
+        parts["train"],
+        parts["dev"],
+        parts["gate"],
+        instruction=read_prompt(workspace, section),
+        policy=section.evaluate,
+        base=base,
+    )
+    parameters = size(base, rank=section.train.rank)
     split = lineage(task, section.split.salt)
     state = read_state(store, task)
     budget = state.budgets.get(split, Budget())
@@ -59,6 +73,7 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
             "share": parameters.trainable / parameters.base,
         },
         "steps": round(steps),
+        "prompt_tokens": prompts,
         "looks": {
             "used": stands.used,
             "of": stands.of,
