@@ -10,9 +10,9 @@ from pawl.data.inputs import data_file, read_prompt
 from pawl.data.read import read_examples
 from pawl.data.split import (
     CONVERSATION,
+    apart,
     deal,
     refuse_missing,
-    to_train_on,
     with_conversations,
 )
 from pawl.evaluate.preflight import longest_prompts
@@ -41,8 +41,7 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
         examples, chats = with_conversations(examples)
         group_by = CONVERSATION if chats else None
     known = known_rows(store, task)
-    parts = deal(examples, section.split)
-    parts["train"], dropped = to_train_on(parts, known, near=section.split.near)
+    parts, dropped = apart(deal(examples, section.split), known, near=section.split.near)
     sides = {name: len(part) for name, part in parts.items()}
     base = find_base(section.base, workspace.root)
     prompts = longest_prompts(

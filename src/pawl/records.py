@@ -112,7 +112,7 @@ class CheckReport:
 
 @dataclass(frozen=True)
 class SplitReport:
-    """Rows a split; `dropped` counts the train rows left out, by reason: `pawl.data.copies`.
+    """Rows a split; `dropped` counts the rows left out, by cause: `pawl.data.split.apart`.
 
     `group_by` and `slice_by` name the fields of the rows that hold their group and slice; without
     a group of the user's, `messages` is the conversation of rows that have one.
