@@ -293,6 +293,7 @@ def test_another_base_answers_the_same_rows_and_need_not_be_beaten(
     assert verdict.decision != "invalid", verdict.reasons
     assert "big" in verdict.scores
     assert "big" not in {c.against for c in verdict.comparisons}
+    assert [c.against for c in verdict.beside] == ["big"]
 
 
 def test_a_base_or_a_scorer_that_changed_asks_a_new_question(
