@@ -65,10 +65,17 @@ def baselines(
 
 
 def choose_shots(train: Sequence[Example], shots: int) -> list[Example]:
-    """Examples of different completions, in an order that depends on their keys alone."""
+    """So many examples, or all there are: no prompt twice, each completion once before any twice.
+
+    Their order depends on their keys alone.
+    """
+    ordered = sorted(train, key=lambda e: (digest_text(e.key), e.completion))
+    differing: dict[str, Example] = {}
+    for example in ordered:
+        differing.setdefault(example.completion, example)
     chosen: dict[str, Example] = {}
-    for example in sorted(train, key=lambda e: digest_text(e.key)):
-        chosen.setdefault(example.completion, example)
+    for example in (*differing.values(), *ordered):
+        chosen.setdefault(example.key, example)
     return list(chosen.values())[:shots]
 
 
