@@ -11,9 +11,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pawl.alike import hashes
 from pawl.data.pinned import known as keep_known
 from pawl.data.read import row_key
-from pawl.data.split import deal, refuse_missing, side, split
+from pawl.data.split import apart, deal, refuse_missing, side, split
 from pawl.errors import DataError
 from pawl.files import write_lines
 from pawl.params import Split
@@ -62,6 +63,19 @@ def test_adding_removing_and_reordering_train_rows_changes_no_gate_row(
     train = data.draw(st.permutations([*fewer, *added]))
     again = deal([*train, *parts["gate"], *parts["dev"]], POLICY)
     assert again["gate"] == parts["gate"]
+
+
+@given(st.lists(st.tuples(st.text("aB ?!", min_size=1, max_size=6), st.sampled_from("abcdefg"))))
+def test_no_question_stands_on_two_sides_however_it_is_typed_and_whoever_asks_it(
+    rows: list[tuple[str, str]],
+) -> None:
+    for policy in (POLICY, dataclasses.replace(POLICY, group_by="customer")):
+        before = deal([example(text, customer=group) for text, group in rows], policy)
+        after, dropped = apart(before, [], near=0.7)
+        assert after["gate"] == before["gate"]
+        asked = [{found for row in part for found in hashes(row)} for part in after.values()]
+        assert sum(map(len, asked)) == len(set().union(*asked))
+        assert sum(map(len, after.values())) + sum(dropped.values()) == len(rows)
 
 
 @given(st.lists(st.tuples(st.text(min_size=1), st.sampled_from("abcdefghij")), min_size=1))
