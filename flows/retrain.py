@@ -30,7 +30,7 @@ from pawl.stage import reproduce, turn
 from pawl.workspace import Workspace, find_workspace
 
 HOUR = 3600.0
-TIMEOUT = {"train": 12 * HOUR, "gate": 4 * HOUR}  # seconds a step
+TIMEOUT = {"preflight": 4 * HOUR, "train": 12 * HOUR, "gate": 4 * HOUR}  # seconds a step
 
 
 @flow(name="retrain", flow_run_name="{task}", persist_result=False)
@@ -58,6 +58,7 @@ def _cycle(workspace: Workspace, task: str, *, force: bool) -> Cycle:
         if not force and (known := waited or recall(workspace, task, asked)) is not None:
             return known
         recollect(workspace, task)
+        build(workspace, "preflight", task)
         build(workspace, "train", task, force=force)
         begin(workspace, task, asked)
         cycle = _judge(workspace, task, asked)

@@ -62,7 +62,7 @@ def turns(policy: Gate, arrivals: Sequence[int], salts: Sequence[str]) -> list[T
         budget = state.budgets.get(split, Budget())
         stands = standing(budget, state.life, policy, gate, known, split=split)
         charge = stands.charge
-        # What was ever a gate row is left out of train (`pawl.data.split.to_train_on`).
+        # What was ever a gate row is left out of train (`pawl.data.split.apart`).
         held = {row.key for row in known if row.split == "gate"}
         learned = (row for row in parts["train"] if row.key not in held)
         trained |= {key for row in learned for key in hashes(row)}

@@ -20,6 +20,7 @@ from pawl.data.check import check as check_rows
 from pawl.data.inputs import inputs, question
 from pawl.data.pinned import known
 from pawl.data.split import split
+from pawl.evaluate.preflight import preflight
 from pawl.evaluate.run import evaluate
 from pawl.files import digest_file
 from pawl.gate.run import gate
@@ -67,6 +68,7 @@ class Cycle:
             "check": lambda: check_rows(workspace, TASK),
             "known": lambda: known(workspace, TASK),
             "split": lambda: split(workspace, TASK),
+            "preflight": lambda: preflight(workspace, TASK),
             "train": lambda: train(workspace, TASK),
             "champion": lambda: snapshot_champion(workspace, open_store(workspace), TASK),
             "look": lambda: reserve_look(workspace, open_store(workspace), TASK),

@@ -7,15 +7,16 @@ from typing import Any
 from pawl.adapter import read_adapter
 from pawl.base import find_base
 from pawl.budget import Budget, lineage, unspent
-from pawl.data.inputs import data_file
+from pawl.data.inputs import data_file, read_prompt
 from pawl.data.read import read_examples
 from pawl.data.split import (
     CONVERSATION,
+    apart,
     deal,
     refuse_missing,
-    to_train_on,
     with_conversations,
 )
+from pawl.evaluate.preflight import longest_prompts
 from pawl.gate.plan import Sight, sight, unprovable
 from pawl.metrics import bounded
 from pawl.records import AdapterManifest, to_json
@@ -34,7 +35,8 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
     """Rows a split, parameters, looks left, and the gain that the gate can see with these rows.
 
     Raises:
-        DataError, ParamsError, BaseError: data, parameters or base are not fit for a cycle.
+        DataError, ParamsError, BaseError: data, parameters or base are not fit for a cycle, or a
+            baseline's prompt does not fit in the base.
         AdapterError: the champion's bytes are not those that were judged.
         RegistryError: the store cannot be reached, or what it kept was altered.
     """
@@ -46,10 +48,18 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
         examples, chats = with_conversations(examples)
         group_by = CONVERSATION if chats else None
     known = known_rows(store, task)
-    parts = deal(examples, section.split)
-    parts["train"], dropped = to_train_on(parts, known, near=section.split.near)
+    parts, dropped = apart(deal(examples, section.split), known, near=section.split.near)
     sides = {name: len(part) for name, part in parts.items()}
-    parameters = size(find_base(section.base, workspace.root), rank=section.train.rank)
+    base = find_base(section.base, workspace.root)
+    prompts = longest_prompts(
+        parts["train"],
+        parts["dev"],
+        parts["gate"],
+        instruction=read_prompt(workspace, section),
+        policy=section.evaluate,
+        base=base,
+    )
+    parameters = size(base, rank=section.train.rank)
     split = lineage(task, section.split.salt)
     state = read_state(store, task)
     budget = state.budgets.get(split, Budget())
@@ -71,6 +81,7 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
             "share": parameters.trainable / parameters.base,
         },
         "steps": round(steps),
+        "prompt_tokens": prompts,
         "looks": {
             "used": stands.used,
             "of": stands.of,

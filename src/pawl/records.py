@@ -112,7 +112,7 @@ class CheckReport:
 
 @dataclass(frozen=True)
 class SplitReport:
-    """Rows a split; `dropped` counts the train rows left out, by reason: `pawl.data.copies`.
+    """Rows a split; `dropped` counts the rows left out, by cause: `pawl.data.split.apart`.
 
     `group_by` and `slice_by` name the fields of the rows that hold their group and slice; without
     a group of the user's, `messages` is the conversation of rows that have one.
@@ -273,8 +273,9 @@ class Comparison:
 class Verdict:
     """The judgement, with its reasons in words and the digests of what it was made from.
 
-    `failed` names the rules that do not hold. Under `gate.disclosure: sealed` it names the first
-    alone, and what was measured on gate rows stands nowhere in the record.
+    `comparisons` are with those who must be beaten, `beside` with contenders elsewhere. `failed`
+    names the rules that do not hold. Under `gate.disclosure: sealed` it names the first alone, and
+    what was measured on gate rows stands nowhere in the record.
     """
 
     task: str
@@ -288,6 +289,7 @@ class Verdict:
     rows: dict[str, int]
     parents: dict[str, str] = field(default_factory=dict)
     guards: tuple[Comparison, ...] = ()
+    beside: tuple[Comparison, ...] = ()
     failed: tuple[str, ...] = ()
 
 

@@ -125,6 +125,11 @@ class TaskFiles:
         return self.root / "splits"
 
     @property
+    def preflight(self) -> Path:
+        """How long the baselines' prompts are; no stage reads it."""
+        return self.root / "preflight.json"
+
+    @property
     def adapter(self) -> Path:
         return self.root / "adapter"
 

@@ -11,9 +11,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pawl.alike import hashes
 from pawl.data.pinned import known as keep_known
 from pawl.data.read import row_key
-from pawl.data.split import deal, refuse_missing, side, split
+from pawl.data.split import apart, deal, refuse_missing, side, split
 from pawl.errors import DataError
 from pawl.files import write_lines
 from pawl.params import Split
@@ -62,6 +63,19 @@ def test_adding_removing_and_reordering_train_rows_changes_no_gate_row(
     train = data.draw(st.permutations([*fewer, *added]))
     again = deal([*train, *parts["gate"], *parts["dev"]], POLICY)
     assert again["gate"] == parts["gate"]
+
+
+@given(st.lists(st.tuples(st.text("aB ?!", min_size=1, max_size=6), st.sampled_from("abcdefg"))))
+def test_no_question_stands_on_two_sides_however_it_is_typed_and_whoever_asks_it(
+    rows: list[tuple[str, str]],
+) -> None:
+    for policy in (POLICY, dataclasses.replace(POLICY, group_by="customer")):
+        before = deal([example(text, customer=group) for text, group in rows], policy)
+        after, dropped = apart(before, [], near=0.7)
+        assert after["gate"] == before["gate"]
+        asked = [{found for row in part for found in hashes(row)} for part in after.values()]
+        assert sum(map(len, asked)) == len(set().union(*asked))
+        assert sum(map(len, after.values())) + sum(dropped.values()) == len(rows)
 
 
 @given(st.lists(st.tuples(st.text(min_size=1), st.sampled_from("abcdefghij")), min_size=1))
@@ -136,7 +150,7 @@ def test_what_was_looked_at_and_stays_as_it_was_changes_no_byte(workspace: Works
     write_lines(files.known, [to_json(remembered(row)) for row in parts["gate"]])
     split(workspace, "t")
     assert report(workspace) == first
-    assert first.dropped == {"copy": 0, "near_copy": 0, "known_gate_row": 0}
+    assert set(first.dropped.values()) == {0}
 
 
 def test_a_gate_row_of_an_earlier_salt_and_its_copies_stay_out_of_train(
@@ -151,6 +165,36 @@ def test_a_gate_row_of_an_earlier_salt_and_its_copies_stay_out_of_train(
     split(workspace, "t")
     assert dealt(workspace)["train"] == kept[1:]
     assert report(workspace).dropped["known_gate_row"] == 2
+
+
+def test_a_dev_row_that_asks_what_a_gate_row_asks_leaves_dev_and_moves_no_gate_row(
+    workspace: Workspace,
+) -> None:
+    split(workspace, "t")
+    before = dealt(workspace)
+    row = before["gate"][0]
+    typed = (example(f"{row.id}{mark}") for mark in "!?.,;:-…'\"()[]{}")
+    copy = next(copy for copy in typed if side(copy.key, Split("s")) == "dev")
+    leave(workspace, [*some(300), copy])
+    split(workspace, "t")
+    assert dealt(workspace) == before
+    assert report(workspace).dropped["dev_copy"] == 1
+
+
+def test_a_prompt_that_several_groups_share_stands_on_one_side(workspace: Workspace) -> None:
+    text = workspace.params_file.read_text()
+    workspace.params_file.write_text(text.replace("salt: s", "salt: s\n      group_by: customer"))
+    leave(
+        workspace,
+        [
+            dataclasses.replace(row, id=f"{row.id}-{n}", fields={"customer": f"{row.id} {n % 3}"})
+            for row in some(150)
+            for n in range(2)
+        ],
+    )
+    split(workspace, "t")
+    asked = [{row.key for row in part} for part in dealt(workspace).values()]
+    assert sum(map(len, asked)) == len(set.union(*asked))
 
 
 def test_a_known_dev_row_of_an_earlier_salt_may_be_trained_on(workspace: Workspace) -> None:

@@ -21,9 +21,14 @@ ROWS = [
 def test_shots_differ_in_their_answers_and_do_not_depend_on_the_order_of_rows() -> None:
     shots = choose_shots(ROWS, 4)
     assert len({shot.completion for shot in shots}) == 4
-    assert choose_shots(ROWS[::-1], 4)[0].key in {row.key for row in ROWS}
-    assert [s.completion for s in choose_shots(ROWS, 99)] != []
-    assert len(choose_shots(ROWS, 99)) == 5
+    assert choose_shots(ROWS, 9) == choose_shots(ROWS[::-1], 9)
+
+
+def test_as_many_shots_as_asked_are_shown_though_there_are_fewer_answers() -> None:
+    shots = choose_shots(ROWS, 8)
+    assert len({shot.key for shot in shots}) == 8
+    assert len({shot.completion for shot in shots[:5]}) == 5, "each answer once before any twice"
+    assert len(choose_shots([*ROWS, *ROWS], 99)) == len(ROWS), "no prompt twice"
 
 
 def shown(base_folder: Path, *, instruction: str = "", shots: int = 4, room: int = 900) -> Any:

@@ -130,9 +130,12 @@ def read(workspace: Workspace) -> tuple[EvalReport, Timing, list[dict[str, Any]]
 
 
 def test_kept_answers_leave_the_same_bytes_and_a_new_candidate_alone_is_decoded(
-    ready: Workspace,
+    ready: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    loaded: list[Path] = []
+    monkeypatch.setattr(run, "load_base", lambda folder: loaded.append(folder) or load_base(folder))
     evaluate(ready, TASK)
+    assert len(loaded) == 1, "one base for all contenders"
     first, (report, timing, rows) = evidence(ready), read(ready)
     assert timing.kept == ()
     names = {c.name for c in report.contenders}
@@ -308,6 +311,7 @@ def test_another_base_answers_the_same_rows_and_need_not_be_beaten(
     assert verdict.decision != "invalid", verdict.reasons
     assert "big" in verdict.scores
     assert "big" not in {c.against for c in verdict.comparisons}
+    assert [c.against for c in verdict.beside] == ["big"]
 
 
 def test_a_base_or_a_scorer_that_changed_asks_a_new_question(

@@ -86,7 +86,13 @@ def test_an_answer_nested_too_deeply_is_no_json_wherever_it_is_scored_from(depth
 
 
 @pytest.mark.parametrize(
-    "answer", ['{"a": 2, "a": 1}', '{"a": 1, "b": {"c": 1, "c": 1}}', '{"a": 1, "b": -Infinity}']
+    "answer",
+    [
+        '{"a": 2, "a": 1}',
+        '{"a": 1, "b": {"c": 1, "c": 1}}',
+        '{"a": 1, "b": -Infinity}',
+        '{"a": 1, "b": 1e400}',
+    ],
 )
 def test_an_answer_with_a_key_twice_or_a_number_that_json_lacks_is_no_json(answer: str) -> None:
     schema = {"type": "object", "properties": {"a": {"enum": [1]}}}
@@ -102,6 +108,29 @@ def test_json_equality_ignores_order_and_blanks_and_nothing_else(value: dict[str
     turned = json.dumps(dict(reversed(value.items())), indent=3)
     assert json_equal(turned, json.dumps(value)) == 1.0
     assert json_equal(json.dumps(value | {"one more": 1}), json.dumps(value)) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ("1.0", "1", True),
+        ("[1e2, -0.0]", "[100, 0]", True),
+        ('{"n": {"m": 2.0}}', '{"n": {"m": 2}}', True),
+        ("1", "true", False),
+        ("1.5", "1", False),
+        ("9007199254740993", "9007199254740992", False),
+        ('"1"', "1", False),
+    ],
+)
+def test_numbers_are_the_same_by_value_as_a_json_schema_takes_them(
+    one: str, other: str, same: bool
+) -> None:
+    schema = {"properties": {"a": {"enum": [json.loads(other)]}}}
+    answer, reference = f'{{"a": {one}}}', f'{{"a": {other}}}'
+    found = measured(answer, reference, schema)
+    assert {found[n] for n in ("json_equal", "field_accuracy", "enum_valid", "schema_valid")} == {
+        float(same)
+    }
 
 
 def test_a_field_made_up_costs_f1_and_no_accuracy() -> None:

@@ -10,11 +10,14 @@ import sys
 import time
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pawl.errors import DataError, PawlError
+from pawl.overview import plan
 from pawl.registry.history import status
+from pawl.registry.snapshot import read_state
 from pawl.registry.store import open_store
 from pawl.stage import reproduce, turn
 from pawl.workspace import Workspace
@@ -29,21 +32,25 @@ stages:
 """
 
 
+def run(workspace: Workspace) -> tuple[dict[str, Any], subprocess.CompletedProcess[str]]:
+    """`pawl run` as a person starts it: Prefect takes its home from the environment once."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from pawl.cli import main; main()", "run", "tickets", "--json"],
+        cwd=workspace.root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return json.loads(done.stdout), done
+
+
 @pytest.mark.server
 def test_data_that_is_not_fit_ends_in_a_recorded_cycle_and_not_in_a_failed_run(
     quick_workspace: Workspace,
 ) -> None:
     data = quick_workspace.inside(quick_workspace.task("tickets").data)
     data.write_text(data.read_text() + '{"prompt": 3}\n')
-    # A process of its own, as a person starts it: Prefect takes its home from the environment once.
-    done = subprocess.run(
-        [sys.executable, "-c", "from pawl.cli import main; main()", "run", "tickets", "--json"],
-        cwd=quick_workspace.root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    cycle = json.loads(done.stdout)
+    cycle, done = run(quick_workspace)
     assert (cycle["verdict"], cycle["champion"]["version"]) == ("invalid", None)
     assert done.returncode == DataError.exit_code
     last = status(quick_workspace, open_store(quick_workspace), "tickets")["last"]
@@ -53,6 +60,23 @@ def test_data_that_is_not_fit_ends_in_a_recorded_cycle_and_not_in_a_failed_run(
     with closing(sqlite3.connect(quick_workspace.home / "prefect" / "prefect.db")) as pages:
         logged = "\n".join(text for (text,) in pages.execute("select message from log"))
     assert f"tickets: invalid\n  {cycle['reasons'][0]}" in logged
+
+
+@pytest.mark.server
+def test_a_baseline_that_does_not_fit_is_told_before_any_training_and_spends_no_look(
+    quick_workspace: Workspace,
+) -> None:
+    text = quick_workspace.params_file.read_text(encoding="utf-8")
+    assert "shots: 4" in text
+    quick_workspace.params_file.write_text(text.replace("shots: 4", "shots: 60"), encoding="utf-8")
+    cycle, done = run(quick_workspace)
+    assert (cycle["verdict"], done.returncode) == ("invalid", DataError.exit_code)
+    assert "'few-shot' has a prompt of" in cycle["reasons"][0]
+    assert not quick_workspace.files("tickets").adapter.exists()
+    store = open_store(quick_workspace)
+    assert not read_state(store, "tickets").looks
+    with pytest.raises(DataError, match="'few-shot' has a prompt of"):
+        plan(quick_workspace, store, "tickets")
 
 
 def test_a_stage_that_outlives_its_timeout_is_ended_with_all_that_it_started(

@@ -175,6 +175,47 @@ def test_every_difference_comes_with_an_interval_around_it() -> None:
         assert c.interval[0] <= c.candidate - c.other <= c.interval[1] + 0.05
 
 
+def test_baselines_that_are_beaten_are_on_record_too_each_with_its_interval() -> None:
+    verdict = judge(evidence(candidate=[1] * 40, base=[0] * 40, few=[0] * 30 + [1] * 10))
+    assert verdict.decision == "promote"
+    assert [c.against for c in verdict.comparisons] == ["few", "base"], "the best one first"
+    assert all(c.interval and c.interval[0] > 0 for c in verdict.comparisons)
+    assert any("beats base" in reason for reason in verdict.reasons)
+
+
+@pytest.mark.parametrize(
+    ("big", "says"),
+    [
+        ([1] * 60 + [0] * 0, "cannot be told from big"),
+        ([0] * 40 + [1] * 20, "is ahead of big"),
+    ],
+)
+def test_whether_it_matches_a_contender_elsewhere_is_told_with_an_interval_and_decides_nothing(
+    big: list[int], says: str
+) -> None:
+    found = evidence(candidate=[1] * 60, champion=[0] * 60, base=[0] * 60, big=big)
+    found = told(found, "big", elsewhere="a server")
+    verdict = judge(found)
+    assert verdict.decision == "promote"
+    (c,) = verdict.beside
+    assert (c.against, c.interval is None) == ("big", False)
+    assert "big" not in {c.against for c in verdict.comparisons}
+    (reason,) = [reason for reason in verdict.reasons if says in reason]
+    assert "big (a server), which need not be beaten" in reason
+    behind = judge(told(evidence(candidate=[0] * 30 + [1] * 30, base=[0] * 60, big=[1] * 60),
+                        "big", elsewhere="a server"))  # fmt: skip
+    assert behind.decision == "promote"
+    assert any("falls behind big" in reason for reason in behind.reasons)
+    hidden = judge(found, dataclasses.replace(POLICY, disclosure="sealed"))
+    assert not hidden.beside
+    # A server may not tell what the gate asks for: then nothing is said of it, and nothing blocks.
+    mute = tuple(
+        dataclasses.replace(s, values={}) if s.contender == "big" else s for s in found.scores
+    )
+    quiet = judge(dataclasses.replace(found, scores=mute))
+    assert (quiet.decision, quiet.beside) == ("promote", ())
+
+
 def test_an_endless_answer_counts_as_one_that_is_wholly_wrong() -> None:
     policy = dataclasses.replace(POLICY, guards={"char_error": 0.1})
     found = evidence(candidate=[1] * 200, champion=[0] * 200, base=[0] * 200)
@@ -243,7 +284,7 @@ def test_a_sealed_verdict_says_pass_or_fail_and_one_rule_alone(
     assert (said.decision == "promote") == (full.decision == "promote")
     assert said.decision in ("promote", "reject")
     assert said.failed == full.failed[:1]
-    assert not any([said.comparisons, said.guards, said.scores])
+    assert not any([said.comparisons, said.beside, said.guards, said.scores])
     assert not any(c.isdigit() for reason in said.reasons for c in reason)
 
 

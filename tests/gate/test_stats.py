@@ -33,7 +33,8 @@ def rows(*gain: float) -> Units:
     return units(gain, [None] * len(gain))
 
 
-@given(st.lists(st.floats(-1, 1).map(lambda v: round(v, 3)), min_size=2, max_size=9))
+# Whole numbers: sums of fractions differ in their last bits, and scipy then misses ties.
+@given(st.lists(st.integers(-1000, 1000).map(float), min_size=2, max_size=9))
 def test_sign_flips_agree_with_scipys_permutation_test(gain: list[float]) -> None:
     if not any(gain):
         return

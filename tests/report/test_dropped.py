@@ -19,6 +19,13 @@ def test_each_cause_is_counted_and_a_few_rows_are_no_warning() -> None:
     )
 
 
+def test_what_left_dev_is_told_and_is_no_loss_of_train() -> None:
+    assert told(10, {"copy": 0, "dev_copy": 9}) == (
+        "left out of dev: 9 the same letters as a gate row",
+    )
+    assert len(told(97, {"copy": 1, "dev_copy": 90})) == 2
+
+
 @pytest.mark.parametrize(
     ("cause", "says"),
     [("copy", "repeated"), ("near_copy", "raise `split.near`"), ("known_gate_row", "add rows")],

@@ -28,7 +28,6 @@ def judged(
     prompt: float = 400.0,
     metric: str = "exact_match",
     cost: Cost | None = COST,
-    elsewhere: float | None = None,
     all_beaten: bool = True,
     kept: tuple[str, ...] = (),
 ) -> Worth | None:
@@ -38,9 +37,6 @@ def judged(
         Contender("candidate", "gate", 9, {metric: mine}, 50.0, 20.0),
         Contender("long-prompt", "gate", 9, {metric: other}, prompt, 30.0),
     ]
-    if elsewhere is not None:
-        found = {metric: elsewhere}
-        contenders.append(Contender("big", "gate", 9, found, None, None, elsewhere="big at a url"))
     comparison = Comparison("long-prompt", metric, mine, other, 5, 0, 0.001, 0.01, passed)
     champion = Comparison("champion", metric, mine, mine, 0, 0, 1.0, 0.01, False)
     second = Comparison("zero-shot", metric, mine, other, 5, 0, 0.001, 0.01, all_beaten)
@@ -117,11 +113,10 @@ def test_a_training_whose_calls_save_nothing_never_pays_back() -> None:
 
 
 def test_without_prices_only_tokens_and_seconds_are_told() -> None:
-    found = judged(cost=None, elsewhere=0.95)
+    found = judged(cost=None)
     assert found is not None
     assert (found.cost, found.training, found.calls) == (None, None, None)
     assert not any("paid" in line for line in found.says)
-    assert "big at a url" in found.says[-1]
     assert "0.3000 seconds less" in found.says[1]
 
 

@@ -14,6 +14,10 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
+from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]  # has no types
+from referencing import Resource
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
 
 from pawl.base import base_info
 from pawl.errors import DataError
@@ -90,11 +94,17 @@ def read_schema(workspace: Workspace, section: Task) -> Any:
 
 
 def parse_schema(path: Path, name: str) -> Any:
-    """Read and check a JSON Schema file; `name` is how messages call it."""
+    """Read and check a JSON Schema file; `name` is how messages call it.
+
+    Raises:
+        DataError: it is none, or refers to what does not stand in it: nothing is fetched.
+    """
     try:
         schema = json.loads(path.read_text(encoding="utf-8"))
         Draft202012Validator.check_schema(schema)
-    except (OSError, ValueError, SchemaError) as error:
+        whole = DRAFT202012.create_resource(schema)
+        _resolve(whole, REGISTRY.with_resource("", whole).resolver())
+    except (OSError, ValueError, SchemaError, Unresolvable) as error:
         detail = error.message if isinstance(error, SchemaError) else error
         raise DataError(
             f"{name} is no JSON Schema: {detail}",
@@ -102,6 +112,16 @@ def parse_schema(path: Path, name: str) -> Any:
             remedy="mend the file, or remove `schema` from the task in params.yaml",
         ) from error
     return schema
+
+
+def _resolve(schema: Resource[Any], resolver: Any) -> None:
+    """Look up every reference below a schema; raises `Unresolvable`."""
+    resolver, value = resolver.in_subresource(schema), schema.contents
+    for key in ("$ref", "$dynamicRef"):
+        if isinstance(value, dict) and key in value:
+            resolver.lookup(value[key])
+    for part in schema.subresources():
+        _resolve(part, resolver)
 
 
 def read_prompt(workspace: Workspace, section: Task) -> str:

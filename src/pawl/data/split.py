@@ -10,6 +10,7 @@ import dataclasses
 import hashlib
 from collections.abc import Mapping, Sequence
 
+from pawl.alike import hashes
 from pawl.data.copies import without_copies
 from pawl.data.pinned import refuse_relabelled
 from pawl.data.read import row_key
@@ -48,7 +49,7 @@ def split(workspace: Workspace, task: str) -> None:
         rows, chats = with_conversations(rows)
     parts = deal(rows, policy)
     refuse_relabelled(parts, known, task=task)
-    parts["train"], dropped = to_train_on(parts, known, near=policy.near)
+    parts, dropped = apart(parts, known, near=policy.near)
     _refuse_empty(parts, task)
     with whole_folder(files.splits) as folder:
         for name, part in parts.items():
@@ -108,16 +109,24 @@ def with_conversations(rows: Sequence[Example]) -> tuple[list[Example], bool]:
     return marked, bool(chats)
 
 
-def to_train_on(
-    parts: Mapping[str, Sequence[Example]], known: Sequence[KnownRow], *, near: float
-) -> tuple[list[Example], dict[str, int]]:
-    """The train rows that resemble no row that is or was held out, and how many others do."""
-    return without_copies(
+def apart(
+    parts: Mapping[str, list[Example]], known: Sequence[KnownRow], *, near: float
+) -> tuple[dict[str, list[Example]], dict[str, int]]:
+    """The splits without what a stricter one holds too, and how many rows left, by cause.
+
+    Out of train go rows that resemble one that is or was held out (`without_copies`), out of dev
+    (`dev_copy`) rows that ask what a gate row asks: anybody may look at dev.
+    """
+    asked = {found for row in parts["gate"] for found in hashes(row)}
+    dev = [row for row in parts["dev"] if asked.isdisjoint(hashes(row))]
+    train, dropped = without_copies(
         parts["train"],
         [*parts["dev"], *parts["gate"]],
         [row for row in known if row.split == "gate"],
         near=near,
     )
+    dropped["dev_copy"] = len(parts["dev"]) - len(dev)
+    return {"train": train, "dev": dev, "gate": parts["gate"]}, dropped
 
 
 def side(key: str, policy: Split) -> str:

@@ -12,10 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pawl.base import context_length
 from pawl.errors import DataError
 from pawl.files import digest_text
+from pawl.params import Evaluate
 from pawl.prompt import prompt_tokens, with_instruction, with_shots
 from pawl.records import Example, Message
 
@@ -62,18 +65,30 @@ def baselines(
 
 
 def choose_shots(train: Sequence[Example], shots: int) -> list[Example]:
-    """Examples of different completions, in an order that depends on their keys alone."""
+    """So many examples, or all there are: no prompt twice, each completion once before any twice.
+
+    Their order depends on their keys alone.
+    """
+    ordered = sorted(train, key=lambda e: (digest_text(e.key), e.completion))
+    differing: dict[str, Example] = {}
+    for example in ordered:
+        differing.setdefault(example.completion, example)
     chosen: dict[str, Example] = {}
-    for example in sorted(train, key=lambda e: digest_text(e.key)):
-        chosen.setdefault(example.completion, example)
+    for example in (*differing.values(), *ordered):
+        chosen.setdefault(example.key, example)
     return list(chosen.values())[:shots]
+
+
+def prompt_room(base: Path, policy: Evaluate) -> int:
+    """Tokens that a prompt may have in the base's window, so that the longest answer still fits."""
+    return max(0, context_length(base) - policy.max_new_tokens)
 
 
 def longest_prompt(
     show: Callable[[Turns], Turns], rows: Sequence[Example], tokenizer: PreTrainedTokenizerBase
 ) -> int:
-    """Tokens of the longest prompt, with the rows shown by `show`."""
-    return max(len(prompt_tokens(tokenizer, show(row.messages))) for row in rows)
+    """Tokens of the longest prompt, with the rows shown by `show`; 0 without rows."""
+    return max((len(prompt_tokens(tokenizer, show(row.messages))) for row in rows), default=0)
 
 
 def _few_shot(examples: Sequence[Example]) -> Baseline:

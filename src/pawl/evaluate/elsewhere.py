@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pawl.base import base_info, dequantised, find_base, load_base, load_tokenizer
-from pawl.evaluate.baselines import Turns, longest_prompt
+from pawl.evaluate.baselines import Turns, longest_prompt, prompt_room
 from pawl.evaluate.board import Board
 from pawl.evaluate.endpoint import UnansweredError, ask
 from pawl.evaluate.seat import Seat
@@ -96,5 +96,6 @@ def _seat(base: Base, policy: Evaluate, *, root: Path, folder: Path | None) -> S
         policy=policy,
         base=base_info(base, root).digest,
         adapters={},
+        room=prompt_room(place, policy),
         folder=folder,
     )

@@ -1,17 +1,18 @@
 """Scorers of answers that are JSON: is it JSON, is it the same JSON, which fields are right.
 
-Pure functions without torch. Values compare as JSON does: key order and blanks do not matter,
-`true` is not 1, and 1 is not 1.0. A value that cannot be measured is None: the field accuracy of a
-reference that is no JSON object says nothing about the answer.
+Pure functions without torch. Values compare as in JSON Schema: key order, blanks and how a number
+is written do not matter (1.0 is 1), but `true` is not 1. A value that cannot be measured is None:
+the field accuracy of a reference that is no JSON object says nothing about the answer.
 
-Stricter than Python: `NaN` and `Infinity` are no JSON, nor is an object with a key twice, of which
-readers take the first, the last or neither. Nor, here, is what nests deeper than `DEEPEST`: where
-recursion ends depends on who calls, and a score must not.
+Stricter than Python: `NaN`, `Infinity` and what is read as it (1e400) are no JSON, nor is an object
+with a key twice, of which readers take the first, the last or neither. Nor, here, is what nests
+deeper than `DEEPEST`: where recursion ends depends on who calls, and a score must not.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable
 from typing import Any
@@ -128,7 +129,9 @@ INVALID = _Invalid()
 
 def _parsed(text: str) -> Any:
     try:
-        value = json.loads(text, parse_constant=_refuse, object_pairs_hook=_unique)
+        value = json.loads(
+            text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_unique
+        )
     except (ValueError, RecursionError):
         return INVALID
     return INVALID if _deeper(value, DEEPEST) else value
@@ -153,7 +156,21 @@ def _right(given: Any, expected: dict[str, Any]) -> list[str]:
 
 def _same(a: Any, b: Any) -> bool:
     # In Python True == 1; in JSON they differ.
-    return json.dumps(a, sort_keys=True) == json.dumps(b, sort_keys=True)
+    return json.dumps(_plain(a), sort_keys=True) == json.dumps(_plain(b), sort_keys=True)
+
+
+def _plain(value: Any) -> Any:
+    """The value with whole numbers as integers, however they were written."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    return value if math.isfinite(value) else _refuse(digits)
 
 
 def _refuse(constant: str) -> Any:

@@ -15,7 +15,7 @@ from pawl.alike import hashes
 from pawl.base import dequantised, find_base, load_base, load_tokenizer
 from pawl.budget import lineage, unspent
 from pawl.errors import DataError
-from pawl.evaluate.baselines import baselines
+from pawl.evaluate.baselines import baselines, prompt_room
 from pawl.evaluate.board import Board
 from pawl.evaluate.elsewhere import score_bases, score_endpoints
 from pawl.evaluate.scorers import scorers
@@ -91,6 +91,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
         policy=section.evaluate,
         base=base.digest,
         adapters=adapters,
+        room=prompt_room(folder, section.evaluate),
         folder=kept_in,
     )
     skipped: dict[str, str] = {}

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 class Seat:
     """The loaded base by its digest, and `adapters`: name to digest of those that sit on it.
 
-    `folder` is where answers are kept, None to decode each time.
+    `room` is how many tokens a prompt may have. `folder` is where answers are kept, None to decode
+    each time.
     """
 
     model: Any
@@ -33,12 +34,8 @@ class Seat:
     policy: Evaluate
     base: str
     adapters: dict[str, str]
+    room: int
     folder: Path | None
-
-    @property
-    def room(self) -> int:
-        """Tokens that a prompt may have, so that the longest answer still fits."""
-        return int(self.model.config.max_position_embeddings) - self.policy.max_new_tokens
 
     def replies(
         self,

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from pawl.gate.evidence import Evidence, faults, plausible
 from pawl.gate.forgetting import forgetting
-from pawl.gate.rules import Finding, compare, floors, guards
+from pawl.gate.rules import Finding, beside, compare, floors, guards
 from pawl.params import Gate
 from pawl.records import Comparison, Contender, Decision, Verdict
 
@@ -30,6 +30,7 @@ def decide(
     report = evidence.report
     compared: list[tuple[Comparison, Finding]] = []
     guarded: list[tuple[Comparison, Finding]] = []
+    informed: list[tuple[Comparison, Finding]] = []
     if report.look is None:
         says = "no look was reserved: dev was scored, the gate rows stayed sealed"
         findings = [Finding("look", False, True, says)]
@@ -43,6 +44,8 @@ def decide(
         if policy.forgetting is not None:
             holds, says = forgetting(report.general, policy.forgetting)
             findings.append(Finding("forgetting", holds, True, says))
+        informed = beside(evidence, policy, level=report.look.level)
+        findings += [finding for _, finding in informed]
     verdict = Verdict(
         task=report.task,
         decision=_decision(findings) if compared else "invalid",
@@ -55,6 +58,7 @@ def decide(
         rows=evidence.rows,
         parents=dict(parents or {}),
         guards=tuple(comparison for comparison, _ in guarded),
+        beside=tuple(comparison for comparison, _ in informed),
         failed=tuple(dict.fromkeys(f.rule for f in findings if not f.holds)),
     )
     return sealed(verdict, evidence) if policy.disclosure == "sealed" else verdict
@@ -74,6 +78,7 @@ def sealed(verdict: Verdict, evidence: Evidence) -> Verdict:
         or ("sealed gate: every rule holds",),
         comparisons=(),
         guards=(),
+        beside=(),
         failed=first,
         scores={_named(c): _measured(c) for c in evidence.report.contenders if c.split == "dev"},
     )

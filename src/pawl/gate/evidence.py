@@ -42,12 +42,17 @@ class Evidence:
 
     @property
     def contenders(self) -> list[str]:
-        """Who answered gate rows on the task's base, in the order of the run.
+        """Who answered gate rows on the task's base, in the order of the run."""
+        return [name for name in self._judged if name not in self.elsewhere]
 
-        Contenders elsewhere (another base, a server) inform; they neither judge nor block.
-        """
-        elsewhere = {c.name for c in self.report.contenders if c.elsewhere}
-        return [name for name in self._judged if name not in elsewhere]
+    @property
+    def elsewhere(self) -> dict[str, str]:
+        """Contenders on another base or a server, and where: they inform, and decide nothing."""
+        return {c.name: c.elsewhere for c in self.report.contenders if c.elsewhere}
+
+    def measured(self, contender: str, metric: str) -> bool:
+        """Whether the contender has this metric in all rows that the candidate answered."""
+        return not _row_faults(contender, self.of(contender), self.of(CANDIDATE), [metric])
 
     @property
     def baselines(self) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -43,16 +44,27 @@ class _Guard:
 def compare(evidence: Evidence, policy: Gate, *, level: float) -> list[tuple[Comparison, Finding]]:
     """Candidate against the champion, where there is one, and against the baselines.
 
-    The best baseline speaks for all that are beaten. Which one is best is itself seen on these
-    rows, so that each other one is tested too, and stands in the list where it is not beaten: to
-    beat them all at `level` each needs no correction (Berger 1982, intersection-union test).
+    The best baseline first. Which one is best is itself seen on these rows, so that all are tested:
+    to beat each of them at `level` needs no correction (Berger 1982, intersection-union test).
     """
     names = [CHAMPION] if evidence.report.champion.version is not None else []
     mean = {n: sign(policy.metric) * _mean(evidence, n, policy) for n in evidence.baselines}
-    best, *others = sorted(mean, key=mean.__getitem__, reverse=True)
-    named = [_compare(evidence, policy.metric, name, level=level) for name in [*names, best]]
-    tested = [_compare(evidence, policy.metric, name, level=level) for name in others]
-    return named + [(c, finding) for c, finding in tested if not c.passed]
+    names += sorted(mean, key=mean.__getitem__, reverse=True)
+    compared = (_compare(evidence, policy.metric, name, level=level) for name in names)
+    return [(c, _beaten(c, gain, p)) for c, gain, p in compared]
+
+
+def beside(evidence: Evidence, policy: Gate, *, level: float) -> list[tuple[Comparison, Finding]]:
+    """Candidate against contenders elsewhere (another base, a server) that have the metric.
+
+    Does the small tuned model match the large prompted one? It is told, and decides nothing.
+    """
+    found = []
+    for name, where in evidence.elsewhere.items():
+        if evidence.measured(name, policy.metric):
+            c, *_ = _compare(evidence, policy.metric, name, level=level)
+            found.append((c, Finding(f"beside {name}", True, False, _matched(c, where))))
+    return found
 
 
 def floors(evidence: Evidence, policy: Gate) -> list[Finding]:
@@ -95,7 +107,7 @@ def guards(evidence: Evidence, policy: Gate) -> list[tuple[Comparison, Finding]]
 
 def _compare(
     evidence: Evidence, metric: str, other: str, *, level: float
-) -> tuple[Comparison, Finding]:
+) -> tuple[Comparison, Units, P]:
     gain, (mine, theirs), (won, lost) = _paired(evidence.of(CANDIDATE), evidence.of(other), metric)
     p = better(gain, level=level, bounded=bounded(metric))
     c = Comparison(
@@ -110,7 +122,7 @@ def _compare(
         passed=p(1.0) < level and gain.mean > 0,
         interval=interval(gain, bounded=bounded(metric)),
     )
-    return c, _beaten(c, gain, p)
+    return c, gain, p
 
 
 def _beaten(c: Comparison, gain: Units, p: P) -> Finding:
@@ -130,6 +142,16 @@ def _beaten(c: Comparison, gain: Units, p: P) -> Finding:
     settle = f"; about {more} more gate rows would settle it" if more else ""
     says = f"may be better than {c.against} by luck: {figures}{settle}"
     return Finding(rule, False, False, says)
+
+
+def _matched(c: Comparison, where: str) -> str:
+    low, high = c.interval or (-math.inf, math.inf)
+    verb = "is ahead of" if low > 0 else "falls behind" if high < 0 else "cannot be told from"
+    return (
+        f"{verb} {c.against} ({where}), which need not be beaten: {c.metric} "
+        f"{shown(c.metric, c.candidate)} against {shown(c.metric, c.other)}{_ranging(c)}, "
+        f"{c.wins} rows won, {c.losses} lost"
+    )
 
 
 def _guard(

@@ -1,4 +1,4 @@
-"""Train rows that the split left out, in words: how many, why, what to do where they are many."""
+"""Rows that the split left out, in words: how many, why, what to do where they are many."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 # Up to this share is what ordinary data loses; more is worth a person's look.
 MANY = 0.1
-# By the names of `pawl.data.copies`: what the rows are, and what to do where most are such.
+# By the names of `pawl.data.copies`: what the train rows are, and what to do where most are such.
 CAUSES = {
     "copy": (
         "the same letters as a held-out row",
@@ -26,15 +26,17 @@ CAUSES = {
 
 
 def told(train: int, dropped: Mapping[str, int]) -> tuple[str, ...]:
-    """Nothing where no row was left out; one line, and where they are many a warning.
+    """Nothing where no row was left out; a line a split, and where train lost many a warning.
 
     Args:
         train: rows that stayed.
         dropped: rows left out, by cause.
     """
-    gone = {cause: count for cause, count in dropped.items() if count}
+    gone = {cause: count for cause in CAUSES if (count := dropped.get(cause))}
+    copies = dropped.get("dev_copy")
+    dev = (f"left out of dev: {copies} the same letters as a gate row",) if copies else ()
     if not gone:
-        return ()
+        return dev
     each = ", ".join(f"{count} {CAUSES[cause][0]}" for cause, count in gone.items())
     total = sum(gone.values())
     lines = [f"left out of train: {each}"]
@@ -44,4 +46,4 @@ def told(train: int, dropped: Mapping[str, int]) -> tuple[str, ...]:
             f"warning: {total / (train + total):.0%} of the train rows were left out, so that what "
             f"is held out stays unseen. To keep more: {CAUSES[most][1]}"
         )
-    return tuple(lines)
+    return (*lines, *dev)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from pawl.metrics import FALL, shown, sign
+from pawl.metrics import FALL, sign
 from pawl.params import Cost
-from pawl.records import Comparison, Contender, EvalReport, Timing, Verdict, Worth, read_record
+from pawl.records import Contender, EvalReport, Timing, Verdict, Worth, read_record
 from pawl.workspace import Workspace
 
 CANDIDATE, CHAMPION = "candidate", "champion"
@@ -80,12 +80,10 @@ def worth(
         calls=_calls(price, spent),
         says=(),
     )
-    elsewhere = [c for c in report.contenders if c.elsewhere and best.metric in c.scores]
     says = (
         _gain(found),
         _saves(found, apart=not timed.isdisjoint(timing.kept)),
         *_pays(found),
-        *(_beside(best, c) for c in elsewhere),
     )
     return replace(found, says=says)
 
@@ -146,14 +144,6 @@ def _pays(worth: Worth) -> list[str]:
         f"training cost {worth.training:.4g}, a call saves {worth.cost:.4g}: "
         f"paid for after {worth.calls:,} calls"
     ]
-
-
-def _beside(best: Comparison, contender: Contender) -> str:
-    metric, mine, other = best.metric, best.candidate, contender.scores[best.metric]
-    return (
-        f"beside {contender.name} ({contender.elsewhere}): {metric} "
-        f"{shown(metric, mine)} against {shown(metric, other)}"
-    )
 
 
 def _points(metric: str, gain: float) -> str:

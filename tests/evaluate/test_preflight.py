@@ -1,0 +1,75 @@
+"""What an evaluation would stumble on is told before anything is trained or paid for."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import pytest
+
+from pawl.data.check import check
+from pawl.data.inputs import inputs
+from pawl.data.pinned import known
+from pawl.data.split import split
+from pawl.errors import DataError
+from pawl.evaluate.preflight import preflight
+from pawl.files import write_lines
+from pawl.records import Message, read_rows
+from pawl.workspace import Workspace
+
+TASK = "tickets"
+
+
+@pytest.fixture
+def split_workspace(quick_workspace: Workspace) -> Workspace:
+    for stage in (inputs, check, known, split):
+        stage(quick_workspace, TASK)
+    return quick_workspace
+
+
+def edit(workspace: Workspace, old: str, new: str) -> None:
+    text = workspace.params_file.read_text(encoding="utf-8")
+    assert old in text
+    workspace.params_file.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_the_longest_prompts_are_told_and_a_held_out_row_that_does_not_fit_blocks(
+    split_workspace: Workspace,
+) -> None:
+    files = split_workspace.files(TASK)
+    preflight(split_workspace, TASK)
+    told = json.loads(files.preflight.read_text())
+    assert told.keys() == {"fit", "zero-shot", "few-shot"}
+    assert 0 < told["zero-shot"] < told["few-shot"] <= told["fit"]
+    for name in ("dev", "gate"):
+        path = files.splits / f"{name}.jsonl"
+        plain = path.read_bytes()
+        first, *rest = read_rows(path)
+        long = dataclasses.replace(first, messages=(Message("user", "word " * told["fit"]),))
+        write_lines(path, map(dataclasses.asdict, [long, *rest]))
+        with pytest.raises(DataError, match=f"'zero-shot' has a prompt of .*, {told['fit']} fit"):
+            preflight(split_workspace, TASK)
+        path.write_bytes(plain)
+    edit(split_workspace, "max_new_tokens: 64", "max_new_tokens: 5000")
+    with pytest.raises(DataError, match=r"'zero-shot' .*, 0 fit") as none:
+        preflight(split_workspace, TASK)
+    assert "lower `evaluate.max_new_tokens`" in none.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("return missing", "raised NameError"),
+        ("return 2", "returned 2"),
+        ("return float('nan')", "returned nan"),
+        ("return 'good'", "returned 'good'"),
+    ],
+)
+def test_a_scorer_that_cannot_even_score_right_answers_is_told(
+    split_workspace: Workspace, code: str, says: str
+) -> None:
+    name = f"own_{abs(hash(code))}"
+    (split_workspace.root / f"{name}.py").write_text(f"def mine(a, b):\n    {code}\n")
+    edit(split_workspace, "    evaluate:", f"    evaluate:\n      scorers: {{mine: '{name}:mine'}}")
+    with pytest.raises(DataError, match=f"'mine' {says}.* on row 't-"):
+        preflight(split_workspace, TASK)
