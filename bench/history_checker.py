@@ -54,11 +54,11 @@ def read_ledger(client, task, said):
         last = number
         try:
             entry = {**json.loads(version.tags["pawl.entry"]), "number": number}
-            _, links = entry["op_id"], entry["previous"] in known
-        except (KeyError, TypeError, ValueError) as error:
+            _, names = entry["op_id"], {entry["previous"], *entry["details"].get("beside", ())}
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             said.append(f"I1: ledger version {number} is no entry ({error!r})")
             continue
-        said += [] if links else [f"I1: entry {number} follows no earlier one: one was changed"]
+        said += [] if names <= known else [f"I1: entry {number} follows no earlier one"]
         known.add(sha256(entry))
         entries.append(entry)
     return entries
@@ -162,7 +162,7 @@ def converged(client, task, versions, settled):
     said = [f"I5: {n} versions of operation {o}" for o, n in operations.items() if n > 1]
     said += [f"I5: {n} versions of judgement {j}" for j, n in judgements.items() if n > 1]
     experiment = client.get_experiment_by_name(task)
-    runs = [] if experiment is None else client.search_runs([experiment.experiment_id])
+    runs = client.search_runs([experiment.experiment_id], max_results=50_000) if experiment else []
     orders = Counter(run.data.tags.get("pawl.posted") for run in runs)
     said += [f"I5: {n} runs of one order {o}" for o, n in orders.items() if o and n > 1]
     left = [run.info.run_id for run in runs if run.info.status == "RUNNING"]

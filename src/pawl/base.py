@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 
 # What makes a base what it is. Anything else in the folder (README, .bin copies) is not read.
 CONTENT = ("*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json")
-TOKENIZER = ("tokenizer*", "special_tokens_map.json", "vocab*", "merges.txt", "chat_template*")
+TOKENIZER = (
+    *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt"),
+    *("chat_template*", "additional_chat_templates/*"),
+)
 
 
 def find_base(base: Base, workspace: Path) -> Path:
@@ -50,7 +53,8 @@ def find_base(base: Base, workspace: Path) -> Path:
 def base_info(base: Base, workspace: Path) -> BaseInfo:
     """Which base this is, by the sha256 of all files that training and decoding read."""
     folder = find_base(base, workspace)
-    names = sorted({p.name for pattern in CONTENT + TOKENIZER for p in folder.glob(pattern)})
+    found = {path for pattern in CONTENT + TOKENIZER for path in folder.glob(pattern)}
+    names = sorted(path.relative_to(folder).as_posix() for path in found)
     digest = digest_json({name: digest_file(folder / name) for name in names})
     return BaseInfo(model=base.model, revision=base.revision, digest=digest)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -14,7 +16,7 @@ from pawl.registry.cycles import answered, catch_up, unchanged
 from pawl.registry.outbox import begun, end, waiting
 from pawl.registry.snapshot import read_state
 from pawl.registry.store import Store, open_store
-from pawl.stage import turn
+from pawl.stage import guarded, turn
 from pawl.workspace import Workspace
 
 FLOW = "flows/retrain.py"
@@ -43,7 +45,8 @@ def run_cycle(workspace: Workspace, task: str, *, force: bool = False) -> Cycle:
     (workspace.home / "prefect").mkdir(parents=True, exist_ok=True)
     os.chdir(workspace.root)
     flow: Any = load_flow_from_entrypoint(f"{FLOW}:retrain", use_placeholder_flow=False)
-    return TypeAdapter(Cycle).validate_python(flow(task=task, force=force))
+    with _temporary_server():
+        return TypeAdapter(Cycle).validate_python(flow(task=task, force=force))
 
 
 def resume(workspace: Workspace, task: str) -> list[Cycle]:
@@ -64,6 +67,24 @@ def resume(workspace: Workspace, task: str) -> list[Cycle]:
             end(workspace, task)
     cycles = [cycle for _, cycle in delivered]
     return [*cycles, run_cycle(workspace, task)] if unfinished else cycles
+
+
+@contextmanager
+def _temporary_server() -> Iterator[None]:
+    """The server that Prefect starts where none is named; it ends with a cycle that is killed."""
+    from prefect.server.api.server import SubprocessASGIServer
+    from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_EPHEMERAL_ENABLED
+
+    if PREFECT_API_URL.value() or not PREFECT_SERVER_EPHEMERAL_ENABLED.value():
+        yield
+        return
+    # The one that Prefect itself would start in a moment, and then finds running.
+    server = SubprocessASGIServer()
+    server.start()
+    if server.server_process is None:
+        raise RuntimeError("Prefect's server has started and is no process")
+    with guarded(server.server_process.pid):
+        yield
 
 
 def _known(workspace: Workspace, task: str) -> Cycle | None:

@@ -22,6 +22,14 @@ from pawl.files import write_json
 from pawl.records import read_record
 from pawl.workspace import Workspace, find_workspace, quiet_environment
 
+# `read` ends when the other end of the pipe does, and that with its holder, however it dies. Asked
+# first, so that a training saves what it has; ten seconds later killed.
+GUARD = """
+read -r line
+kill -TERM "$0"
+for second in 1 2 3 4 5 6 7 8 9 10; do sleep 1; kill -0 "$0" || exit; done
+kill -KILL "$0"
+"""
 Stage = Callable[[Workspace, str], None]
 
 
@@ -113,6 +121,22 @@ def turn(workspace: Workspace, *, waiting: Callable[[], None] | None = None) -> 
         yield
 
 
+@contextmanager
+def guarded(target: int) -> Iterator[None]:
+    """Should this process be killed within the block, end what it has started.
+
+    `target` is the number of a process, or minus that of a group of processes.
+    """
+    guard = subprocess.Popen(
+        ["/bin/sh", "-c", GUARD, str(target)], stdin=subprocess.PIPE, start_new_session=True
+    )
+    try:
+        yield
+    finally:
+        guard.kill()
+        guard.communicate()
+
+
 def _run(workspace: Workspace, command: list[str], *, timeout: float | None) -> int:
     """Run a command to its end and return its exit code; leaves no process behind."""
     # A session of its own: DVC starts stages through a shell, and ending DVC alone (timeout,
@@ -125,7 +149,8 @@ def _run(workspace: Workspace, command: list[str], *, timeout: float | None) -> 
         start_new_session=True,
     )
     try:
-        return process.wait(timeout)
+        with guarded(-process.pid):
+            return process.wait(timeout)
     except subprocess.TimeoutExpired as error:
         raise PawlError(
             f"`{' '.join(command[2:])}` ran longer than {timeout:.0f} s and was ended",

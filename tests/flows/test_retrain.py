@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,36 @@ def test_a_stage_that_outlives_its_timeout_is_ended_with_all_that_it_started(
     assert not processes("sleep 987")
 
 
+def test_a_cycle_that_is_killed_leaves_no_stage_running_on_nobodys_behalf(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").write_text("tasks: {}\n")
+    (tmp_path / "dvc.yaml").write_text(HANGS.replace("987", "986"))
+    subprocess.run(
+        [sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], cwd=tmp_path, check=True
+    )
+    words = "from pawl.stage import reproduce; from pawl.workspace import find_workspace; "
+    words += "reproduce(find_workspace(), 'train', 'tickets')"
+    cycle = subprocess.Popen([sys.executable, "-c", words], cwd=tmp_path)
+    wait_for(lambda: len(processes("sleep 986")) >= 2)
+    cycle.kill()
+    wait_for(lambda: not processes("sleep 986"))
+    wait_for(lambda: not processes("repro --quiet train@tickets"))
+
+
+@pytest.mark.slow
+@pytest.mark.server
+def test_a_command_that_is_killed_takes_prefects_server_and_its_stages_with_it(
+    quick_workspace: Workspace,
+) -> None:
+    root = quick_workspace.root
+    command = [sys.executable, "-m", "pawl", "run", "tickets"]
+    run = subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    for words in ("prefect.server.api.server", "pawl.data split tickets"):
+        wait_for(lambda words=words: any(words in line for line in working_in(root)), 180)
+    run.kill()
+    run.wait()
+    wait_for(lambda: not working_in(root))
+
+
 def _hold(root: Path, held: object) -> None:
     with turn(Workspace(root)):
         held.set()  # type: ignore[attr-defined]
@@ -112,15 +143,31 @@ def test_a_second_cycle_waits_for_its_turn_and_gets_it_when_the_first_is_killed(
         assert first.exitcode == -9
 
 
+def wait_for(said: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not said():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
 def processes(words: str) -> list[str]:
     """Command lines that run now and hold `words`."""
+    return [line for _, line in running() if words in line]
+
+
+def working_in(root: Path) -> list[str]:
+    """Command lines of the processes whose folder is `root`."""
+    return [line for folder, line in running() if folder == str(root)]
+
+
+def running() -> list[tuple[str, str]]:
+    """Folder and command line of each process."""
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for path in Path("/proc").glob("[0-9]*"):
         try:
-            line = path.read_bytes().replace(b"\0", b" ").decode()
+            line = (path / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            found.append((str((path / "cwd").readlink()), line))
         except OSError:
             # It ended while we looked.
             continue
-        if words in line:
-            found.append(line)
     return found

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from typing import Any
 
 import pytest
 from conftest import TASK, Bench
@@ -12,7 +14,7 @@ from pawl.errors import AdapterError, RegistryError, UsageError
 from pawl.registry.alias import STRAYED, project
 from pawl.registry.copies import local_copy
 from pawl.registry.history import history, status
-from pawl.registry.ledger import append, model
+from pawl.registry.ledger import append, entries, model
 from pawl.registry.release import adopt, promote, rollback
 from pawl.registry.signing import sign_release
 from pawl.registry.snapshot import read_state, snapshot_champion
@@ -47,6 +49,15 @@ def test_a_change_by_hand_is_adopted_with_a_reason_before_or_after_it_was_set_ba
     assert history(bench.store, TASK)[-1]["unearned"] == "adopt"
     tags = bench.store.client.get_model_version(TASK, "2").tags
     assert tags["pawl.adopt"].startswith("Bo moved it at night (Ada")
+
+
+def test_an_adoption_settles_where_the_alias_was_moved_to_another_version(bench: Bench) -> None:
+    two_versions(bench)
+    bench.cycle(3, "reject")
+    set_alias(bench.store, TASK, 2)
+    adopt(bench.workspace, bench.store, TASK, why="3 was meant", who="Ada", version=3)
+    assert notes(bench) == []
+    assert get_alias(bench.store, TASK) == 3
 
 
 def test_nothing_is_adopted_where_nothing_was_changed_by_hand(bench: Bench) -> None:
@@ -123,6 +134,20 @@ def test_a_removed_ledger_entry_blocks_cycles_until_a_person_names_the_champion(
     assert snapshot_champion(bench.workspace, bench.store, TASK).version == 2
 
 
+def test_a_ledger_that_was_deleted_and_begins_anew_is_settled_by_an_adoption(bench: Bench) -> None:
+    for seed in (1, 2):
+        bench.cycle(seed)
+    bench.store.client.delete_registered_model(model(TASK))
+    assert notes(bench) == ["ledger entry 4, which the alias was set from, is gone or altered"]
+    fresh = open_store(bench.workspace)
+    entry = adopt(bench.workspace, fresh, TASK, why="2 it was", who="Ada", version=2)
+    assert (entry.number, get_alias(bench.store, TASK)) == (1, 2)
+    assert notes(bench) == []
+    assert bench.store.client.get_model_version(TASK, "2").tags["pawl.adopt"].startswith("2 it was")
+    promote(bench.workspace, fresh, TASK, 1, why="and on", who="Bo", override=True)
+    assert notes(bench) == []
+
+
 def test_an_edited_entry_blocks_and_the_same_champion_may_be_confirmed(bench: Bench) -> None:
     for seed in (1, 2):
         bench.cycle(seed)
@@ -138,6 +163,21 @@ def test_an_edited_entry_blocks_and_the_same_champion_may_be_confirmed(bench: Be
     edited = json.dumps({**json.loads(tags["pawl.entry"]), "why": "and another"})
     bench.store.client.set_model_version_tag(model(TASK), "4", "pawl.entry", edited)
     assert notes(bench) == ["ledger entry 5 was removed or altered"], "what comes later is new"
+
+
+def test_an_edit_of_the_entry_that_won_a_race_shows(bench: Bench) -> None:
+    two_versions(bench)
+    seen = entries(bench.store, TASK)
+    promote(bench.workspace, bench.store, TASK, 2, why="I was first", who="Bo", override=True)
+    late: dict[str, Any] = {"kind": "override", "expected": seen[-1].expected, "who": "Eve"}
+    new = get(bench.store, TASK, 2).champion
+    append(bench.store, TASK, op_id="late", new=new, why="void", seen=seen, **late)
+    rollback(bench.workspace, bench.store, TASK, why="back", who="Bo")
+    assert notes(bench) == []
+    tags = bench.store.client.get_model_version(model(TASK), "4").tags
+    edited = tags["pawl.entry"].replace("I was first", "Eve was first")
+    bench.store.client.set_model_version_tag(model(TASK), "4", "pawl.entry", edited)
+    assert notes(bench) == ["ledger entry 6 was removed or altered"]
 
 
 def test_a_champion_whose_bytes_changed_in_the_store_is_reported_and_its_copy_is_used(
@@ -156,6 +196,20 @@ def test_a_champion_whose_bytes_changed_in_the_store_is_reported_and_its_copy_is
         snapshot_champion(bench.workspace, bench.store, TASK)
 
 
+def test_a_manifest_that_was_cut_in_the_store_is_a_finding_and_holds_no_cycle_up(
+    bench: Bench,
+) -> None:
+    bench.cycle(1)
+    (manifest,) = (bench.workspace.home / "artifacts").rglob("pawl.json")
+    manifest.write_text(manifest.read_text()[:40])
+    says = "champion version 1 in the tracking store:"
+    assert any(reason.startswith(says) for reason in bench.cycle(2, "reject").reasons)
+    shutil.rmtree(bench.workspace.home / "adapters")
+    stored, copy = notes(bench)
+    assert stored.startswith(says)
+    assert copy.startswith("no verified copy of version 1")
+
+
 def test_a_champion_that_was_deleted_in_mlflow_is_reported_and_rolled_back_from(
     bench: Bench,
 ) -> None:
@@ -167,6 +221,30 @@ def test_a_champion_that_was_deleted_in_mlflow_is_reported_and_rolled_back_from(
     assert (read_state(bench.store, TASK).champion.version, get_alias(bench.store, TASK)) == (1, 1)
     with pytest.raises(RegistryError, match="version 2 of 'tickets' was deleted in MLflow"):
         rollback(bench.workspace, bench.store, TASK, why="again", who="Bo", to=2)
+
+
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_model_that_was_deleted_and_made_anew_does_not_pass_for_the_champion(
+    bench: Bench, moved: bool
+) -> None:
+    bench.cycle(1)
+    champion = read_state(bench.store, TASK).champion
+    bench.store.client.delete_registered_model(TASK)
+    bench.store.seen.clear()
+    assert notes(bench) == ["champion version 1 in the tracking store: task 'tickets' has no "
+                            "version 1"]  # fmt: skip
+    # The champion's own bytes are here, so a candidate is judged by them.
+    cycle = bench.cycle(2, "reject")
+    assert (cycle.candidate.version, cycle.champion) == (1, champion)
+    assert any("champion version 1 in the tracking store" in reason for reason in cycle.reasons)
+    assert get_alias(bench.store, TASK) is None, "version 1 is another adapter now"
+    if moved:
+        set_alias(bench.store, TASK, 1)
+    assert any("the model was deleted and made anew" in note for note in notes(bench))
+    assert get_alias(bench.store, TASK) is None
+    cycle = bench.cycle(3)
+    assert (cycle.verdict, cycle.champion.version) == ("promote", 2)
+    assert get_alias(bench.store, TASK) == 2
 
 
 def test_projecting_a_ledger_without_releases_removes_an_alias_set_by_hand(bench: Bench) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pawl.records import Champion
+from pawl.registry.chain import naming
 from pawl.registry.ledger import Entry, State, fold, odd_numbers
 
 NONE = Champion()
@@ -206,3 +207,20 @@ def test_an_entry_edited_or_removed_later_shows(entries: list[Entry], data: st.D
     assert odd_numbers(edited) == (chain[at + 1].number,)
     removed = [*chain[:at], *chain[at + 1 :]]
     assert chain[at].number in odd_numbers(removed)
+
+
+@given(ledgers(), st.data())
+def test_what_racing_writers_wrote_shows_too_once_it_was_edited(
+    entries: list[Entry], data: st.DataObject
+) -> None:
+    done: list[Entry] = []
+    for entry in entries:
+        # A writer may have read the ledger before the last few were in it; whoever is last saw all.
+        saw = len(done) if entry is entries[-1] else data.draw(st.integers(0, len(done)))
+        done.append(naming(entry, done[:saw]))
+    assert odd_numbers(done) == ()
+    if len(done) < 2:
+        return
+    at = data.draw(st.integers(0, len(done) - 2))
+    done[at] = dataclasses.replace(done[at], why="another why")
+    assert odd_numbers(done) != ()

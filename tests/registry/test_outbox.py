@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +16,7 @@ from proxy import Proxy
 from tracking import Server
 
 from pawl.adapter import WEIGHTS
-from pawl.errors import AdapterError, WaitingError
+from pawl.errors import AdapterError, DataError, WaitingError
 from pawl.registry.cycles import answered, catch_up
 from pawl.registry.ledger import entries
 from pawl.registry.looks import reserve_look
@@ -120,6 +120,34 @@ def test_an_order_whose_bytes_changed_is_set_aside_and_holds_nobody_up(
     assert catch_up(bench.workspace, bench.store, TASK) == []
     assert [path.name for path in refused(bench.workspace, TASK)] == [f"{folder.name}.refused"]
     assert all_versions(bench.store, TASK) == []
+
+
+def cut_the_order(folder: Path) -> None:
+    order = folder / "order.json"
+    order.write_text(order.read_text()[:50])
+
+
+def turn_the_verdict(folder: Path) -> None:
+    (verdict,) = folder.rglob("verdict.json")
+    verdict.write_text(verdict.read_text().replace("the gate says promote", "the gate says so"))
+
+
+def lose_the_verdict(folder: Path) -> None:
+    next(folder.rglob("verdict.json")).unlink()
+
+
+@pytest.mark.parametrize("spoil", [cut_the_order, turn_the_verdict, lose_the_verdict])
+def test_an_order_that_is_not_as_it_was_posted_is_set_aside_and_holds_nobody_up(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Path], None]
+) -> None:
+    ready(bench)
+    concluded_with_the_store_down(bench, monkeypatch)
+    (folder,) = waiting(bench.workspace, TASK)
+    spoil(folder)
+    with pytest.raises(DataError):
+        catch_up(bench.workspace, bench.store, TASK)
+    assert catch_up(bench.workspace, bench.store, TASK) == []
+    assert [path.name for path in refused(bench.workspace, TASK)] == [f"{folder.name}.refused"]
 
 
 @pytest.fixture

@@ -35,3 +35,16 @@ def test_the_first_line_of_a_description_is_plain_and_short_enough_for_mlflows_l
         assert all(len(line) <= SHOWN and not re.search(r"[*#`\[\]]", line) for line in lines)
     # The page itself is markdown, with links.
     assert f"[version 2](#/models/{TASK}/versions/2)" in pages[3][1]
+
+
+def test_a_description_is_never_longer_than_a_database_takes_it(bench: Bench) -> None:
+    bench.cycle(1)
+    bench.cycle(2, "reject")
+    # SQLite takes any length; PostgreSQL and MySQL refuse more than the column's 5,000 characters.
+    entry = promote(
+        bench.workspace, bench.store, TASK, 2, override=True, who="Bo", why="because " * 1000
+    )
+    assert entry.why == ("because " * 1000).strip(), "the entry itself is whole"
+    page = all_versions(bench.store, model(TASK))[-1].description
+    assert len(page) <= 5000
+    assert page.endswith("cut here, for MLflow keeps 5,000 characters")

@@ -10,11 +10,19 @@ from conftest import TASK, Bench
 from pawl.adapter import WEIGHTS
 from pawl.errors import AdapterError, UsageError
 from pawl.files import digest_file
+from pawl.records import BaseInfo, write_record
 from pawl.registry.copies import adapter_folder
 from pawl.registry.history import compare, history, status
+from pawl.registry.looks import reserve_look
 from pawl.registry.release import promote, rollback
 from pawl.registry.snapshot import read_state, snapshot_champion
 from pawl.registry.store import get_alias, set_alias
+
+
+def claim(bench: Bench, version: int, **tags: str) -> None:
+    """Edit a version's page in MLflow."""
+    for key, value in tags.items():
+        bench.store.client.set_model_version_tag(TASK, str(version), f"pawl.{key}", value)
 
 
 def champion(bench: Bench) -> int | None:
@@ -55,6 +63,38 @@ def test_only_what_the_gate_promoted_is_released_unless_overridden(bench: Bench)
     assert champion(bench) == 1
     entry = promote(bench.workspace, bench.store, TASK, 2, why="I like it", who="Bo", override=True)
     assert (entry.kind, entry.who, champion(bench)) == ("override", "Bo", 2)
+
+
+def test_what_a_versions_page_claims_is_not_believed_against_its_verdict(bench: Bench) -> None:
+    bench.cycle(1)
+    bench.cycle(2, "reject")
+    claim(bench, 2, verdict="promote")
+    with pytest.raises(UsageError, match="stored verdict on version 2 is 'reject'") as refused:
+        promote(bench.workspace, bench.store, TASK, 2, why="w", who="Bo")
+    assert "--override" in refused.value.remedy
+    # Judged against version 1, and meanwhile version 2 became champion.
+    bench.train(3)
+    before = snapshot_champion(bench.workspace, bench.store, TASK)
+    bench.judge("promote", before, reserve_look(bench.workspace, bench.store, TASK))
+    entry = promote(bench.workspace, bench.store, TASK, 2, why="w", who="Bo", override=True)
+    assert entry.kind == "override", "marked as what it is, whatever the page says"
+    bench.conclude("question 3")
+    now = read_state(bench.store, TASK).champion
+    claim(bench, 3, against="2", against_digest=str(now.digest))
+    with pytest.raises(UsageError, match="stored verdict on version 3 is 'promote' against"):
+        promote(bench.workspace, bench.store, TASK, 3, why="w", who="Bo")
+    assert champion(bench) == 2
+
+
+def test_a_version_that_was_trained_on_another_base_than_the_tasks_is_not_promoted(
+    bench: Bench,
+) -> None:
+    bench.cycle(1)
+    bench.cycle(2, "reject")
+    write_record(bench.workspace.files(TASK).base, BaseInfo("base/tiny", None, "c" * 64))
+    with pytest.raises(AdapterError, match="trained on base bbbbbbbbbbbb"):
+        promote(bench.workspace, bench.store, TASK, 2, why="w", who="Bo", override=True)
+    assert champion(bench) == 1
 
 
 def test_a_verdict_against_an_earlier_champion_does_not_release(bench: Bench) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from conftest import TASK, Bench
 
+from pawl.adapter import read_adapter
 from pawl.errors import AdapterError, PawlError, RegistryError, UsageError
 from pawl.files import digest_file
 from pawl.registry.copies import adapter_folder
@@ -215,6 +216,22 @@ def test_a_verdict_that_is_not_the_one_registered_is_never_signed(bench: Bench, 
     assert refused.value.remedy
     assert read_state(bench.store, TASK) == before
     assert not (bench.workspace.home / "releases" / TASK / "2").exists()
+
+
+def test_an_adapter_is_not_signed_together_with_a_verdict_on_another_one(bench: Bench) -> None:
+    bench.cycle(1)
+    bench.cycle(2, "reject")
+    bench.train(9)
+    files = bench.workspace.files(TASK)
+    stored = stored_verdict(bench, 2).with_name("adapter")
+    shutil.rmtree(stored)
+    shutil.copytree(files.adapter, stored)
+    digest = read_adapter(files.adapter).digest
+    bench.store.client.set_model_version_tag(TASK, "2", "pawl.digest", digest)
+    shutil.rmtree(bench.workspace.home / "adapters" / TASK / "2", ignore_errors=True)
+    with pytest.raises(RegistryError, match=f"is about another adapter than {digest[:12]}"):
+        promote(bench.workspace, bench.store, TASK, 2, why="w", who="Bo", override=True)
+    assert read_state(bench.store, TASK).champion.version == 1
 
 
 def test_a_cycle_releases_on_the_verdict_that_it_judged_and_no_other(

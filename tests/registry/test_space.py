@@ -142,9 +142,12 @@ def test_gc_finds_what_crashes_and_former_tasks_left_and_kept_answers(bench: Ben
     assert (root / "build" / TASK / "inputs").is_dir()
 
 
-def test_nothing_is_freed_on_a_ledger_in_doubt(bench: Bench) -> None:
+@pytest.mark.parametrize("entry", ["2", "4"])
+def test_nothing_is_freed_or_retired_on_a_ledger_in_doubt(bench: Bench, entry: str) -> None:
     for seed in (1, 2):
         bench.cycle(seed)
-    bench.store.client.delete_model_version(model(TASK), "2")
-    with pytest.raises(RegistryError, match="ledger entry 2"):
+    bench.store.client.delete_model_version(model(TASK), entry)
+    with pytest.raises(RegistryError, match=f"ledger entry {entry}"):
         survey(bench.workspace, open_store(bench.workspace))
+    with pytest.raises(RegistryError, match=f"ledger entry {entry}"):
+        retire(bench.workspace, open_store(bench.workspace), TASK, 2, why="w", who="Bo")

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pytest
 from conftest import TASK, Bench
 
 from pawl.errors import RegistryError
 from pawl.registry import store as module
-from pawl.registry.ledger import append, entries
+from pawl.registry.history import status
+from pawl.registry.ledger import append, entries, model
+from pawl.registry.retire import retire
 from pawl.registry.snapshot import read_state
 from pawl.registry.store import open_store
+from pawl.registry.verify import verify
 from pawl.registry.versions import versions
+
+PRICE = {"level": 0.001, "alpha": 0.05, "since": 1, "rows": 20}
 
 
 def test_a_ledger_longer_than_one_page_is_read_whole(
@@ -28,7 +36,7 @@ def test_a_ledger_longer_than_one_page_is_read_whole(
             new=None,
             who="Ada",
             why="w",
-            details={"lineage": "l", "question": f"q{number}", "of": 9},
+            details={"lineage": "l", "question": f"q{number}", "of": 9, **PRICE},
         )
     assert [entry.number for entry in entries(bench.store, TASK)] == [1, 2, 3, 4, 5]
 
@@ -44,6 +52,29 @@ def test_a_ledger_version_that_is_no_entry_is_an_error_and_not_skipped(bench: Be
     bench.store.client.create_model_version(f"{TASK}.ledger", "s3://somewhere")
     with pytest.raises(RegistryError, match="is no ledger entry"):
         read_state(bench.store, TASK)
+
+
+@pytest.mark.parametrize(
+    ("entry", "details"),
+    [("1", {}), ("1", {"level": float("nan")}), ("4", {}), ("5", {"after": "x"})],
+)
+def test_an_entry_that_lacks_what_its_kind_says_is_an_error_in_words(
+    bench: Bench, entry: str, details: dict[str, Any]
+) -> None:
+    bench.cycle(1)
+    bench.cycle(2, "reject")
+    retire(bench.workspace, bench.store, TASK, 2, why="w", who="Bo")
+    bench.cycle(3, "reject")
+    tags = bench.store.client.get_model_version(model(TASK), entry).tags
+    body = json.loads(tags["pawl.entry"])
+    changed = {**body, "details": details and {**body["details"], **details}}
+    if "after" in details:
+        changed |= {"kind": "adopt", "new": body["expected"]}
+    text = json.dumps(changed)
+    bench.store.client.set_model_version_tag(model(TASK), entry, "pawl.entry", text)
+    for ask in (status, verify):
+        with pytest.raises(RegistryError, match=f"version {entry} of 'tickets.ledger' is no ledg"):
+            ask(bench.workspace, open_store(bench.workspace), TASK)
 
 
 def test_an_unreachable_store_says_what_to_do(

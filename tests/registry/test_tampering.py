@@ -13,6 +13,7 @@ from types import ModuleType
 import pytest
 from conftest import TASK, Bench, make_bench
 
+from pawl.adapter import WEIGHTS
 from pawl.errors import AdapterError, PawlError
 from pawl.registry.copies import adapter_folder
 from pawl.registry.snapshot import snapshot_champion
@@ -98,3 +99,17 @@ def test_a_champion_is_not_put_down_behind_a_link(bench: Bench, tmp_path: Path) 
     place.symlink_to(tmp_path / "outside")
     with pytest.raises(PawlError, match="behind the link"):
         snapshot_champion(bench.workspace, bench.store, TASK)
+
+
+@pytest.mark.parametrize("name", ["adapter", "model.bin", "adapter/x"])
+def test_what_a_stored_adapter_must_not_hold_is_refused_whatever_its_name(
+    bench: Bench, name: str
+) -> None:
+    bench.cycle(1, "reject")
+    (weights,) = (bench.workspace.home / "artifacts").rglob(WEIGHTS)
+    stray = weights.parent / name
+    stray.parent.mkdir(exist_ok=True)
+    stray.write_bytes(b"x")
+    with pytest.raises(AdapterError, match=f"is off: {name.split('/')[0]}"):
+        adapter_folder(bench.workspace, bench.store, TASK, 1)
+    assert not (bench.workspace.home / "adapters" / TASK / "1").exists()

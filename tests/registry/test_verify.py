@@ -11,9 +11,14 @@ from conftest import TASK, Bench
 
 from pawl.adapter import WEIGHTS
 from pawl.errors import UsageError
-from pawl.registry.ledger import model
+from pawl.registry.alias import project
+from pawl.registry.copies import local_copy
+from pawl.registry.ledger import append, model
+from pawl.registry.signing import sign_release
+from pawl.registry.snapshot import read_state
 from pawl.registry.store import open_store, set_alias
 from pawl.registry.verify import verify
+from pawl.registry.versions import get
 
 
 def off(bench: Bench, version: int | None = None) -> set[str]:
@@ -102,6 +107,44 @@ def test_what_was_altered_is_named(
     two_versions(bench)
     alter(bench)
     assert off(bench) == names
+
+
+def claim_another_verdict(bench: Bench) -> None:
+    """A release on a verdict that says reject, as if the gate had promoted it."""
+    state = read_state(bench.store, TASK)
+    new = get(bench.store, TASK, 2).champion
+    copy = local_copy(bench.workspace, bench.store, new, task=TASK)
+    signed = sign_release(bench.workspace, bench.store, TASK, new, adapter=copy, state=state)
+    append(
+        bench.store, TASK, op_id="forged", kind="promote", expected=state.champion, new=new,
+        who="Eve", why="w", evidence=signed.evidence, details={"signature": signed.signature},
+    )  # fmt: skip
+    project(bench.store, TASK)
+
+
+def test_a_release_that_its_signed_verdict_does_not_bear_out_is_named(bench: Bench) -> None:
+    two_versions(bench)
+    claim_another_verdict(bench)
+    assert off(bench) == {"evidence"}
+
+
+@pytest.mark.parametrize("version", [None, 1])
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_champion_that_is_gone_from_mlflow_or_is_another_adapter_there_is_named(
+    bench: Bench, version: int | None, anew: bool
+) -> None:
+    bench.cycle(1)
+    bench.store.client.delete_registered_model(TASK)
+    bench.store.seen.clear()
+    if anew:
+        bench.cycle(2, "reject")
+    assert off(bench, version) == {"alias", "version"}
+
+
+def test_a_ledger_that_is_gone_is_named_though_there_is_no_champion_then(bench: Bench) -> None:
+    bench.cycle(1)
+    bench.store.client.delete_registered_model(model(TASK))
+    assert "ledger" in off(bench)
 
 
 def test_a_task_without_a_champion_has_nothing_to_verify(bench: Bench) -> None:

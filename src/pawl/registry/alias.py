@@ -19,7 +19,7 @@ from pawl.errors import RegistryError
 from pawl.records import to_json
 from pawl.registry.fold import UNEARNED
 from pawl.registry.ledger import Entry, State, entries, fold, odd_numbers
-from pawl.registry.pages import mark_version
+from pawl.registry.pages import listed, mark_version
 from pawl.registry.store import ALIAS, Store, absent, set_alias, speaking_to
 
 PROJECTED, STRAYED = "pawl.projected", "pawl.strayed"
@@ -134,17 +134,21 @@ def missing(written: Sequence[Entry], alias: Alias) -> bool:
     return not any(e.kind == "adopt" or (e.number, e.digest) == (number, digest) for e in since)
 
 
-def project(store: Store, task: str) -> tuple[State, Strayed | None]:
+def project(
+    store: Store, task: str, *, written: Entry | None = None
+) -> tuple[State, Strayed | None]:
     """Point the alias at the ledger's champion; where it was moved by hand, note that first.
 
     Returns the ledger, folded, and what is noted since the last release. An alias that was set from
-    an entry which is now missing stays where it is: what is in doubt there is the ledger.
+    an entry which is now missing stays where it is: what is in doubt there is the ledger. An alias
+    cannot point at a champion that MLflow lists no more, and shall not at what bears its number.
+    `written` is the caller's release of a version that it saw listed; an adoption settles doubts.
 
     Raises:
         RegistryError: the store cannot be reached; what the ledger says stands all the same.
     """
     try:
-        return _project(store, task)
+        return _project(store, task, by=written)
     except RegistryError as error:
         raise RegistryError(
             f"the ledger stands, but the alias could not follow it: {error.found}",
@@ -159,19 +163,24 @@ def noted(alias: Alias, state: State) -> Strayed | None:
     return alias.strayed if alias.strayed and alias.strayed.after == last else None
 
 
-def _project(store: Store, task: str) -> tuple[State, Strayed | None]:
+def _project(store: Store, task: str, *, by: Entry | None) -> tuple[State, Strayed | None]:
     seen_before: Alias | None = None
     while True:
         # The alias first: what it was set from was in the ledger by then.
         alias, written = read_alias(store, task), entries(store, task)
         state = fold(written)
-        if missing(written, alias):
-            return state, noted(alias, state)
         last = state.releases[-1] if state.releases else None
+        adopted = by is not None and by.kind == "adopt" and last == by
+        if missing(written, alias) and not adopted:
+            return state, noted(alias, state)
         said = (last.number, last.digest) if last else None
         if alias.version == state.champion.version and alias.projected == said:
             return state, noted(alias, state)
-        if moved_by_hand(alias, state):
+        stands = (by is not None and by.new == state.champion) or _stands(store, task, state)
+        target = state.champion.version if stands else None
+        if alias.version == target and not stands:
+            return state, noted(alias, state)
+        if moved_by_hand(alias, state) and not adopted:
             # Whoever moves the alias reads the ledger once more, so that the alias of an earlier
             # release does not stay; for a moment it may look as if a person had moved it.
             if seen_before != alias:
@@ -181,11 +190,20 @@ def _project(store: Store, task: str) -> tuple[State, Strayed | None]:
             when = datetime.now(UTC).isoformat(timespec="milliseconds")
             note = Strayed(alias.version, when, last.number if last else 0)
             _tag(store, task, STRAYED, json.dumps(to_json(note)))
-        if alias.version != state.champion.version:
-            set_alias(store, task, state.champion.version)
-        if last is not None:
-            _mark(store, task, state, since=alias.projected[0] if alias.projected else 0)
+        if alias.version != target:
+            set_alias(store, task, target)
+        if last is not None and stands:
+            # Set from a ledger that was deleted since: of the present one nothing is marked yet.
+            since = 0 if alias.projected is None or missing(written, alias) else alias.projected[0]
+            _mark(store, task, state, since=since)
             _tag(store, task, PROJECTED, f"{last.number}:{last.digest}")
+
+
+def _stands(store: Store, task: str, state: State) -> bool:
+    """Whether MLflow lists the champion as the adapter that it is, if there is a champion."""
+    if state.champion.version is None:
+        return True
+    return listed(store, task, state.champion) is not None
 
 
 def _mark(store: Store, task: str, state: State, *, since: int) -> None:

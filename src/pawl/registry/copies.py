@@ -85,7 +85,7 @@ def keep_copies(workspace: Workspace, store: Store, task: str, state: State) -> 
     for champion in state.kept(workspace.params().release.keep):
         try:
             released_copy(workspace, store, champion, task=task, state=state)
-        except (AdapterError, UsageError, RegistryError) as error:
+        except (AdapterError, DataError, UsageError, RegistryError) as error:
             lacking.append(f"no verified copy of version {champion.version}: {error.found}")
     return tuple(lacking)
 
@@ -98,7 +98,7 @@ def stored_champion(store: Store, task: str, state: State) -> tuple[str, ...]:
     with tempfile.TemporaryDirectory() as folder:
         try:
             found = fetch(store, task, champion.version, into=Path(folder) / "adapter").digest
-        except (AdapterError, UsageError, RegistryError) as error:
+        except (AdapterError, DataError, UsageError, RegistryError) as error:
             return (f"champion version {champion.version} in the tracking store: {error.found}",)
     if found != champion.digest:
         return (

@@ -15,7 +15,7 @@ from pawl.files import digest_file, digest_json, discard
 from pawl.params import as_json
 from pawl.records import Candidate, Cycle, Verdict, Worth, read_record, write_record
 from pawl.registry.alias import project
-from pawl.registry.copies import keep_copies
+from pawl.registry.copies import keep_copies, stored_champion
 from pawl.registry.judged import (
     Outcome,
     log_judged,
@@ -85,6 +85,7 @@ def conclude(
         params=as_json(workspace.task(task)),
         worth=worth,
         notes=notes,
+        evidence=digest_file(files.verdict),
     )
     return deliver(workspace, store, task, post(workspace, order))
 
@@ -96,6 +97,10 @@ def deliver(workspace: Workspace, store: Store, task: str, folder: Path) -> Cycl
         DataError, AdapterError: it can never be delivered, and was set aside.
         WaitingError: the store cannot be reached; the order waits.
     """
+    return _deliver(workspace, store, task, folder)[1]
+
+
+def _deliver(workspace: Workspace, store: Store, task: str, folder: Path) -> tuple[str, Cycle]:
     try:
         order, files = read_order(folder)
         cycle = finished(store, task, order.posted) or _put_on_record(
@@ -108,7 +113,7 @@ def deliver(workspace: Workspace, store: Store, task: str, folder: Path) -> Cycl
         raise
     write_record(workspace.files(task).cycle, cycle)
     discard(folder)
-    return cycle
+    return order.question, cycle
 
 
 def catch_up(workspace: Workspace, store: Store, task: str) -> list[tuple[str, Cycle]]:
@@ -118,11 +123,7 @@ def catch_up(workspace: Workspace, store: Store, task: str) -> list[tuple[str, C
         DataError, AdapterError: one can never be delivered, and was set aside.
         WaitingError: the store cannot be reached.
     """
-    delivered = []
-    for folder in waiting(workspace, task):
-        question = read_order(folder)[0].question
-        delivered.append((question, deliver(workspace, store, task, folder)))
-    return delivered
+    return [_deliver(workspace, store, task, folder) for folder in waiting(workspace, task)]
 
 
 def _put_on_record(workspace: Workspace, store: Store, order: Order, files: TaskFiles) -> Cycle:
@@ -134,6 +135,8 @@ def _put_on_record(workspace: Workspace, store: Store, order: Order, files: Task
     first = judged_in(store, task, verdict.look)
     if first is not None and first.verdict != verdict.decision:
         return unchanged(workspace, store, first, why=SPENT)
+    # Before the release: of the champion that the candidate was judged against.
+    in_store = stored_champion(store, task, state)
     tags = {"pawl.question": order.question, "pawl.digest": manifest.digest}
     name = f"{task} {manifest.digest[:8]}"
     run_id = open_run(store, task, op_id=order.op_id, name=name, tags=tags)
@@ -159,7 +162,7 @@ def _put_on_record(workspace: Workspace, store: Store, order: Order, files: Task
             workspace, store, verdict, version=version, who=order.who, why=order.why
         )
     after, _ = project(store, task)
-    told = (strayed.says(task, state),) if strayed else ()
+    told = (*((strayed.says(task, state),) if strayed else ()), *in_store)
     cycle = Cycle(
         task=task,
         verdict=outcome.decision,

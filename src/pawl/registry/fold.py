@@ -21,7 +21,8 @@ from pawl.files import digest_json
 from pawl.records import Champion, to_json
 
 Kind = Literal["first", "promote", "override", "rollback", "adopt", "look", "relabel", "retire"]
-# Releases that no verdict stands behind: marked for ever.
+# Releases that a passing verdict stands behind, and those that none does: marked for ever.
+EARNED: tuple[Kind, ...] = ("first", "promote")
 UNEARNED: tuple[Kind, ...] = ("override", "adopt")
 
 
@@ -31,10 +32,10 @@ class Entry:
 
     `expected` is the champion that the writer saw, `new` the one that it asks for (None: no
     release). `when` is UTC in ISO 8601. `evidence` is the sha256 of the verdict file, `previous`
-    the digest of the last entry that the writer saw, '' if it saw none. A look's `details` hold
-    `lineage`, `question`, `of`, what it costs (a `Charge`) and `known`: where the rows are `Kept`
-    that it saw first; a relabel's `relabels`: where the changes are. `number` is the store's,
-    from 1.
+    the digest of the last entry that the writer saw, '' if it saw none (see `chain`). A look's
+    `details` hold `lineage`, `question`, `of`, what it costs (a `Charge`) and `known`: where the
+    rows are `Kept` that it saw first; a relabel's `relabels`: where the changes are. `number` is
+    the store's, from 1.
     """
 
     number: int
@@ -194,22 +195,22 @@ def champion_of(entry: Entry) -> Champion:
     return Champion(int(entry.details["version"]), str(entry.details["digest"]))
 
 
-def odd_numbers(entries: Iterable[Entry]) -> tuple[int, ...]:
-    """Numbers that are missing, and those of entries whose `previous` is no earlier entry.
+def read_details(entry: Entry) -> None:
+    """Read what `fold` and others will read of an entry's `details`.
 
-    Empty for a ledger that nobody tampered with: an entry that was edited no longer has the digest
-    that its followers name, one that was deleted leaves a gap.
+    Raises:
+        KeyError, TypeError, ValueError: the entry's kind says more than its `details` do.
     """
-    known = {""}
-    odd: list[int] = []
-    last = 0
-    for entry in sorted(entries, key=lambda entry: entry.number):
-        odd += range(last + 1, entry.number)
-        if entry.previous not in known:
-            odd.append(entry.number)
-        known.add(entry.digest)
-        last = entry.number
-    return tuple(odd)
+    said = entry.details
+    [*map(str, said.get("beside", ()))]
+    if entry.kind == "look":
+        _charge(entry)
+        str(said["lineage"]), str(said["question"]), int(said["of"])
+    elif entry.kind == "retire":
+        champion_of(entry)
+        str(said["run"])
+    elif entry.kind == "adopt":
+        [*map(int, said["accepted"]), int(said["after"])]
 
 
 def _charge(entry: Entry) -> Charge:

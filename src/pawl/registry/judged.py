@@ -51,21 +51,24 @@ def refuse_mismatch(verdict: Verdict, manifest: AdapterManifest) -> None:
 
 def refuse_unpaid(verdict: Verdict, state: State) -> None:
     """A promotion must stand on a look that was paid for, at the level that was paid for."""
-    if verdict.decision != "promote":
-        return
-    look = verdict.look
-    paid = {
-        (e.details["question"], float(e.details["level"]), int(e.details["since"]))
-        for looks in state.looks.values()
-        for e in looks
-    }
-    if look is None or (look.question, look.level, look.since) not in paid:
+    if verdict.decision == "promote" and not paid(verdict, state):
         raise DataError(
             "the verdict promotes on a look that the ledger does not have",
             rule="gate rows are scored only after a look was reserved in the ledger, and judged "
             "at its level",
             remedy="run the cycle with `pawl run TASK`; look.json is not written by hand",
         )
+
+
+def paid(verdict: Verdict, state: State) -> bool:
+    """Whether the ledger has the look that a verdict stands on, at its level."""
+    look = verdict.look
+    known = {
+        (e.details["question"], float(e.details["level"]), int(e.details["since"]))
+        for looks in state.looks.values()
+        for e in looks
+    }
+    return look is not None and (look.question, look.level, look.since) in known
 
 
 def stale_since(verdict: Verdict, state: State) -> str | None:

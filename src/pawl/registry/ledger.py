@@ -16,7 +16,16 @@ from pydantic import TypeAdapter, ValidationError
 
 from pawl.errors import RegistryError
 from pawl.records import Champion, to_json
-from pawl.registry.fold import Entry, Kept, Kind, State, champion_of, fold, odd_numbers
+from pawl.registry.chain import naming, odd_numbers
+from pawl.registry.fold import (
+    Entry,
+    Kept,
+    Kind,
+    State,
+    champion_of,
+    fold,
+    read_details,
+)
 from pawl.registry.store import (
     Store,
     add_version,
@@ -86,10 +95,10 @@ def append(
         if entry.op_id == op_id:
             return entry
     when = datetime.now(UTC).isoformat(timespec="milliseconds")
-    previous = seen[-1].digest if seen else ""
-    entry = Entry(
-        0, op_id, kind, expected, new, who, why, when, evidence, previous, dict(details or {})
+    said = Entry(
+        0, op_id, kind, expected, new, who, why, when, evidence, details=dict(details or {})
     )
+    entry = naming(said, seen)
     added = add_version(
         store,
         model(task),
@@ -154,15 +163,20 @@ def _name(champion: Champion) -> str:
 def _parse(version: ModelVersion, task: str) -> Entry:
     number = int(version.version)
     try:
-        body = json.loads(version.tags[TAG])
+        body = json.loads(version.tags[TAG], parse_constant=_refuse)
         entry = _schema().validate_python({**body, "number": number})
-    except (KeyError, ValueError, ValidationError) as error:
+        read_details(entry)
+    except (KeyError, TypeError, ValueError, ValidationError) as error:
         raise RegistryError(
             f"version {number} of '{model(task)}' is no ledger entry: {error}",
             rule="the ledger is written by Pawl alone and never edited",
             remedy="restore the tracking store from its backup; every state after it is in doubt",
         ) from error
     return entry
+
+
+def _refuse(constant: str) -> float:
+    raise ValueError(f"{constant} is no number that an entry holds")
 
 
 @cache

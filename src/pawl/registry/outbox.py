@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pawl.errors import PawlError, RegistryError, WaitingError
-from pawl.files import digest_json, digest_text, discard, whole_folder
+from pawl.errors import DataError, PawlError, RegistryError, WaitingError
+from pawl.files import digest_file, digest_json, digest_text, discard, whole_folder
 from pawl.records import AdapterManifest, Verdict, Worth, read_record, write_record
 from pawl.workspace import TaskFiles, Workspace
 
@@ -28,6 +28,7 @@ class Order:
 
     `op_id` names the operation, the same for the same judgement, `posted` this order alone.
     `params` are the task's section at the judgement, `notes` are added to the cycle's reasons.
+    `evidence` is the sha256 of the verdict as it was posted, '' in orders of earlier versions.
     """
 
     task: str
@@ -40,6 +41,7 @@ class Order:
     params: dict[str, Any]
     worth: Worth | None = None
     notes: tuple[str, ...] = ()
+    evidence: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,9 +105,17 @@ def read_order(folder: Path) -> tuple[Order, TaskFiles]:
     """An order and the files that came with it.
 
     Raises:
-        DataError: it is no order.
+        DataError: it is no order, or its verdict is not the one that was posted.
     """
-    return read_record(folder / ORDER, Order), TaskFiles(folder / FILES)
+    order, files = read_record(folder / ORDER, Order), TaskFiles(folder / FILES)
+    found = digest_file(files.verdict) if files.verdict.is_file() else ""
+    if order.evidence and found != order.evidence:
+        raise DataError(
+            f"{files.verdict} is not the verdict that was posted, {order.evidence[:12]}",
+            rule="what waits in the outbox is registered as it was judged",
+            remedy=f"judge it again: `pawl run {order.task} --force`",
+        )
+    return order, files
 
 
 def set_aside(folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pawl.errors import RegistryError
+from pawl.records import Champion
 from pawl.registry.store import Store, absent, speaking_to
 
 if TYPE_CHECKING:
@@ -30,6 +31,17 @@ def verdict_of(store: Store, task: str, version: int) -> str | None:
     """
     said = _page(store, task, version).tags.get(EVIDENCE)
     return None if said is None else str(said)
+
+
+def listed(store: Store, task: str, champion: Champion) -> ModelVersion | None:
+    """The page of a version, None where its number is gone from MLflow or is another adapter's.
+
+    Raises:
+        RegistryError: the store cannot be reached.
+    """
+    with speaking_to(store.uri):
+        page = absent(lambda: store.client.get_model_version(task, str(champion.version)))
+    return page if page and page.tags.get("pawl.digest") == champion.digest else None
 
 
 def mark_version(store: Store, task: str, version: int, *, key: str, value: str) -> None:

@@ -8,12 +8,21 @@ from typing import Any
 from pawl.errors import RegistryError, UsageError
 from pawl.records import Champion
 from pawl.registry.alias import doubts, missing, moved_by_hand, noted, project, read_alias
+from pawl.registry.allowed import (
+    not_earned,
+    not_listed,
+    refuse_other_base,
+    refuse_retired,
+    unearned,
+    was_champion,
+)
 from pawl.registry.copies import local_copy
-from pawl.registry.ledger import Entry, Kind, State, append, entries, fold, odd_numbers
-from pawl.registry.pages import run_of
+from pawl.registry.fold import EARNED
+from pawl.registry.ledger import Entry, Kind, append, entries, fold, odd_numbers
+from pawl.registry.pages import listed
 from pawl.registry.signing import sign_release
 from pawl.registry.store import Store
-from pawl.registry.versions import AdapterVersion, get
+from pawl.registry.versions import get
 from pawl.workspace import Workspace
 
 
@@ -47,12 +56,20 @@ def promote(
         )
     allowed = chosen.verdict == "promote" and chosen.against == state.champion
     if not allowed and not override:
-        raise _not_earned(chosen, state)
+        raise not_earned(chosen, state)
     kind: Kind = "override"
     if allowed:
         kind = "promote" if state.champion.version is not None else "first"
     return _release(
-        workspace, store, task, kind=kind, written=written, new=chosen.champion, who=who, why=why
+        workspace,
+        store,
+        task,
+        kind=kind,
+        written=written,
+        new=chosen.champion,
+        who=who,
+        why=why,
+        override=override,
     )
 
 
@@ -74,7 +91,7 @@ def rollback(
     """
     written = _standing(store, task)
     state = fold(written)
-    target = state.before() if to is None else _was_champion(state, task, to)
+    target = state.before() if to is None else was_champion(state, task, to)
     if target is None:
         raise UsageError(
             f"task '{task}' has no champion before the present one",
@@ -148,6 +165,7 @@ def _release(
     new: Champion,
     who: str,
     why: str,
+    override: bool = False,
     details: dict[str, Any] | None = None,
 ) -> Entry:
     if not why.strip():
@@ -155,10 +173,18 @@ def _release(
             "no reason was given", rule="every release says why", remedy="add --reason '…'"
         )
     state = fold(written)
-    _refuse_retired(state, task, new)
+    refuse_retired(state, task, new)
     # Verified before the entry: an adapter that cannot be served is never released.
     copy = local_copy(workspace, store, new, task=task)
+    if kind in (*EARNED, "override"):
+        refuse_other_base(workspace, task, copy)
     signed = sign_release(workspace, store, task, new, adapter=copy, state=state)
+    if (page := listed(store, task, new)) is None:
+        raise not_listed(task, new)
+    if kind in EARNED and (refused := unearned(workspace, task, new, state)):
+        if not override:
+            raise refused
+        kind = "override"
     entry = append(
         store,
         task,
@@ -170,10 +196,10 @@ def _release(
         why=why.strip(),
         evidence=signed.evidence,
         details={**(details or {}), "signature": signed.signature},
-        run=run_of(store, task, new.version or 0) or None,
+        run=page.run_id or None,
         seen=written,
     )
-    after, _ = project(store, task)
+    after, _ = project(store, task, written=entry)
     if after.counted(entry.op_id) is None:
         raise RegistryError(
             f"somebody else changed the champion of '{task}' first: entry {entry.number} is void",
@@ -195,52 +221,3 @@ def _standing(store: Store, task: str) -> tuple[Entry, ...]:
             f"`pawl adopt {task} VERSION --reason …` names the champion",
         )
     return written
-
-
-def _refuse_retired(state: State, task: str, new: Champion) -> None:
-    if (gone := state.retirement(new)) is not None:
-        raise UsageError(
-            f"version {new.version} of '{task}' was retired by {gone.who} on {gone.when[:10]}: "
-            f"{gone.why}",
-            rule="a retired version is never released again: its files may be gone",
-            remedy=f"`pawl reproduce {task} {new.version}` trains it again; `pawl history` lists "
-            "what may be rolled back to",
-        )
-
-
-def _was_champion(state: State, task: str, version: int) -> Champion:
-    if state.champion.version == version:
-        raise UsageError(
-            f"version {version} is champion of '{task}' already",
-            rule="a rollback changes the champion",
-            remedy=f"`pawl history {task}` lists the versions before",
-        )
-    earlier = {e.new.version: e.new for e in state.releases if e.new is not None}
-    if version not in earlier:
-        known = ", ".join(str(v) for v in sorted(v for v in earlier if v is not None))
-        raise UsageError(
-            f"version {version} of '{task}' never was champion",
-            rule="a rollback releases again what was champion before",
-            remedy=f"champions so far: {known or 'none'}; `pawl promote` releases another version",
-        )
-    return earlier[version]
-
-
-def _not_earned(chosen: AdapterVersion, state: State) -> UsageError:
-    against, now = (
-        "no champion" if v is None else f"version {v}"
-        for v in (chosen.against.version, state.champion.version)
-    )
-    if chosen.verdict != "promote":
-        found = f"the gate's verdict on version {chosen.version} is '{chosen.verdict}'"
-    else:
-        found = f"version {chosen.version} was judged against {against}; champion now is {now}"
-    remedy = "add --override: the record then shows that the gate did not say so"
-    if any(entry.new == chosen.champion for entry in state.releases):
-        back = f"`pawl rollback {chosen.task} --to {chosen.version}`"
-        remedy = f"it was champion before: {back} releases it again"
-    return UsageError(
-        found,
-        rule="only a version that the gate promoted over the present champion is released",
-        remedy=remedy,
-    )

@@ -7,7 +7,7 @@ import uuid
 from pawl.errors import RegistryError, UsageError
 from pawl.registry.ledger import Entry, State, append
 from pawl.registry.pages import mark_version
-from pawl.registry.snapshot import read_state
+from pawl.registry.snapshot import read_state, undoubted_state
 from pawl.registry.store import Store
 from pawl.registry.versions import AdapterVersion, get
 from pawl.workspace import Workspace
@@ -23,9 +23,11 @@ def retire(
     Raises:
         UsageError: no such version or reason, it is retired already, it is the champion, or a
             rollback may need it.
-        RegistryError: the store cannot be reached, or somebody released in between.
+        RegistryError: the store cannot be reached, the ledger was altered, or somebody released
+            in between.
     """
-    chosen, state = get(store, task, version), read_state(store, task)
+    # For ever: on a ledger in doubt it may be the champion that is retired.
+    chosen, state = get(store, task, version), undoubted_state(store, task)
     if not why.strip():
         raise UsageError(
             "no reason was given", rule="every retirement says why", remedy="add --reason '…'"

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from pawl.errors import AdapterError, RegistryError
 from pawl.files import digest_file, whole_folder, write_text
-from pawl.records import Champion
+from pawl.records import Champion, Verdict, read_record
 from pawl.registry.fold import State
 from pawl.registry.keys import TRUSTED, fingerprint, signing_key, trusted_keys
 from pawl.registry.pages import run_of, verdict_of
@@ -67,6 +67,7 @@ def sign_release(
         fetch_evidence(store, run, (EVIDENCE,), into=Path(scratch))
         evidence = digest_file(Path(scratch) / EVIDENCE)
         _refuse_other_verdict(store, task, champion, found=evidence)
+        _refuse_other_adapter(task, champion, Path(scratch) / EVIDENCE)
         with _as_signed(adapter, Path(scratch) / EVIDENCE) as folder:
             signing.Config().use_elliptic_key_signer(private_key=key).sign(
                 folder, Path(scratch) / "sig"
@@ -219,6 +220,16 @@ def _refuse_other_verdict(store: Store, task: str, champion: Champion, *, found:
             + (said[:12] if said else "its page names none (tag `pawl.evidence`)"),
             remedy="restore the tracking store from its backup; or judge it again: `pawl run "
             f"{task} --force`",
+        )
+
+
+def _refuse_other_adapter(task: str, champion: Champion, evidence: Path) -> None:
+    if read_record(evidence, Verdict).candidate != champion.digest:
+        raise RegistryError(
+            f"the verdict of version {champion.version} of '{task}' is about another adapter than "
+            f"{(champion.digest or 'none')[:12]}, which its page names",
+            rule="an adapter is signed together with the verdict that judged it",
+            remedy="restore the tracking store from its backup",
         )
 
 

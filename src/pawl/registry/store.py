@@ -26,6 +26,9 @@ ALIAS = "champion"
 PAGE = 500
 # SQLite lets one writer in at a time, and MLflow gives a version number up after three collisions.
 ATTEMPTS = 8
+# SQLite takes any length; a database that keeps to its columns refuses what is longer.
+DESCRIPTION = 5000
+CUT = "\n\n… cut here, for MLflow keeps 5,000 characters"
 Answer = TypeVar("Answer")
 
 
@@ -140,7 +143,7 @@ def add_version(
                     source,
                     run_id,
                     tags={**tags, "pawl.op_id": op_id},
-                    description=description,
+                    description=_fitting(description),
                     await_creation_for=0,
                 ),
                 last=attempt == ATTEMPTS - 1,
@@ -183,6 +186,12 @@ def set_alias(store: Store, task: str, version: int | None) -> None:
             store.client.set_registered_model_alias(task, ALIAS, str(version))
         elif get_alias(store, task) is not None:
             store.client.delete_registered_model_alias(task, ALIAS)
+
+
+def _fitting(description: str) -> str:
+    if len(description) <= DESCRIPTION:
+        return description
+    return description[: DESCRIPTION - len(CUT)] + CUT
 
 
 def _by_op_id(store: Store, model: str, op_id: str) -> ModelVersion | None:

@@ -10,9 +10,10 @@ from pathlib import Path
 from pawl.adapter import read_adapter
 from pawl.errors import PawlError, UsageError
 from pawl.files import digest_file
-from pawl.records import Champion
+from pawl.records import Champion, Verdict, read_record
 from pawl.registry.alias import Alias, doubts, moved_by_hand, noted, read_alias
 from pawl.registry.copies import copies_of
+from pawl.registry.fold import EARNED
 from pawl.registry.ledger import Entry, State, entries, fold
 from pawl.registry.signing import EVIDENCE, fetch_release, flaw, signature_name
 from pawl.registry.store import Store
@@ -43,9 +44,11 @@ def verify(
     """
     alias, written = read_alias(store, task), entries(store, task, whole=True)
     state = fold(written)
-    chosen = _chosen(store, task, state, version)
-    released = any(entry.new == chosen.champion for entry in state.releases)
     checks = [check_ledger(task, written, state, alias), check_alias(task, state, alias)]
+    chosen = _chosen(store, task, version, said=_said(state, version), doubtful=not checks[0].ok)
+    if isinstance(chosen, Check):
+        return (*checks, chosen)
+    released = any(entry.new == chosen.champion for entry in state.releases)
     with tempfile.TemporaryDirectory(prefix="pawl-verify-") as scratch:
         folder = Path(scratch) / "adapter"
         checks.append(_adapter(store, chosen, folder))
@@ -80,10 +83,42 @@ def check_alias(task: str, state: State, alias: Alias) -> Check:
     return Check("alias", False, f"`champion` points at {at}: it {by}", f"`pawl status {task}`")
 
 
-def _chosen(store: Store, task: str, state: State, version: int | None) -> AdapterVersion:
-    if version is None and state.champion.version is None:
+def _said(state: State, version: int | None) -> Champion | None:
+    """Which adapter the ledger released under a number (None: the champion's), if any."""
+    if version is None:
+        return None if state.champion.version is None else state.champion
+    named = (entry.new for entry in reversed(state.releases) if entry.new)
+    return next((champion for champion in named if champion.version == version), None)
+
+
+def _chosen(
+    store: Store, task: str, version: int | None, *, said: Champion | None, doubtful: bool
+) -> AdapterVersion | Check:
+    """The version to look at; a failed check where MLflow does not have what the ledger released.
+
+    Raises:
+        UsageError: there is no such version, or no champion yet.
+    """
+    number = version if said is None else said.version
+    if number is None:
+        if doubtful:
+            return Check("version", False, "there is no champion", f"`pawl history {task}`")
         raise UsageError(f"task '{task}' has no champion yet", remedy=f"run `pawl run {task}`")
-    return get(store, task, version or state.champion.version or 0)
+    try:
+        chosen = get(store, task, number)
+    except UsageError:
+        if said is None:
+            raise
+        found = f"version {number} was released and is gone from MLflow"
+    else:
+        if said in (None, chosen.champion):
+            return chosen
+        found = (
+            f"version {number} is adapter {chosen.digest[:12]}; the ledger released "
+            f"{(said.digest or 'none')[:12]}: the model was deleted and made anew"
+        )
+    remedy = "restore the tracking store from its backup; or `pawl rollback` to another version"
+    return Check("version", False, found, remedy)
 
 
 def _adapter(store: Store, chosen: AdapterVersion, folder: Path) -> Check:
@@ -131,17 +166,23 @@ def _fetched(store: Store, task: str, champion: Champion, named: str, *, into: P
 
 
 def _evidence(chosen: AdapterVersion, state: State, path: Path) -> Check:
-    found = digest_file(path)
-    said = {e.evidence for e in state.releases if e.new == chosen.champion and e.evidence}
-    if said == {found}:
-        return Check("evidence", True, f"verdict {found[:12]}, as the ledger says")
-    names = ", ".join(sorted(digest[:12] for digest in said)) or "none"
-    return Check(
-        "evidence",
-        False,
-        f"the stored verdict is {found[:12]}; the ledger names {names}",
-        "restore the store's artifacts from their backup; `pawl replay` says what it comes to",
-    )
+    remedy = "restore the store's artifacts from their backup; `pawl replay` says what it comes to"
+    releases = [entry for entry in state.releases if entry.new == chosen.champion]
+    found, said = digest_file(path), {entry.evidence for entry in releases if entry.evidence}
+    if said != {found}:
+        names = ", ".join(sorted(digest[:12] for digest in said)) or "none"
+        what = f"the stored verdict is {found[:12]}; the ledger names {names}"
+        return Check("evidence", False, what, remedy)
+    verdict = read_record(path, Verdict)
+    for entry in releases:
+        earned = verdict.decision == "promote" and verdict.champion == entry.expected
+        if verdict.candidate != chosen.digest or (entry.kind in EARNED and not earned):
+            what = (
+                f"the verdict says '{verdict.decision}' of {(verdict.candidate or 'none')[:12]}; "
+                f"ledger entry {entry.number} released {chosen.digest[:12]} on it ({entry.kind})"
+            )
+            return Check("evidence", False, what, "do not serve it; `pawl rollback` goes back")
+    return Check("evidence", True, f"verdict {found[:12]}, as the ledger says")
 
 
 def _checked(name: str, look: Callable[[], str]) -> Check:

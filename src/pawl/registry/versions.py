@@ -174,10 +174,12 @@ def fetch(store: Store, task: str, version: int, *, into: Path) -> AdapterManife
                 got = store.client.download_artifacts(wanted.run_id, ADAPTER, str(folder))
             except (OSError, MlflowException) as error:
                 raise _gone(wanted, error) from error
+        # Before its files come up one floor: none of them is called as the folder is then.
+        manifest = _verified(Path(got), wanted)
         for path in Path(got).iterdir():
             path.rename(folder / path.name)
         Path(got).rmdir()
-        return _verified(folder, wanted)
+        return manifest
 
 
 def _first(store: Store, task: str, op_id: str, *, added: int) -> AdapterVersion:
