@@ -28,6 +28,7 @@ from pawl.records import (
 )
 from pawl.train.journal import Journal, Kept, question
 from pawl.train.loop import Loop, Point, mean_loss
+from pawl.train.points import telling
 from pawl.train.rows import Row, token_rows
 from pawl.train.watch import Curve, bar, curve
 from pawl.workspace import Workspace
@@ -52,7 +53,7 @@ def train(workspace: Workspace, task: str) -> None:
     rows, dev_rows = (token_rows(part, tokenizer, max_length=limit) for part in (learn, dev))
     model = adapted(load_base(folder, seed=section.train.seed), section.train)
     kept = Kept(workspace.checkpoints(task), question(info, rows, section.train))
-    found = fit(model, rows, dev_rows, params=section.train, kept=kept)
+    found = fit(model, rows, dev_rows, params=section.train, kept=kept, points=files.points)
     manifest = AdapterManifest(
         task=task,
         base=info,
@@ -91,11 +92,13 @@ def fit(
     *,
     params: Train,
     kept: Kept | None = None,
+    points: Path | None = None,
 ) -> Curve:
     """Train in place and return the curve.
 
     Args:
         kept: where checkpoints are left and looked for; None: nowhere.
+        points: the file to leave each step in as it comes; None: none.
 
     Raises:
         TrainError: a loss or gradient was no finite number, naming step and rows; or the process
@@ -104,9 +107,15 @@ def fit(
     room = max(ROOM, params.max_length)
     loop = Loop(model, rows, params=params, room=room)
     journal = Journal(loop, kept)
-    with bar(loop.steps, done=loop.step) as tell, journal.watching() as note:
+    asked = kept.question if kept else ""
+    with (
+        bar(loop.steps, done=loop.step) as show,
+        telling(points, question=asked, resumed=loop.step) as tell,
+        journal.watching() as note,
+    ):
 
         def after(point: Point) -> None:
+            show(point)
             tell(point)
             note(point)
 
