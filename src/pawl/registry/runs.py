@@ -24,7 +24,6 @@ TAG_LIMIT = 8000
 CYCLE, POSTED = "pawl.cycle", "pawl.posted"
 # MLflow's limits for one request: 100 parameters, 1,000 metrics.
 BATCH, METRICS = 100, 1000
-PAGES = {"mlflow.experimentKind": "custom_model_development"}  # trainings, not chats
 
 
 def open_run(store: Store, task: str, *, op_id: str, name: str, tags: dict[str, str]) -> str:
@@ -222,8 +221,7 @@ def _experiment(store: Store, task: str) -> str:
         found = store.client.get_experiment_by_name(task)
         if found is None:
             where = store.artifacts and f"{store.artifacts}/{task}"
-            make = store.client.create_experiment
-            unless_made(lambda: make(task, artifact_location=where, tags=PAGES))
+            unless_made(lambda: store.client.create_experiment(task, artifact_location=where))
             found = store.client.get_experiment_by_name(task)
     if found is None or found.lifecycle_stage != "active":
         raise RegistryError(
