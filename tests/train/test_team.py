@@ -193,13 +193,16 @@ def test_what_ends_one_process_ends_all_and_is_told_once(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("word", ["SIGTERM to all", "SIGTERM to the launcher", "SIGKILL to one"])
+@pytest.mark.parametrize(
+    ("word", "parallel"),
+    [("SIGTERM to all", "ddp"), ("SIGTERM to the launcher", "fsdp"), ("SIGKILL to one", "ddp")],
+)
 def test_a_training_of_two_that_was_cut_off_goes_on_to_the_same_bytes(
-    tmp_path: Path, base_folder: Path, word: str
+    tmp_path: Path, base_folder: Path, word: str, parallel: str
 ) -> None:
-    whole = workspace(tmp_path / "whole", base_folder, processes=2, dropout=0.1, epochs=12)
+    recipe = {"processes": 2, "parallel": parallel, "dropout": 0.1, "epochs": 12}
+    whole, there = (workspace(tmp_path / name, base_folder, **recipe) for name in ("whole", "cut"))
     trained(whole)
-    there = workspace(tmp_path / "cut", base_folder, processes=2, dropout=0.1, epochs=12)
     soon = "import pawl.train.journal as j; j.Journal._pause = lambda self: 0.0\n"
     slow = "import time, os\n" + AT_STEP.format(rank=0, do="pass").replace(
         "if self.step + 1 == 3", "time.sleep(0.1)\n        if False"
