@@ -180,6 +180,7 @@ def test_a_training_killed_at_random_ends_in_the_same_bytes(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(7200)  # some 80 processes, each of which loads torch
 def test_fifty_kills_at_random_moments_end_in_the_same_bytes(
     base_folder: Path, tmp_path: Path, whole: bytes
 ) -> None:
