@@ -20,6 +20,7 @@ from pawl.registry.cycles import answered, catch_up, conclude, conclude_invalid,
 from pawl.registry.describe import cycle_page
 from pawl.registry.keys import signing_key
 from pawl.registry.known import snapshot_known
+from pawl.registry.live import shown_live
 from pawl.registry.looks import reserve_look
 from pawl.registry.outbox import begin, end, waits
 from pawl.registry.provenance import author
@@ -129,8 +130,9 @@ def recollect(workspace: Workspace, task: str) -> None:
 
 @step(cache_policy=NO_CACHE, persist_result=False, task_run_name="{stage}")
 def build(workspace: Workspace, stage: str, task: str, force: bool = False) -> None:
-    """What bytes can reproduce, as far as a stage."""
-    reproduce(workspace, stage, task, force=force, timeout=TIMEOUT[stage])
+    """What bytes can reproduce, as far as a stage; a training shows in MLflow while it runs."""
+    with shown_live(workspace, task):
+        reproduce(workspace, stage, task, force=force, timeout=TIMEOUT[stage])
 
 
 @world

@@ -86,10 +86,11 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def load_base(folder: Path, *, seed: int = 0) -> PreTrainedModel:
+def load_base(folder: Path, *, seed: int = 0, sharded: bool = False) -> PreTrainedModel:
     """The base in NF4 with double quantisation (QLoRA, Dettmers et al. 2023), frozen.
 
-    Computes in bf16 on CUDA and fp32 on CPU, where fp32 is as fast and bit-stable.
+    Computes in bf16 on CUDA and fp32 on CPU, where fp32 is as fast and bit-stable. `sharded`: it
+    is to be split among processes, so it stays in main memory, NF4 numbers in pairs of bytes.
     """
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
@@ -103,12 +104,14 @@ def load_base(folder: Path, *, seed: int = 0) -> PreTrainedModel:
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=compute,
+        bnb_4bit_quant_storage=torch.bfloat16 if sharded else torch.uint8,
     )
+    on_card = torch.cuda.is_available() and not sharded
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         folder,
         quantization_config=config,
         dtype=compute,
-        device_map={"": "cuda:0" if torch.cuda.is_available() else "cpu"},
+        device_map={"": f"cuda:{torch.cuda.current_device()}" if on_card else "cpu"},
         trust_remote_code=False,
         use_safetensors=True,
         local_files_only=True,

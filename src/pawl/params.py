@@ -95,7 +95,11 @@ class Split:
 
 @dataclass(frozen=True, config=STRICT)
 class Train:
-    """QLoRA: NF4 base with double quantisation, LoRA on all linear layers, rsLoRA scaling."""
+    """QLoRA: NF4 base with double quantisation, LoRA on all linear layers, rsLoRA scaling.
+
+    `processes` of one machine take each step together, each with the whole base (`ddp`) or with a
+    share of it (`fsdp`).
+    """
 
     rank: Annotated[int, Field(ge=1, le=512)] = 16
     alpha: Annotated[float, Field(gt=0)] = 16
@@ -105,6 +109,8 @@ class Train:
     batch_size: Annotated[int, Field(ge=1)] = 16
     max_length: Annotated[int, Field(ge=8)] = 512
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 17
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
+    parallel: Literal["ddp", "fsdp"] = "ddp"
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -1,7 +1,8 @@
 """`pawl reproduce`: train a version again from its commit, in a clean worktree, and compare.
 
 Nothing of this checkout is used but DVC's cache of the data: code, parameters and pointers come
-from the commit, and every stage runs anew.
+from the commit, and every stage runs anew. Gate rows stay sealed: they are scored for a look that
+was paid for, and `pawl replay` derives the verdict from those scores.
 """
 
 from __future__ import annotations
@@ -18,15 +19,21 @@ from typing import Any
 
 from pawl.adapter import read_adapter
 from pawl.errors import UsageError
+from pawl.records import EvalReport, read_record
 from pawl.registry.kept import download
 from pawl.registry.store import Store
 from pawl.registry.versions import get
 from pawl.stage import reproduce as repro
-from pawl.workspace import Workspace
+from pawl.workspace import TaskFiles, Workspace
+
+# What a verdict calls the candidate's scores on the dev split, and the metrics that are wall times.
+DEV, TIMES = "candidate (dev)", {"seconds"}
 
 
 def reproduce(workspace: Workspace, store: Store, task: str, version: int) -> dict[str, Any]:
-    """Digests of the registered and of the newly trained adapter, and whether they are the same.
+    """Digests and dev scores of the registered and the newly trained adapter, and what differs.
+
+    `same` asks for the same bytes and the same scores; wall times are no scores.
 
     Raises:
         UsageError: the version's commit is unknown, or it was trained on uncommitted changes.
@@ -45,16 +52,33 @@ def reproduce(workspace: Workspace, store: Store, task: str, version: int) -> di
         files = clean.files(task)
         files.root.mkdir(parents=True, exist_ok=True)
         download(store, registered.run_id, files.known.name, files.root)
-        repro(clean, "train", task, force=True)
-        again = read_adapter(clean.files(task).adapter)
+        repro(clean, "evaluate", task, force=True)
+        again = read_adapter(files.adapter).digest
+        scores = _dev_scores(files)
+    before = registered.scores.get(DEV, {})
+    differs = [
+        f"{metric}: {before.get(metric)} then, {scores.get(metric)} now"
+        for metric in sorted((before.keys() | scores.keys()) - TIMES)
+        if before.get(metric) != scores.get(metric)
+    ]
+    if registered.digest != again:
+        differs.insert(0, f"adapter: {registered.digest[:12]} then, {again[:12]} now")
     return {
         "task": task,
         "version": version,
         "commit": commit,
         "registered": registered.digest,
-        "reproduced": again.digest,
-        "same": registered.digest == again.digest,
+        "reproduced": again,
+        "scores": scores,
+        "differs": differs,
+        "same": not differs,
     }
+
+
+def _dev_scores(files: TaskFiles) -> dict[str, float]:
+    report = read_record(files.eval / "report.json", EvalReport)
+    (candidate,) = (c for c in report.contenders if (c.name, c.split) == ("candidate", "dev"))
+    return candidate.scores
 
 
 @contextmanager

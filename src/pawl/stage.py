@@ -83,23 +83,35 @@ def reproduce(
     Raises:
         PawlError: what the failing stage said, with its own class and exit code; or the timeout.
     """
-    failure = _failure_file(workspace, task)
-    failure.unlink(missing_ok=True)
+    forget_failure(workspace, task)
     command = [sys.executable, "-m", "dvc", "repro", "--quiet", f"{stage}@{task}"]
     if force:
         command += ["--force"]
     code = _run(workspace, command, timeout=timeout)
     if code == 0:
         return
-    if failure.exists():
-        said = read_record(failure, Failure)
-        kind = getattr(errors, said.kind, PawlError)
-        raise kind(said.found, rule=said.rule, remedy=said.remedy)
+    if (said := told_failure(workspace, task)) is not None:
+        raise said
     raise PawlError(
         f"`dvc repro {stage}@{task}` ended with exit code {code}",
         rule="a stage ends with 0 or with a reason",
         remedy=f"run it by hand to see all it says: dvc repro -v {stage}@{task}",
     )
+
+
+def forget_failure(workspace: Workspace, task: str) -> None:
+    """From now on, what `told_failure` finds is news."""
+    _failure_file(workspace, task).unlink(missing_ok=True)
+
+
+def told_failure(workspace: Workspace, task: str) -> PawlError | None:
+    """What a stage that failed said, None if none said anything."""
+    failure = _failure_file(workspace, task)
+    if not failure.exists():
+        return None
+    said = read_record(failure, Failure)
+    kind: type[PawlError] = getattr(errors, said.kind, PawlError)
+    return kind(said.found, rule=said.rule, remedy=said.remedy)
 
 
 @contextmanager

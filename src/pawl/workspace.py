@@ -139,6 +139,11 @@ class TaskFiles:
         return self.root / "training.json"
 
     @property
+    def points(self) -> Path:
+        """The steps of the training under way, or of the last one, as they come; no stage's out."""
+        return self.root / "points.jsonl"
+
+    @property
     def champion(self) -> Path:
         """The flow's snapshot of the champion: its adapter folder and `champion.json`."""
         return self.root / "champion"

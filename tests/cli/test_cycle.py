@@ -121,6 +121,7 @@ def test_a_cycle_judges_and_releases_and_the_record_answers_for_it(
     # Version 1 from its own commit, though the parameters here are those of version 2 by now.
     again = answer(quick_workspace, "reproduce", "tickets", "1")
     assert again["same"], again
+    assert again["scores"] == first["scores"]["candidate (dev)"]
     trees = git(quick_workspace, "worktree", "list")
     assert len(trees.splitlines()) == 1, "the clean worktree was left behind"
     refused = pawl(quick_workspace, "reproduce", "tickets", "2")

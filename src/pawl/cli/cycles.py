@@ -153,7 +153,7 @@ def predict(
 
 @app.command()
 def reproduce(task: Task, version: Version, as_json: Json = False) -> None:
-    """Train a version again from its commit in a clean worktree and compare the bytes."""
+    """Train a version again from its commit in a clean worktree; compare bytes and dev scores."""
     from pawl.report.terminal import show_facts
     from pawl.reproduce import reproduce as again
 

@@ -34,15 +34,11 @@ def open_run(store: Store, task: str, *, op_id: str, name: str, tags: dict[str, 
     Raises:
         RegistryError: the store cannot be reached, or the task's experiment was deleted.
     """
+    left = find_run(store, task, op_id, status="RUNNING")
+    if left is not None:
+        return str(left.info.run_id)
     experiment = _experiment(store, task)
     with speaking_to(store.uri):
-        left = store.client.search_runs(
-            [experiment],
-            f"tags.`pawl.op_id` = '{op_id}' and attributes.status = 'RUNNING'",
-            max_results=1,
-        )
-        if left:
-            return str(left[0].info.run_id)
         # Sent once: a request that is repeated after a lost reply would make a second run. The
         # next attempt finds the one that got through.
         with sent_once():
@@ -50,6 +46,15 @@ def open_run(store: Store, task: str, *, op_id: str, name: str, tags: dict[str, 
                 experiment, tags={**tags, "pawl.op_id": op_id}, run_name=name
             )
         return str(run.info.run_id)
+
+
+def find_run(store: Store, task: str, op_id: str, *, status: str | None = None) -> Run | None:
+    """The newest run of an operation, in that status if one is named; None if there is none."""
+    asked = f"tags.`pawl.op_id` = '{op_id}'"
+    asked += f" and attributes.status = '{status}'" if status else ""
+    with speaking_to(store.uri):
+        found = store.client.search_runs([_experiment(store, task)], asked, max_results=1)
+    return found[0] if found else None
 
 
 def log_evidence(

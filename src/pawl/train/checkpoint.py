@@ -6,6 +6,8 @@ names the bytes that lie there and the very training that asks. The last two are
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pawl.errors import PawlError
-from pawl.files import digest_file, remove, whole_folder
-from pawl.records import read_record, write_record
+from pawl.files import digest_file, digest_json, remove, whole_folder
+from pawl.records import read_record, to_json, write_record
 from pawl.train.loop import Point
 
 if TYPE_CHECKING:
@@ -29,7 +31,8 @@ KEPT = 2
 class Checkpoint:
     """`question` is what is being trained, `state` the sha256 of the state file's bytes.
 
-    `seconds` is the wall time so far, `resumed` the steps from which a run was continued.
+    `seconds` is the wall time so far, `resumed` the steps from which a run was continued, `seal`
+    the digest of all the rest.
     """
 
     question: str
@@ -38,6 +41,12 @@ class Checkpoint:
     points: tuple[Point, ...]
     seconds: float
     resumed: tuple[int, ...] = ()
+    seal: str = ""
+
+    def sealed(self) -> Checkpoint:
+        """The same with its seal."""
+        bare = dataclasses.replace(self, seal="")
+        return dataclasses.replace(self, seal=digest_json(to_json(bare)))
 
 
 def leave(
@@ -58,7 +67,7 @@ def leave(
         (new / STATE).write_bytes(serialised(held))
         digest = digest_file(new / STATE)
         made = Checkpoint(question, step, digest, points, seconds, resumed)
-        write_record(new / MANIFEST, made)
+        write_record(new / MANIFEST, made.sealed())
     for old in _newest_first(folder)[KEPT:]:
         remove(old)
 
@@ -74,8 +83,10 @@ def last(folder: Path, *, question: str) -> tuple[Checkpoint, dict[str, torch.Te
     for place in _newest_first(folder):
         try:
             made = read_record(place / MANIFEST, Checkpoint)
+            if made != made.sealed():
+                raise ValueError(f"{MANIFEST} is not what was written")
             data = (place / STATE).read_bytes()
-            if digest_file(place / STATE) != made.state:
+            if hashlib.sha256(data).hexdigest() != made.state:
                 raise ValueError(f"{STATE} is not what {MANIFEST} says")
             state = load(data)
         except (OSError, ValueError, PawlError, SafetensorError) as error:

@@ -54,6 +54,7 @@ class Journal:
             self.points = list(checkpoint.points)
             self.resumed = (*checkpoint.resumed, checkpoint.step)
             self._before = checkpoint.seconds
+        loop.team.refuse_different(loop.step)
 
     @property
     def seconds(self) -> float:
@@ -70,7 +71,7 @@ class Journal:
 
             def note(point: Point) -> None:
                 self.points.append(point)
-                if asked.is_set():
+                if self._loop.team.any(asked.is_set()):
                     self._leave()
                     raise TrainError(
                         f"training was asked to end after step {point.step} of {self._loop.steps}",
@@ -86,7 +87,7 @@ class Journal:
         return max(self._kept.every, SHARE * self._cost) if self._kept else float("inf")
 
     def _leave(self) -> None:
-        if self._kept is None:
+        if self._kept is None or not self._loop.team.leads:
             return
         start = time.perf_counter()
         leave(

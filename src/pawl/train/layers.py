@@ -90,6 +90,9 @@ def _weight(layer: Any, dtype: torch.dtype) -> torch.Tensor:
     """The layer's weight [out, in]: kept dense, or unpacked from NF4 for this one product."""
     state = getattr(layer.weight, "quant_state", None)
     if state is None:
+        # A weight that was put together from shards is a plain tensor: the layer keeps the state.
+        state = getattr(layer, "quant_state", None)
+    if state is None:
         return layer.weight  # type: ignore[no-any-return]  # torch types it Any
     from bitsandbytes.functional import dequantize_4bit
 

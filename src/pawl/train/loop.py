@@ -14,12 +14,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pawl.errors import TrainError
+from pawl.files import digest_json
 from pawl.params import Train
 from pawl.train.attention import attending_packed, rows_of
 from pawl.train.layers import widened
 from pawl.train.loss import completion_loss
-from pawl.train.pack import Pack, packed
+from pawl.train.pack import Pack
 from pawl.train.rows import Row
+from pawl.train.team import ALONE, Team
 
 if TYPE_CHECKING:
     import torch
@@ -47,10 +49,18 @@ class Point:
 class Loop:
     """A model in training; `step` is the number of steps taken, `steps` that of all."""
 
-    def __init__(self, model: PeftModel, rows: Sequence[Row], *, params: Train, room: int) -> None:
+    def __init__(
+        self,
+        model: PeftModel,
+        rows: Sequence[Row],
+        *,
+        params: Train,
+        room: int,
+        team: Team = ALONE,
+    ) -> None:
         import torch
 
-        self.model, self.rows, self.params, self.room = model, rows, params, room
+        self.model, self.rows, self.params, self.room, self.team = model, rows, params, room, team
         self.step = 0
         self.steps = steps(len(rows), params)
         self.weights = {n: p for n, p in model.named_parameters() if p.requires_grad}
@@ -76,13 +86,16 @@ class Loop:
         rate = self.params.learning_rate * warmed(self.step - 1, self.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        packs = packed(batch, room=self.room)
-        learned = sum(len(pack.targets) for pack in packs)
+        # What dropout draws follows from the step, too: no random state has to be kept.
+        torch.manual_seed(mixed(self.params.seed, self.step, self.team.rank))
+        learned = sum(len(row) - row.prompt for row in batch)
         total = torch.zeros((), device=self.model.device)
-        for pack in packs:
-            loss = summed_loss(self.model, pack) / learned
+        for pack, counts in self.team.packs(batch, room=self.room):
+            loss = summed_loss(self.model, pack) * counts / learned
             loss.backward()  # type: ignore[no-untyped-call]  # torch's stub has no types here
             total += loss.detach()
+        slopes = [weight.grad for weight in self.weights.values() if weight.grad is not None]
+        self.team.add([total, *slopes])
         norm = torch.nn.utils.clip_grad_norm_(self.weights.values(), LONGEST_GRADIENT)
         point = Point(self.step, float(total), rate, float(norm), sum(map(len, batch)))
         _refuse_odd(point, batch)
@@ -101,15 +114,10 @@ class Loop:
 
     def state(self) -> dict[str, torch.Tensor]:
         """All that the steps to come depend on, beside rows and parameters."""
-        import torch
-
         found = {f"weight.{name}": weight.detach() for name, weight in self.weights.items()}
         for name, weight in self.weights.items():
             for part, value in self.optimizer.state[weight].items():
                 found[f"{part}.{name}"] = value
-        found["random"] = torch.get_rng_state()
-        if torch.cuda.is_available():
-            found["random.cuda"] = torch.cuda.get_rng_state()
         return found
 
     def resume(self, step: int, state: Mapping[str, torch.Tensor]) -> None:
@@ -127,9 +135,6 @@ class Loop:
                     part: state[f"{part}.{name}"].clone().to(weight.device)
                     for part in ("step", "exp_avg", "exp_avg_sq")
                 }
-        torch.set_rng_state(state["random"].cpu())
-        if torch.cuda.is_available():
-            torch.cuda.set_rng_state(state["random.cuda"].cpu())
         self.step = step
 
 
@@ -152,15 +157,17 @@ def summed_loss(model: PeftModel, pack: Pack) -> torch.Tensor:
     return completion_loss(base, hidden[pack.at.to(device)], pack.targets.to(device))
 
 
-def mean_loss(model: PeftModel, rows: Sequence[Row], *, room: int) -> float:
+def mean_loss(model: PeftModel, rows: Sequence[Row], *, room: int, team: Team = ALONE) -> float:
     """Cross-entropy per completion token, in nats, over all rows; nothing is learned."""
     import torch
 
     model.eval()
-    packs = packed(rows, room=room)
+    total = torch.zeros(1, dtype=torch.float64, device=model.device)
     with ready(model), torch.no_grad():
-        total = sum(float(summed_loss(model, pack)) for pack in packs)
-    return total / sum(len(pack.targets) for pack in packs)
+        for pack, counts in team.packs(rows, room=room):
+            total += summed_loss(model, pack) * counts
+    team.add([total])
+    return float(total) / sum(len(row) - row.prompt for row in rows)
 
 
 def steps(rows: int, params: Train) -> int:
@@ -182,6 +189,11 @@ def shuffled(rows: int, *, seed: int, epoch: int) -> list[int]:
 
     generator = torch.Generator().manual_seed(seed * 2**16 + epoch)
     return torch.randperm(rows, generator=generator).tolist()
+
+
+def mixed(*numbers: int) -> int:
+    """A seed of 32 bits, which is what torch's generator takes, from several numbers."""
+    return int(digest_json(numbers)[:8], 16)
 
 
 def _base(model: PeftModel) -> PreTrainedModel:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,8 +28,12 @@ from pawl.records import (
     write_record,
 )
 from pawl.train.journal import Journal, Kept, question
+from pawl.train.launch import end_with_launcher, launch
 from pawl.train.loop import Loop, Point, mean_loss
+from pawl.train.points import telling
 from pawl.train.rows import Row, token_rows
+from pawl.train.shard import shard
+from pawl.train.team import ALONE, LostError, Team, joined
 from pawl.train.watch import Curve, bar, curve
 from pawl.workspace import Workspace
 
@@ -41,7 +46,31 @@ ROOM = 4096
 
 
 def train(workspace: Workspace, task: str) -> None:
-    """Write `build/<task>/adapter/` (verified by its manifest) and `training.json`."""
+    """Write `build/<task>/adapter/` (verified by its manifest) and `training.json`.
+
+    Raises:
+        PawlError: what one of the processes said that failed, where there are several.
+    """
+    processes = workspace.task(task).train.processes
+    if processes == 1:
+        learn(workspace, task, ALONE)
+    else:
+        launch(workspace, task, processes=processes)
+
+
+def work(workspace: Workspace, task: str) -> None:
+    """Be one process of a training that `train` started."""
+    end_with_launcher()
+    try:
+        with joined() as team:
+            learn(workspace, task, team)
+    except LostError as error:
+        # Whoever ended first has said why: this says no more.
+        sys.exit(str(error))
+
+
+def learn(workspace: Workspace, task: str, team: Team) -> None:
+    """Train in this process, with the others of its team."""
     section, files = workspace.task(task), workspace.files(task)
     info = read_record(files.base, BaseInfo)
     report = read_record(files.splits / "manifest.json", SplitReport)
@@ -50,9 +79,23 @@ def train(workspace: Workspace, task: str) -> None:
     tokenizer = load_tokenizer(folder)
     limit = section.train.max_length
     rows, dev_rows = (token_rows(part, tokenizer, max_length=limit) for part in (learn, dev))
-    model = adapted(load_base(folder, seed=section.train.seed), section.train)
+    sharded = team.size > 1 and section.train.parallel == "fsdp"
+    base = load_base(folder, seed=section.train.seed, sharded=sharded)
+    model = adapted(base, section.train)
+    if sharded:
+        shard(model)
     kept = Kept(workspace.checkpoints(task), question(info, rows, section.train))
-    found = fit(model, rows, dev_rows, params=section.train, kept=kept)
+    found = fit(
+        model,
+        rows,
+        dev_rows,
+        params=section.train,
+        kept=kept,
+        points=files.points,
+        team=team,
+    )
+    if not team.leads:
+        return
     manifest = AdapterManifest(
         task=task,
         base=info,
@@ -91,27 +134,37 @@ def fit(
     *,
     params: Train,
     kept: Kept | None = None,
+    points: Path | None = None,
+    team: Team = ALONE,
 ) -> Curve:
     """Train in place and return the curve.
 
     Args:
         kept: where checkpoints are left and looked for; None: nowhere.
+        points: the file to leave each step in as it comes; None: none.
+        team: the processes that train together; the first alone writes.
 
     Raises:
         TrainError: a loss or gradient was no finite number, naming step and rows; or the process
             was asked to end (SIGTERM), and left a checkpoint before it did.
     """
     room = max(ROOM, params.max_length)
-    loop = Loop(model, rows, params=params, room=room)
+    loop = Loop(model, rows, params=params, room=room, team=team)
     journal = Journal(loop, kept)
-    with bar(loop.steps, done=loop.step) as tell, journal.watching() as note:
+    asked = kept.question if kept else ""
+    with (
+        bar(loop.steps, done=loop.step, quiet=not team.leads) as show,
+        telling(points if team.leads else None, question=asked, resumed=loop.step) as tell,
+        journal.watching() as note,
+    ):
 
         def after(point: Point) -> None:
+            show(point)
             tell(point)
             note(point)
 
         loop.run(after)
-    dev_loss = mean_loss(model, dev_rows, room=room)
+    dev_loss = mean_loss(model, dev_rows, room=room, team=team)
     return curve(
         journal.points, seconds=journal.seconds, dev_loss=dev_loss, resumed=journal.resumed
     )

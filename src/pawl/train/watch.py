@@ -42,11 +42,11 @@ def curve(
 
 
 @contextmanager
-def bar(steps: int, *, done: int) -> Iterator[Callable[[Point], None]]:
-    """A progress bar on stderr, told of each step."""
+def bar(steps: int, *, done: int, quiet: bool = False) -> Iterator[Callable[[Point], None]]:
+    """A progress bar on stderr with the time that is left, told of each step."""
     from tqdm import tqdm
 
-    with tqdm(total=steps, initial=done, desc="train", unit="step") as shown:
+    with tqdm(total=steps, initial=done, desc="train", unit="step", disable=quiet) as shown:
 
         def tell(point: Point) -> None:
             shown.set_postfix(loss=f"{point.loss:.3f}", refresh=False)
