@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from pawl.base import find_base
+from pawl.base import base_width, find_base
 from pawl.budget import Budget, lineage
 from pawl.data.inputs import data_file
 from pawl.data.read import read_examples
@@ -23,6 +24,7 @@ from pawl.registry.snapshot import read_state
 from pawl.registry.store import Store
 from pawl.report.dropped import told
 from pawl.train.plan import size
+from pawl.train.rank import ranks
 from pawl.workspace import Workspace
 
 
@@ -39,7 +41,10 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
     parts = deal(examples, section.split)
     parts["train"], dropped = to_train_on(parts, known, near=section.split.near)
     sides = {name: len(part) for name, part in parts.items()}
-    parameters = size(find_base(section.base, workspace.root), rank=section.train.rank)
+    folder, asked = find_base(section.base, workspace.root), section.train
+    tried = ranks(base_width(folder)) if asked.rank == "auto" else [asked.rank]
+    # The largest adapter that there may be.
+    parameters = size(folder, rank=tried[-1], targets=asked.targets)
     split = lineage(task, section.split.salt)
     state = read_state(store, task)
     budget = state.budgets.get(split, Budget())
@@ -58,6 +63,7 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
             **to_json(parameters),
             "share": parameters.trainable / parameters.base,
         },
+        "rank": _rank(tried),
         "steps": round(steps),
         "looks": {
             "used": stands.used,
@@ -70,6 +76,15 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
         "says": _says(seen, stands),
         "unprovable": unprovable(groups, slices, section.gate),
     }
+
+
+def _rank(tried: Sequence[int]) -> str:
+    if len(tried) == 1:
+        return str(tried[0])
+    return (
+        f"auto: {', '.join(map(str, tried))}, as far as dev improves beyond noise; each is a "
+        f"training of its own, two at least; parameters are those of {tried[-1]}"
+    )
 
 
 def _says(seen: Sight, stands: Standing) -> str:
