@@ -6,7 +6,7 @@
 Each run is a process of its own, because peak memory is one's own only there; runs alternate.
 Tokens are real ones, never padding; the clock starts after the first two steps. That both learn the
 same is seen from the loss on the same held-out rows after the same number of tokens, by one measure
-(`pawl.train.loop.mean_loss`). TRL runs with what `--sweep` found to be the best of its settings.
+(`pawl.train.measure.mean_loss`). TRL runs with what `--sweep` found to be the best of its settings.
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ from pawl.base import load_base, load_tokenizer
 from pawl.data.read import parse_row
 from pawl.params import Train
 from pawl.prompt import completion_tokens, prompt_tokens
-from pawl.train.loop import Loop, Point, mean_loss
+from pawl.train.loop import Loop, Point
+from pawl.train.measure import mean_loss
 from pawl.train.qlora import ROOM, adapted
 from pawl.train.rows import Row, token_rows
 

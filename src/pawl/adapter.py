@@ -6,7 +6,6 @@ it is scored, registered, released or served.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -64,7 +63,7 @@ def read_adapter(folder: Path, *, base: str | None = None) -> AdapterManifest:
                 remedy="its bytes changed after training: fetch the version again",
             )
     lora = read_lora(folder / CONFIG, manifest)
-    check_weights(folder / WEIGHTS, rank=lora.rank, targets=lora.targets)
+    check_weights(folder / WEIGHTS, lora)
     if manifest.quantisation != QUANTISATION:
         raise AdapterError(
             f"the adapter was trained on weights held as '{manifest.quantisation}'",
@@ -111,7 +110,7 @@ def load_adapter(model: PreTrainedModel, folder: Path, *, name: str) -> PeftMode
             are zero (the adapter would be the base). peft only warns of missing weights.
     """
     import torch
-    from peft import PeftModel
+    from peft import PeftModel, get_peft_model_state_dict
     from safetensors.torch import load_file
 
     if isinstance(model, PeftModel):
@@ -121,11 +120,7 @@ def load_adapter(model: PreTrainedModel, folder: Path, *, name: str) -> PeftMode
         peft = PeftModel.from_pretrained(model, str(folder), adapter_name=name)
     peft.set_adapter(name)
     saved = {key: value.shape for key, value in load_file(folder / WEIGHTS).items()}
-    held = {
-        re.sub(rf"\.{re.escape(name)}\.", ".", key): value
-        for key, value in peft.state_dict().items()
-        if f".{name}." in key
-    }
+    held = get_peft_model_state_dict(peft, adapter_name=name)
     shapes = {key: value.shape for key, value in held.items()}
     if saved != shapes:
         odd = sorted(set(saved) ^ set(shapes)) or [k for k in saved if saved[k] != shapes[k]]

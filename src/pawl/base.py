@@ -67,6 +67,14 @@ def context_length(folder: Path) -> int:
     return int(config.get_text_config().max_position_embeddings)
 
 
+def base_width(folder: Path) -> int:
+    """The width of the base's hidden states: no update of a layer has a rank above it."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    return int(config.get_text_config().hidden_size)
+
+
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The base's tokenizer, padded on the left as decoding needs it."""
     from transformers import AutoTokenizer

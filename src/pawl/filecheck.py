@@ -1,7 +1,8 @@
 """A task's section against the files of its workspace: names that stand in none of them.
 
-Nothing is imported and little is read, so that whatever begins a cycle can ask first. What is not
-there yet (data before `dvc pull`) or broken in itself is for the stage that needs it to say.
+Nothing of the task's is imported and little is read, so that whatever begins a cycle can ask first.
+What is not there yet (data before `dvc pull`) or broken in itself is for the stage that needs it to
+say.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+from pawl.basecheck import unfit
 from pawl.errors import DataError, nearest
 from pawl.functions import undefined
 from pawl.params import ROW_KEYS, Task
@@ -27,6 +29,7 @@ def absent(task: Task, root: Path) -> Iterator[Fault]:
             yield Fault(("evaluate", "scorers", metric), *missing)
     yield from _unknown_fields(task, root)
     yield from _no_enum(task, root)
+    yield from unfit(task.base, task.train, root)
 
 
 def _unknown_fields(task: Task, root: Path) -> Iterator[Fault]:

@@ -29,7 +29,7 @@ FIXED: dict[str, tuple[Any, ...]] = {
     "megatron_core": ("megatron.core",),
     "qalora_group_size": (16,),
     **dict.fromkeys(
-        ("ensure_weight_tying", "fan_in_fan_out", "lora_bias", "use_dora", "use_qalora"), (False,)
+        ("ensure_weight_tying", "fan_in_fan_out", "lora_bias", "use_qalora"), (False,)
     ),
     **dict.fromkeys(("alpha_pattern", "loftq_config", "rank_pattern"), ({},)),
     **dict.fromkeys(
@@ -43,25 +43,29 @@ FIXED: dict[str, tuple[Any, ...]] = {
         (None,),
     ),
 }  # fmt: skip
-FREE = ("base_model_name_or_path", "peft_version", "r", "revision", "target_modules", *NUMBERS)
+FREE = (
+    "base_model_name_or_path", "peft_version", "r", "revision", "target_modules", "use_dora",
+    *NUMBERS,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Lora:
-    """The rank, and the names of the modules that the adapter sits on."""
+    """The rank, the names of the modules that the adapter sits on, and whether it is a DoRA."""
 
     rank: int
     targets: tuple[str, ...]
+    dora: bool = False
 
 
 def read_lora(path: Path, manifest: AdapterManifest) -> Lora:
-    """What the configuration asks peft for, if it is a plain LoRA on the manifest's base.
+    """What the configuration asks peft for, if it is a plain LoRA or DoRA on the manifest's base.
 
     Raises:
         AdapterError: it is no JSON, lacks a key, or says something that an adapter of Pawl's never
             says; names the key.
     """
-    said = _read(path)
+    said = {"use_dora": False, **_read(path)}
     if unknown := sorted(set(said) - set(FIXED) - set(FREE)):
         raise _off(path, f"says '{unknown[0]}'", f"{nearest(unknown[0], [*FIXED, *FREE])}")
     if missing := sorted(set(NEEDED) - set(said)):
@@ -71,6 +75,7 @@ def read_lora(path: Path, manifest: AdapterManifest) -> Lora:
         "base_model_name_or_path": (None, base.model),
         "revision": (None, base.revision),
         "r": (manifest.rank,),
+        "use_dora": (manifest.params.get("dora", False),),
     }
     for key, allowed in fixed.items():
         if key in said and not any(_same(said[key], value) for value in allowed):
@@ -85,7 +90,7 @@ def read_lora(path: Path, manifest: AdapterManifest) -> Lora:
     names = targets if isinstance(targets, list) else []
     if not names or not all(type(name) is str and name.isidentifier() for name in names):
         raise _off(path, f"says target_modules: {targets!r}", "it is a list of modules' names")
-    return Lora(said["r"], tuple(names))
+    return Lora(said["r"], tuple(names), said["use_dora"])
 
 
 def _read(path: Path) -> dict[str, Any]:

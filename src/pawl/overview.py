@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pawl.adapter import read_adapter
-from pawl.base import find_base
+from pawl.base import base_width, find_base
 from pawl.budget import Budget, lineage, unspent
 from pawl.data.inputs import data_file, read_prompt
 from pawl.data.read import read_examples
@@ -28,6 +29,7 @@ from pawl.registry.snapshot import read_state
 from pawl.registry.store import Store
 from pawl.report.dropped import told
 from pawl.train.plan import size
+from pawl.train.rank import ranks
 from pawl.workspace import Workspace
 
 
@@ -50,7 +52,7 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
     known = known_rows(store, task)
     parts, dropped = apart(deal(examples, section.split), known, near=section.split.near)
     sides = {name: len(part) for name, part in parts.items()}
-    base = find_base(section.base, workspace.root)
+    base, asked = find_base(section.base, workspace.root), section.train
     prompts = longest_prompts(
         parts["train"],
         parts["dev"],
@@ -59,7 +61,9 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
         policy=section.evaluate,
         base=base,
     )
-    parameters = size(base, rank=section.train.rank)
+    tried = ranks(base_width(base)) if asked.rank == "auto" else [asked.rank]
+    # The largest adapter that there may be.
+    parameters = size(base, rank=tried[-1], targets=asked.targets)
     split = lineage(task, section.split.salt)
     state = read_state(store, task)
     budget = state.budgets.get(split, Budget())
@@ -80,6 +84,7 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
             **to_json(parameters),
             "share": parameters.trainable / parameters.base,
         },
+        "rank": _rank(tried),
         "steps": round(steps),
         "prompt_tokens": prompts,
         "looks": {
@@ -102,6 +107,15 @@ def _reigning(
     if state.champion.version is None:
         return ()
     return (read_adapter(local_copy(workspace, store, state.champion, task=task)),)
+
+
+def _rank(tried: Sequence[int]) -> str:
+    if len(tried) == 1:
+        return str(tried[0])
+    return (
+        f"auto: {', '.join(map(str, tried))}, as far as dev improves beyond noise; each is a "
+        f"training of its own, two at least; parameters are those of {tried[-1]}"
+    )
 
 
 def _says(seen: Sight, stands: Standing, metric: str) -> str:

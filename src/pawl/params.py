@@ -12,7 +12,7 @@ from dataclasses import field
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, PlainValidator, StrictBool
 from pydantic.dataclasses import dataclass
 
 from pawl.errors import ParamsError, nearest
@@ -31,6 +31,7 @@ FileName = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]+$")]
 # Both become names of MLflow metrics, which allow no other characters.
 MetricName = Annotated[str, Field(pattern=r"^[A-Za-z]\w{0,39}$")]
 ContenderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,39}$")]
+LayerName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
 # In the metric's own unit; `pawl.policycheck` holds it against what the metric can be.
 Amount = Annotated[float, Field(ge=0)]
 
@@ -53,6 +54,18 @@ def _pattern(text: str) -> str:
     except (re.error, OverflowError, RecursionError) as error:
         raise ValueError(f"'{text}' is no regular expression: {error}") from error
     return text
+
+
+def _rank(value: Any) -> int | str:
+    if value != "auto" and (type(value) is not int or not 1 <= value <= 512):
+        raise ValueError("a rank is a whole number from 1 to 512, or 'auto'")
+    return value  # type: ignore[no-any-return]  # one of the two, as was just seen
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names or len(set(names)) < len(names):
+        raise ValueError("targets are names of linear layers, at least one, each once")
+    return names
 
 
 def _five_fields(cron: str) -> str:
@@ -95,14 +108,19 @@ class Split:
 
 @dataclass(frozen=True, config=STRICT)
 class Train:
-    """QLoRA: NF4 base with double quantisation, LoRA on all linear layers, rsLoRA scaling.
+    """QLoRA: NF4 base with double quantisation, LoRA on linear layers, rsLoRA scaling.
 
-    `processes` of one machine take each step together, each with the whole base (`ddp`) or with a
-    share of it (`fsdp`).
+    `rank`: `pawl.train.rank`. `targets` are linear layers, None: all but the head. `dora`: Liu et
+    al. 2024; `lora_plus` is the ratio of B's learning rate to A's (Hayou et al. 2024). `processes`
+    of one machine take each step together, each with the whole base (`ddp`) or with a share of it
+    (`fsdp`).
     """
 
-    rank: Annotated[int, Field(ge=1, le=512)] = 16
+    rank: Annotated[int | Literal["auto"], PlainValidator(_rank)] = 16
     alpha: Annotated[float, Field(gt=0)] = 16
+    targets: Annotated[tuple[LayerName, ...], AfterValidator(_distinct)] | None = None
+    dora: StrictBool = False
+    lora_plus: Annotated[float, Field(ge=1, le=1024)] = 1
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     epochs: Annotated[float, Field(gt=0, le=1000)] = 6
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-3

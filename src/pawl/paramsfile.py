@@ -33,6 +33,9 @@ from pawl.params import (
 )
 from pawl.policycheck import Fault, faults
 
+# The keys that take a truth value.
+TRUTHS = ("dora",)
+
 
 def read_params(path: Path) -> Params:
     """Read and check `params.yaml`.
@@ -122,7 +125,9 @@ def _taught(error: ValidationError, node: yaml.Node | None, name: str) -> Params
     short = reprlib.Repr()
     short.maxstring = short.maxother = 80
     return ParamsError(
-        f"{place} = {short.repr(first['input'])}", rule=first["msg"], remedy="change the value"
+        f"{place} = {short.repr(first['input'])}",
+        rule=first["msg"].removeprefix("Value error, "),
+        remedy="change the value",
     )
 
 
@@ -169,8 +174,8 @@ def _line(node: yaml.Node | None, path: tuple[Any, ...]) -> int:
 
 
 def _refuse_repeats(root: yaml.Node | None, name: str) -> None:
-    """No key stands twice in one mapping, and no truth value anywhere: all keys take texts and
-    numbers, and `slices: yes` would count as 1.
+    """No key stands twice in one mapping, and no truth value where a text or a number belongs:
+    `slices: yes` would count as 1.
     """
     todo, met = [root], {id(root)}
     while todo:
@@ -184,10 +189,11 @@ def _refuse_repeats(root: yaml.Node | None, name: str) -> None:
                     rule="YAML would silently keep the last one",
                     remedy="remove one of them",
                 )
-            if value.tag == "tag:yaml.org,2002:bool":
+            if value.tag == "tag:yaml.org,2002:bool" and key.value not in TRUTHS:
                 raise ParamsError(
                     f"{place}: {key.value} = {value.value}",
-                    rule="no key takes a truth value; a bare yes, no, on or off is one in YAML",
+                    rule=f"no key but {', '.join(TRUTHS)} takes a truth value; a bare yes, no, on "
+                    "or off is one in YAML",
                     remedy="give a number, or a text in quotes",
                 )
             keys.add(str(key.value))

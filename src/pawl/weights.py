@@ -1,8 +1,9 @@
 """An adapter's weights looked at without torch: the safetensors header, then the numbers.
 
-What can be known from the folder alone: that the file is whole, that it holds the pairs which its
-configuration speaks of and nothing else, and that its numbers are numbers. Whether each shape fits
-the base is seen when it is put on it (`pawl.adapter.load_adapter`).
+What can be known from the folder alone: that the file is whole, that it holds the pairs (a DoRA's
+magnitudes with them) which its configuration speaks of and nothing else, and that its numbers are
+numbers. Whether each shape fits the base is seen when it is put on it
+(`pawl.adapter.load_adapter`).
 """
 
 from __future__ import annotations
@@ -17,43 +18,63 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawl.errors import AdapterError
+from pawl.loraconfig import Lora
 
 Tensors = dict[str, NDArray[np.uint16] | NDArray[np.uint32]]
 
 # Per type: how wide a number is, and the bits of its exponent; all of them set: no finite number.
 TYPES = {"F32": ("<u4", 0x7F800000), "F16": ("<u2", 0x7C00), "BF16": ("<u2", 0x7F80)}
-KEY = re.compile(r"base_model\.model\.(?P<layer>[\w.]+)\.lora_(?P<side>[AB])\.weight")
+KEY = re.compile(
+    r"base_model\.model\.(?P<layer>[\w.]+)\.lora_(?P<part>A\.weight|B\.weight|magnitude_vector)"
+)
+A, B, MAGNITUDE = "A.weight", "B.weight", "magnitude_vector"
 LENGTH = 8
 
 
-def check_weights(path: Path, *, rank: int, targets: tuple[str, ...]) -> None:
-    """Refuse weights that are no whole LoRA of this rank on these modules.
+def check_weights(path: Path, lora: Lora) -> None:
+    """Refuse weights that are no whole LoRA (or DoRA) such as the configuration speaks of.
 
     Raises:
         AdapterError: the file is cut or padded, a key or shape is none that such a LoRA has, a
             number is not finite, or all `B` are zero (the adapter would be the base).
     """
     types, weights = _read(path)
-    pairs: dict[str, dict[str, tuple[int, ...]]] = {}
+    parts = {A, B, MAGNITUDE} if lora.dora else {A, B}
+    names = _in({f"lora_{part}" for part in parts})
+    layers: dict[str, dict[str, tuple[int, ...]]] = {}
     for key, values in weights.items():
         match = KEY.fullmatch(key)
-        if match is None or match["layer"].rpartition(".")[2] not in targets:
-            raise _off(path, f"holds '{key}'", f"weights are lora_A and lora_B of {_in(targets)}")
-        pairs.setdefault(match["layer"], {})[match["side"]] = values.shape
+        if (
+            match is None
+            or match["layer"].rpartition(".")[2] not in lora.targets
+            or match["part"] not in parts
+        ):
+            raise _off(path, f"holds '{key}'", f"weights are {names} of {_in(lora.targets)}")
+        layers.setdefault(match["layer"], {})[match["part"]] = values.shape
         if bool(((values & TYPES[types[key]][1]) == TYPES[types[key]][1]).any()):
             raise _off(path, f"holds a number in '{key}' that is not finite", "weights are numbers")
-    for layer, shapes in pairs.items():
-        if set(shapes) != {"A", "B"}:
-            raise _off(path, f"lacks a half of '{layer}'", "each layer has lora_A and lora_B")
-        if len(shapes["A"]) != 2 or len(shapes["B"]) != 2 or shapes["A"][0] != rank:
-            raise _off(path, f"holds '{layer}' as {shapes}", f"lora_A has r = {rank} rows")
-        if shapes["B"][1] != rank:
-            raise _off(path, f"holds '{layer}' as {shapes}", f"lora_B has r = {rank} columns")
-    if lacking := set(targets) - {layer.rpartition(".")[2] for layer in pairs}:
+    for layer, shapes in layers.items():
+        if set(shapes) != parts:
+            raise _off(path, f"lacks a part of '{layer}'", f"each layer has {names}")
+        if fault := _misshapen(shapes, lora.rank):
+            raise _off(path, f"holds '{layer}' as {shapes}", fault)
+    if lacking := set(lora.targets) - {layer.rpartition(".")[2] for layer in layers}:
         raise _off(path, f"has nothing for {_in(lacking)}", "each target module has its weights")
     # All bits but the sign: minus nothing is nothing too.
     if not any(bool((v << 1).any()) for key, v in weights.items() if ".lora_B." in key):
         raise _off(path, "holds a lora_B of zeros alone", "a zero adapter is the base")
+
+
+def _misshapen(shapes: dict[str, tuple[int, ...]], rank: int) -> str | None:
+    """The rule that a layer's shapes break: A is [r, in], B [out, r], the magnitudes [out]."""
+    a, b = shapes[A], shapes[B]
+    if len(a) != 2 or a[0] != rank:
+        return f"lora_A has r = {rank} rows"
+    if len(b) != 2 or b[1] != rank:
+        return f"lora_B has r = {rank} columns"
+    if shapes.get(MAGNITUDE, b[:1]) != b[:1]:
+        return f"lora_magnitude_vector has a number for each of lora_B's {b[0]} rows"
+    return None
 
 
 def _read(path: Path) -> tuple[dict[str, str], Tensors]:

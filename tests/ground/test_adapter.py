@@ -23,12 +23,12 @@ PREFIX = "base_model.model.model.layers"
 Weights = dict[str, Any]
 
 
-def seal(folder: Path) -> None:
+def seal(folder: Path, **params: Any) -> None:
     """Write a manifest that vouches for whatever the folder holds, as a forger would."""
     base = BaseInfo("base/tiny", "abc", "b" * 64)
     write_record(
         folder / MANIFEST,
-        AdapterManifest("t", base, "d" * 64, 4, {}, ("k",), digest_files(folder, FILES)),
+        AdapterManifest("t", base, "d" * 64, 4, params, ("k",), digest_files(folder, FILES)),
     )
 
 
@@ -73,13 +73,13 @@ def half(weights: Weights) -> None:
 
 
 SPOILS: dict[str, tuple[str, Callable[[Weights], Any]]] = {
-    "half of a pair gone": ("lacks a half", lambda w: w.pop(key("B"))),
+    "half of a pair gone": ("lacks a part", lambda w: w.pop(key("B"))),
     "a module's pairs gone": (
         "has nothing for v_proj",
         lambda w: [w.pop(k) for k in list(w) if "v_proj" in k],
     ),
     "another module": (
-        "lora_A and lora_B of",
+        "weights are lora_A.weight, lora_B.weight of",
         lambda w: rename(w, key("A"), key("A").replace("q_proj", "o_proj")),
     ),
     "a base's weight": ("embed", lambda w: w.update({"embed_tokens.weight": w[key("A")]})),
@@ -140,6 +140,59 @@ CUTS: dict[str, Callable[[bytes], bytes]] = {
     "a list": lambda _: (2).to_bytes(8, "little") + b"[]",
     "deeper than can be read": lambda _: (200_000).to_bytes(8, "little") + b"[" * 200_000,
 }  # fmt: skip
+
+
+def make_dora(folder: Path) -> Path:
+    """The same with a magnitude for each row of B."""
+    weights = load_file(make(folder) / WEIGHTS)
+    for name in [name for name in weights if "lora_B" in name]:
+        magnitude = np.linalg.norm(weights[name], axis=1)
+        weights[name.replace("lora_B.weight", "lora_magnitude_vector")] = magnitude
+    save_file(weights, folder / WEIGHTS, metadata={"format": "pt"})
+    config = json.loads((folder / CONFIG).read_text())
+    (folder / CONFIG).write_text(json.dumps(config | {"use_dora": True}))
+    seal(folder, dora=True)
+    return folder
+
+
+SIZE = f"{PREFIX}.0.self_attn.q_proj.lora_magnitude_vector"
+DORA_SPOILS: dict[str, tuple[str, Callable[[Weights], Any]]] = {
+    "no magnitude": ("lacks a part", lambda w: w.pop(SIZE)),
+    "one magnitude too few": ("each of lora_B's 8", lambda w: w.update({SIZE: w[SIZE][1:].copy()})),
+    "a matrix of magnitudes": ("each of lora_B's", lambda w: w.update({SIZE: w[key("B")].copy()})),
+    "a magnitude that is no number": (
+        "not finite", lambda w: w.update({SIZE: w[SIZE] * np.float32("nan")})
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("spoil", DORA_SPOILS)
+def test_a_dora_has_a_finite_magnitude_for_each_output(tmp_path: Path, spoil: str) -> None:
+    says, change = DORA_SPOILS[spoil]
+    folder = make_dora(tmp_path / "adapter")
+    assert read_adapter(folder).params["dora"] is True
+    weights = load_file(folder / WEIGHTS)
+    change(weights)
+    save_file(weights, folder / WEIGHTS)
+    seal(folder, dora=True)
+    with pytest.raises(AdapterError, match=says):
+        read_adapter(folder)
+
+
+def test_only_an_adapter_that_was_trained_as_a_dora_is_one(tmp_path: Path) -> None:
+    folder = make_dora(tmp_path / "dora")
+    seal(folder)
+    with pytest.raises(AdapterError, match="use_dora"):
+        read_adapter(folder)
+    plain = make(tmp_path / "plain")
+    weights = load_file(plain / WEIGHTS)
+    save_file(weights | {SIZE: np.ones(8, "f4")}, plain / WEIGHTS)
+    seal(plain)
+    with pytest.raises(AdapterError, match="magnitude_vector"):
+        read_adapter(plain)
+    seal(plain, dora=True)
+    with pytest.raises(AdapterError, match="use_dora"):
+        read_adapter(plain)
 
 
 @pytest.mark.parametrize("cut", CUTS)

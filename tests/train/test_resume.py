@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import os
 import signal
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from prepared import stopped_after
 
 from pawl.adapter import WEIGHTS
 from pawl.base import base_info, load_base
@@ -22,7 +22,6 @@ from pawl.params import Base, Train
 from pawl.records import AdapterManifest, Example, Message
 from pawl.train.checkpoint import MANIFEST, STATE
 from pawl.train.journal import Kept, question
-from pawl.train.loop import Loop, Point
 from pawl.train.qlora import adapted, fit, save
 from pawl.train.rows import token_rows
 from pawl.train.watch import Curve
@@ -43,19 +42,6 @@ def trained(base_folder: Path, tokenizer: Any, into: Path, kept: Kept | None) ->
     base = base_info(Base(base_folder.name), base_folder.parent)
     save(model, AdapterManifest("t", base, "d", 4, {}, ("k",), {}), into)
     return curve
-
-
-def stopped_after(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on a step sends SIGTERM to its own process, as a spot machine would."""
-    take = Loop._take
-
-    def taking(self: Loop, batch: Any) -> Point:
-        point = take(self, batch)
-        if point.step == step:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return point
-
-    monkeypatch.setattr(Loop, "_take", taking)
 
 
 @pytest.fixture
@@ -118,6 +104,19 @@ def test_a_checkpoint_that_cannot_be_trusted_is_passed_over(
     assert (tmp_path / "cut" / WEIGHTS).read_bytes() == whole
     assert curve.resumed == (() if harm == "another's" else (4,))
     assert ("is damaged and not used" in caplog.text) == (harm != "another's")
+
+
+def test_checkpoints_of_another_training_do_not_push_out_those_of_this_one(
+    base_folder: Path, tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Kept(tmp_path / "kept", "q", every=0.0)
+    monkeypatch.setattr("pawl.train.journal.SHARE", 0)
+    for asked, step in ((dataclasses.replace(kept, question="longer"), 7), (kept, 2)):
+        with monkeypatch.context() as patch:
+            stopped_after(step, patch)
+            with pytest.raises(TrainError):
+                trained(base_folder, tokenizer, tmp_path / "cut", asked)
+    assert trained(base_folder, tokenizer, tmp_path / "cut", kept).resumed == (2,)
 
 
 def test_whatever_a_training_is_made_of_names_it(base_folder: Path, tokenizer: Any) -> None:

@@ -95,6 +95,7 @@ def run(
     """Run one cycle: check, split, train, evaluate, gate, register, release."""
     from pawl.cycle import run_cycle
     from pawl.records import to_json
+    from pawl.report.ranks import read_rungs, show_rungs
     from pawl.report.terminal import show_cycle
 
     workspace = open_workspace(task)
@@ -102,6 +103,9 @@ def run(
     if as_json:
         print_json(to_json(cycle))
     else:
+        show_rungs(
+            read_rungs(workspace.files(task).training), title=f"{task}: ranks", console=console()
+        )
         show_cycle(cycle, left_out=_left_out(workspace, task), console=console())
         print(f"next: pawl history {task}, pawl ui (MLflow and Prefect in the browser)")
     raise typer.Exit(EXIT[cycle.verdict])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pawl.errors import DataError
-from pawl.records import AdapterManifest, Champion, Decision, Verdict, read_record
+from pawl.records import AdapterManifest, Champion, Decision, Rung, Verdict, read_record
 from pawl.registry.copies import local_copy
 from pawl.registry.ledger import State, append
 from pawl.registry.runs import log_curve, log_evidence
@@ -22,9 +22,12 @@ DEV = " (dev)"
 
 @dataclass(frozen=True)
 class Training:
-    """What `training.json` says that is worth a curve: a mapping of numbers a logged step."""
+    """What `training.json` says that is worth a curve: a mapping of numbers a logged step, and the
+    ranks that `train.rank: auto` tried.
+    """
 
     points: tuple[dict[str, float], ...] = ()
+    rungs: tuple[Rung, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,9 @@ def log_judged(
     scores = _named(verdict.scores)
     rows = {f"rows/{name}": float(count) for name, count in verdict.rows.items()}
     if files.training.is_file():
-        log_curve(store, run_id, read_record(files.training, Training).points)
+        training = read_record(files.training, Training)
+        log_curve(store, run_id, training.points)
+        log_curve(store, run_id, [by_rank(rung) for rung in training.rungs], prefix="rank")
     log_evidence(
         store,
         run_id,
@@ -107,6 +112,18 @@ def log_judged(
             files.known: "",
         },
     )
+
+
+def by_rank(rung: Rung) -> dict[str, float]:
+    """A rung as a point of the curve over ranks: MLflow draws the rank where it draws a step."""
+    return {
+        "step": rung.rank,
+        "train_loss": rung.train_loss,
+        "dev_loss": rung.dev_loss,
+        "gap": rung.gap,
+        "kept": float(rung.kept),
+        **({} if rung.p is None else {"p": rung.p}),
+    }
 
 
 def release_judged(

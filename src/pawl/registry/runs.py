@@ -109,13 +109,15 @@ def fetch_evidence(store: Store, run_id: str, names: Sequence[str], *, into: Pat
             store.client.download_artifacts(run_id, name, str(into))
 
 
-def log_curve(store: Store, run_id: str, points: Sequence[dict[str, float]]) -> None:
-    """Put the training curve on a run: `train/loss` and its like, over the points' `step`."""
+def log_curve(
+    store: Store, run_id: str, points: Sequence[dict[str, float]], *, prefix: str = "train"
+) -> None:
+    """Put a curve on a run: `train/loss` and its like, over the points' `step`."""
     from mlflow.entities import Metric
 
     at = _started(store, run_id)
     curve = [
-        Metric(f"train/{key}", float(value), at, int(point.get("step", index)))
+        Metric(f"{prefix}/{key}", float(value), at, int(point.get("step", index)))
         for index, point in enumerate(points)
         for key, value in point.items()
         if key != "step"

@@ -48,12 +48,16 @@ class Journal:
         self._start = self._saved = time.perf_counter()
         self._cost = 0.0
         found = last(kept.folder, question=kept.question) if kept else None
+        if found is None and kept and loop.team.leads:
+            # Another training's would pass for newer than those to come.
+            kept.drop()
         if found is not None:
             checkpoint, state = found
             loop.resume(checkpoint.step, state)
             self.points = list(checkpoint.points)
             self.resumed = (*checkpoint.resumed, checkpoint.step)
             self._before = checkpoint.seconds
+        self._left = loop.step
         loop.team.refuse_different(loop.step)
 
     @property
@@ -82,6 +86,9 @@ class Journal:
                     self._leave()
 
             yield note
+            # Whoever asks for this training again need not take its last steps again.
+            if self._loop.step > self._left:
+                self._leave()
 
     def _pause(self) -> float:
         return max(self._kept.every, SHARE * self._cost) if self._kept else float("inf")
@@ -98,7 +105,7 @@ class Journal:
             seconds=self.seconds,
             resumed=self.resumed,
         )
-        self._saved = time.perf_counter()
+        self._saved, self._left = time.perf_counter(), self._loop.step
         self._cost = self._saved - start
 
 

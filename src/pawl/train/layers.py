@@ -54,7 +54,7 @@ class _Wide(torch.autograd.Function):
 
 @contextmanager
 def widened(model: PeftModel) -> Iterator[None]:
-    """Within this, plain LoRA layers (no dropout, no DoRA) take the wide product."""
+    """Within this, plain LoRA layers (no dropout, no DoRA, not off) take the wide product."""
     from peft.tuners.lora import LoraLayer
 
     layers = [m for m in model.modules() if isinstance(m, LoraLayer) and _plain(m)]
@@ -70,7 +70,7 @@ def widened(model: PeftModel) -> Iterator[None]:
 def _plain(layer: Any) -> bool:
     (name,) = layer.active_adapters
     dropped = not isinstance(layer.lora_dropout[name], torch.nn.Identity)
-    return name not in layer.lora_variant and not dropped
+    return name not in layer.lora_variant and not dropped and not layer.disable_adapters
 
 
 def _forward(layer: Any) -> Any:

@@ -65,7 +65,7 @@ class Loop:
         self.steps = steps(len(rows), params)
         self.weights = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.optimizer = torch.optim.AdamW(
-            self.weights.values(), lr=0.0, betas=BETAS, weight_decay=0.0, fused=True
+            paced(self.weights, params), lr=0.0, betas=BETAS, weight_decay=0.0, fused=True
         )
 
     def run(self, after: Callable[[Point], None]) -> None:
@@ -85,7 +85,7 @@ class Loop:
         self.step += 1
         rate = self.params.learning_rate * warmed(self.step - 1, self.steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["pace"]
         # What dropout draws follows from the step, too: no random state has to be kept.
         torch.manual_seed(mixed(self.params.seed, self.step, self.team.rank))
         learned = sum(len(row) - row.prompt for row in batch)
@@ -147,27 +147,34 @@ def ready(model: PeftModel) -> Iterator[None]:
 
 def summed_loss(model: PeftModel, pack: Pack) -> torch.Tensor:
     """The cross-entropy of the pack's completion tokens, summed, in nats."""
+    states = learned_states(model, pack)
+    return completion_loss(_base(model), states, pack.targets.to(model.device))
+
+
+def learned_states(model: PeftModel, pack: Pack) -> torch.Tensor:
+    """[N, width]: the base's last hidden states where the next token is learned."""
     base, device = _base(model), model.device
-    hidden = base.base_model(
+    hidden: torch.Tensor = base.base_model(
         input_ids=pack.ids.to(device),
         position_ids=pack.positions.to(device),
         use_cache=False,
         pawl_rows=rows_of(pack.lengths, device),
     ).last_hidden_state[0]
-    return completion_loss(base, hidden[pack.at.to(device)], pack.targets.to(device))
+    return hidden[pack.at.to(device)]
 
 
-def mean_loss(model: PeftModel, rows: Sequence[Row], *, room: int, team: Team = ALONE) -> float:
-    """Cross-entropy per completion token, in nats, over all rows; nothing is learned."""
-    import torch
+def paced(weights: Mapping[str, torch.Tensor], params: Train) -> list[dict[str, Any]]:
+    """Groups of weights for the optimiser by their `pace`, the multiple of the learning rate.
 
-    model.eval()
-    total = torch.zeros(1, dtype=torch.float64, device=model.device)
-    with ready(model), torch.no_grad():
-        for pack, counts in team.packs(rows, room=room):
-            total += summed_loss(model, pack) * counts
-    team.add([total])
-    return float(total) / sum(len(row) - row.prompt for row in rows)
+    LoRA+ (Hayou et al. 2024): B starts at zero and wants a larger rate than A, by `lora_plus`.
+    """
+    sides: dict[bool, list[torch.Tensor]] = {False: [], True: []}
+    for name, weight in weights.items():
+        sides[".lora_B." in name].append(weight)
+    return [
+        {"params": sides[False], "pace": 1.0},
+        {"params": sides[True], "pace": params.lora_plus},
+    ]
 
 
 def steps(rows: int, params: Train) -> int:
@@ -196,6 +203,12 @@ def mixed(*numbers: int) -> int:
     return int(digest_json(numbers)[:8], 16)
 
 
+def named(rows: Sequence[Row]) -> str:
+    """The ids of the first rows, and how many more there are."""
+    more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
+    return ", ".join(row.id for row in rows[:SHOWN]) + more
+
+
 def _base(model: PeftModel) -> PreTrainedModel:
     base: Any = model.get_base_model()
     return base
@@ -206,10 +219,9 @@ def _refuse_odd(point: Point, batch: Sequence[Row]) -> None:
     odd = [name for name, value in found.items() if not math.isfinite(value)]
     if not odd:
         return
-    named = ", ".join(row.id for row in batch[:SHOWN])
-    more = f" and {len(batch) - SHOWN} more" if len(batch) > SHOWN else ""
     raise TrainError(
-        f"{' and '.join(odd)} at step {point.step} is not a finite number; its rows: {named}{more}",
+        f"{' and '.join(odd)} at step {point.step} is not a finite number; "
+        f"its rows: {named(batch)}",
         rule="training stops at the first NaN or infinity and leaves no adapter",
         remedy="lower `train.learning_rate`, or look for broken rows among those named",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,10 +17,11 @@ class Size:
     base: int
 
 
-def size(folder: Path, *, rank: int) -> Size:
+def size(folder: Path, *, rank: int, targets: Sequence[str] | None = None) -> Size:
     """Count parameters on torch's meta device (shapes without memory).
 
-    A LoRA pair on a layer of shape [out, in] has rank × (in + out) parameters.
+    A LoRA pair on a layer of shape [out, in] has rank × (in + out) parameters. `targets` are the
+    layers' names, None: all but the head.
     """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -27,7 +29,7 @@ def size(folder: Path, *, rank: int) -> Size:
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     with torch.device("meta"):
         model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    names = set(linear_names(model))
+    names = set(targets or linear_names(model))
     pairs = (
         rank * (layer.in_features + layer.out_features)
         for name, layer in model.named_modules()

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 from pawl.adapter import CONFIG, FILES, MANIFEST, WEIGHTS
 from pawl.alike import hashes
-from pawl.base import find_base, linear_names, load_base, load_tokenizer
-from pawl.errors import TrainError
-from pawl.files import digest_files, whole_folder, write_json
+from pawl.base import base_width, find_base, linear_names, load_base, load_tokenizer
+from pawl.basecheck import refuse_unfit
+from pawl.errors import DataError, TrainError
+from pawl.files import digest_files, remove, whole_folder, write_json
 from pawl.params import Train, as_json
 from pawl.records import (
     AdapterManifest,
@@ -29,8 +30,10 @@ from pawl.records import (
 )
 from pawl.train.journal import Journal, Kept, question
 from pawl.train.launch import end_with_launcher, launch
-from pawl.train.loop import Loop, Point, mean_loss
+from pawl.train.loop import Loop, Point, shuffled
+from pawl.train.measure import mean_loss, per_token, refuse_idle, row_losses
 from pawl.train.points import telling
+from pawl.train.rank import climb, ranks
 from pawl.train.rows import Row, token_rows
 from pawl.train.shard import shard
 from pawl.train.team import ALONE, LostError, Team, joined
@@ -49,6 +52,9 @@ def train(workspace: Workspace, task: str) -> None:
     """Write `build/<task>/adapter/` (verified by its manifest) and `training.json`.
 
     Raises:
+        ParamsError: the base cannot give what `train` asks of it.
+        TrainError: training ran into no finite number, was asked to end, or came to nothing.
+        DataError: a row is too long, or there are no dev rows.
         PawlError: what one of the processes said that failed, where there are several.
     """
     processes = workspace.task(task).train.processes
@@ -74,44 +80,63 @@ def learn(workspace: Workspace, task: str, team: Team) -> None:
     section, files = workspace.task(task), workspace.files(task)
     info = read_record(files.base, BaseInfo)
     report = read_record(files.splits / "manifest.json", SplitReport)
-    learn, dev = (read_rows(files.splits / f"{name}.jsonl") for name in ("train", "dev"))
+    taught, dev = (read_rows(files.splits / f"{name}.jsonl") for name in ("train", "dev"))
+    if not dev:
+        raise DataError(
+            "there are no dev rows",
+            rule="a training is measured on rows that it did not learn",
+            remedy="raise `split.dev`, or add rows",
+        )
     folder = find_base(section.base, workspace.root)
+    # Again: the base may have been fetched a moment ago.
+    refuse_unfit(section.base, section.train, workspace.root)
     tokenizer = load_tokenizer(folder)
     limit = section.train.max_length
-    rows, dev_rows = (token_rows(part, tokenizer, max_length=limit) for part in (learn, dev))
+    rows, dev_rows = (token_rows(part, tokenizer, max_length=limit) for part in (taught, dev))
+    checkpoints = workspace.checkpoints(task)
     sharded = team.size > 1 and section.train.parallel == "fsdp"
-    base = load_base(folder, seed=section.train.seed, sharded=sharded)
-    model = adapted(base, section.train)
-    if sharded:
-        shard(model)
-    kept = Kept(workspace.checkpoints(task), question(info, rows, section.train))
-    found = fit(
-        model,
-        rows,
-        dev_rows,
-        params=section.train,
-        kept=kept,
-        points=files.points,
-        team=team,
-    )
+
+    def attempt(rank: int, points: Path | None = files.points) -> tuple[PeftModel, Curve]:
+        params = dataclasses.replace(section.train, rank=rank)
+        # Anew for each rank: what one adapter has left on its layers the next would not expect.
+        model = adapted(load_base(folder, seed=params.seed, sharded=sharded), params)
+        if sharded:
+            shard(model)
+        kept = Kept(checkpoints / f"rank-{rank}", question(info, rows, params))
+        found = fit(model, rows, dev_rows, params=params, kept=kept, points=points, team=team)
+        return model, found
+
+    if section.train.rank == "auto":
+        groups = [row.fields.get(report.group_by or "") for row in dev]
+        rank, found = climb(ranks(base_width(folder)), lambda rank: attempt(rank)[1], groups=groups)
+        # From its last checkpoint: no step is taken again, and none is shown.
+        model, _ = attempt(rank, points=None)
+    else:
+        rank = section.train.rank
+        model, found = attempt(rank)
+    refuse_idle(model, dev_rows, found.dev_losses, room=room_of(section.train))
     if not team.leads:
         return
     manifest = AdapterManifest(
         task=task,
         base=info,
         data=report.data,
-        rank=section.train.rank,
+        rank=rank,
         params=as_json(section.train),
-        trained_on=tuple(sorted({found for row in learn for found in hashes(row)})),
+        trained_on=tuple(sorted({found for row in taught for found in hashes(row)})),
         files={},
     )
     save(model, manifest, files.adapter)
     write_record(files.training, found)
-    kept.drop()
+    remove(checkpoints)
 
 
 def adapted(model: PreTrainedModel, params: Train) -> PeftModel:
-    """Put a new adapter on every linear layer but the head; B starts at zero, A by the seed."""
+    """Put a new adapter on the targets; B starts at zero, A by the seed.
+
+    Raises:
+        TrainError: DoRA is asked for on a layer that has an output without weights.
+    """
     import torch
     from peft import LoraConfig, get_peft_model
 
@@ -121,10 +146,13 @@ def adapted(model: PreTrainedModel, params: Train) -> PeftModel:
         lora_alpha=params.alpha,
         lora_dropout=params.dropout,
         use_rslora=True,
-        target_modules=linear_names(model),
+        use_dora=params.dora,
+        target_modules=list(params.targets or linear_names(model)),
         task_type="CAUSAL_LM",
     )
-    return get_peft_model(model, config)
+    made = get_peft_model(model, config)
+    _refuse_dead_outputs(made)
+    return made
 
 
 def fit(
@@ -148,7 +176,7 @@ def fit(
         TrainError: a loss or gradient was no finite number, naming step and rows; or the process
             was asked to end (SIGTERM), and left a checkpoint before it did.
     """
-    room = max(ROOM, params.max_length)
+    room = room_of(params)
     loop = Loop(model, rows, params=params, room=room, team=team)
     journal = Journal(loop, kept)
     asked = kept.question if kept else ""
@@ -164,10 +192,21 @@ def fit(
             note(point)
 
         loop.run(after)
-    dev_loss = mean_loss(model, dev_rows, room=room, team=team)
+    dev_losses = row_losses(model, dev_rows, room=room)
+    some = shuffled(len(rows), seed=params.seed, epoch=0)[: len(dev_rows)]
     return curve(
-        journal.points, seconds=journal.seconds, dev_loss=dev_loss, resumed=journal.resumed
+        journal.points,
+        seconds=journal.seconds,
+        train_loss=mean_loss(model, [rows[i] for i in some], room=room),
+        dev_loss=per_token(dev_losses, dev_rows),
+        dev_losses=dev_losses,
+        resumed=journal.resumed,
     )
+
+
+def room_of(params: Train) -> int:
+    """Tokens of a pack."""
+    return max(ROOM, params.max_length)
 
 
 def save(model: PeftModel, manifest: AdapterManifest, target: Path) -> AdapterManifest:
@@ -207,3 +246,18 @@ def save(model: PeftModel, manifest: AdapterManifest, target: Path) -> AdapterMa
         complete = dataclasses.replace(manifest, files=digest_files(folder, FILES))
         write_record(folder / MANIFEST, complete)
     return complete
+
+
+def _refuse_dead_outputs(model: PeftModel) -> None:
+    """DoRA divides by the norm of each output's weights: peft would compute 0 / 0."""
+    dead = {
+        name.partition(".lora_magnitude_vector")[0].rpartition(".")[2]
+        for name, magnitude in model.named_parameters()
+        if ".lora_magnitude_vector." in name and not bool(magnitude.all())
+    }
+    if dead:
+        raise TrainError(
+            f"DoRA on a layer with an output whose weights are all zero: {', '.join(sorted(dead))}",
+            rule="DoRA scales the direction of each output's weights, and zeros have none",
+            remedy="leave these layers out of `train.targets`, or set `train.dora: false`",
+        )

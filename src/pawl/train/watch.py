@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from pawl.records import Rung
 from pawl.train.loop import Point
 
 
@@ -14,26 +15,40 @@ class Curve:
     """How a training went.
 
     `tokens` are real tokens (no padding) over all steps and `seconds` wall time, that of runs which
-    were cut off and continued included; `dev_loss` in nats a completion token, `resumed` the steps
-    from which a run was continued.
+    were cut off and continued included; `resumed` are the steps from which a run was continued.
+
+    `dev_loss` is in nats a completion token, `train_loss` that of as many train rows after the
+    training; `dev_losses` the sum a dev row, in their order. With `train.rank: auto` `rungs` are
+    the ranks that were tried, and `seconds` those of all of them.
     """
 
     points: tuple[Point, ...]
+    train_loss: float
     dev_loss: float
+    dev_losses: tuple[float, ...]
     seconds: float
     tokens: int
     tokens_per_second: float
     resumed: tuple[int, ...] = ()
+    rungs: tuple[Rung, ...] = ()
 
 
 def curve(
-    points: Sequence[Point], *, seconds: float, dev_loss: float, resumed: Sequence[int]
+    points: Sequence[Point],
+    *,
+    seconds: float,
+    train_loss: float,
+    dev_loss: float,
+    dev_losses: Sequence[float],
+    resumed: Sequence[int],
 ) -> Curve:
     """The curve of a training that is over."""
     tokens = sum(point.tokens for point in points)
     return Curve(
         points=tuple(points),
+        train_loss=train_loss,
         dev_loss=dev_loss,
+        dev_losses=tuple(dev_losses),
         seconds=round(seconds, 2),
         tokens=tokens,
         tokens_per_second=round(tokens / seconds, 1),

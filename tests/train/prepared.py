@@ -1,0 +1,81 @@
+"""A workspace in which everything stands ready for the stage `train`, without the stages before."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pawl.base import base_info
+from pawl.files import write_text
+from pawl.params import Base
+from pawl.records import Example, Message, SplitReport, to_json, write_record
+from pawl.train.loop import Loop, Point
+from pawl.workspace import Workspace
+
+TASK = "t"
+CITIES = ("Rome", "Bonn", "Oslo", "Kyiv", "Lima", "Baku", "Riga", "Cork")
+
+
+def examples(count: int, *, start: int = 0) -> list[Example]:
+    """Rows that a few steps can learn something of."""
+    return [
+        Example(
+            f"r{i}",
+            f"{i:016x}",
+            (Message("user", f"order {i} to {CITIES[i % 8]} is late"),),
+            f'{{"order":{i},"city":"{CITIES[i % 8]}"}}',
+        )
+        for i in range(start, start + count)
+    ]
+
+
+def prepared(
+    root: Path,
+    base_folder: Path,
+    *,
+    rows: int = 24,
+    dev: Sequence[Example] | None = None,
+    group_by: str | None = None,
+    **train: Any,
+) -> Workspace:
+    """A workspace with one task, its params and its split."""
+    asked = {"epochs": 2, "batch_size": 8, "max_length": 128, "seed": 3} | train
+    section = {
+        "data": "d.jsonl",
+        "base": {"model": str(base_folder)},
+        "check": {},
+        "split": {"salt": "s"},
+        "train": asked,
+        "evaluate": {},
+        "gate": {"floors": {"exact_match": 0.1}},
+    }
+    write_text(root / "params.yaml", json.dumps({"tasks": {TASK: section}}))
+    workspace = Workspace(root)
+    files = workspace.files(TASK)
+    write_record(files.base, base_info(Base(str(base_folder)), root))
+    report = SplitReport(TASK, "d" * 64, "s", {}, {}, {}, group_by=group_by)
+    write_record(files.splits / "manifest.json", report)
+    held = examples(10, start=500) if dev is None else dev
+    for name, part in (("train", examples(rows)), ("dev", held)):
+        lines = "".join(json.dumps(to_json(row)) + "\n" for row in part)
+        write_text(files.splits / f"{name}.jsonl", lines)
+    return workspace
+
+
+def stopped_after(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on a step sends SIGTERM to its own process, as a spot machine would."""
+    take = Loop._take
+
+    def taking(self: Loop, batch: Any) -> Point:
+        point = take(self, batch)
+        if point.step == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return point
+
+    monkeypatch.setattr(Loop, "_take", taking)
