@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pawl.base import find_base
 from pawl.budget import Budget, lineage
-from pawl.data.inputs import data_file
-from pawl.data.read import read_examples
+from pawl.data.inputs import task_rows
 from pawl.data.split import (
     CONVERSATION,
     deal,
@@ -16,7 +16,7 @@ from pawl.data.split import (
     with_conversations,
 )
 from pawl.gate.plan import Sight, sight, unprovable
-from pawl.records import to_json
+from pawl.records import Example, to_json
 from pawl.registry.known import known_rows
 from pawl.registry.looks import Standing, spends, standing
 from pawl.registry.snapshot import read_state
@@ -29,7 +29,7 @@ from pawl.workspace import Workspace
 def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
     """Rows a split, parameters, looks left, and the gain that the gate can see with these rows."""
     section = workspace.checked_task(task)
-    examples = read_examples(data_file(workspace, section), section.data)
+    examples: Sequence[Example] = task_rows(workspace, section).examples
     refuse_missing(examples, section.split)
     group_by = section.split.group_by
     if group_by is None:
