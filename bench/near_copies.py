@@ -87,7 +87,11 @@ def main() -> None:
         parser.error("name either a file or --templates")
     frames.SHINGLE = args.shingle
     frame = args.frame.read_text(encoding="utf-8") + "\n" if args.frame else ""
-    rows = made_of(args.templates) if args.rows is None else read_examples(args.rows, "rows")
+    rows = (
+        made_of(args.templates)
+        if args.rows is None
+        else read_examples(args.rows, args.rows.name, drop=0.01).examples
+    )
     runs = [measure(rows, near=args.near, seed=seed, frame=frame) for seed in range(args.seeds)]
     for name in runs[0]:
         values = [run[name] for run in runs]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pawl.data.inputs import data_file
+from pawl.data.inputs import task_rows
 from pawl.data.pinned import relabelled
-from pawl.data.read import read_examples
 from pawl.data.split import deal, refuse_missing
 from pawl.records import Relabel
 from pawl.registry.known import accept as write
@@ -28,7 +27,7 @@ def accept(
         RegistryError: the store cannot be reached.
     """
     section = workspace.task(task)
-    rows = read_examples(data_file(workspace, section), section.data)
+    rows = task_rows(workspace, section).examples
     refuse_missing(rows, section.split)
     changes = relabelled(deal(rows, section.split), known_rows(store, task))
     return write(store, task, changes, who=who, why=why), changes

@@ -8,8 +8,7 @@ from typing import Any
 from pawl.adapter import read_adapter
 from pawl.base import base_width, find_base
 from pawl.budget import Budget, lineage, unspent
-from pawl.data.inputs import data_file, read_prompt
-from pawl.data.read import read_examples
+from pawl.data.inputs import read_prompt, task_rows
 from pawl.data.split import (
     CONVERSATION,
     apart,
@@ -20,7 +19,7 @@ from pawl.data.split import (
 from pawl.evaluate.preflight import longest_prompts
 from pawl.gate.plan import Sight, sight, unprovable
 from pawl.metrics import bounded
-from pawl.records import AdapterManifest, to_json
+from pawl.records import AdapterManifest, Example, to_json
 from pawl.registry.copies import local_copy
 from pawl.registry.known import known_rows
 from pawl.registry.ledger import State
@@ -43,7 +42,7 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
         RegistryError: the store cannot be reached, or what it kept was altered.
     """
     section = workspace.checked_task(task)
-    examples = read_examples(data_file(workspace, section), section.data)
+    examples: Sequence[Example] = task_rows(workspace, section).examples
     refuse_missing(examples, section.split)
     group_by = section.split.group_by
     if group_by is None:

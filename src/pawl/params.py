@@ -84,9 +84,14 @@ class Base:
 
 @dataclass(frozen=True, config=STRICT)
 class Check:
-    """What the data must be before anything is trained on it."""
+    """What the data must be before anything is trained on it.
+
+    `drop_bad` is the share of rows that cannot be read up to which they are left out and counted.
+    """
 
     min_rows: Annotated[int, Field(ge=10)] = 100
+    # More than a fifth is no noise: the file is another one than was meant.
+    drop_bad: Annotated[float, Field(ge=0, le=0.2)] = 0.0
 
 
 @dataclass(frozen=True, config=STRICT)

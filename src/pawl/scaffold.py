@@ -11,6 +11,7 @@ import math
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pawl.base import context_length, find_base, load_tokenizer
 from pawl.data.inputs import parse_schema
 from pawl.data.read import read_examples
+from pawl.data.sources import ending
 from pawl.deploy import render
 from pawl.errors import ParamsError, UsageError
 from pawl.files import write_text
@@ -43,12 +45,16 @@ SHOTS = 4
 
 @dataclass(frozen=True)
 class Sources:
-    """The files that a new task is made from, as the user named them."""
+    """What a new task is made from, as the user named it.
+
+    `drop_bad` is the share of rows that may be left out because they cannot be read.
+    """
 
     data: Path
     schema: Path | None = None
     prompt: Path | None = None
     base: str | None = None
+    drop_bad: float = 0.0
 
 
 def init(target: Path) -> Workspace:
@@ -86,8 +92,8 @@ def new_task(workspace: Workspace, task: str, sources: Sources) -> dict[str, Any
         The section as written.
     """
     params = workspace.params()
-    _free_name(task, params, workspace)
-    examples = read_examples(sources.data, str(sources.data))
+    _free_name(task, sources, params, workspace)
+    examples = read_examples(sources.data, str(sources.data), drop=sources.drop_bad).examples
     copies = _copies(task, sources)
     base = _base(sources.base, params, workspace)
     section = _section(task, sources, base, examples, workspace)
@@ -97,7 +103,7 @@ def new_task(workspace: Workspace, task: str, sources: Sources) -> dict[str, Any
         for name, source in copies.items():
             (workspace.root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, workspace.root / name)
-        _run([sys.executable, "-m", "dvc", "add", "--quiet", f"data/{task}.jsonl"], workspace.root)
+        _run([sys.executable, "-m", "dvc", "add", "--quiet", section["data"]], workspace.root)
         write_text(workspace.params_file, text)
     except BaseException:
         for name in copies:
@@ -107,7 +113,7 @@ def new_task(workspace: Workspace, task: str, sources: Sources) -> dict[str, Any
 
 
 def _section(
-    task: str, sources: Sources, base: Base, examples: list[Example], workspace: Workspace
+    task: str, sources: Sources, base: Base, examples: Sequence[Example], workspace: Workspace
 ) -> dict[str, Any]:
     """A section whose lengths fit the rows, with the keys that people change most spelled out."""
     tokenizer = load_tokenizer(find_base(base, workspace.root))
@@ -119,14 +125,17 @@ def _section(
     # Solved rows as long as the longest, and one to answer, must fit in the base's window.
     window = context_length(find_base(base, workspace.root))
     shots = max(0, min(SHOTS, (window - _rounded(max(answers))) // max(rows) - 1))
-    section: dict[str, Any] = {"data": f"data/{task}.jsonl"}
+    section: dict[str, Any] = {"data": _place(task, sources)}
     if sources.schema:
         section["schema"] = f"data/{task}.schema.json"
     if sources.prompt:
         section["prompt"] = f"data/{task}.prompt.md"
+    check: dict[str, Any] = {"min_rows": max(10, min(100, len(examples)))}
+    if sources.drop_bad:
+        check["drop_bad"] = sources.drop_bad
     return section | {
         "base": {"model": base.model, "revision": base.revision},
-        "check": {"min_rows": max(10, min(100, len(examples)))},
+        "check": check,
         "split": {"salt": f"{task}-1", "dev": 0.08, "gate": 0.2},
         "train": {
             "rank": 16,
@@ -165,16 +174,21 @@ def _base(named: str | None, params: Params, workspace: Workspace) -> Base:
     return Base(named)
 
 
-def _free_name(task: str, params: Params, workspace: Workspace) -> None:
+def _place(task: str, sources: Sources) -> str:
+    """Where the rows go; the ending tells their format."""
+    return f"data/{task}{ending(sources.data.name)}"
+
+
+def _free_name(task: str, sources: Sources, params: Params, workspace: Workspace) -> None:
     if not TASK_NAME.match(task):
         raise UsageError(
             f"the task name '{task}'",
             rule=f"a task name matches {TASK_NAME.pattern}",
             remedy="use lower-case letters, digits, '-' and '_'",
         )
-    if task in params.tasks or (workspace.root / "data" / f"{task}.jsonl").exists():
+    if task in params.tasks or (workspace.root / _place(task, sources)).exists():
         raise UsageError(
-            f"the task '{task}' (or data/{task}.jsonl) is there already",
+            f"the task '{task}' (or {_place(task, sources)}) is there already",
             rule="`pawl new` never overwrites",
             remedy="choose another name, or change its section in params.yaml",
         )
@@ -182,7 +196,7 @@ def _free_name(task: str, params: Params, workspace: Workspace) -> None:
 
 def _copies(task: str, sources: Sources) -> dict[str, Path]:
     """Where each named file goes; each is read first, so that a bad one stops all."""
-    copies = {f"data/{task}.jsonl": sources.data}
+    copies = {_place(task, sources): sources.data}
     for path, name in ((sources.schema, "schema.json"), (sources.prompt, "prompt.md")):
         if path is None:
             continue

@@ -21,7 +21,7 @@ def relabel(workspace: Workspace) -> tuple[str, bytes]:
     section = workspace.task("tickets")
     path = workspace.root / section.data
     before = path.read_bytes()
-    gate = deal(read_examples(path, "rows"), section.split)["gate"]
+    gate = deal(read_examples(path, "rows.jsonl").examples, section.split)["gate"]
     name = next(row.id for row in gate if row.completion != OTHER)
     rows = [json.loads(line) for line in before.splitlines()]
     rows = [row | {"completion": OTHER} if row["id"] == name else row for row in rows]

@@ -43,7 +43,10 @@ def rows_of(slice_: str, count: int) -> list[dict[str, Any]]:
 def spend(workspace: Workspace, store: Store, *, level: float) -> None:
     """One look, as `reserve_look` writes it, that takes the whole budget."""
     section = workspace.task(TASK)
-    parts = deal(read_examples(workspace.root / "data" / "tickets.jsonl", "rows"), section.split)
+    parts = deal(
+        read_examples(workspace.root / "data" / "tickets.jsonl", "rows.jsonl").examples,
+        section.split,
+    )
     split = f"{TASK}/{section.split.salt}"
     held = {name: parts[name] for name in ("dev", "gate")}
     charge = Charge(level, section.gate.alpha, 1, len(parts["gate"]))

@@ -105,8 +105,8 @@ def test_pairs_that_are_just_near_enough_are_as_good_as_always_compared(near: fl
 
 
 def test_every_repeated_and_every_leaked_prompt_of_snips_is_found(snips: Path) -> None:
-    train = read_examples(snips / "train_full.jsonl", "train_full")
-    test = read_examples(snips / "test.jsonl", "test")
+    train = read_examples(snips / "train_full.jsonl", "train_full.jsonl", drop=0.01).examples
+    test = read_examples(snips / "test.jsonl", "test.jsonl").examples
     prompts = [row.messages[0].content for row in train]
     assert len(prompts) - len(set(prompts)) == 169
     # Repeated but for case, blanks and Unicode forms, they share the key and with it the side.
@@ -126,7 +126,7 @@ def test_the_check_names_every_repeated_prompt_of_snips(snips: Path) -> None:
     from pawl.params import Base, Check, Evaluate, Gate, Split, Task, Train
 
     section = Task("d", Base("b"), Check(), Split("s"), Train(), Evaluate(), Gate())
-    rows = read_examples(snips / "train_full.jsonl", "train_full")
+    rows = read_examples(snips / "train_full.jsonl", "train_full.jsonl", drop=0.01).examples
     frame = pd.DataFrame({"id": row.id, "key": row.key} for row in rows)
     duplicates = [rule for rule in suite(section, has_schema=False) if rule.name == "duplicates"]
     (rule,) = validate(frame, duplicates, name="snips")

@@ -29,17 +29,23 @@ def init(folder: Path) -> None:
 @app.command()
 def new(
     task: Task,
-    data: Annotated[Path, typer.Option(help="Rows as JSON lines.", exists=True, dir_okay=False)],
+    data: Annotated[
+        Path,
+        typer.Option(help="Rows: .jsonl[.gz], .csv, .parquet.", exists=True, dir_okay=False),
+    ],
     schema: Annotated[Path | None, typer.Option(help="JSON Schema of the completions.")] = None,
     prompt: Annotated[Path | None, typer.Option(help="The long prompt to beat.")] = None,
     base: Annotated[str | None, typer.Option(help="Hub id or folder of the base.")] = None,
+    drop_bad: Annotated[
+        float, typer.Option(help="Share of unreadable rows to leave out.", min=0, max=0.2)
+    ] = 0.0,
     as_json: Json = False,
 ) -> None:
     """Add a task to this workspace: its data, and a section of params.yaml."""
     from pawl.scaffold import Sources, new_task
 
     workspace = open_workspace()
-    section = new_task(workspace, task, Sources(data, schema, prompt, base))
+    section = new_task(workspace, task, Sources(data, schema, prompt, base, drop_bad))
     if as_json:
         print_json({"task": task, "section": section})
     else:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from jsonschema import Draft202012Validator
 
 from pawl.base import find_base, load_tokenizer
-from pawl.data.inputs import data_file
-from pawl.data.read import read_examples
+from pawl.data.inputs import data_file, task_rows
+from pawl.data.read import Rows
 from pawl.data.split import refuse_missing
 from pawl.errors import DataError
 from pawl.files import digest_file, whole_folder, write_lines
@@ -55,12 +55,14 @@ def check(workspace: Workspace, task: str) -> None:
     """
     section, files = workspace.checked_task(task), workspace.files(task)
     path = data_file(workspace, section)
-    examples = read_examples(path, section.data)
+    found = task_rows(workspace, section)
+    examples = found.examples
     refuse_missing(examples, section.split)
     schema = json.loads(files.schema.read_text(encoding="utf-8"))
     frame = frame_of(examples, workspace, section, schema)
     with whole_folder(files.check) as folder:
-        rules = validate(frame, suite(section, has_schema=schema is not None), name=task)
+        asked = suite(section, has_schema=schema is not None)
+        rules = (_readable(found, section), *validate(frame, asked, name=task))
         write_record(
             folder / "report.json",
             CheckReport(task=task, data=digest_file(path), rows=len(examples), rules=rules),
@@ -194,6 +196,18 @@ def validate(frame: pd.DataFrame, expected: Sequence[Expected], *, name: str) ->
             remedy="this is a fault of pawl: please report it",
         )
     return tuple(_told(rule, outcomes[rule.name]) for rule in expected)
+
+
+def _readable(found: Rows, section: Task) -> Rule:
+    """The rows that could not be read. More of them than allowed have ended the reading."""
+    return Rule(
+        name="readable",
+        severity="warn",
+        passed=found.bad == 0,
+        found=found.bad,
+        says=f"every row can be read; up to {section.check.drop_bad:.1%} are left out",
+        examples=found.says,
+    )
 
 
 def _told(rule: Expected, outcome: Any) -> Rule:

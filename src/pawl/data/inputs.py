@@ -20,6 +20,7 @@ from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
 from pawl.base import base_info
+from pawl.data.read import Rows, read_examples
 from pawl.errors import DataError
 from pawl.files import digest_file, digest_json, write_json, write_text
 from pawl.functions import load_function
@@ -84,6 +85,16 @@ def data_file(workspace: Workspace, section: Task) -> Path:
             remedy="`dvc pull` brings it" if tracked else "put it there and `dvc add` it",
         )
     return path
+
+
+def task_rows(workspace: Workspace, section: Task) -> Rows:
+    """The task's rows as its data file has them, those left out that `check.drop_bad` allows.
+
+    Raises:
+        DataError: the file is absent, damaged or empty, or more of its rows are bad.
+    """
+    path = data_file(workspace, section)
+    return read_examples(path, section.data, drop=section.check.drop_bad)
 
 
 def read_schema(workspace: Workspace, section: Task) -> Any:

@@ -1,86 +1,102 @@
-"""JSON lines to `Example`s, strictly: every bad row is named with its line and the reason.
+"""Records to `Example`s, strictly: every bad row is named with its line and the reason.
 
-Lines are cut at the byte 0x0A alone: `str.splitlines` would also cut at U+2028 inside a string.
+What a row must be does not depend on the format that it came in: `pawl.data.sources` reads those.
 """
 
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pawl.alike import normalise
+from pawl.data.excerpt import excerpt
+from pawl.data.sources import MAX_INTEGER, MAX_LINE, parse_json, records
 from pawl.errors import DataError
 from pawl.files import digest_text
 from pawl.params import ROW_KEYS
 from pawl.records import Example, Message
 
-MAX_LINE = 1 << 20
 SHOWN = 10
+LONGEST_NAME = 200
 ROLES = ("system", "user", "assistant")
-BOM = b"\xef\xbb\xbf"
+# All but tab and line ends; a model would learn to write them.
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 
 
-def read_examples(path: Path, name: str) -> list[Example]:
+@dataclass(frozen=True)
+class Rows:
+    """What a data file holds: the good rows, how many were bad, and what is said of the first."""
+
+    examples: tuple[Example, ...]
+    bad: int = 0
+    says: tuple[str, ...] = ()
+
+
+def read_examples(path: Path, name: str, *, drop: float = 0.0) -> Rows:
     """Read rows of `{"prompt", "completion"}` or `{"messages"}`, each with an optional `id`.
 
     Further keys with a text, a number or a truth value are kept as `fields`.
 
     Args:
-        path: the JSON lines file.
+        path: the file; its format follows from its name (`pawl.data.sources`).
         name: how messages name it.
+        drop: the share of bad rows up to which they are left out and counted.
 
     Raises:
-        DataError: some rows are bad (all are counted, the first ten are named), or there is none.
+        DataError: more rows are bad (all are counted, the first ten are named), or none is good.
     """
     examples: list[Example] = []
-    bad: list[str] = []
+    bad = 0
+    says: list[str] = []
     first_line: dict[str, int] = {}
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
+    for record in records(path, name):
+        reason, shown = record.reason, record.shown
+        if record.value is not None:
             try:
-                example = parse_row(line, number)
-                if example.id in first_line:
-                    raise ValueError(f"id '{example.id}' stands in line {first_line[example.id]}")
-            except ValueError as error:
-                bad.append(f"{name}:{number}: {error}")
+                example = example_of(record.value, record.line)
+                if (line := first_line.setdefault(example.id, record.line)) != record.line:
+                    raise ValueError(f"id '{example.id}' stands in line {line}")
+                examples.append(example)
                 continue
-            first_line[example.id] = number
-            examples.append(example)
-    if bad:
-        more = f"\n… and {len(bad) - SHOWN} more" if len(bad) > SHOWN else ""
-        raise DataError(
-            "\n".join(bad[:SHOWN]) + more,
-            rule='each line is one JSON object: {"prompt", "completion"} or {"messages"}',
-            remedy=f"mend or remove the {len(bad)} line(s) named; nothing was used",
-        )
+            except ValueError as error:
+                reason = str(error)
+                shown = excerpt(json.dumps(record.value, ensure_ascii=False, default=str))
+        bad += 1
+        if len(says) < SHOWN:
+            says.append(f"{name}:{record.line}: {reason}" + (f" ({shown} …)" if shown else ""))
+    if bad > drop * (bad + len(examples)):
+        raise _too_many_bad(bad, bad + len(examples), says, drop)
     if not examples:
         raise DataError(f"{name} has no rows", rule="data is not empty", remedy="add rows")
-    return examples
+    return Rows(tuple(examples), bad, tuple(says))
 
 
 def parse_row(line: bytes, number: int) -> Example:
-    """One line as an `Example`; raises `ValueError` with the reason."""
-    if len(line) > MAX_LINE:
-        raise ValueError(f"the line has more than {MAX_LINE:,} bytes")
-    if number == 1 and line.startswith(BOM):
-        raise ValueError("the file begins with a byte order mark; save it as UTF-8 without BOM")
-    try:
-        row = json.loads(line.decode("utf-8"), parse_constant=_refuse, object_pairs_hook=_unique)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8 at byte {error.start}") from error
-    except RecursionError as error:
-        raise ValueError("nested too deeply") from error
-    except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON: {error.msg} at column {error.colno}") from error
-    if not isinstance(row, dict):
-        raise ValueError(f"a row is an object, not {type(row).__name__}")
+    """A JSON line as an `Example`; raises `ValueError` with the reason."""
+    return example_of(parse_json(line, number), number)
+
+
+def example_of(row: dict[str, Any], number: int) -> Example:
+    """A record as an `Example`; raises `ValueError` with the reason.
+
+    Args:
+        row: its keys and values.
+        number: its line: the name of a row that brings none is `row-<number>`.
+    """
     messages, completion = _turns(row)
     name = row.get("id", f"row-{number}")
-    if not isinstance(name, str) or not name:
-        raise ValueError("'id' is a non-empty string")
-    return Example(name, row_key(messages), tuple(messages), completion, _fields(row))
+    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+        raise ValueError(f"'id' is a printable text of 1 to {LONGEST_NAME} characters")
+    fields = _fields(row)
+    # A line's bytes are counted where it is read; what other formats unpack is counted here.
+    if sum(len(m.content) for m in messages) + len(completion) > MAX_LINE:
+        raise ValueError(f"the row has more than {MAX_LINE:,} characters")
+    return Example(name, row_key(messages), tuple(messages), completion, fields)
 
 
 def row_key(messages: Sequence[Message]) -> str:
@@ -115,7 +131,7 @@ def _messages(value: Any) -> list[Message]:
     for turn in value:
         role = turn.get("role")
         if role not in ROLES:
-            raise ValueError(f"role {role!r} is none of {', '.join(ROLES)}")
+            raise ValueError(f"a 'role' is none of {', '.join(ROLES)}")
         turns.append(Message(role, _text(turn.get("content"), "content")))
     return turns
 
@@ -123,32 +139,55 @@ def _messages(value: Any) -> list[Message]:
 def _text(value: Any, key: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError(f"'{key}' is a string that is not blank")
+    if value.isascii() and value.isprintable():
+        return value
+    if found := CONTROL.search(value):
+        raise ValueError(f"'{key}' holds the control character U+{ord(found[0]):04X}")
     try:
         value.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise ValueError(f"'{key}' holds half a surrogate pair") from error
+        # CSV brings bytes that are no UTF-8 as the surrogates U+DC80 to U+DCFF.
+        byte = 0xDC80 <= ord(value[error.start]) <= 0xDCFF
+        raise ValueError(
+            f"'{key}' {'is not UTF-8' if byte else 'holds half a surrogate pair'}"
+        ) from error
+    if _garbled(value):
+        raise ValueError(f"'{key}' was decoded wrongly before (as “Ã¼” for “ü”); mend its encoding")
     return value
+
+
+def _garbled(text: str) -> bool:
+    """Whether a text is mojibake, by the statistics of ftfy (Speer 2019), or lost characters."""
+    from ftfy.badness import is_bad
+
+    return not text.isascii() and ("\ufffd" in text or bool(is_bad(text)))
 
 
 def _fields(row: dict[str, Any]) -> dict[str, str]:
     """The row's further keys as text; a key whose value is null or blank is not there."""
     fields: dict[str, str] = {}
     for key in row.keys() - set(ROW_KEYS):
+        if not isinstance(key, str) or not 0 < len(key) <= LONGEST_NAME or not key.isprintable():
+            raise ValueError(f"a key is a printable text of 1 to {LONGEST_NAME} characters")
         value = row[key]
-        if isinstance(value, dict | list):
-            raise ValueError(f"'{key}' is a text, a number or a truth value, no list or object")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"'{key}' is no finite number")
+        if isinstance(value, int) and abs(value) > MAX_INTEGER:
+            raise ValueError(f"'{key}' is an integer beyond 2^53: write it as a text")
+        if not isinstance(value, str | int | float | None):
+            raise ValueError(f"'{key}' is a text, a number or a truth value, nothing else")
         text = value if isinstance(value, str) else json.dumps(value)
         if value is not None and text.strip():
-            fields[_text(key, "a key")] = _text(text, key)
+            fields[key] = _text(text, key)
     return dict(sorted(fields.items()))
 
 
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    row = dict(pairs)
-    if len(row) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return row
+def _too_many_bad(bad: int, rows: int, says: Sequence[str], drop: float) -> DataError:
+    more = f"\n… and {bad - len(says)} more" if bad > len(says) else ""
+    allowed = f"; up to {drop:.1%} may be (`check.drop_bad`), {bad / rows:.1%} are" if drop else ""
+    return DataError(
+        "\n".join(says) + more,
+        rule='each row is an object: {"prompt", "completion"} or {"messages"}' + allowed,
+        remedy=f"mend or remove the {bad} row(s) named; nothing was used. To leave some out and "
+        "have them counted: `check.drop_bad` in params.yaml, `pawl new --drop-bad`",
+    )

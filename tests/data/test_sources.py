@@ -1,0 +1,217 @@
+"""Whatever bytes lie in a data file, they end in rows or in words, within bounded memory."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import re
+import subprocess
+import sys
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pyarrow import parquet
+
+from pawl.data.excerpt import TELLING, excerpt
+from pawl.data.read import Rows, read_examples
+from pawl.data.sources import FORMATS, MAX_LINE
+from pawl.errors import DataError
+
+ROWS = [
+    {"id": "a", "prompt": 'Grüße, "Ada"\nand Bo', "completion": '{"n": 1}', "n": "3"},
+    {"id": "b", "prompt": "x,y;z", "completion": "  two\tblanks", "n": "4"},
+]
+CHAT = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
+WORDS = st.text(st.sampled_from('ab {}[]",:\\\n\r\x00ü\u2028€0'), max_size=30)
+
+
+def written(folder: Path, form: str, rows: list[dict[str, Any]]) -> Path:
+    """A file with these rows, by the usual libraries."""
+    path = folder / f"rows{form}"
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+    if form == ".jsonl":
+        path.write_bytes(lines)
+    elif form == ".jsonl.gz":
+        path.write_bytes(gzip.compress(lines))
+    elif form == ".parquet":
+        parquet.write_table(pa.Table.from_pylist(rows), path)
+    else:
+        text = io.StringIO(newline="")
+        made = csv.DictWriter(text, list(rows[0]))
+        made.writeheader()
+        made.writerows(rows)
+        path.write_bytes(text.getvalue().encode())
+    return path
+
+
+def read(path: Path, **options: Any) -> Rows:
+    return read_examples(path, path.name, **options)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_same_rows_are_read_from_every_format(tmp_path: Path, form: str) -> None:
+    examples = read(written(tmp_path, form, ROWS)).examples
+    assert [e.id for e in examples] == ["a", "b"]
+    assert [e.messages[0].content for e in examples] == [row["prompt"] for row in ROWS]
+    assert [e.completion for e in examples] == [row["completion"] for row in ROWS]
+    assert [e.fields for e in examples] == [{"n": "3"}, {"n": "4"}]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_chats_are_read_from_every_format(tmp_path: Path, form: str) -> None:
+    turns: Any = json.dumps(CHAT) if form == ".csv" else CHAT
+    (example,) = read(written(tmp_path, form, [{"messages": turns}])).examples
+    assert (example.messages[0].content, example.completion) == ("hi", "hello")
+
+
+@pytest.mark.parametrize(
+    ("row", "says"),
+    [
+        ({"prompt": "a\x00b"}, "control character U+0000"),
+        ({"prompt": "a\x1b[31m"}, "control character U+001B"),
+        ({"prompt": "GrÃ¼ÃŸe aus MÃ¼nchen"}, "decoded wrongly"),
+        ({"prompt": "Gr\ufffd\ufffde"}, "decoded wrongly"),
+        ({"n": 2**60}, "beyond 2^53"),
+        ({"n": 10**5000}, "beyond 2^53"),
+        ({"n": "1e999"}, "no finite number"),
+        ({"completion": ""}, "not blank"),
+        ({"id": "a\nb"}, "printable"),
+        ({"id": "a" * 500}, "200 characters"),
+        ({"prompt": 3}, "is a string"),
+    ],
+)
+def test_what_no_model_should_learn_is_refused_with_its_reason(
+    tmp_path: Path, row: dict[str, Any], says: str
+) -> None:
+    limit = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    line = json.dumps({"prompt": "p", "completion": "c"} | row).replace('"1e999"', "1e999")
+    sys.set_int_max_str_digits(limit)
+    path = tmp_path / "rows.jsonl"
+    path.write_text(line + "\n")
+    with pytest.raises(DataError, match=re.escape(says)):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"prompt,completion\np,c,d\n", "rows.csv:2: 3 cells where the header names 2 columns"),
+        (b"prompt,answer\np,c\n", "neither `messages` nor `prompt`"),
+        (b"prompt,prompt,completion\n", "one that another has"),
+        (b"\xef\xbb\xbfprompt,completion\np,c\n", "byte order mark"),
+        (b"prompt,completion\np,\xff\n", "rows.csv:2: 'completion' is not UTF-8"),
+        (b'prompt,completion\n"p"x,c\n', "rows.csv:2: "),
+        (b'prompt,completion\np,"c\n' + b"x\n" * MAX_LINE, "field larger than field limit"),
+        (b"prompt,completion\np,c" + b',"x\n"' * (MAX_LINE // 5), "is a quote not closed?"),
+        (b"prompt,completion\np," + b"x" * (MAX_LINE + 1), "rows.csv:2: "),
+        (b"", "has no rows"),
+    ],
+)
+def test_a_bad_csv_file_is_told_with_its_line(tmp_path: Path, text: bytes, says: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_bytes(text)
+    with pytest.raises(DataError) as caught:
+        read(path)
+    assert says in caught.value.found
+
+
+@pytest.mark.parametrize("form", [".jsonl.gz", ".parquet"])
+def test_a_damaged_archive_is_told_as_damaged(tmp_path: Path, form: str) -> None:
+    path = written(tmp_path, form, ROWS)
+    whole = path.read_bytes()
+    for data in (b"", b"no archive", whole[: len(whole) // 2], whole[:-4] + b"\xff\xff\xff\xff"):
+        path.write_bytes(data)
+        with pytest.raises(DataError, match=r"cannot be read|has no rows"):
+            read(path)
+
+
+def test_a_name_without_a_known_ending_names_the_nearest(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonk"
+    path.write_text("{}")
+    with pytest.raises(DataError) as caught:
+        read(path)
+    assert "'.jsonl'" in caught.value.remedy
+
+
+def test_bad_rows_are_left_out_and_counted_up_to_the_stated_share(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    good = [json.dumps({"prompt": f"p{i}", "completion": "c"}) for i in range(9)]
+    path.write_text("\n".join([*good, '{"prompt": "s3cret-Password"', ""]))
+    found = read(path, drop=0.1)
+    assert (len(found.examples), found.bad) == (9, 1)
+    assert found.says[0].startswith("rows.jsonl:10: not JSON")
+    for allowed in (0.0, 0.09):
+        with pytest.raises(DataError, match="not JSON"):
+            read(path, drop=allowed)
+
+
+@given(st.binary(max_size=300) | st.text(max_size=100).map(str.encode))
+def test_an_excerpt_shows_no_word_and_no_number_of_the_data(data: bytes) -> None:
+    shown = excerpt(data)
+    assert shown.isascii()
+    assert shown.isprintable()
+    words = set(re.findall(r"[A-Za-z]+", shown))
+    assert all(word in TELLING or set(word) == {"x"} for word in words)
+    assert not re.search(r"[0-8]", shown)
+
+
+@given(
+    form=st.sampled_from(list(FORMATS)),
+    data=st.binary(max_size=400)
+    | st.lists(WORDS, max_size=6).map(lambda rows: "\n".join(rows).encode())
+    | st.lists(
+        st.fixed_dictionaries(
+            {}, optional={"prompt": WORDS, "completion": WORDS, "id": WORDS, "x": st.floats()}
+        ).map(json.dumps),
+        max_size=4,
+    ).map(lambda rows: "\n".join(rows).encode()),
+    packed=st.booleans(),
+)
+def test_any_bytes_end_in_rows_or_in_words(
+    tmp_path_factory: pytest.TempPathFactory, form: str, data: bytes, packed: bool
+) -> None:
+    path = tmp_path_factory.getbasetemp() / f"hostile{form}"
+    head = b"prompt,completion,x\n" if form == ".csv" and packed else b""
+    path.write_bytes(gzip.compress(data) if form == ".jsonl.gz" and packed else head + data)
+    try:
+        told: tuple[Any, ...] = read(path).examples
+    except DataError as error:
+        told = (error.found, error.rule, error.remedy)
+    assert all(told)
+    assert told
+
+
+@pytest.mark.parametrize("form", [".jsonl", ".jsonl.gz", ".csv"])
+def test_a_line_without_an_end_needs_no_memory_of_its_size(tmp_path: Path, form: str) -> None:
+    path = tmp_path / f"rows{form}"
+    pack = form == ".jsonl.gz"
+    with (
+        path.open("wb") as plain,
+        gzip.open(plain, "wb", 1) if pack else nullcontext(plain) as file,
+    ):
+        file.write(b'prompt,completion\np,"')
+        for _ in range(300):
+            file.write(b"x" * MAX_LINE)
+    code = (
+        "import sys; from pathlib import Path; from pawl.data.read import read_examples\n"
+        "from pawl.errors import DataError\n"
+        "try: read_examples(Path(sys.argv[1]), sys.argv[1])\n"
+        "except DataError as error: print(error)\n"
+        "print(Path('/proc/self/status').read_text())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
+    )
+    assert "1,048,576" in done.stdout
+    peak = re.search(r"VmHWM:\s+(\d+) kB", done.stdout)
+    assert peak is not None
+    # Of 300 MiB in one line; the interpreter with its libraries has a third of that.
+    assert int(peak[1]) < 200_000
