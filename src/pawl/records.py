@@ -158,8 +158,8 @@ class Rung:
     """One rank that `train.rank: auto` trained, `kept` if the climb went on from it or ended on it.
 
     Losses are in nats a completion token: `dev_loss` of all dev rows, `train_loss` of as many train
-    rows. `p` is the chance of such a gain over the rank before if there were none; None for the
-    first. `seconds` are wall time.
+    rows. `p` is the chance of such losses if the rank before were as good (`pawl.train.rank`);
+    None for the first. `seconds` are wall time.
     """
 
     rank: int

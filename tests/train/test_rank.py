@@ -23,7 +23,7 @@ from pawl.records import read_record
 from pawl.report.ranks import read_rungs, show_rungs
 from pawl.train.loop import Loop, Point
 from pawl.train.qlora import train
-from pawl.train.rank import LEVEL, chance, climb, ranks
+from pawl.train.rank import LEAST, LEVEL, chance, climb, ranks
 from pawl.train.watch import Curve
 from pawl.workspace import Workspace
 
@@ -97,6 +97,12 @@ def test_a_gain_that_the_rows_show_is_seen() -> None:
     larger = each * 0.9 + draw.normal(0, 0.02, size=(trials, rows))
     taken = sum(chance(a, b, [None] * rows) < LEVEL for a, b in zip(each, larger, strict=True))
     assert taken / trials > 0.95
+
+
+def test_a_gain_no_larger_than_the_luck_of_a_seed_is_none_however_many_rows_show_it() -> None:
+    losses = np.random.default_rng(7).gamma(2, 0.1, size=3000)
+    assert chance(losses, losses * (1 - LEAST), [None] * 3000) > LEVEL
+    assert chance(losses, losses * (1 - 2 * LEAST), [None] * 3000) < LEVEL
 
 
 def test_rows_of_one_group_are_one_piece_of_evidence() -> None:

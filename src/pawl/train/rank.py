@@ -1,13 +1,14 @@
 """`train.rank: auto`: climb 8, 16, 32 … while a larger rank helps on dev beyond noise.
 
-A larger rank is taken only where the dev losses, row by row, are lower than under the rank before:
-a paired sign-flip test (Fisher 1935), one-sided at 5 in 100. Where the larger rank is no better,
-so that a row is as likely to lose by it as to win, the climb goes past the right rank at most 5
-times in 100, however many ranks there are: it ends at the first that fails, and to pass the right
-one it must pass this one test. The rank kept is the smaller of the last two.
+A larger rank is taken only where the dev losses, row by row, are lower by more than LEAST than
+under the rank before: a paired sign-flip test (Fisher 1935), one-sided at 5 in 100. Where the
+larger rank is no better, so that a row is as likely to lose by it as to win, the climb goes past
+the right rank at most 5 times in 100, however many ranks there are: it ends at the first that
+fails, and to pass the right one it must pass this one test. The rank kept is the smaller of the
+last two.
 
-The test asks whether these two adapters differ on rows like these. That another seed might have
-made another adapter is not in it: see docs/adr/0012-how-a-rank-is-chosen.md for what that does.
+LEAST is for what rows do not show: another seed would have made another adapter, and many dev rows
+tell the luck of a seed apart as well (docs/adr/0012-how-a-rank-is-chosen.md).
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from pawl.train.watch import Curve
 
 FIRST, TOP = 8, 128
 LEVEL = 0.05
+# The share of the smaller rank's dev loss that a larger one must do better by.
+LEAST = 0.03
 # Sign flips that are drawn where there are too many units to try all.
 FLIPS = 9_999
 
@@ -64,9 +67,10 @@ def climb(
 def chance(
     smaller: Sequence[float], larger: Sequence[float], groups: Sequence[str | None]
 ) -> float:
-    """p: how often so large a fall of the losses would be seen if a row's sign were a coin's toss.
+    """p: how often losses would fall by so much more than LEAST if a row's sign were a coin's toss.
 
-    Exact for up to 13 units, else from flips that are drawn, seeded, and count what was seen in.
+    Taking LEAST off can but raise p, so that it is never too small. Exact for up to 13 units, else
+    from flips that are drawn, seeded, and count what was seen in.
 
     Args:
         smaller: loss of each row under the smaller rank, in nats.
@@ -75,7 +79,7 @@ def chance(
     """
     names = [f"row {i}" if group is None else f"group {group}" for i, group in enumerate(groups)]
     _, unit = np.unique(names, return_inverse=True)
-    fall = np.bincount(unit, weights=np.subtract(smaller, larger))
+    fall = np.bincount(unit, weights=(1 - LEAST) * np.asarray(smaller) - larger)
     found = permutation_test(
         (fall,),
         np.sum,
