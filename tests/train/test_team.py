@@ -39,9 +39,8 @@ EXAMPLES = [
 
 def workspace(root: Path, base: Path, **train: Any) -> Workspace:
     """All that the train stage reads."""
-    sections = {"check": {}, "evaluate": {}, "split": {"salt": "s"}, "train": TRAIN | train}
-    gate = {"gate": {"floors": {"exact_match": 0.1}}}
-    task = {"data": "rows.jsonl", "base": {"model": str(base)}} | sections | gate
+    task = {"data": "rows.jsonl", "base": {"model": str(base)}, "check": {}, "evaluate": {}}
+    task |= {"split": {"salt": "s"}, "train": TRAIN | train, "gate": {"floors": {"json_valid": 0}}}
     root.mkdir()
     (root / "params.yaml").write_text(yaml.safe_dump({"tasks": {TASK: task}}))
     made = Workspace(root)
@@ -123,7 +122,7 @@ def test_two_processes_have_the_curve_of_one(tmp_path: Path, base_folder: Path) 
     one = trained(workspace(tmp_path / "one", base_folder))
     two = workspace(tmp_path / "two", base_folder, processes=2)
     same_curve(one, trained(two))
-    # Both started from the same weights and moved: equal curves of nothing would prove nothing.
+    # Equal curves of nothing would prove nothing.
     assert one["points"][-1]["loss"] < 0.9 * one["points"][0]["loss"]
     assert read_adapter(two.files(TASK).adapter).params["processes"] == 2
     assert [step["step"] for step in steps(two)] == list(range(1, 9))
@@ -204,9 +203,7 @@ def test_a_training_of_two_that_was_cut_off_goes_on_to_the_same_bytes(
     whole, there = (workspace(tmp_path / name, base_folder, **recipe) for name in ("whole", "cut"))
     trained(whole)
     soon = "import pawl.train.journal as j; j.Journal._pause = lambda self: 0.0\n"
-    slow = "import time, os\n" + AT_STEP.format(rank=0, do="pass").replace(
-        "if self.step + 1 == 3", "time.sleep(0.1)\n        if False"
-    )
+    slow = AT_STEP.format(rank=0, do="import time; time.sleep(0.1)").replace("== 3", "> 0")
     process = start(there, patch=slow if word != "SIGKILL to one" else soon + slow)
     wait_for(lambda: len(steps(there)) >= 4, seconds=200)
     if word == "SIGTERM to all":
@@ -221,8 +218,8 @@ def test_a_training_of_two_that_was_cut_off_goes_on_to_the_same_bytes(
     curve = trained(there)
     assert curve["resumed"], said
     assert [point["step"] for point in curve["points"]] == list(range(1, len(curve["points"]) + 1))
-    names = [files.adapter / WEIGHTS for files in (whole.files(TASK), there.files(TASK))]
-    assert names[0].read_bytes() == names[1].read_bytes()
+    mine, other = (done.files(TASK).adapter / WEIGHTS for done in (whole, there))
+    assert mine.read_bytes() == other.read_bytes()
 
 
 @pytest.mark.slow
