@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pawl.base import find_base
+from pawl.base import find_config
 from pawl.budget import Budget, lineage
 from pawl.data.inputs import data_file
 from pawl.data.read import read_examples
@@ -22,12 +22,22 @@ from pawl.registry.looks import Standing, spends, standing
 from pawl.registry.snapshot import read_state
 from pawl.registry.store import Store
 from pawl.report.dropped import told
+from pawl.train.device import named
+from pawl.train.plan import plan as plan_training
 from pawl.train.plan import size
 from pawl.workspace import Workspace
 
 
-def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
-    """Rows a split, parameters, looks left, and the gain that the gate can see with these rows."""
+def plan(
+    workspace: Workspace, store: Store, task: str, *, device: str | None = None
+) -> dict[str, Any]:
+    """Rows a split, parameters, looks left, the gain that the gate can see with these rows; memory,
+    choices and time of the training on the device as it is named (None: this machine's).
+
+    Raises:
+        UsageError: no device is named so.
+    """
+    trained_on = named(device)
     section = workspace.checked_task(task)
     examples = read_examples(data_file(workspace, section), section.data)
     refuse_missing(examples, section.split)
@@ -39,7 +49,15 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
     parts = deal(examples, section.split)
     parts["train"], dropped = to_train_on(parts, known, near=section.split.near)
     sides = {name: len(part) for name, part in parts.items()}
-    parameters = size(find_base(section.base, workspace.root), rank=section.train.rank)
+    folder = find_config(section.base, workspace.root)
+    parameters = size(folder, rank=section.train.rank)
+    training = plan_training(
+        folder,
+        (parts["train"], parts["dev"]),
+        section.train,
+        trained_on,
+        train_hour=section.cost.train_hour if section.cost else None,
+    )
     split = lineage(task, section.split.salt)
     state = read_state(store, task)
     budget = state.budgets.get(split, Budget())
@@ -59,6 +77,7 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
             "share": parameters.trainable / parameters.base,
         },
         "steps": round(steps),
+        "training": to_json(training),
         "looks": {
             "used": stands.used,
             "of": stands.of,

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from pawl.errors import TrainError
 from pawl.params import Train
-from pawl.train.attention import attending_packed, rows_of
+from pawl.train.attention import Rows, attending_packed, rows_of
+from pawl.train.choices import PLAIN, Choices
 from pawl.train.layers import widened
 from pawl.train.loss import completion_loss
 from pawl.train.pack import Pack, packed
@@ -47,10 +48,12 @@ class Point:
 class Loop:
     """A model in training; `step` is the number of steps taken, `steps` that of all."""
 
-    def __init__(self, model: PeftModel, rows: Sequence[Row], *, params: Train, room: int) -> None:
+    def __init__(
+        self, model: PeftModel, rows: Sequence[Row], *, params: Train, choices: Choices = PLAIN
+    ) -> None:
         import torch
 
-        self.model, self.rows, self.params, self.room = model, rows, params, room
+        self.model, self.rows, self.params, self.choices = model, rows, params, choices
         self.step = 0
         self.steps = steps(len(rows), params)
         self.weights = {n: p for n, p in model.named_parameters() if p.requires_grad}
@@ -65,7 +68,7 @@ class Loop:
             TrainError: a loss or gradient is no finite number; names the step and its rows.
         """
         self.model.train()
-        with ready(self.model):
+        with ready(self.model, checkpointing=self.choices.checkpointing):
             for batch in self._batches():
                 after(self._take(batch))
 
@@ -76,7 +79,7 @@ class Loop:
         rate = self.params.learning_rate * warmed(self.step - 1, self.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate
-        packs = packed(batch, room=self.room)
+        packs = packed(batch, room=self.choices.room)
         learned = sum(len(pack.targets) for pack in packs)
         total = torch.zeros((), device=self.model.device)
         for pack in packs:
@@ -134,20 +137,32 @@ class Loop:
 
 
 @contextmanager
-def ready(model: PeftModel) -> Iterator[None]:
-    """Within this, the model takes packs."""
-    with attending_packed(_base(model)), widened(model):
-        yield
+def ready(model: PeftModel, *, checkpointing: bool = False) -> Iterator[None]:
+    """Within this, the model takes packs; with `checkpointing` it keeps, while it trains, a decoder
+    layer's input alone and computes the rest again in the backward pass.
+    """
+    base = _base(model)
+    with attending_packed(base), widened(model):
+        if checkpointing:
+            base.activation_checkpointing_enable()
+        try:
+            yield
+        finally:
+            if checkpointing:
+                base.activation_checkpointing_disable()
 
 
-def summed_loss(model: PeftModel, pack: Pack) -> torch.Tensor:
-    """The cross-entropy of the pack's completion tokens, summed, in nats."""
+def summed_loss(model: PeftModel, pack: Pack, *, rows: Rows | None = None) -> torch.Tensor:
+    """The cross-entropy of the pack's completion tokens, summed, in nats.
+
+    `rows` says where the pack's rows lie, for another device than the model's.
+    """
     base, device = _base(model), model.device
     hidden = base.base_model(
         input_ids=pack.ids.to(device),
         position_ids=pack.positions.to(device),
         use_cache=False,
-        pawl_rows=rows_of(pack.lengths, device),
+        pawl_rows=rows or rows_of(pack.lengths, device),
     ).last_hidden_state[0]
     return completion_loss(base, hidden[pack.at.to(device)], pack.targets.to(device))
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pawl.adapter import CONFIG, FILES, MANIFEST, WEIGHTS
 from pawl.alike import hashes
-from pawl.base import find_base, linear_names, load_base, load_tokenizer
+from pawl.base import dequantised, find_base, linear_names, load_base, load_tokenizer
 from pawl.errors import TrainError
 from pawl.files import digest_files, whole_folder, write_json
 from pawl.params import Train, as_json
@@ -26,6 +28,7 @@ from pawl.records import (
     read_rows,
     write_record,
 )
+from pawl.train.choices import PLAIN, Choices
 from pawl.train.journal import Journal, Kept, question
 from pawl.train.loop import Loop, Point, mean_loss
 from pawl.train.rows import Row, token_rows
@@ -36,8 +39,7 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
 
-# Tokens of a pack, unless one row is longer.
-ROOM = 4096
+LOG = logging.getLogger(__name__)
 
 
 def train(workspace: Workspace, task: str) -> None:
@@ -50,9 +52,10 @@ def train(workspace: Workspace, task: str) -> None:
     tokenizer = load_tokenizer(folder)
     limit = section.train.max_length
     rows, dev_rows = (token_rows(part, tokenizer, max_length=limit) for part in (learn, dev))
-    model = adapted(load_base(folder, seed=section.train.seed), section.train)
-    kept = Kept(workspace.checkpoints(task), question(info, rows, section.train))
-    found = fit(model, rows, dev_rows, params=section.train, kept=kept)
+    choices = chosen(folder, rows, dev_rows, section.train)
+    model = prepared(folder, section.train, choices)
+    kept = Kept(workspace.checkpoints(task), question(info, rows, section.train, choices))
+    found = fit(model, rows, dev_rows, params=section.train, choices=choices, kept=kept)
     manifest = AdapterManifest(
         task=task,
         base=info,
@@ -65,6 +68,27 @@ def train(workspace: Workspace, task: str) -> None:
     save(model, manifest, files.adapter)
     write_record(files.training, found)
     kept.drop()
+
+
+def chosen(folder: Path, rows: Sequence[Row], dev_rows: Sequence[Row], params: Train) -> Choices:
+    """What the planner chooses for this machine, told on stderr."""
+    # The planner runs `adapted` and the loop, and so imports this module.
+    from pawl.train.device import GIB, here
+    from pawl.train.fit import choose
+
+    device = here()
+    fit = choose(folder, rows, dev_rows, params, device)
+    need = f"{fit.peak.total / GIB:.2f} of {device.usable / GIB:.1f} GiB that training may use"
+    sys.stderr.write(f"train: {fit.choices.says()}; {need} on {device.name}\n")
+    if not fit.fits:
+        LOG.warning("training may run out of memory: `pawl plan` says what would make it fit")
+    return fit.choices
+
+
+def prepared(folder: Path, params: Train, choices: Choices) -> PeftModel:
+    """The base of `folder`, held as was chosen, with a new adapter."""
+    base = load_base(folder, seed=params.seed)
+    return adapted(dequantised(base) if choices.weights == "dense" else base, params)
 
 
 def adapted(model: PreTrainedModel, params: Train) -> PeftModel:
@@ -90,19 +114,20 @@ def fit(
     dev_rows: Sequence[Row],
     *,
     params: Train,
+    choices: Choices = PLAIN,
     kept: Kept | None = None,
 ) -> Curve:
     """Train in place and return the curve.
 
     Args:
+        choices: how; `model` holds its base as they say (`prepared`).
         kept: where checkpoints are left and looked for; None: nowhere.
 
     Raises:
         TrainError: a loss or gradient was no finite number, naming step and rows; or the process
             was asked to end (SIGTERM), and left a checkpoint before it did.
     """
-    room = max(ROOM, params.max_length)
-    loop = Loop(model, rows, params=params, room=room)
+    loop = Loop(model, rows, params=params, choices=choices)
     journal = Journal(loop, kept)
     with bar(loop.steps, done=loop.step) as tell, journal.watching() as note:
 
@@ -111,9 +136,13 @@ def fit(
             note(point)
 
         loop.run(after)
-    dev_loss = mean_loss(model, dev_rows, room=room)
+    dev_loss = mean_loss(model, dev_rows, room=choices.room)
     return curve(
-        journal.points, seconds=journal.seconds, dev_loss=dev_loss, resumed=journal.resumed
+        journal.points,
+        seconds=journal.seconds,
+        dev_loss=dev_loss,
+        resumed=journal.resumed,
+        choices=choices,
     )
 
 

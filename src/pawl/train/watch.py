@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from pawl.train.choices import Choices
 from pawl.train.loop import Point
 
 
@@ -15,7 +16,7 @@ class Curve:
 
     `tokens` are real tokens (no padding) over all steps and `seconds` wall time, that of runs which
     were cut off and continued included; `dev_loss` in nats a completion token, `resumed` the steps
-    from which a run was continued.
+    from which a run was continued, `choices` what the planner chose.
     """
 
     points: tuple[Point, ...]
@@ -23,11 +24,17 @@ class Curve:
     seconds: float
     tokens: int
     tokens_per_second: float
+    choices: Choices
     resumed: tuple[int, ...] = ()
 
 
 def curve(
-    points: Sequence[Point], *, seconds: float, dev_loss: float, resumed: Sequence[int]
+    points: Sequence[Point],
+    *,
+    seconds: float,
+    dev_loss: float,
+    resumed: Sequence[int],
+    choices: Choices,
 ) -> Curve:
     """The curve of a training that is over."""
     tokens = sum(point.tokens for point in points)
@@ -37,6 +44,7 @@ def curve(
         seconds=round(seconds, 2),
         tokens=tokens,
         tokens_per_second=round(tokens / seconds, 1),
+        choices=choices,
         resumed=tuple(resumed),
     )
 
