@@ -34,7 +34,10 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
         ctypes.CDLL("libc.so.6").mallopt(MMAP_THRESHOLD, 1 << 16)
     with tempfile.TemporaryDirectory() as scratch:
         folder, choices = Path(scratch), Choices(**case["choices"])
-        base(folder, case["shape"], case["words"], tied=case["tied"])
+        # Random weights, in bfloat16 as most are saved.
+        model = LlamaForCausalLM(config(case["shape"], case["words"], tied=case["tied"]))
+        model.to(torch.bfloat16).save_pretrained(folder)
+        del model
         rows = some_rows(case["lengths"], case["words"])
         params = Train(rank=case["rank"], batch_size=len(rows), epochs=2, max_length=8192)
         # Libraries, threads and all that a first training brings into a process.
@@ -52,11 +55,11 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
     return {"measured": measured, "predicted": found.total, "parts": found.parts}
 
 
-def base(folder: Path, shape: dict[str, Any], words: int, *, tied: bool) -> None:
-    """A Llama of random weights, saved in bfloat16 as most are."""
+def config(shape: dict[str, Any], words: int, *, tied: bool) -> LlamaConfig:
+    """A Llama's configuration; `heads` of the shape are those of queries and of keys."""
     shape = dict(shape)
     heads, groups = shape.pop("heads")
-    config = LlamaConfig(
+    return LlamaConfig(
         **shape,
         num_attention_heads=heads,
         num_key_value_heads=groups,
@@ -64,7 +67,6 @@ def base(folder: Path, shape: dict[str, Any], words: int, *, tied: bool) -> None
         tie_word_embeddings=tied,
         max_position_embeddings=8192,
     )
-    LlamaForCausalLM(config).to(torch.bfloat16).save_pretrained(folder)
 
 
 def trained(folder: Path, rows: list[Row], params: Train, choices: Choices) -> None:

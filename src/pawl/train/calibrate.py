@@ -16,7 +16,7 @@ from pawl.train.phantom import shapes
 from pawl.train.qlora import prepared
 from pawl.train.rows import Row
 
-# The first step allocates and is not timed; the others end with the step that is over this.
+# The first step allocates and is not timed if there are others; they end with the one that is over.
 STEPS, SECONDS = 8, 10.0
 # Floating-point operations that a step may have to be tried: some ten seconds of two cores, or of
 # a card. With fewer rows a step is as fast a token, all but for the packs' own cost.
@@ -42,7 +42,7 @@ def calibrate(
 ) -> Calibration | None:
     """Train a few steps on the task's rows and throw them away.
 
-    None where a single row would take long, or where there is one step only.
+    None where a single row would take long.
 
     Raises:
         TrainError: a loss or gradient was no finite number.
@@ -57,7 +57,7 @@ def calibrate(
     once = dataclasses.replace(params, epochs=1, batch_size=size)
     some = rows[: size * (STEPS + 1)]
     loop = Loop(prepared(folder, params, choices), some, params=once, choices=choices)
-    marks: list[tuple[float, int]] = []
+    marks = [(time.perf_counter(), 0)]
 
     def after(point: Point) -> None:
         marks.append((time.perf_counter(), point.tokens))
@@ -66,7 +66,6 @@ def calibrate(
 
     with suppress(_EnoughError):
         loop.run(after)
-    if len(marks) < 2:
-        return None
-    tokens = sum(count for _, count in marks[1:])
-    return Calibration(round(tokens / (marks[-1][0] - marks[0][0]), 1), len(marks) - 1)
+    timed = marks[1:] if len(marks) > 2 else marks
+    tokens = sum(count for _, count in timed[1:])
+    return Calibration(round(tokens / (timed[-1][0] - timed[0][0]), 1), len(timed) - 1)

@@ -11,9 +11,11 @@ from pawl.params import Train
 from pawl.train.pack import best_fit
 from pawl.train.rows import Row
 
-# Tokens of a pack where memory allows, and below which packs are not made smaller.
+# Tokens of a pack where memory allows, and below which packs are made no smaller.
 ROOM, LEAST = 4096, 512
-# What a pack costs beside its tokens, in tokens of one pass; the second where NF4 is unpacked.
+# What a pack costs beside its tokens, in tokens of one pass; the second where NF4 is unpacked
+# (measured on a CPU: bench/README.md. On a card they are not measured, and a pack must be larger to
+# be worth the same, so that the order stands.)
 PACK, UNPACKING = 64, 64
 
 
@@ -51,7 +53,7 @@ def fastest_first(rows: Sequence[Row], params: Train) -> list[Choices]:
     packs: dict[int, int] = {}
     for room in _rooms(params.max_length):
         count = sum(len(best_fit(step, room=room)) for step in steps)
-        # As many packs in less room are the same packs.
+        # As many packs in less room are all but the same packs.
         if count not in packs.values():
             packs[room] = count
 

@@ -33,11 +33,22 @@ def choose(
     folder: Path, rows: Sequence[Row], dev_rows: Sequence[Row], params: Train, device: Device
 ) -> Fit:
     """The fastest choices whose memory the device has; it is the same on the same machine."""
-    for choices in fastest_first(rows, params):
+    order = fastest_first(rows, params)
+    fits: dict[Choices, bool] = {}
+    for choices in order:
+        least = dataclasses.replace(choices, room=order[-1].room)
+        if not fits.get(least, True):
+            continue
         need = _need(folder, rows, dev_rows, params, choices, device)
-        if need.total <= device.usable:
+        fits[choices] = need.total <= device.usable
+        if fits[choices]:
             return Fit(choices, need, fits=True)
-    return Fit(choices, need, fits=False)
+        if least not in fits:
+            # Where the smallest packs do not fit none between needs to be tried.
+            small = _need(folder, rows, dev_rows, params, least, device)
+            fits[least] = small.total <= device.usable
+    last = _need(folder, rows, dev_rows, params, order[-1], device)
+    return Fit(order[-1], last, fits=False)
 
 
 def remedies(

@@ -86,7 +86,7 @@ def plan(
     Raises:
         DataError: a row does not fit in `train.max_length`.
     """
-    known = any(path for pattern in TOKENIZER for path in folder.glob(pattern))
+    known = bool(splits[0]) and any(any(folder.glob(pattern)) for pattern in TOKENIZER)
     if known:
         tokenizer = load_tokenizer(folder)
         rows, dev_rows = (
@@ -109,8 +109,8 @@ def plan(
         )
     if not known:
         said.append(
-            f"rows of `train.max_length` = {params.max_length} tokens are assumed: the base's "
-            "tokenizer is not here"
+            f"rows of `train.max_length` = {params.max_length} tokens are assumed: "
+            + ("the base's tokenizer is not here" if splits[0] else "there are none to train on")
         )
     said.append(f"no time is told: {untimed}" if seconds is None else _takes(seconds, cost, speed))
     return Plan(
