@@ -19,9 +19,10 @@ from pawl.base import load_base, load_tokenizer
 from pawl.data.read import parse_row
 from pawl.params import Train
 from pawl.prompt import completion_tokens, prompt_tokens
+from pawl.train.choices import ROOM, Choices
 from pawl.train.loop import Loop, Point
 from pawl.train.measure import mean_loss
-from pawl.train.qlora import ROOM, adapted
+from pawl.train.qlora import adapted
 from pawl.train.rows import Row, token_rows
 
 TINY = Path(__file__).resolve().parents[2] / "base" / "tiny"
@@ -53,7 +54,7 @@ def main() -> None:
 
 def pawl(model: Any, _tokenizer: Any, rows: list[Row], *_: Any) -> dict[str, float]:
     """As `pawl.train.qlora.fit` does, without bar and checkpoints."""
-    loop = Loop(model, rows, params=PARAMS, room=ROOM)
+    loop = Loop(model, rows, params=PARAMS, choices=Choices(room=ROOM))
     times: list[tuple[float, int]] = []
 
     def after(point: Point) -> None:

@@ -41,13 +41,29 @@ def find_base(base: Base, workspace: Path) -> Path:
     folder = workspace / base.model
     if folder.is_dir():
         return _complete(folder, base.model)
-    if base.model.startswith((".", "/")) or (workspace / f"{base.model}.dvc").exists():
+    if _is_folder(base, workspace):
         raise BaseError(
             f"the base folder '{base.model}' is not there",
             rule="a base is a folder with config.json, safetensors and a tokenizer, or a hub id",
             remedy="`dvc pull` brings it where the workspace tracks it; else mend `base.model`",
         )
-    return _complete(_from_hub(base), base.model)
+    return _complete(_from_hub(base, (*CONTENT, *TOKENIZER)), base.model)
+
+
+def find_config(base: Base, workspace: Path) -> Path:
+    """The folder that holds at least the base's config.json, which is enough to plan with.
+
+    Of a hub id that is not cached the weights are not fetched.
+
+    Raises:
+        BaseError: there is no config.json, or the id is not cached and cannot be fetched.
+    """
+    folder = workspace / base.model
+    if folder.is_dir():
+        return _configured(folder, base.model)
+    if _is_folder(base, workspace):
+        return find_base(base, workspace)
+    return _configured(_from_hub(base, ("config.json", *TOKENIZER)), base.model)
 
 
 def base_info(base: Base, workspace: Path) -> BaseInfo:
@@ -103,8 +119,7 @@ def load_base(folder: Path, *, seed: int = 0, sharded: bool = False) -> PreTrain
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    # At import it asks for the package `kernels`, which would fetch code from the hub.
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+    hush()
     torch.manual_seed(seed)
     compute = torch.bfloat16 if torch.cuda.is_available() else torch.float32
     config = BitsAndBytesConfig(
@@ -157,6 +172,13 @@ def dequantised(model: PreTrainedModel) -> PreTrainedModel:
     return model
 
 
+def hush() -> None:
+    """Before bitsandbytes is imported: it asks for the package `kernels`, which would fetch code
+    from the hub, and warns that it is not there.
+    """
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+
+
 def linear_names(model: PreTrainedModel) -> list[str]:
     """Names of all linear layers but the head: what LoRA sits on."""
     import torch
@@ -182,6 +204,11 @@ def _keep_autograd(model: torch.nn.Module) -> None:
             module.support_avx512bf16_for_cpu = False
 
 
+def _is_folder(base: Base, workspace: Path) -> bool:
+    """Whether the name is meant as a folder, though none may be there."""
+    return base.model.startswith((".", "/")) or (workspace / f"{base.model}.dvc").exists()
+
+
 def _complete(folder: Path, name: str) -> Path:
     if not any(folder.glob("*.safetensors")):
         raise BaseError(
@@ -189,6 +216,10 @@ def _complete(folder: Path, name: str) -> Path:
             rule="weights are read from safetensors only (a pickle can run code)",
             remedy="convert the weights with `save_pretrained(..., safe_serialization=True)`",
         )
+    return _configured(folder, name)
+
+
+def _configured(folder: Path, name: str) -> Path:
     try:
         json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -200,17 +231,16 @@ def _complete(folder: Path, name: str) -> Path:
     return folder
 
 
-def _from_hub(base: Base) -> Path:
+def _from_hub(base: Base, patterns: tuple[str, ...]) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    patterns: list[str] = [*CONTENT, *TOKENIZER]
     remedy = (
         f"download it where there is a network: `hf download {base.model}`, or name a local "
         "folder under `base.model` in params.yaml"
     )
     try:
-        path = snapshot_download(base.model, revision=base.revision, allow_patterns=patterns)
+        path = snapshot_download(base.model, revision=base.revision, allow_patterns=list(patterns))
     except HFValidationError as error:
         raise BaseError(
             f"the base '{base.model}' is neither a folder nor a hub id",

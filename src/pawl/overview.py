@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 from pawl.adapter import read_adapter
-from pawl.base import base_width, find_base
+from pawl.base import base_width, find_config
 from pawl.budget import Budget, lineage, unspent
 from pawl.data.inputs import read_prompt, task_rows
 from pawl.data.split import (
@@ -27,20 +28,27 @@ from pawl.registry.looks import Standing, spends, standing, untouched
 from pawl.registry.snapshot import read_state
 from pawl.registry.store import Store
 from pawl.report.dropped import told
+from pawl.train.device import named
+from pawl.train.plan import plan as plan_training
 from pawl.train.plan import size
 from pawl.train.rank import ranks
 from pawl.workspace import Workspace
 
 
-def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
-    """Rows a split, parameters, looks left, and the gain that the gate can see with these rows.
+def plan(
+    workspace: Workspace, store: Store, task: str, *, device: str | None = None
+) -> dict[str, Any]:
+    """Rows a split, parameters, looks left, the gain that the gate can see with these rows; memory,
+    choices and time of the training on the device as it is named (None: this machine's).
 
     Raises:
         DataError, ParamsError, BaseError: data, parameters or base are not fit for a cycle, or a
             baseline's prompt does not fit in the base.
         AdapterError: the champion's bytes are not those that were judged.
         RegistryError: the store cannot be reached, or what it kept was altered.
+        UsageError: no device is named so.
     """
+    trained_on = named(device)
     section = workspace.checked_task(task)
     examples: Sequence[Example] = task_rows(workspace, section).examples
     refuse_missing(examples, section.split)
@@ -51,7 +59,7 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
     known = known_rows(store, task)
     parts, dropped = apart(deal(examples, section.split), known, near=section.split.near)
     sides = {name: len(part) for name, part in parts.items()}
-    base, asked = find_base(section.base, workspace.root), section.train
+    base, asked = find_config(section.base, workspace.root), section.train
     prompts = longest_prompts(
         parts["train"],
         parts["dev"],
@@ -62,7 +70,15 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
     )
     tried = ranks(base_width(base)) if asked.rank == "auto" else [asked.rank]
     # The largest adapter that there may be.
+    largest = dataclasses.replace(asked, rank=tried[-1])
     parameters = size(base, rank=tried[-1], targets=asked.targets)
+    training = plan_training(
+        base,
+        (parts["train"], parts["dev"]),
+        largest,
+        trained_on,
+        train_hour=section.cost.train_hour if section.cost else None,
+    )
     split = lineage(task, section.split.salt)
     state = read_state(store, task)
     budget = state.budgets.get(split, Budget())
@@ -86,6 +102,7 @@ def plan(workspace: Workspace, store: Store, task: str) -> dict[str, Any]:
         "rank": _rank(tried),
         "steps": round(steps),
         "prompt_tokens": prompts,
+        "training": to_json(training),
         "looks": {
             "used": stands.used,
             "of": stands.of,

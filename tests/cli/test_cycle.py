@@ -117,6 +117,11 @@ def test_a_cycle_judges_and_releases_and_the_record_answers_for_it(
     assert said["answer"]
     plan = answer(quick_workspace, "plan", "tickets")
     assert plan["rows"] == second["rows"]
+    training = json.loads(quick_workspace.files("tickets").training.read_text(encoding="utf-8"))
+    assert plan["training"]["choices"] == training["choices"]
+    assert plan["training"]["seconds"] > 0
+    on_card = answer(quick_workspace, "plan", "tickets", "--device", "24GB")["training"]
+    assert (on_card["device"]["cuda"], on_card["fits"], on_card["speed"]) == (True, True, None)
 
     # Version 1 from its own commit, though the parameters here are those of version 2 by now.
     again = answer(quick_workspace, "reproduce", "tickets", "1")

@@ -21,6 +21,7 @@ from pawl.errors import TrainError
 from pawl.params import Base, Train
 from pawl.records import AdapterManifest, Example, Message
 from pawl.train.checkpoint import MANIFEST, STATE
+from pawl.train.choices import PLAIN
 from pawl.train.journal import Kept, question
 from pawl.train.qlora import adapted, fit, save
 from pawl.train.rows import token_rows
@@ -123,13 +124,14 @@ def test_whatever_a_training_is_made_of_names_it(base_folder: Path, tokenizer: A
     base = base_info(Base(base_folder.name), base_folder.parent)
     rows = token_rows(EXAMPLES, tokenizer, max_length=128)
     asked = {
-        question(base, rows, PARAMS),
-        question(dataclasses.replace(base, digest="other"), rows, PARAMS),
-        question(base, rows[:-1], PARAMS),
-        question(base, rows[::-1], PARAMS),
-        question(base, rows, dataclasses.replace(PARAMS, seed=4)),
+        question(base, rows, PARAMS, PLAIN),
+        question(dataclasses.replace(base, digest="other"), rows, PARAMS, PLAIN),
+        question(base, rows[:-1], PARAMS, PLAIN),
+        question(base, rows[::-1], PARAMS, PLAIN),
+        question(base, rows, dataclasses.replace(PARAMS, seed=4), PLAIN),
+        question(base, rows, PARAMS, dataclasses.replace(PLAIN, room=512)),
     }
-    assert len(asked) == 5
+    assert len(asked) == 6
 
 
 CHILD = """
@@ -140,6 +142,7 @@ import pawl.train.journal as journal
 journal.SHARE = 0
 from test_resume import trained
 from pawl.base import load_tokenizer
+from pawl.train.choices import PLAIN
 from pawl.train.journal import Kept
 base, into = Path(sys.argv[2]), Path(sys.argv[3])
 trained(base, load_tokenizer(base), into / "adapter", Kept(into / "kept", "q", every=0.0))

@@ -79,17 +79,24 @@ def check(task: Task, as_json: Json = False) -> None:
 
 
 @app.command()
-def plan(task: Task, as_json: Json = False) -> None:
-    """Before training: rows, parameters, and the smallest gain that the gate can see."""
+def plan(
+    task: Task,
+    device: Annotated[
+        str | None,
+        typer.Option(help="A card's memory, like 24GB, or cpu. Default: this machine's."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Before training: memory, time and cost on a device, and the gain that the gate can see."""
     from pawl.overview import plan as overview
-    from pawl.report.terminal import show_facts
+    from pawl.report.planned import show_plan
 
     workspace = open_workspace(task)
-    facts = overview(workspace, store_of(workspace), task)
+    facts = overview(workspace, store_of(workspace), task, device=device)
     if as_json:
         print_json(facts)
     else:
-        show_facts(facts, console=console())
+        show_plan(facts, console=console())
 
 
 @app.command()

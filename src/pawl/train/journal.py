@@ -16,6 +16,7 @@ from pawl.files import digest_file, digest_json, remove
 from pawl.params import Train, as_json
 from pawl.records import BaseInfo
 from pawl.train.checkpoint import last, leave
+from pawl.train.choices import Choices
 from pawl.train.loop import Loop, Point
 from pawl.train.rows import Row
 
@@ -109,8 +110,8 @@ class Journal:
         self._cost = self._saved - start
 
 
-def question(base: BaseInfo, rows: Sequence[Row], params: Train) -> str:
-    """What a training is, by digest: base, rows, parameters and the code that trains."""
+def question(base: BaseInfo, rows: Sequence[Row], params: Train, choices: Choices) -> str:
+    """What a training is, by digest: base, rows, parameters, choices and the code that trains."""
     import torch
 
     code = sorted(Path(__file__).parent.glob("*.py"))
@@ -119,6 +120,7 @@ def question(base: BaseInfo, rows: Sequence[Row], params: Train) -> str:
             "base": base.digest,
             "rows": [[row.id, list(row.tokens), row.prompt] for row in rows],
             "params": as_json(params),
+            "choices": as_json(choices),
             "code": {path.name: digest_file(path) for path in code},
             "torch": torch.__version__,
         }

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from pawl.errors import TrainError
 from pawl.files import digest_json
 from pawl.params import Train
-from pawl.train.attention import attending_packed, rows_of
+from pawl.train.attention import Rows, attending_packed, rows_of
+from pawl.train.choices import PLAIN, Choices
 from pawl.train.layers import widened
 from pawl.train.loss import completion_loss
 from pawl.train.pack import Pack
@@ -55,12 +56,13 @@ class Loop:
         rows: Sequence[Row],
         *,
         params: Train,
-        room: int,
+        choices: Choices = PLAIN,
         team: Team = ALONE,
     ) -> None:
         import torch
 
-        self.model, self.rows, self.params, self.room, self.team = model, rows, params, room, team
+        self.model, self.rows, self.params = model, rows, params
+        self.choices, self.team = choices, team
         self.step = 0
         self.steps = steps(len(rows), params)
         self.weights = {n: p for n, p in model.named_parameters() if p.requires_grad}
@@ -75,7 +77,7 @@ class Loop:
             TrainError: a loss or gradient is no finite number; names the step and its rows.
         """
         self.model.train()
-        with ready(self.model):
+        with ready(self.model, checkpointing=self.choices.checkpointing):
             for batch in self._batches():
                 after(self._take(batch))
 
@@ -90,7 +92,7 @@ class Loop:
         torch.manual_seed(mixed(self.params.seed, self.step, self.team.rank))
         learned = sum(len(row) - row.prompt for row in batch)
         total = torch.zeros((), device=self.model.device)
-        for pack, counts in self.team.packs(batch, room=self.room):
+        for pack, counts in self.team.packs(batch, room=self.choices.room):
             loss = summed_loss(self.model, pack) * counts / learned
             loss.backward()  # type: ignore[no-untyped-call]  # torch's stub has no types here
             total += loss.detach()
@@ -139,26 +141,38 @@ class Loop:
 
 
 @contextmanager
-def ready(model: PeftModel) -> Iterator[None]:
-    """Within this, the model takes packs."""
-    with attending_packed(_base(model)), widened(model):
-        yield
+def ready(model: PeftModel, *, checkpointing: bool = False) -> Iterator[None]:
+    """Within this, the model takes packs; with `checkpointing` it keeps, while it trains, a decoder
+    layer's input alone and computes the rest again in the backward pass.
+    """
+    base = _base(model)
+    with attending_packed(base), widened(model):
+        if checkpointing:
+            base.activation_checkpointing_enable()
+        try:
+            yield
+        finally:
+            if checkpointing:
+                base.activation_checkpointing_disable()
 
 
-def summed_loss(model: PeftModel, pack: Pack) -> torch.Tensor:
-    """The cross-entropy of the pack's completion tokens, summed, in nats."""
-    states = learned_states(model, pack)
+def summed_loss(model: PeftModel, pack: Pack, *, rows: Rows | None = None) -> torch.Tensor:
+    """The cross-entropy of the pack's completion tokens, summed, in nats.
+
+    `rows` says where the pack's rows lie, for another device than the model's.
+    """
+    states = learned_states(model, pack, rows=rows)
     return completion_loss(_base(model), states, pack.targets.to(model.device))
 
 
-def learned_states(model: PeftModel, pack: Pack) -> torch.Tensor:
+def learned_states(model: PeftModel, pack: Pack, *, rows: Rows | None = None) -> torch.Tensor:
     """[N, width]: the base's last hidden states where the next token is learned."""
     base, device = _base(model), model.device
     hidden: torch.Tensor = base.base_model(
         input_ids=pack.ids.to(device),
         position_ids=pack.positions.to(device),
         use_cache=False,
-        pawl_rows=rows_of(pack.lengths, device),
+        pawl_rows=rows or rows_of(pack.lengths, device),
     ).last_hidden_state[0]
     return hidden[pack.at.to(device)]
 

@@ -1,4 +1,8 @@
-"""What a training would be, from the base's configuration alone: no weights are read."""
+"""What a training would be: parameters, memory, choices, time, and what to change if it cannot.
+
+The base's config.json is enough. Where its tokenizer is there the task's own rows are planned for,
+else rows of `train.max_length`; where its weights are there a few real steps say how long.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pawl.base import linear_names
+from pawl.base import TOKENIZER, linear_names, load_tokenizer
+from pawl.params import Train
+from pawl.records import Example
+from pawl.train.calibrate import Calibration, calibrate
+from pawl.train.choices import Choices
+from pawl.train.device import GIB, Device
+from pawl.train.fit import Fit, choose, remedies
+from pawl.train.memory import Peak
+from pawl.train.phantom import shapes
+from pawl.train.rows import Row, token_rows
+
+HOUR = 3600.0
 
 
 @dataclass(frozen=True)
@@ -17,6 +32,26 @@ class Size:
     base: int
 
 
+@dataclass(frozen=True)
+class Plan:
+    """`peak` in bytes, by part, under `choices`; `tokens` those of the whole training (None: the
+    rows were assumed), `seconds` and `cost` what it is expected to take (None: not known here).
+
+    `says` is all of that in words, with what would make it fit where it does not.
+    """
+
+    device: Device
+    usable: int
+    choices: Choices
+    peak: Peak
+    fits: bool
+    tokens: int | None
+    speed: Calibration | None
+    seconds: float | None
+    cost: float | None
+    says: tuple[str, ...]
+
+
 def size(folder: Path, *, rank: int, targets: Sequence[str] | None = None) -> Size:
     """Count parameters on torch's meta device (shapes without memory).
 
@@ -24,11 +59,8 @@ def size(folder: Path, *, rank: int, targets: Sequence[str] | None = None) -> Si
     layers' names, None: all but the head.
     """
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
 
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    with torch.device("meta"):
-        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    model = shapes(folder, torch.float32)
     names = set(targets or linear_names(model))
     pairs = (
         rank * (layer.in_features + layer.out_features)
@@ -36,3 +68,88 @@ def size(folder: Path, *, rank: int, targets: Sequence[str] | None = None) -> Si
         if isinstance(layer, torch.nn.Linear) and name.rpartition(".")[2] in names
     )
     return Size(trainable=sum(pairs), base=sum(p.numel() for p in model.parameters()))
+
+
+def plan(
+    folder: Path,
+    splits: tuple[Sequence[Example], Sequence[Example]],
+    params: Train,
+    device: Device,
+    *,
+    train_hour: float | None,
+) -> Plan:
+    """What training on the first of `splits` (train, dev) would be on the device.
+
+    Args:
+        folder: the base's; its config.json must be there, tokenizer and weights may.
+        train_hour: the price of an hour, None where it is not known.
+
+    Raises:
+        DataError: a row does not fit in `train.max_length`.
+    """
+    known = bool(splits[0]) and any(any(folder.glob(pattern)) for pattern in TOKENIZER)
+    if known:
+        tokenizer = load_tokenizer(folder)
+        rows, dev_rows = (
+            token_rows(part, tokenizer, max_length=params.max_length) for part in splits
+        )
+    else:
+        rows, dev_rows = assumed(params), []
+    fit = choose(folder, rows, dev_rows, params, device)
+    tokens = round(sum(map(len, rows)) * params.epochs) if known else None
+    untimed = _untimed(folder, device, known=known, fits=fit.fits)
+    speed = None if untimed else calibrate(folder, rows, params, fit.choices)
+    if speed is None:
+        untimed = untimed or "a step of this base takes minutes on this machine"
+    seconds = tokens / speed.tokens_per_second if tokens and speed else None
+    cost = None if seconds is None or train_hour is None else train_hour * seconds / HOUR
+    said = [_fits(fit, device)]
+    if not fit.fits:
+        said.append(
+            "what would fit: " + ", or ".join(remedies(folder, rows, dev_rows, params, device))
+        )
+    if not known:
+        said.append(
+            f"rows of `train.max_length` = {params.max_length} tokens are assumed: "
+            + ("the base's tokenizer is not here" if splits[0] else "there are none to train on")
+        )
+    said.append(f"no time is told: {untimed}" if seconds is None else _takes(seconds, cost, speed))
+    return Plan(
+        device, device.usable, fit.choices, fit.peak, fit.fits, tokens, speed, seconds, cost,
+        tuple(said),
+    )  # fmt: skip
+
+
+def assumed(params: Train) -> list[Row]:
+    """The rows of one step where the real ones are not known: as long as allowed, half learned."""
+    row = Row("assumed", (0,) * params.max_length, params.max_length // 2)
+    return [row] * params.batch_size
+
+
+def _untimed(folder: Path, device: Device, *, known: bool, fits: bool) -> str:
+    """Why no step can be tried here; empty where one can."""
+    if not device.here:
+        return "it is another machine's device"
+    if not known or not any(folder.glob("*.safetensors")):
+        return "the base's weights are not here"
+    return "" if fits else "it does not fit"
+
+
+def _fits(fit: Fit, device: Device) -> str:
+    need, usable = fit.peak.total / GIB, device.usable / GIB
+    if fit.fits:
+        return f"fits: {need:.2f} of {usable:.1f} GiB, with {fit.choices.says()}"
+    return f"does not fit: {need:.2f} GiB for {usable:.1f}, even with {fit.choices.says()}"
+
+
+def _takes(seconds: float, cost: float | None, speed: Calibration | None) -> str:
+    price = "" if cost is None else f", at a cost of {cost:.3g}"
+    measured = f" ({speed.steps} steps: {speed.tokens_per_second:,.0f} tokens/s)" if speed else ""
+    return f"takes about {_spoken(seconds)}{price}{measured}"
+
+
+def _spoken(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    minutes = seconds / 60
+    return f"{minutes:.0f} minutes" if minutes < 90 else f"{minutes / 60:.1f} hours"

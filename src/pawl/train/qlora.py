@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,14 @@ from typing import TYPE_CHECKING
 
 from pawl.adapter import CONFIG, FILES, MANIFEST, WEIGHTS
 from pawl.alike import hashes
-from pawl.base import base_width, find_base, linear_names, load_base, load_tokenizer
+from pawl.base import (
+    base_width,
+    dequantised,
+    find_base,
+    linear_names,
+    load_base,
+    load_tokenizer,
+)
 from pawl.basecheck import refuse_unfit
 from pawl.errors import DataError, TrainError
 from pawl.files import digest_files, remove, whole_folder, write_json
@@ -28,6 +36,7 @@ from pawl.records import (
     read_rows,
     write_record,
 )
+from pawl.train.choices import PLAIN, Choices
 from pawl.train.journal import Journal, Kept, question
 from pawl.train.launch import end_with_launcher, launch
 from pawl.train.loop import Loop, Point, shuffled
@@ -44,8 +53,7 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
 
-# Tokens of a pack, unless one row is longer.
-ROOM = 4096
+LOG = logging.getLogger(__name__)
 
 
 def train(workspace: Workspace, task: str) -> None:
@@ -98,12 +106,20 @@ def learn(workspace: Workspace, task: str, team: Team) -> None:
 
     def attempt(rank: int, points: Path | None = files.points) -> tuple[PeftModel, Curve]:
         params = dataclasses.replace(section.train, rank=rank)
+        choices = chosen(folder, rows, dev_rows, params, sharded=sharded, quiet=not team.leads)
         # Anew for each rank: what one adapter has left on its layers the next would not expect.
-        model = adapted(load_base(folder, seed=params.seed, sharded=sharded), params)
-        if sharded:
-            shard(model)
-        kept = Kept(checkpoints / f"rank-{rank}", question(info, rows, params))
-        found = fit(model, rows, dev_rows, params=params, kept=kept, points=points, team=team)
+        model = prepared(folder, params, choices, sharded=sharded)
+        kept = Kept(checkpoints / f"rank-{rank}", question(info, rows, params, choices))
+        found = fit(
+            model,
+            rows,
+            dev_rows,
+            params=params,
+            choices=choices,
+            kept=kept,
+            points=points,
+            team=team,
+        )
         return model, found
 
     if section.train.rank == "auto":
@@ -114,7 +130,7 @@ def learn(workspace: Workspace, task: str, team: Team) -> None:
     else:
         rank = section.train.rank
         model, found = attempt(rank)
-    refuse_idle(model, dev_rows, found.dev_losses, room=room_of(section.train))
+    refuse_idle(model, dev_rows, found.dev_losses, room=found.choices.room)
     if not team.leads:
         return
     manifest = AdapterManifest(
@@ -129,6 +145,44 @@ def learn(workspace: Workspace, task: str, team: Team) -> None:
     save(model, manifest, files.adapter)
     write_record(files.training, found)
     remove(checkpoints)
+
+
+def chosen(
+    folder: Path,
+    rows: Sequence[Row],
+    dev_rows: Sequence[Row],
+    params: Train,
+    *,
+    sharded: bool = False,
+    quiet: bool = False,
+) -> Choices:
+    """What the planner chooses for this machine, told on stderr.
+
+    Of a `sharded` base each process holds a part, as NF4: what travels are NF4 numbers.
+    """
+    # The planner runs `adapted` and the loop, and so imports this module.
+    from pawl.train.device import GIB, here
+    from pawl.train.fit import choose
+
+    device = here()
+    fit = choose(folder, rows, dev_rows, params, device)
+    if sharded:
+        return dataclasses.replace(fit.choices, weights="nf4")
+    need = f"{fit.peak.total / GIB:.2f} of {device.usable / GIB:.1f} GiB that training may use"
+    if not quiet:
+        sys.stderr.write(f"train: {fit.choices.says()}; {need} on {device.name}\n")
+    if not fit.fits:
+        LOG.warning("training may run out of memory: `pawl plan` says what would make it fit")
+    return fit.choices
+
+
+def prepared(folder: Path, params: Train, choices: Choices, *, sharded: bool = False) -> PeftModel:
+    """The base of `folder`, held as was chosen, with a new adapter."""
+    base = load_base(folder, seed=params.seed, sharded=sharded)
+    model = adapted(dequantised(base) if choices.weights == "dense" else base, params)
+    if sharded:
+        shard(model)
+    return model
 
 
 def adapted(model: PreTrainedModel, params: Train) -> PeftModel:
@@ -161,6 +215,7 @@ def fit(
     dev_rows: Sequence[Row],
     *,
     params: Train,
+    choices: Choices = PLAIN,
     kept: Kept | None = None,
     points: Path | None = None,
     team: Team = ALONE,
@@ -168,6 +223,7 @@ def fit(
     """Train in place and return the curve.
 
     Args:
+        choices: how; `model` holds its base as they say (`prepared`).
         kept: where checkpoints are left and looked for; None: nowhere.
         points: the file to leave each step in as it comes; None: none.
         team: the processes that train together; the first alone writes.
@@ -176,8 +232,7 @@ def fit(
         TrainError: a loss or gradient was no finite number, naming step and rows; or the process
             was asked to end (SIGTERM), and left a checkpoint before it did.
     """
-    room = room_of(params)
-    loop = Loop(model, rows, params=params, room=room, team=team)
+    loop = Loop(model, rows, params=params, choices=choices, team=team)
     journal = Journal(loop, kept)
     asked = kept.question if kept else ""
     with (
@@ -192,21 +247,17 @@ def fit(
             note(point)
 
         loop.run(after)
-    dev_losses = row_losses(model, dev_rows, room=room)
+    dev_losses = row_losses(model, dev_rows, room=choices.room)
     some = shuffled(len(rows), seed=params.seed, epoch=0)[: len(dev_rows)]
     return curve(
         journal.points,
         seconds=journal.seconds,
-        train_loss=mean_loss(model, [rows[i] for i in some], room=room),
+        train_loss=mean_loss(model, [rows[i] for i in some], room=choices.room),
         dev_loss=per_token(dev_losses, dev_rows),
         dev_losses=dev_losses,
         resumed=journal.resumed,
+        choices=choices,
     )
-
-
-def room_of(params: Train) -> int:
-    """Tokens of a pack."""
-    return max(ROOM, params.max_length)
 
 
 def save(model: PeftModel, manifest: AdapterManifest, target: Path) -> AdapterManifest:
@@ -253,7 +304,8 @@ def _refuse_dead_outputs(model: PeftModel) -> None:
     dead = {
         name.partition(".lora_magnitude_vector")[0].rpartition(".")[2]
         for name, magnitude in model.named_parameters()
-        if ".lora_magnitude_vector." in name and not bool(magnitude.all())
+        # The planner's have shapes alone.
+        if ".lora_magnitude_vector." in name and not magnitude.is_meta and not bool(magnitude.all())
     }
     if dead:
         raise TrainError(

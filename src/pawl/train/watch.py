@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pawl.records import Rung
+from pawl.train.choices import Choices
 from pawl.train.loop import Point
 
 
@@ -15,7 +16,8 @@ class Curve:
     """How a training went.
 
     `tokens` are real tokens (no padding) over all steps and `seconds` wall time, that of runs which
-    were cut off and continued included; `resumed` are the steps from which a run was continued.
+    were cut off and continued included; `resumed` are the steps from which a run was continued,
+    `choices` what the planner chose.
 
     `dev_loss` is in nats a completion token, `train_loss` that of as many train rows after the
     training; `dev_losses` the sum a dev row, in their order. With `train.rank: auto` `rungs` are
@@ -29,6 +31,7 @@ class Curve:
     seconds: float
     tokens: int
     tokens_per_second: float
+    choices: Choices
     resumed: tuple[int, ...] = ()
     rungs: tuple[Rung, ...] = ()
 
@@ -41,6 +44,7 @@ def curve(
     dev_loss: float,
     dev_losses: Sequence[float],
     resumed: Sequence[int],
+    choices: Choices,
 ) -> Curve:
     """The curve of a training that is over."""
     tokens = sum(point.tokens for point in points)
@@ -52,6 +56,7 @@ def curve(
         seconds=round(seconds, 2),
         tokens=tokens,
         tokens_per_second=round(tokens / seconds, 1),
+        choices=choices,
         resumed=tuple(resumed),
     )
 

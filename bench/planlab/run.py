@@ -1,0 +1,109 @@
+"""One training in this process: the memory that it took at its worst, and what was predicted."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+os.environ.update(HF_HUB_OFFLINE="1", OMP_WAIT_POLICY="passive", TOKENIZERS_PARALLELISM="false")
+
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM
+
+from pawl.params import Train
+from pawl.train.choices import Choices
+from pawl.train.loop import Loop, mean_loss
+from pawl.train.memory import Load, peak
+from pawl.train.pack import packed
+from pawl.train.qlora import prepared
+from pawl.train.rows import Row
+
+TINY = Path(__file__).resolve().parents[2] / "base" / "tiny"
+# glibc's `M_MMAP_THRESHOLD`: larger blocks are mapped one by one and given back when freed. Left to
+# itself it grows with what is freed.
+MMAP_THRESHOLD = -3
+
+
+def measure(case: dict[str, Any]) -> dict[str, Any]:
+    """Train the case's base in this process, which nothing else was trained in before."""
+    if not case["as_is"]:
+        ctypes.CDLL("libc.so.6").mallopt(MMAP_THRESHOLD, 1 << 16)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, choices = Path(scratch), Choices(**case["choices"])
+        # Random weights, in bfloat16 as most are saved.
+        model = LlamaForCausalLM(config(case["shape"], case["words"], tied=case["tied"]))
+        model.to(torch.bfloat16).save_pretrained(folder)
+        del model
+        rows = some_rows(case["lengths"], case["words"])
+        params = Train(rank=case["rank"], batch_size=len(rows), epochs=2, max_length=8192)
+        # Libraries, threads and all that a first training brings into a process.
+        trained(TINY, some_rows([128] * 2, 2000), Train(batch_size=2, epochs=1), Choices())
+        before = settled()
+        forget_peak()
+        trained(folder, rows, params, choices)
+        measured = resident("VmHWM") - before
+        if torch.cuda.is_available():
+            measured = torch.cuda.max_memory_allocated()
+        packs = packed(rows, room=choices.room)
+        heaviest = max(packs, key=lambda pack: pack.ids.numel())
+        load = Load(heaviest, heaviest, len(packs) > 1)
+        found = peak(folder, params, load, choices, cuda=torch.cuda.is_available())
+    return {"measured": measured, "predicted": found.total, "parts": found.parts}
+
+
+def config(shape: dict[str, Any], words: int, *, tied: bool) -> LlamaConfig:
+    """A Llama's configuration; `heads` of the shape are those of queries and of keys."""
+    shape = dict(shape)
+    heads, groups = shape.pop("heads")
+    return LlamaConfig(
+        **shape,
+        num_attention_heads=heads,
+        num_key_value_heads=groups,
+        vocab_size=words,
+        tie_word_embeddings=tied,
+        max_position_embeddings=8192,
+    )
+
+
+def trained(folder: Path, rows: list[Row], params: Train, choices: Choices) -> None:
+    """As `pawl.train.qlora` does it, without bar and checkpoints; the load is not counted."""
+    model = prepared(folder, params, choices)
+    settled()
+    forget_peak()
+    Loop(model, rows, params=params, choices=choices).run(lambda _: None)
+    mean_loss(model, rows, room=choices.room)
+
+
+def some_rows(lengths: list[int], words: int) -> list[Row]:
+    """Rows of these lengths of arbitrary tokens; a quarter of each is learned."""
+    generator = torch.Generator().manual_seed(1)
+    return [
+        Row(f"r{i}", tuple(torch.randint(5, words, (n,), generator=generator).tolist()), 3 * n // 4)
+        for i, n in enumerate(lengths)
+    ]
+
+
+def settled() -> int:
+    """Bytes that this process holds after all that is free was given back."""
+    gc.collect()
+    ctypes.CDLL("libc.so.6").malloc_trim(0)
+    return resident("VmRSS")
+
+
+def resident(key: str) -> int:
+    """Bytes of memory: now (`VmRSS`), or at most (`VmHWM`) since `forget_peak`."""
+    for line in Path("/proc/self/status").read_text(encoding="ascii").splitlines():
+        if line.startswith(key + ":"):
+            return int(line.split()[1]) * 1024
+    raise SystemExit(f"/proc/self/status says no {key}")
+
+
+def forget_peak() -> None:
+    """Begin anew to keep the highest `VmHWM`."""
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()

@@ -1,0 +1,85 @@
+"""The device that is trained on: how much memory it has, and how much of it training may count on.
+
+All in all, not what is free at the moment: the same machine must always choose the same.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pawl.errors import UsageError
+
+GIB = 1 << 30
+SIZE = re.compile(r"(\d+(?:\.\d+)?) ?Gi?B", re.IGNORECASE)
+# Where a container says what it may have: cgroup v2, v1.
+LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+# CUDA's own context and kernels; gaps between blocks.
+CONTEXT, GAPS = 0.75 * GIB, 0.03
+# Python with torch and transformers; malloc keeps up to half as much again as is in use (measured:
+# bench/README.md), and other processes live on the machine, too.
+LIBRARIES, KEPT = 0.75 * GIB, 0.5
+
+
+@dataclass(frozen=True)
+class Device:
+    """`memory` in bytes; `here`: it is this machine's, so that time can be measured on it."""
+
+    name: str
+    cuda: bool
+    memory: int
+    here: bool
+
+    @property
+    def usable(self) -> int:
+        """Bytes that tensors may take."""
+        if self.cuda:
+            return max(0, int(self.memory * (1 - GAPS) - CONTEXT))
+        return max(0, int((self.memory - LIBRARIES) * (1 - KEPT)))
+
+
+def here() -> Device:
+    """The device of this machine that training takes: CUDA's first, else the CPU."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return Device("cpu", cuda=False, memory=_memory(), here=True)
+    found = torch.cuda.get_device_properties(0)
+    return Device(found.name, cuda=True, memory=found.total_memory, here=True)
+
+
+def named(text: str | None) -> Device:
+    """A device as people name it: a CUDA card by its memory ('24GB'), or 'cpu'; None: `here`.
+
+    Cards are sold by 2^30 bytes, whatever the unit is called.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    found = here()
+    if text is None or text.lower() == ("cuda" if found.cuda else "cpu"):
+        return found
+    if text.lower() == "cpu":
+        return Device("cpu", cuda=False, memory=_memory(), here=False)
+    size = SIZE.fullmatch(text.strip())
+    if size is None or not float(size[1]):
+        raise UsageError(
+            f"'{text}' is no device",
+            rule="a device is a CUDA card's memory, like 24GB, or 'cpu'; without, it is this one's",
+            remedy="name it so: `pawl plan TASK --device 24GB`",
+        )
+    return Device(
+        f"a card of {size[1]} GiB", cuda=True, memory=int(float(size[1]) * GIB), here=False
+    )
+
+
+def _memory() -> int:
+    """Bytes of the machine, or of the container where that has less."""
+    sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for path in map(Path, LIMITS):
+        said = path.read_text(encoding="ascii").strip() if path.is_file() else "max"
+        if said.isdigit():
+            sizes.append(int(said))
+    return min(sizes)

@@ -1,0 +1,143 @@
+"""Which choices a device has the memory for, and what to change where it has it for none."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pawl.params import Train
+from pawl.train.choices import Choices, fastest_first
+from pawl.train.device import GIB, Device
+from pawl.train.loop import shuffled
+from pawl.train.memory import Load, Peak, peak
+from pawl.train.pack import best_fit, packed
+from pawl.train.rows import Row
+
+# `train.rank` and `train.max_length` are never advised below these.
+RANK, LENGTH = 1, 32
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The choices for a device, and the memory at the worst moment; the least where none fits."""
+
+    choices: Choices
+    peak: Peak
+    fits: bool
+
+
+def choose(
+    folder: Path, rows: Sequence[Row], dev_rows: Sequence[Row], params: Train, device: Device
+) -> Fit:
+    """The fastest choices whose memory the device has; it is the same on the same machine."""
+    order = fastest_first(rows, params)
+    fits: dict[Choices, bool] = {}
+    for choices in order:
+        least = dataclasses.replace(choices, room=order[-1].room)
+        if not fits.get(least, True):
+            continue
+        need = _need(folder, rows, dev_rows, params, choices, device)
+        fits[choices] = need.total <= device.usable
+        if fits[choices]:
+            return Fit(choices, need, fits=True)
+        if least not in fits:
+            # Where the smallest packs do not fit none between needs to be tried.
+            small = _need(folder, rows, dev_rows, params, least, device)
+            fits[least] = small.total <= device.usable
+    last = _need(folder, rows, dev_rows, params, order[-1], device)
+    return Fit(order[-1], last, fits=False)
+
+
+def remedies(
+    folder: Path, rows: Sequence[Row], dev_rows: Sequence[Row], params: Train, device: Device
+) -> tuple[str, ...]:
+    """What would make a training fit that does not: one change each, the largest that fits."""
+    choices = fastest_first(rows, params)[-1]
+
+    def by_rank(rank: int) -> int:
+        changed = dataclasses.replace(params, rank=rank)
+        return _need(folder, rows, dev_rows, changed, choices, device).total
+
+    def by_length(length: int) -> int:
+        learned, read = ([_cut(row, length) for row in part] for part in (rows, dev_rows))
+        smaller = dataclasses.replace(choices, room=length)
+        return _need(folder, learned, read, params, smaller, device).total
+
+    longest = max(map(len, (*rows, *dev_rows)))
+    found = []
+    if rank := _largest(by_rank, RANK, int(params.rank), device.usable):
+        found.append(f"`train.rank: {rank}`")
+    if length := _largest(by_length, LENGTH, longest, device.usable):
+        over = sum(len(row) > length for row in rows)
+        found.append(
+            f"`train.max_length: {length}` ({over:,} of {len(rows):,} train rows are longer)"
+        )
+    least = _need(folder, rows, dev_rows, params, choices, device).total
+    found.append(f"a device with {(device.memory - device.usable + least) / GIB:.1f} GiB")
+    return tuple(found)
+
+
+def _cut(row: Row, length: int) -> Row:
+    prompt = min(row.prompt, length - 1)
+    return dataclasses.replace(row, tokens=row.tokens[:length], prompt=prompt)
+
+
+def _need(
+    folder: Path,
+    rows: Sequence[Row],
+    dev_rows: Sequence[Row],
+    params: Train,
+    choices: Choices,
+    device: Device,
+) -> Peak:
+    learned, several = _heaviest_step(rows, params, choices.room)
+    read = _heaviest(dev_rows or learned, choices.room)
+    load = Load(packed(learned, room=choices.room)[0], packed(read, room=choices.room)[0], several)
+    return peak(folder, params, load, choices, cuda=device.cuda)
+
+
+def _heaviest_step(rows: Sequence[Row], params: Train, room: int) -> tuple[list[Row], bool]:
+    """The rows of the heaviest pack of all steps, and whether any step has several packs."""
+    worst: list[Row] = []
+    several = False
+    for epoch in range(math.ceil(params.epochs)):
+        order = shuffled(len(rows), seed=params.seed, epoch=epoch)
+        for start in range(0, len(order), params.batch_size):
+            step = [rows[i] for i in order[start : start + params.batch_size]]
+            found = _heaviest(step, room)
+            several |= len(found) < len(step)
+            worst = max(worst, found, key=_weight)
+    return worst, several
+
+
+def _heaviest(rows: Sequence[Row], room: int) -> list[Row]:
+    packs = best_fit([len(row) for row in rows], room=room)
+    return max(([rows[i] for i in pack] for pack in packs), key=_weight)
+
+
+def _weight(rows: Sequence[Row]) -> tuple[int, int]:
+    return sum(map(len, rows)), sum(len(row) - row.prompt for row in rows)
+
+
+def _largest(need: Callable[[int], int], low: int, high: int, limit: int) -> int | None:
+    """The largest number from `low` to below `high` whose need is within the limit, if any is.
+
+    The need grows with the number, all but evenly, so that few are tried.
+    """
+    below, above = need(low), need(high)
+    if below > limit or low >= high:
+        return None
+    while high - low > 1:
+        at = low + int((high - low) * (limit - below) / max(1, above - below))
+        at = min(max(at, low + 1), high - 1)
+        tried = need(at)
+        if tried <= limit:
+            low, below = at, tried
+            if high - low <= max(1, low // 50):
+                break
+        else:
+            high, above = at, tried
+    return low

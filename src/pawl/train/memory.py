@@ -1,0 +1,211 @@
+"""The memory that a training needs at its worst moment, by part, before it is run.
+
+The training's own code takes a step on tensors without memory (`pawl.train.phantom`), and each
+storage that it makes is counted while it lives: what `torch.cuda.max_memory_allocated` would say.
+"""
+
+from __future__ import annotations
+
+import weakref
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from pawl.params import Train
+from pawl.train.attention import Rows
+from pawl.train.choices import Choices
+from pawl.train.loop import ready, summed_loss
+from pawl.train.pack import Pack
+from pawl.train.phantom import phantom, shapes
+
+if TYPE_CHECKING:
+    from peft import PeftModel
+    from transformers import PreTrainedModel
+
+# cuBLAS takes this much for itself through torch's allocator (Hopper; less on older cards).
+CUBLAS = 32 << 20
+# Layers of the bases that are taken apart where the real one has more.
+SHORT, LONG = 2, 4
+LINEARS, TABLES, ADAPTER = "base, linear layers", "embeddings and head", "LoRA and optimiser"
+UNPACKED, LOGITS, ACTIVATIONS = "weight being used", "logits", "activations"
+PARTS = (LINEARS, TABLES, ADAPTER, UNPACKED, LOGITS, ACTIVATIONS)
+
+
+@dataclass(frozen=True)
+class Load:
+    """What the memory depends on beside base and parameters: the heaviest pack that is learned and
+    the heaviest that is only read (dev); `several`: a step has more packs than one.
+    """
+
+    learned: Pack
+    read: Pack
+    several: bool
+
+
+@dataclass(frozen=True)
+class Peak:
+    """Bytes at the worst moment, in all and by part."""
+
+    total: int
+    parts: dict[str, int]
+
+
+def peak(folder: Path, params: Train, load: Load, choices: Choices, *, cuda: bool) -> Peak:
+    """What training the base in `folder` takes at its worst moment; needs its config.json alone.
+
+    On CUDA it computes in bfloat16 and attends with `varlen_attn`, else in float32 and with SDPA,
+    as `pawl.base.load_base` and `pawl.train.attention` have it.
+
+    Of a deep base two short ones are taken apart: each layer adds the same at each of the moments
+    that can be the worst.
+    """
+    base = shapes(folder, torch.bfloat16 if cuda else torch.float32)
+    layers: Any = getattr(base.base_model, "layers", ())
+    depth = len(layers)
+    if depth <= LONG:
+        return _worst(_moments(base, params, load, choices, cuda=cuda))
+    base.base_model.layers = layers[:LONG]
+    long = _moments(base, params, load, choices, cuda=cuda)
+    base = shapes(folder, base.dtype)
+    base.base_model.layers = base.base_model.layers[:SHORT]
+    short = _moments(base, params, load, choices, cuda=cuda)
+    more = (depth - LONG) / (LONG - SHORT)
+    return _worst(
+        {
+            moment: {
+                part: round(parts[part] + more * (parts[part] - short[moment][part]))
+                for part in PARTS
+            }
+            for moment, parts in long.items()
+        }
+    )
+
+
+def _moments(
+    base: PreTrainedModel, params: Train, load: Load, choices: Choices, *, cuda: bool
+) -> dict[str, dict[str, int]]:
+    """Bytes by part at the worst of each kind of moment; `base` is used up."""
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
+    mode = FakeTensorMode(allow_non_fake_inputs=True)
+    model = phantom(base, params, mode, nf4=choices.weights == "nf4")
+    weights = [p for p in model.parameters() if p.requires_grad]
+    count = _Count(model)
+    with mode, count, ready(model, checkpointing=choices.checkpointing):
+        model.train()
+        halfway = weights[len(weights) // 2].register_post_accumulate_grad_hook(
+            lambda _: count.enter("backward")
+        )
+        for _ in range(2 if load.several else 1):
+            loss = summed_loss(model, load.learned, rows=_rows(load.learned, cuda))
+            loss.backward()  # type: ignore[no-untyped-call]  # torch's stub has no types here
+            halfway.remove()
+            count.enter("again")
+        model.eval()
+        count.enter("read")
+        with torch.no_grad():
+            summed_loss(model, load.read, rows=_rows(load.read, cuda))
+    # The two moments of AdamW, in float32 as the weights are; they appear after the first step.
+    adam = 2 * sum(map(_bytes, weights))
+    for parts in count.worst.values():
+        parts[ADAPTER] += adam
+        parts[ACTIVATIONS] += CUBLAS if cuda else 0
+    return count.worst
+
+
+def _worst(moments: dict[str, dict[str, int]]) -> Peak:
+    parts = max(moments.values(), key=lambda parts: sum(parts.values()))
+    return Peak(sum(parts.values()), parts)
+
+
+class _Count(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
+    """Bytes that live, by part; `worst` has them as they were when they were most, for each phase
+    that was entered.
+    """
+
+    def __init__(self, model: PeftModel) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]  # torch's own
+        self.now = dict.fromkeys(PARTS, 0)
+        self.worst: dict[str, dict[str, int]] = {}
+        self.enter("forward")
+        self._known: dict[int, weakref.ref[Any]] = {}
+        self._words = model.config.get_text_config().vocab_size
+        self._slopes = {tuple(p.shape) for p in model.parameters() if p.requires_grad}
+        for name, value in (*model.named_parameters(), *model.named_buffers()):
+            owner = model.get_submodule(name.rpartition(".")[0])
+            part = LINEARS if isinstance(owner, torch.nn.Linear) else TABLES
+            part = ADAPTER if value.requires_grad else part
+            part = TABLES if owner is model.get_output_embeddings() else part
+            for tensor in (value, *_scales(value)):
+                self._note(tensor, part)
+
+    def enter(self, phase: str) -> None:
+        self.worst[phase] = dict(self.now)
+        self._phase, self._most = phase, sum(self.now.values())
+
+    def __torch_dispatch__(self, func: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for tensor in tree_leaves(out):
+            if isinstance(tensor, torch.Tensor):
+                self._note(tensor, self._part(func, args, tensor))
+        if func is torch.ops.aten.logsumexp.default:
+            # Its kernel makes a tensor of its own, of the size of what it is given.
+            self._look({LOGITS: _bytes(args[0])})
+        return out
+
+    def _part(self, func: Any, args: Any, made: torch.Tensor) -> str:
+        # W + s B A is the only sum of a product onto a matrix; a layer's bias is a vector.
+        if "dequantize" in str(func) or (
+            func is torch.ops.aten.addmm.default and args[0].dim() == 2
+        ):
+            return UNPACKED
+        if made.shape[-1:] == (self._words,):
+            return LOGITS
+        return ADAPTER if tuple(made.shape) in self._slopes else ACTIVATIONS
+
+    def _note(self, tensor: torch.Tensor, part: str) -> None:
+        storage = tensor.untyped_storage()
+        key, size = storage._cdata, storage.nbytes()
+        if key in self._known:
+            return
+
+        def gone(_: Any) -> None:
+            del self._known[key]
+            self.now[part] -= size
+
+        self._known[key] = weakref.ref(storage, gone)
+        self.now[part] += size
+        self._look({})
+
+    def _look(self, more: dict[str, int]) -> None:
+        """Keep this moment if no worse one came before; `more` lives beside what is counted."""
+        total = sum(self.now.values()) + sum(more.values())
+        if total > self._most:
+            self._most = total
+            self.worst[self._phase] = {
+                part: size + more.get(part, 0) for part, size in self.now.items()
+            }
+
+
+def _scales(weight: Any) -> list[torch.Tensor]:
+    """The tensors that an NF4 weight is unpacked with."""
+    state = getattr(weight, "quant_state", None)
+    if state is None:
+        return []
+    return [state.absmax, state.code, state.offset, state.state2.absmax, state.state2.code]
+
+
+def _rows(pack: Pack, cuda: bool) -> Rows | None:
+    """Where the rows lie, for the device asked for; None: for the CPU, where the trial runs."""
+    if not cuda:
+        return None
+    ends = torch.tensor([0, *pack.lengths]).cumsum(0).to(torch.int32)
+    return Rows(max(pack.lengths), ends)
+
+
+def _bytes(tensor: torch.Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
