@@ -82,10 +82,12 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def load_base(folder: Path, *, seed: int = 0) -> PreTrainedModel:
+def load_base(
+    folder: Path, *, seed: int = 0, compute: torch.dtype | None = None
+) -> PreTrainedModel:
     """The base in NF4 with double quantisation (QLoRA, Dettmers et al. 2023), frozen.
 
-    Computes in bf16 on CUDA and fp32 on CPU, where fp32 is as fast and bit-stable.
+    Computes in `compute`: if not given, in bf16 on CUDA and fp32 on CPU.
     """
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
@@ -93,7 +95,8 @@ def load_base(folder: Path, *, seed: int = 0) -> PreTrainedModel:
     # At import it asks for the package `kernels`, which would fetch code from the hub.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     torch.manual_seed(seed)
-    compute = torch.bfloat16 if torch.cuda.is_available() else torch.float32
+    if compute is None:
+        compute = torch.bfloat16 if torch.cuda.is_available() else torch.float32
     config = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",

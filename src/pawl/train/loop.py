@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pawl.errors import TrainError
 from pawl.params import Train
 from pawl.train.attention import attending_packed, rows_of
+from pawl.train.fused import fused
 from pawl.train.layers import widened
 from pawl.train.loss import completion_loss
 from pawl.train.pack import Pack, packed
@@ -136,20 +137,22 @@ class Loop:
 @contextmanager
 def ready(model: PeftModel) -> Iterator[None]:
     """Within this, the model takes packs."""
-    with attending_packed(_base(model)), widened(model):
+    base = _base(model)
+    with attending_packed(base), widened(model), fused(base):
         yield
 
 
 def summed_loss(model: PeftModel, pack: Pack) -> torch.Tensor:
     """The cross-entropy of the pack's completion tokens, summed, in nats."""
     base, device = _base(model), model.device
+    read = pack.at.to(device)
     hidden = base.base_model(
         input_ids=pack.ids.to(device),
         position_ids=pack.positions.to(device),
         use_cache=False,
-        pawl_rows=rows_of(pack.lengths, device),
+        pawl_rows=rows_of(pack.lengths, read),
     ).last_hidden_state[0]
-    return completion_loss(base, hidden[pack.at.to(device)], pack.targets.to(device))
+    return completion_loss(base, hidden[read], pack.targets.to(device))
 
 
 def mean_loss(model: PeftModel, rows: Sequence[Row], *, room: int) -> float:
