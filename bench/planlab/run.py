@@ -16,7 +16,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from pawl.params import Train
 from pawl.train.choices import Choices
-from pawl.train.loop import Loop, mean_loss
+from pawl.train.loop import Loop
+from pawl.train.measure import mean_loss
 from pawl.train.memory import Load, peak
 from pawl.train.pack import packed
 from pawl.train.qlora import prepared

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import resource
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +18,13 @@ os.environ.update(HF_HUB_OFFLINE="1", OMP_WAIT_POLICY="passive", TOKENIZERS_PARA
 
 import torch
 
-from pawl.base import load_base, load_tokenizer
+from pawl.base import dequantised, load_base, load_tokenizer
 from pawl.data.read import parse_row
 from pawl.params import Train
-from pawl.prompt import completion_tokens, prompt_tokens
 from pawl.train.choices import ROOM, Choices
-from pawl.train.loop import Loop, Point
-from pawl.train.measure import mean_loss
+from pawl.train.device import compute_dtype
+from pawl.train.loop import Loop, Point, ready, summed_loss
+from pawl.train.pack import packed
 from pawl.train.qlora import adapted
 from pawl.train.rows import Row, token_rows
 
@@ -30,92 +33,160 @@ PARAMS = Train(rank=16, epochs=1, learning_rate=2e-3, batch_size=16, max_length=
 HELD_OUT = 64
 # Steps before the clock starts: the first ones allocate.
 WARM = 2
+# Where the loss curve is read, in shares of the tokens.
+CURVE = (0.25, 0.5, 0.75, 1.0)
+
+
+class Watch:
+    """Told of each step's end: its wall and CPU time, and the held-out loss where it is asked."""
+
+    def __init__(self, loss: Callable[[], float], *, curve: bool) -> None:
+        self.times: list[tuple[float, float]] = []
+        self.losses: list[float] = []
+        self._loss, self._left = loss, list(CURVE if curve else CURVE[-1:])
+
+    def note(self, done: float) -> None:
+        """Take the time; `done` is the share of the tokens that are learned."""
+        self.times.append((time.perf_counter(), time.process_time()))
+        self.peak = peak()
+        if self._left and done >= self._left[0] - 1e-6:
+            self._left.pop(0)
+            self.losses.append(self._loss())
+
+    def speeds(self, tokens: float) -> dict[str, float]:
+        """Tokens a second; a share of them was learned while the clock ran."""
+        (wall, cpu), (end, cpu_end) = self.times[WARM - 1], self.times[-1]
+        timed = tokens * (len(self.times) - WARM) / len(self.times)
+        return {"speed": timed / (end - wall), "cpu_speed": timed / (cpu_end - cpu)}
 
 
 def main() -> None:
     """Print one JSON value, last."""
     case = json.loads(sys.argv[1])
+    torch.set_num_threads(case.get("threads", 1))
     with tempfile.TemporaryDirectory() as scratch:
         folder = TINY if case["base"] == "tiny" else five_million(Path(scratch))
         tokenizer = load_tokenizer(folder)
-        count = case["rows"] + HELD_OUT
         with Path(case["data"]).open("rb") as file:
             examples = [parse_row(line, n) for n, line in enumerate(file, start=1)]
         order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(3))
-        examples = [examples[i] for i in order[:count].tolist()]
-        rows = token_rows(examples, tokenizer, max_length=PARAMS.max_length)
-        model = adapted(load_base(folder, seed=PARAMS.seed), PARAMS)
+        count = case["rows"] + HELD_OUT
+        chosen = [examples[i] for i in order[:count].tolist()]
+        rows = token_rows(chosen, tokenizer, max_length=PARAMS.max_length)
+        held, rows = rows[:HELD_OUT], rows[HELD_OUT:]
+        compute = torch.bfloat16 if case.get("bf16") else torch.float32
+        compute = compute_dtype() if case["trainer"] == "pawl" else compute
+        base = load_base(folder, seed=PARAMS.seed, compute=compute)
+        base.set_attn_implementation(case.get("attention", "sdpa"))
+        params = dataclasses.replace(PARAMS, seed=case.get("seed", PARAMS.seed))
+        model = adapted(dequantised(base) if case.get("dense", True) else base, params)
         train = pawl if case["trainer"] == "pawl" else trl
-        found = train(model, tokenizer, rows[HELD_OUT:], examples[HELD_OUT:], case, scratch)
-        found["peak"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        found["loss"] = mean_loss(model, rows[:HELD_OUT], room=ROOM)
-    print(json.dumps({"trainer": case["trainer"], **found}))
+        watch = Watch(lambda: held_out_loss(model, held, case), curve=case.get("curve", False))
+        start = train(model, tokenizer, rows, watch, params, case, scratch)
+    found = {
+        "trainer": case["trainer"],
+        **watch.speeds(sum(map(len, rows))),
+        "steps": len(watch.times),
+        "peak": watch.peak,
+        "growth": watch.peak - start,
+        "losses": watch.losses,
+        "load": os.getloadavg()[0],
+    }
+    print(json.dumps(found))
 
 
-def pawl(model: Any, _tokenizer: Any, rows: list[Row], *_: Any) -> dict[str, float]:
-    """As `pawl.train.qlora.fit` does, without bar and checkpoints."""
-    loop = Loop(model, rows, params=PARAMS, choices=Choices(room=ROOM))
-    times: list[tuple[float, int]] = []
+def held_out_loss(model: Any, rows: list[Row], case: dict[str, Any]) -> float:
+    """Nats a completion token, by one measure for both; leaves the model in training."""
+    model.eval()
+    # Pawl's loop has made the model ready already.
+    made = nullcontext() if case["trainer"] == "pawl" else ready(model)
+    packs = packed(rows, room=ROOM)
+    with made, torch.no_grad():
+        total = sum(float(summed_loss(model, pack)) for pack in packs)
+    model.train()
+    return total / sum(len(pack.targets) for pack in packs)
+
+
+def peak() -> float:
+    """MiB of memory that this process has held at most."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def pawl(
+    model: Any, _tokenizer: Any, rows: list[Row], watch: Watch, params: Train, *_: Any
+) -> float:
+    """As `pawl.train.qlora.fit` does, without bar and checkpoints; returns the memory before."""
+    loop = Loop(model, rows, params=params, choices=Choices(room=ROOM))
+    total, done = sum(map(len, rows)), 0
 
     def after(point: Point) -> None:
-        times.append((time.perf_counter(), point.tokens))
+        nonlocal done
+        done += point.tokens
+        watch.note(done / total)
 
+    start = peak()
     loop.run(after)
-    tokens = sum(count for _, count in times[WARM:])
-    return {"speed": tokens / (times[-1][0] - times[WARM - 1][0]), "steps": loop.steps}
+    return start
 
 
 def trl(
-    model: Any, tokenizer: Any, rows: list[Row], examples: list[Any], case: Any, scratch: str
-) -> dict[str, float]:
+    model: Any,
+    tokenizer: Any,
+    rows: list[Row],
+    watch: Watch,
+    params: Train,
+    case: Any,
+    scratch: str,
+) -> float:
     """SFTTrainer on the same tokens; as many tokens a step as Pawl's sixteen rows have."""
     from datasets import Dataset
     from transformers import TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
-    total = sum(map(len, rows))
     packing, length = case["packing"], case["length"]
-    step = total / len(rows) * PARAMS.batch_size
-    size = PARAMS.batch_size if packing == "none" else max(1, round(step / length))
+    step = sum(map(len, rows)) / len(rows) * params.batch_size
+    apart = packing in ("padded", "sorted")
+    size = params.batch_size if apart else max(1, round(step / length))
     data = Dataset.from_list(
         [
             {
-                "input_ids": prompt_tokens(tokenizer, e.messages)
-                + completion_tokens(tokenizer, e.completion),
+                "input_ids": list(row.tokens),
                 "completion_mask": [0] * row.prompt + [1] * (len(row) - row.prompt),
             }
-            for e, row in zip(examples, rows, strict=True)
+            for row in rows
         ]
     )
-    times: list[float] = []
 
     class Clock(TrainerCallback):  # type: ignore[misc]  # transformers ships no types
-        def on_step_end(self, *_: Any, **__: Any) -> None:
-            times.append(time.perf_counter())
+        def on_step_end(self, _args: Any, state: Any, *_: Any, **__: Any) -> None:
+            watch.note(state.global_step / state.max_steps)
 
-    packs = {} if packing == "none" else {"packing": True, "packing_strategy": packing}
+    chosen: dict[str, Any] = {} if apart else {"packing": True, "packing_strategy": packing}
+    if packing == "sorted":
+        chosen = {"train_sampling_strategy": "group_by_length"}
     arguments = SFTConfig(
         output_dir=scratch,
         num_train_epochs=1,
         per_device_train_batch_size=size,
-        learning_rate=PARAMS.learning_rate,
+        learning_rate=params.learning_rate,
         lr_scheduler_type="cosine",
         warmup_steps=0.06,
         weight_decay=0.0,
         adam_beta2=0.99,
-        seed=PARAMS.seed,
+        seed=params.seed,
         max_length=length,
         completion_only_loss=True,
         # Its default saves memory and costs a third of the speed.
         gradient_checkpointing=False,
-        bf16=False,
+        bf16=case.get("bf16", False),
         use_cpu=True,
         save_strategy="no",
         logging_steps=1000,
         report_to=[],
         disable_tqdm=True,
-        **packs,
+        **chosen,
     )
+    start = peak()
     trainer = SFTTrainer(
         model=model,
         args=arguments,
@@ -124,8 +195,7 @@ def trl(
         callbacks=[Clock()],
     )
     trainer.train()
-    share = (len(times) - WARM) / len(times)
-    return {"speed": share * total / (times[-1] - times[WARM - 1]), "steps": len(times)}
+    return start
 
 
 def five_million(scratch: Path) -> Path:

@@ -110,18 +110,21 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def load_base(folder: Path, *, seed: int = 0, sharded: bool = False) -> PreTrainedModel:
+def load_base(
+    folder: Path, *, seed: int = 0, compute: torch.dtype | None = None, sharded: bool = False
+) -> PreTrainedModel:
     """The base in NF4 with double quantisation (QLoRA, Dettmers et al. 2023), frozen.
 
-    Computes in bf16 on CUDA and fp32 on CPU, where fp32 is as fast and bit-stable. `sharded`: it
-    is to be split among processes, so it stays in main memory, NF4 numbers in pairs of bytes.
+    Computes in `compute`: if not given, in bf16 on CUDA and fp32 on CPU. `sharded`: it is to be
+    split among processes, so it stays in main memory, NF4 numbers in pairs of bytes.
     """
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
     hush()
     torch.manual_seed(seed)
-    compute = torch.bfloat16 if torch.cuda.is_available() else torch.float32
+    if compute is None:
+        compute = torch.bfloat16 if torch.cuda.is_available() else torch.float32
     config = BitsAndBytesConfig(
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",

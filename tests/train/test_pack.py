@@ -12,9 +12,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from plainly import padded, some_rows
+from transformers import CONFIG_MAPPING, AutoModelForCausalLM
+from transformers.models.llama import modeling_llama
 
 from pawl.base import dequantised, load_base
 from pawl.params import Train
+from pawl.train.fused import fused
 from pawl.train.loop import ready, summed_loss
 from pawl.train.loss import _HeadLoss
 from pawl.train.pack import best_fit, packed
@@ -110,6 +113,80 @@ def test_loss_and_gradients_of_a_pack_are_those_of_its_rows_alone(
     assert slopes.keys() == wanted.keys()
     for name, slope in slopes.items():
         assert torch.allclose(slope, wanted[name], rtol=1e-3, atol=1e-4), name
+
+
+FAMILIES: dict[str, dict[str, Any]] = {
+    "llama": {},
+    "mistral": {"sliding_window": 16},
+    "qwen3": {"head_dim": 24},
+    "gemma": {"head_dim": 24},
+    "phi3": {"pad_token_id": 0},
+}
+
+
+def small(family: str) -> Any:
+    """A random base of a family, its keys and values shared by two heads each."""
+    config = CONFIG_MAPPING[family](
+        vocab_size=1000,
+        hidden_size=96,
+        intermediate_size=160,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        **FAMILIES[family],
+    )
+    torch.manual_seed(11)
+    return AutoModelForCausalLM.from_config(config).requires_grad_(False)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("checkpointing", [False, True])
+def test_every_family_learns_from_a_pack_what_it_learns_from_its_rows(
+    family: str, checkpointing: bool
+) -> None:
+    model = moved(adapted(small(family), PARAMS))
+    rows = some_rows([40, 3, 90, 41, 8, 2, 17])
+    expected, wanted = plain(model, rows)
+    if checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    loss, slopes = learned(model, rows, room=4096)
+    assert loss == pytest.approx(expected, rel=1e-5)
+    assert slopes.keys() == wanted.keys()
+    for name, slope in slopes.items():
+        assert torch.allclose(slope, wanted[name], rtol=1e-3, atol=1e-4), name
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_pack_in_bf16_learns_the_same_but_for_rounding(family: str) -> None:
+    model = moved(adapted(small(family), PARAMS))
+    rows = some_rows([40, 3, 90, 41, 8, 2, 17])
+    expected, wanted = plain(model, rows)
+    for parameter in model.parameters():
+        if not parameter.requires_grad:
+            parameter.data = parameter.data.to(torch.bfloat16)
+    loss, slopes = learned(model, rows, room=4096)
+    assert loss == pytest.approx(expected, rel=2e-3)
+    for name, slope in slopes.items():
+        assert slope.dtype == torch.float32
+        off = (slope - wanted[name]).norm() / wanted[name].norm()
+        assert off < 0.03, name
+
+
+def test_the_short_way_is_taken_where_it_is_known_and_left_behind_again(
+    base_folder: Path,
+) -> None:
+    base = load_base(base_folder)
+    before = [vars(module).get("forward") for module in base.modules()]
+    rotate = modeling_llama.apply_rotary_pos_emb
+    with fused(base):
+        taken = [module for module in base.modules() if "forward" in vars(module)]
+        kinds = {type(module).__name__ for module in taken}
+        assert kinds == {"LlamaRMSNorm", "LlamaMLP"}
+        assert len(taken) == 2 * len(base.model.layers) + 1 + len(base.model.layers)
+        assert modeling_llama.apply_rotary_pos_emb is not rotate
+    assert [vars(module).get("forward") for module in base.modules()] == before
+    assert modeling_llama.apply_rotary_pos_emb is rotate
 
 
 def test_a_row_changes_nothing_for_the_rows_beside_it(base_folder: Path) -> None:

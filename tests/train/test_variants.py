@@ -34,7 +34,7 @@ PARAMS = Train(rank=4, epochs=3, batch_size=4, max_length=128, seed=3)
 def learned(base_folder: Path, params: Train, rows: Any) -> tuple[Any, list[dict[str, Any]]]:
     """A model trained on the rows, and its trainable weights after each step."""
     model = adapted(load_base(base_folder, seed=params.seed), params)
-    loop, seen = Loop(model, rows, params=params, room=512), []
+    loop, seen = Loop(model, rows, params=params), []
     seen.append({name: weight.detach().clone() for name, weight in loop.weights.items()})
     loop.run(lambda _: seen.append({n: w.detach().clone() for n, w in loop.weights.items()}))
     return model, seen

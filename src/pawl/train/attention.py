@@ -12,54 +12,76 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import torch
+
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedModel
 
 NAME = "pawl_packed"
 # Rows up to this much longer than the shortest of a group are padded into one batch.
 SPREAD = 1.5
+# Up to so many tokens a row's scores, all heads, are few enough to be kept.
+SHORT = 512
+
+
+class _Lift(torch.autograd.Function):
+    """Tokens [heads, n, width] by places; no gradient comes from padding, which nobody looks at."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, part: torch.Tensor, lift: torch.Tensor, drop: torch.Tensor
+    ) -> torch.Tensor:
+        ctx.save_for_backward(drop)
+        return part.index_select(1, lift)
+
+    @staticmethod
+    def backward(ctx: Any, out: torch.Tensor) -> tuple[torch.Tensor, None, None]:
+        (drop,) = ctx.saved_tensors
+        return out.index_select(1, drop), None, None
 
 
 @dataclass(frozen=True)
 class Group:
-    """Rows of similar length: `lift` [rows * longest] are places in the pack (padding repeats the
-    first), `drop` those of the lifted tokens that are no padding, in the pack's order."""
+    """Rows of similar length: `lift` [rows * longest] are places among the group's tokens (padding
+    repeats the first), `drop` those of the lifted that are no padding, in the pack's order."""
 
     rows: int
     longest: int
     lift: torch.Tensor
     drop: torch.Tensor
 
+    def lifted(self, part: torch.Tensor) -> torch.Tensor:
+        """The group's tokens [heads, n, width] as [heads, rows, longest, width]."""
+        out: torch.Tensor = _Lift.apply(part, self.lift, self.drop)  # type: ignore[no-untyped-call]  # torch types it so
+        return out.view(part.shape[0], self.rows, self.longest, part.shape[2])
+
 
 @dataclass(frozen=True)
 class Rows:
-    """Where the rows of a pack lie: `ends` [rows + 1], used on CUDA; `groups` elsewhere."""
+    """Where the rows of a pack lie: `ends` [rows + 1], used on CUDA; `groups` elsewhere.
+
+    `read` [N] are the places whose last hidden state is asked for.
+    """
 
     longest: int
     ends: torch.Tensor
+    read: torch.Tensor
     groups: tuple[Group, ...] = ()
 
 
-def rows_of(lengths: Sequence[int], device: torch.device) -> Rows:
+def rows_of(lengths: Sequence[int], read: torch.Tensor) -> Rows:
     """Where rows of these lengths, from short to long, lie in their pack."""
-    import torch
-
     longest = max(lengths)
-    ends = torch.tensor([0, *lengths]).cumsum(0).to(device, torch.int32)
-    if device.type == "cuda":
-        return Rows(longest, ends)
+    ends = torch.tensor([0, *lengths]).cumsum(0).to(read.device, torch.int32)
+    if read.is_cuda:
+        return Rows(longest, ends, read)
     groups: list[list[int]] = []
     for length in lengths:
         if groups and length <= SPREAD * groups[-1][0]:
             groups[-1].append(length)
         else:
             groups.append([length])
-    found, start = [], 0
-    for group in groups:
-        found.append(_group(group, start))
-        start += sum(group)
-    return Rows(longest, ends, tuple(found))
+    return Rows(longest, ends, read, tuple(map(_group, groups)))
 
 
 @contextmanager
@@ -77,14 +99,12 @@ def attending_packed(model: PreTrainedModel) -> Iterator[None]:
         model.set_attn_implementation(before)
 
 
-def _group(lengths: Sequence[int], start: int) -> Group:
-    import torch
-
-    longest = max(lengths)
+def _group(lengths: Sequence[int]) -> Group:
+    longest, start = max(lengths), 0
     lift: list[int] = []
     drop: list[int] = []
     for number, length in enumerate(lengths):
-        lift += [*range(start, start + length), *[start] * (longest - length)]
+        lift += [*range(start, start + length), *[0] * (longest - length)]
         drop += range(number * longest, number * longest + length)
         start += length
     return Group(len(lengths), longest, torch.tensor(lift), torch.tensor(drop))
@@ -143,30 +163,66 @@ def _grouped(
     scaling: float,
     window: int,
 ) -> torch.Tensor:
-    import torch
+    sizes = [len(group.drop) for group in rows.groups]
+    parts = (torch.split(part[0], sizes, dim=1) for part in (query, key, value))
+    found = []
+    for group, *three in zip(rows.groups, *parts, strict=True):
+        # Each [heads, rows, longest, width].
+        q, k, v = (group.lifted(part) for part in three)
+        near = _near(group.longest, window, q)
+        out = _products(q, k, v, near, scaling) if _short(q) else _kernel(q, k, v, near, scaling)
+        found.append(out.flatten(1, 2).index_select(1, group.drop))
+    return torch.cat(found, dim=1).transpose(0, 1)[None]
+
+
+def _near(longest: int, window: int, query: torch.Tensor) -> torch.Tensor | None:
+    """What is added to scores [longest, longest] to hide what lies ahead, or too far behind; None
+    where the kernel does so itself."""
+    if window >= longest and not _short(query):
+        return None
+    seen = torch.ones(longest, longest, dtype=torch.bool).tril().triu(1 - window)
+    return torch.zeros(longest, longest, dtype=query.dtype).masked_fill_(~seen, float("-inf"))
+
+
+def _short(query: torch.Tensor) -> bool:
+    """Whether plain products are the faster way: torch's CPU kernel has a slow backward pass in
+    bf16. The scores of long rows would take too much room."""
+    return query.dtype == torch.bfloat16 and query.shape[2] <= SHORT
+
+
+def _products(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    near: torch.Tensor | None,
+    scaling: float,
+) -> torch.Tensor:
+    """Attention by two products a head, heads and rows as one batch."""
+    shared = query.shape[0] // key.shape[0]
+    if shared > 1:
+        key, value = (part.repeat_interleave(shared, dim=0) for part in (key, value))
+    q, k, v = (part.flatten(0, 1) for part in (query, key, value))
+    scores = torch.baddbmm(near, q, k.transpose(1, 2), alpha=scaling)  # type: ignore[arg-type]
+    return torch.bmm(torch.softmax(scores, dim=-1), v).view_as(query)
+
+
+def _kernel(
+    query: torch.Tensor,
+    key: torch.Tensor,
+    value: torch.Tensor,
+    near: torch.Tensor | None,
+    scaling: float,
+) -> torch.Tensor:
     from torch.nn.functional import scaled_dot_product_attention
 
-    found = []
-    for group in rows.groups:
-        q, k, v = (
-            part[0][:, group.lift]
-            .view(part.shape[1], group.rows, -1, part.shape[3])
-            .transpose(0, 1)
-            for part in (query, key, value)
-        )
-        near = None
-        if window < group.longest:
-            near = torch.ones(group.longest, group.longest, dtype=torch.bool).tril()
-            near = near.triu(1 - window)
-        out = scaled_dot_product_attention(
-            q,
-            k,
-            v,
-            attn_mask=near,
-            is_causal=near is None,
-            scale=scaling,
-            enable_gqa=q.shape[1] != k.shape[1],
-        )
-        # [rows, heads, longest, width] → [rows * longest, heads, width] → the real tokens.
-        found.append(out.transpose(1, 2).flatten(0, 1).index_select(0, group.drop))
-    return torch.cat(found)[None]
+    q, k, v = (part.transpose(0, 1) for part in (query, key, value))
+    out = scaled_dot_product_attention(
+        q,
+        k,
+        v,
+        attn_mask=near,
+        is_causal=near is None,
+        scale=scaling,
+        enable_gqa=query.shape[0] != key.shape[0],
+    )
+    return out.transpose(0, 1)

@@ -18,6 +18,7 @@ from pawl.files import digest_json
 from pawl.params import Train
 from pawl.train.attention import Rows, attending_packed, rows_of
 from pawl.train.choices import PLAIN, Choices
+from pawl.train.fused import fused
 from pawl.train.layers import widened
 from pawl.train.loss import completion_loss
 from pawl.train.pack import Pack
@@ -146,7 +147,7 @@ def ready(model: PeftModel, *, checkpointing: bool = False) -> Iterator[None]:
     layer's input alone and computes the rest again in the backward pass.
     """
     base = _base(model)
-    with attending_packed(base), widened(model):
+    with attending_packed(base), widened(model), fused(base):
         if checkpointing:
             base.activation_checkpointing_enable()
         try:
@@ -168,13 +169,14 @@ def summed_loss(model: PeftModel, pack: Pack, *, rows: Rows | None = None) -> to
 def learned_states(model: PeftModel, pack: Pack, *, rows: Rows | None = None) -> torch.Tensor:
     """[N, width]: the base's last hidden states where the next token is learned."""
     base, device = _base(model), model.device
+    read = pack.at.to(device)
     hidden: torch.Tensor = base.base_model(
         input_ids=pack.ids.to(device),
         position_ids=pack.positions.to(device),
         use_cache=False,
-        pawl_rows=rows or rows_of(pack.lengths, device),
+        pawl_rows=rows or rows_of(pack.lengths, read),
     ).last_hidden_state[0]
-    return hidden[pack.at.to(device)]
+    return hidden[read]
 
 
 def paced(weights: Mapping[str, torch.Tensor], params: Train) -> list[dict[str, Any]]:

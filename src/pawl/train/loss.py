@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch.nn.functional import linear
+
+from pawl.train.layers import product
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -34,14 +35,14 @@ class _HeadLoss(torch.autograd.Function):
         gradient = torch.empty_like(hidden)
         for start in range(0, len(targets), size):
             part = slice(start, start + size)
-            logits = linear(hidden[part], weight, bias).float()
+            logits = product(hidden[part], weight, bias).float()
             wanted = targets[part, None]
             peak = torch.logsumexp(logits, dim=-1, keepdim=True)
             total += (peak - logits.gather(1, wanted)).sum()
             # The gradient by the logits: softmax, less one at the target.
             slope = logits.sub_(peak).exp_()
             slope.scatter_add_(1, wanted, slope.new_full(wanted.shape, -1.0))
-            gradient[part] = slope.to(hidden.dtype) @ weight
+            gradient[part] = product(slope.to(hidden.dtype), weight.T)
         ctx.save_for_backward(gradient)
         return total
 

@@ -37,6 +37,7 @@ from pawl.records import (
     write_record,
 )
 from pawl.train.choices import PLAIN, Choices
+from pawl.train.device import GIB, compute_dtype, here
 from pawl.train.journal import Journal, Kept, question
 from pawl.train.launch import end_with_launcher, launch
 from pawl.train.loop import Loop, Point, shuffled
@@ -161,7 +162,6 @@ def chosen(
     Of a `sharded` base each process holds a part, as NF4: what travels are NF4 numbers.
     """
     # The planner runs `adapted` and the loop, and so imports this module.
-    from pawl.train.device import GIB, here
     from pawl.train.fit import choose
 
     device = here()
@@ -178,7 +178,7 @@ def chosen(
 
 def prepared(folder: Path, params: Train, choices: Choices, *, sharded: bool = False) -> PeftModel:
     """The base of `folder`, held as was chosen, with a new adapter."""
-    base = load_base(folder, seed=params.seed, sharded=sharded)
+    base = load_base(folder, seed=params.seed, compute=compute_dtype(), sharded=sharded)
     model = adapted(dequantised(base) if choices.weights == "dense" else base, params)
     if sharded:
         shard(model)

@@ -1,0 +1,164 @@
+"""Norm, rotary positions and gated MLP in fewer passes over memory than transformers takes.
+
+Between the products of a layer lie some forty passes over its activations, most of them in what
+autograd keeps and does for the little steps. Here each of the three is one step with a gradient of
+its own, and the last layer's MLP is run only for tokens whose output somebody reads.
+
+A module is replaced where its code is, byte for byte, Llama's, which most families share; any other
+is left as it is.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch.nn.functional import silu
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+ROTATE = "apply_rotary_pos_emb"
+
+
+class _Norm(torch.autograd.Function):
+    """x [..., width] over its root mean square, times the weight [width]; both in float32."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, eps: float) -> torch.Tensor:
+        wide = x.float()
+        inverse = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
+        inverse.square_().div_(x.shape[-1]).add_(eps).rsqrt_()
+        ctx.save_for_backward(x, weight, inverse)
+        out: torch.Tensor = (wide * inverse).to(x.dtype)
+        return out.mul_(weight)
+
+    @staticmethod
+    def backward(ctx: Any, out: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        x, weight, inverse = ctx.saved_tensors
+        wide, slope = x.float(), (out * weight).float()
+        along = (slope * wide).sum(-1, keepdim=True)
+        along.mul_(inverse.square()).div_(x.shape[-1])
+        return slope.addcmul_(wide, along, value=-1).mul_(inverse).to(x.dtype), None, None
+
+
+class _Rotate(torch.autograd.Function):
+    """x [1, heads, T, width]: each pair of halves turned by the angle of its place."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(cos, sin)
+        half = x.shape[-1] // 2
+        out = x * cos
+        out[..., :half].addcmul_(x[..., half:], sin[..., :half], value=-1)
+        out[..., half:].addcmul_(x[..., :half], sin[..., half:])
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, out: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        cos, sin = ctx.saved_tensors
+        half = out.shape[-1] // 2
+        slope = out * cos
+        slope[..., :half].addcmul_(out[..., half:], sin[..., half:])
+        slope[..., half:].addcmul_(out[..., :half], sin[..., :half], value=-1)
+        return slope, None, None
+
+
+class _Gate(torch.autograd.Function):
+    """silu(gate) * up, both [T, width]; keeps these two and not what lies between."""
+
+    @staticmethod
+    def forward(ctx: Any, gate: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(gate, up)
+        return silu(gate).mul_(up)
+
+    @staticmethod
+    def backward(ctx: Any, out: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        gate, up = ctx.saved_tensors
+        slope = torch.ops.aten.silu_backward(out * up, gate)
+        return slope, silu(gate).mul_(out)
+
+
+@contextmanager
+def fused(base: PreTrainedModel) -> Iterator[None]:
+    """Within this, the base's norms, rotary positions and MLPs take the short way.
+
+    Its layers expect `pawl_rows` (`pawl.train.attention`), from which the last one learns which
+    tokens are read.
+    """
+    from transformers.activations import ACT2FN
+    from transformers.models.llama import modeling_llama as llama
+
+    silus = (torch.nn.SiLU, type(ACT2FN["silu"]))
+    with ExitStack() as stack:
+        for module in base.modules():
+            if _same(type(module).forward, llama.LlamaRMSNorm.forward):
+                _replace(stack, module, "forward", _norm(module))
+            elif _same(type(module).forward, llama.LlamaMLP.forward) and isinstance(
+                module.act_fn, silus
+            ):
+                _replace(stack, module, "forward", _mlp(module))
+        place = sys.modules[type(base).__module__]
+        if _same(getattr(place, ROTATE, None), llama.apply_rotary_pos_emb):
+            _replace(stack, place, ROTATE, _rotate)
+        _last_only_where_read(stack, base)
+        yield
+
+
+def _norm(module: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+    return lambda x: _Norm.apply(x, module.weight, module.variance_epsilon)  # type: ignore[no-untyped-call]  # torch types it so
+
+
+def _mlp(module: Any) -> Callable[[torch.Tensor], torch.Tensor]:
+    return lambda x: module.down_proj(_Gate.apply(module.gate_proj(x), module.up_proj(x)))  # type: ignore[no-untyped-call]  # torch types it so
+
+
+def _rotate(
+    q: torch.Tensor, k: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor, unsqueeze_dim: int = 1
+) -> tuple[torch.Tensor, torch.Tensor]:
+    cos, sin = cos.unsqueeze(unsqueeze_dim), sin.unsqueeze(unsqueeze_dim)
+    return _Rotate.apply(q, cos, sin), _Rotate.apply(k, cos, sin)  # type: ignore[no-untyped-call]  # torch types it so
+
+
+def _last_only_where_read(stack: ExitStack, base: Any) -> None:
+    """Run the last layer's MLP, after which no token looks at another, for the read ones alone."""
+    layers = getattr(base.base_model, "layers", None)
+    if not layers or not hasattr(layers[-1], "mlp"):
+        return
+    mlp = layers[-1].mlp
+    whole: Callable[[torch.Tensor], torch.Tensor] = mlp.forward
+    read = torch.empty(0, dtype=torch.int64)
+
+    def note(_layer: Any, _args: Any, kwargs: Any) -> None:
+        nonlocal read
+        read = kwargs["pawl_rows"].read
+
+    def forward(x: torch.Tensor) -> torch.Tensor:
+        out = whole(x[:, read])
+        return torch.zeros_like(x).index_copy(1, read, out)
+
+    hook = layers[-1].register_forward_pre_hook(note, with_kwargs=True)
+    stack.callback(hook.remove)
+    _replace(stack, mlp, "forward", forward)
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    """Whether two functions are compiled from the same lines."""
+    one, other = (
+        getattr(inspect.unwrap(f), "__code__", None) if f else None for f in (found, wanted)
+    )
+    parts = ("co_code", "co_names", "co_consts")
+    return one is not None and all(getattr(one, p) == getattr(other, p) for p in parts)
+
+
+def _replace(stack: ExitStack, holder: Any, name: str, value: Any) -> None:
+    before = vars(holder).get(name)
+    setattr(holder, name, value)
+    if before is None:
+        stack.callback(delattr, holder, name)
+    else:
+        stack.callback(setattr, holder, name, before)
