@@ -8,7 +8,7 @@ and a failed check ends the run. `--tiny` goes the same way with tiny shapes, on
 installed (extra `bench`), its trainer runs in the same process on the same 8B base.
 
 FLOP are 4 a weight and token: a product forward, one back to the input, none for frozen weights,
-and none for what checkpointing computes twice.
+none for the head, and none for what checkpointing computes twice.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import torch
 from speedlab.checks import CHECKS
 from speedlab.shapes import B8, B70, DEVICE, SMALL, Shape, built, some_rows
 
+from pawl.base import dequantised
 from pawl.params import Train
 from pawl.train.loop import Loop
 from pawl.train.qlora import adapted
@@ -74,7 +75,7 @@ def main() -> None:
     print("|---|---:|---:|---:|---:|---:|", flush=True)
     for short, cases in CASES.items():
         if given.only in (None, short):
-            _time([_small(case) if given.tiny else case for case in cases], trl=short == "8b")
+            _time([_small(case) if given.tiny else case for case in cases], compared=short == "8b")
     print(f"\n{_name()}, torch {torch.__version__}, {time.perf_counter() - start:.0f} s in all")
 
 
@@ -83,29 +84,40 @@ def planned(_case: Case) -> str:
     return ""
 
 
-def _time(cases: list[Case], *, trl: bool) -> None:
-    """The cases share their base."""
+def _time(cases: list[Case], *, compared: bool) -> None:
+    """The cases share their base; `compared`: also TRL on it, and Pawl on weights unpacked once."""
     base = built(cases[0].shape)
     weights = sum(
-        m.in_features * m.out_features for m in base.modules() if isinstance(m, torch.nn.Linear)
+        layer.in_features * layer.out_features
+        for layer in base.modules()
+        if isinstance(layer, torch.nn.Linear) and layer is not base.lm_head
     )
     model = adapted(base, Train(rank=16))
     for case in cases:
-        rows = some_rows(case.tokens, case.shape.vocabulary, longest=case.room)
-        if case.checkpointing:
-            model.gradient_checkpointing_enable({"use_reentrant": False})
-        _forget()
-        params = Train(rank=16, epochs=case.steps, batch_size=len(rows), max_length=case.room)
-        times = [time.perf_counter()]
-        loop = Loop(model, rows, params=params, room=case.room)
-        loop.run(lambda _: times.append(time.perf_counter()))  # noqa: B023  # run at once
-        tokens = sum(map(len, rows))
-        _line(f"pawl, {case.name}", tokens, times, weights, planned(case))
-        model.gradient_checkpointing_disable()
-    if trl and importlib.util.find_spec("trl"):
+        _time_pawl(case, model, weights)
+    if not compared:
+        return
+    if importlib.util.find_spec("trl"):
         for checkpointing in (False, True):
             case = dataclasses.replace(cases[0], checkpointing=checkpointing)
             _time_trl(case, model, weights)
+    del base, model
+    case = dataclasses.replace(cases[0], name=f"{cases[0].name}, weights unpacked once")
+    _time_pawl(case, adapted(dequantised(built(case.shape)), Train(rank=16)), weights)
+
+
+def _time_pawl(case: Case, model: Any, weights: int) -> None:
+    rows = some_rows(case.tokens, case.shape.vocabulary, longest=case.room)
+    if case.checkpointing:
+        model.gradient_checkpointing_enable({"use_reentrant": False})
+    _forget()
+    params = Train(rank=16, epochs=case.steps, batch_size=len(rows), max_length=case.room)
+    times = [time.perf_counter()]
+    loop = Loop(model, rows, params=params, room=case.room)
+    loop.run(lambda _: times.append(time.perf_counter()))
+    _line(f"pawl, {case.name}", sum(map(len, rows)), times, weights, planned(case))
+    if case.checkpointing:
+        model.gradient_checkpointing_disable()
 
 
 def _time_trl(case: Case, model: Any, weights: int) -> None:

@@ -81,11 +81,13 @@ class Loop:
         learned = sum(len(pack.targets) for pack in packs)
         total = torch.zeros((), device=self.model.device)
         for pack in packs:
-            loss = summed_loss(self.model, pack) / learned
-            loss.backward()  # type: ignore[no-untyped-call]  # torch's stub has no types here
-            total += loss.detach()
+            part = summed_loss(self.model, pack) / learned
+            part.backward()  # type: ignore[no-untyped-call]  # torch's stub has no types here
+            total += part.detach()
         norm = torch.nn.utils.clip_grad_norm_(self.weights.values(), LONGEST_GRADIENT)
-        point = Point(self.step, float(total), rate, float(norm), sum(map(len, batch)))
+        # The one wait for the device in a step.
+        loss, length = torch.stack((total, norm)).tolist()
+        point = Point(self.step, loss, rate, length, sum(map(len, batch)))
         _refuse_odd(point, batch)
         self.optimizer.step()
         self.optimizer.zero_grad()
