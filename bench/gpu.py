@@ -8,7 +8,7 @@ and a failed check ends the run. `--tiny` goes the same way with tiny shapes, on
 installed (extra `bench`), its trainer runs in the same process on the same 8B base.
 
 FLOP are 4 a weight and token: a product forward, one back to the input, none for frozen weights,
-and none for what checkpointing computes twice.
+none for the head, and none for what checkpointing computes twice.
 """
 
 from __future__ import annotations
@@ -21,15 +21,20 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from speedlab.checks import CHECKS
 from speedlab.shapes import B8, B70, DEVICE, SMALL, Shape, built, some_rows
 
+from pawl.base import dequantised
 from pawl.params import Train
+from pawl.train.choices import Choices
 from pawl.train.loop import Loop
+from pawl.train.memory import Load, peak
+from pawl.train.pack import packed
 from pawl.train.qlora import adapted
+from pawl.train.rows import Row
 
 # bf16 without sparsity, by the vendor's sheets, in FLOP/s.
 PEAKS = {"H100": 989e12, "H200": 989e12, "A100": 312e12}
@@ -74,38 +79,59 @@ def main() -> None:
     print("|---|---:|---:|---:|---:|---:|", flush=True)
     for short, cases in CASES.items():
         if given.only in (None, short):
-            _time([_small(case) if given.tiny else case for case in cases], trl=short == "8b")
+            _time([_small(case) if given.tiny else case for case in cases], compared=short == "8b")
     print(f"\n{_name()}, torch {torch.__version__}, {time.perf_counter() - start:.0f} s in all")
 
 
-def planned(_case: Case) -> str:
-    """The planner's word on the peak: its place in the table until `pawl.train.plan` gives one."""
-    return ""
+def planned(case: Case, weights: Literal["nf4", "dense"]) -> str:
+    """The planner's word on the peak in GiB, from the shape alone."""
+    packs = packed(_rows(case), room=case.room)
+    heaviest = max(packs, key=lambda pack: sum(pack.lengths))
+    load = Load(heaviest, heaviest, several=len(packs) > 1)
+    choices = Choices(weights, checkpointing=case.checkpointing, room=case.room)
+    with tempfile.TemporaryDirectory() as folder:
+        case.shape.config.save_pretrained(folder)
+        need = peak(Path(folder), Train(rank=16), load, choices, cuda=DEVICE.type == "cuda")
+    return f"{need.total / 2**30:.2f}"
 
 
-def _time(cases: list[Case], *, trl: bool) -> None:
-    """The cases share their base."""
+def _time(cases: list[Case], *, compared: bool) -> None:
+    """The cases share their base; `compared`: also TRL on it, and Pawl on weights unpacked once."""
     base = built(cases[0].shape)
     weights = sum(
-        m.in_features * m.out_features for m in base.modules() if isinstance(m, torch.nn.Linear)
+        layer.in_features * layer.out_features
+        for layer in base.modules()
+        if isinstance(layer, torch.nn.Linear) and layer is not base.lm_head
     )
     model = adapted(base, Train(rank=16))
     for case in cases:
-        rows = some_rows(case.tokens, case.shape.vocabulary, longest=case.room)
-        if case.checkpointing:
-            model.gradient_checkpointing_enable({"use_reentrant": False})
-        _forget()
-        params = Train(rank=16, epochs=case.steps, batch_size=len(rows), max_length=case.room)
-        times = [time.perf_counter()]
-        loop = Loop(model, rows, params=params, room=case.room)
-        loop.run(lambda _: times.append(time.perf_counter()))  # noqa: B023  # run at once
-        tokens = sum(map(len, rows))
-        _line(f"pawl, {case.name}", tokens, times, weights, planned(case))
-        model.gradient_checkpointing_disable()
-    if trl and importlib.util.find_spec("trl"):
+        _time_pawl(case, model, weights)
+    if not compared:
+        return
+    if importlib.util.find_spec("trl"):
         for checkpointing in (False, True):
             case = dataclasses.replace(cases[0], checkpointing=checkpointing)
             _time_trl(case, model, weights)
+    del base, model
+    case = dataclasses.replace(cases[0], name=f"{cases[0].name}, weights unpacked once")
+    _time_pawl(case, adapted(dequantised(built(case.shape)), Train(rank=16)), weights, held="dense")
+
+
+def _rows(case: Case) -> list[Row]:
+    return some_rows(case.tokens, case.shape.vocabulary, longest=case.room)
+
+
+def _time_pawl(
+    case: Case, model: Any, weights: int, *, held: Literal["nf4", "dense"] = "nf4"
+) -> None:
+    rows, plan = _rows(case), planned(case, held)
+    choices = Choices(held, checkpointing=case.checkpointing, room=case.room)
+    _forget()
+    params = Train(rank=16, epochs=case.steps, batch_size=len(rows), max_length=case.room)
+    times = [time.perf_counter()]
+    loop = Loop(model, rows, params=params, choices=choices)
+    loop.run(lambda _: times.append(time.perf_counter()))
+    _line(f"pawl, {case.name}", sum(map(len, rows)), times, weights, plan)
 
 
 def _time_trl(case: Case, model: Any, weights: int) -> None:
@@ -116,7 +142,7 @@ def _time_trl(case: Case, model: Any, weights: int) -> None:
 
     from pawl.base import load_tokenizer
 
-    rows = some_rows(case.tokens, case.shape.vocabulary, longest=case.room)
+    rows = _rows(case)
     times = [time.perf_counter()]
 
     class Clock(TrainerCallback):  # type: ignore[misc]  # transformers ships no types

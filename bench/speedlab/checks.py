@@ -8,6 +8,7 @@ import torch
 
 from pawl.params import Train
 from pawl.train.attention import _grouped, _varlen, rows_of
+from pawl.train.choices import Choices
 from pawl.train.loop import Loop, Point, ready, summed_loss
 from pawl.train.pack import packed
 from pawl.train.qlora import adapted
@@ -75,7 +76,7 @@ def resume_is_exact() -> str:
     """Two steps, their state, two more: the weights of four steps without a break."""
     params = Train(rank=8, epochs=1, batch_size=4)
     rows = some_rows(2000, SMALL.vocabulary, longest=100)[:16]
-    whole = Loop(adapted(built(SMALL), params), rows, params=params, room=2048)
+    whole = Loop(adapted(built(SMALL), params), rows, params=params, choices=Choices(room=2048))
     kept: dict[str, torch.Tensor] = {}
 
     def keep(point: Point) -> None:
@@ -83,7 +84,7 @@ def resume_is_exact() -> str:
             kept.update({name: value.clone() for name, value in whole.state().items()})
 
     whole.run(keep)
-    again = Loop(adapted(built(SMALL), params), rows, params=params, room=2048)
+    again = Loop(adapted(built(SMALL), params), rows, params=params, choices=Choices(room=2048))
     again.resume(2, kept)
     again.run(lambda _: None)
     off = max(_off(again.weights[name], weight) for name, weight in whole.weights.items())

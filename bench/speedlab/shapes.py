@@ -23,6 +23,23 @@ class Shape:
     shared: int
     vocabulary: int = 128_256
 
+    @property
+    def config(self) -> Any:
+        """As transformers has it."""
+        from transformers import LlamaConfig
+
+        return LlamaConfig(
+            vocab_size=self.vocabulary,
+            hidden_size=self.hidden,
+            intermediate_size=self.inner,
+            num_hidden_layers=self.layers,
+            num_attention_heads=self.heads,
+            num_key_value_heads=self.shared,
+            max_position_embeddings=8192,
+            pad_token_id=0,
+            tie_word_embeddings=False,
+        )
+
 
 B8, B70 = Shape(4096, 14336, 32, 32, 8), Shape(8192, 28672, 80, 64, 8)
 SMALL = Shape(64, 128, 2, 4, 2, 512)
@@ -31,18 +48,9 @@ SMALL = Shape(64, 128, 2, 4, 2, 512)
 def built(shape: Shape) -> Any:
     """The base in NF4 with random weights, never whole in any wider form."""
     import bitsandbytes as bnb
-    from transformers import LlamaConfig, LlamaForCausalLM
+    from transformers import LlamaForCausalLM
 
-    config = LlamaConfig(
-        vocab_size=shape.vocabulary,
-        hidden_size=shape.hidden,
-        intermediate_size=shape.inner,
-        num_hidden_layers=shape.layers,
-        num_attention_heads=shape.heads,
-        num_key_value_heads=shape.shared,
-        max_position_embeddings=8192,
-        pad_token_id=0,
-    )
+    config = shape.config
     torch.manual_seed(0)
     with torch.device("meta"):
         model = LlamaForCausalLM._from_config(config, dtype=torch.bfloat16)

@@ -94,13 +94,15 @@ class Loop:
         learned = sum(len(row) - row.prompt for row in batch)
         total = torch.zeros((), device=self.model.device)
         for pack, counts in self.team.packs(batch, room=self.choices.room):
-            loss = summed_loss(self.model, pack) * counts / learned
-            loss.backward()  # type: ignore[no-untyped-call]  # torch's stub has no types here
-            total += loss.detach()
+            part = summed_loss(self.model, pack) * counts / learned
+            part.backward()  # type: ignore[no-untyped-call]  # torch's stub has no types here
+            total += part.detach()
         slopes = [weight.grad for weight in self.weights.values() if weight.grad is not None]
         self.team.add([total, *slopes])
         norm = torch.nn.utils.clip_grad_norm_(self.weights.values(), LONGEST_GRADIENT)
-        point = Point(self.step, float(total), rate, float(norm), sum(map(len, batch)))
+        # The one wait for the device in a step.
+        loss, length = torch.stack((total, norm)).tolist()
+        point = Point(self.step, loss, rate, length, sum(map(len, batch)))
         _refuse_odd(point, batch)
         self.optimizer.step()
         self.optimizer.zero_grad()
