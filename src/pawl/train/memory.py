@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 
 # cuBLAS takes this much for itself through torch's allocator (Hopper; less on older cards).
 CUBLAS = 32 << 20
-# Layers of the bases that are taken apart where the real one has more.
-SHORT, LONG = 2, 4
+# Layers of the bases that are taken apart where the real one has more. The last layer is not like
+# the others (`pawl.train.fused`): the worst moments of both must lie in one that is.
+SHORT, LONG = 4, 6
 LINEARS, TABLES, ADAPTER = "base, linear layers", "embeddings and head", "LoRA and optimiser"
 UNPACKED, LOGITS, ACTIVATIONS = "weight being used", "logits", "activations"
 PARTS = (LINEARS, TABLES, ADAPTER, UNPACKED, LOGITS, ACTIVATIONS)
