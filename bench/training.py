@@ -24,7 +24,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 SEEDS = (1, 2, 3)
 
-# TRL in bf16, on the NF4 values unpacked once: the faster choice of each with every packing. Its
+# TRL in bf16, on the NF4 values unpacked once: its faster choice. Its
 # `wrapped` cuts the rows at the borders of packs and lets them look at each other.
 CONTENDERS: dict[str, dict[str, Any]] = {
     "pawl": {"trainer": "pawl"},
