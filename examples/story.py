@@ -36,7 +36,7 @@ def main() -> None:
         deliver(version)
         started = time.monotonic()
         cycle = ask("run", "tickets", allowed=(0, 3, 4))
-        show_cycle(TypeAdapter(Cycle).validate_python(cycle), console=Console())
+        show_cycle(TypeAdapter(Cycle).validate_python(cycle), left_out=(), console=Console())
         print(f"{time.monotonic() - started:.0f} s")
         told[version] = cycle["verdict"]
     print("\n=== back to the first champion, and forward again", flush=True)
