@@ -24,7 +24,7 @@ from pawl.base import dequantised, load_base
 from pawl.params import Train
 from pawl.train.loop import ready, summed_loss
 from pawl.train.pack import Pack, packed
-from pawl.train.qlora import adapted, compute_dtype
+from pawl.train.qlora import adapted
 from pawl.train.rows import Row
 
 TINY = Path(__file__).resolve().parents[1] / "base" / "tiny"
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=6)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    model = adapted(dequantised(load_base(TINY, compute=compute_dtype())), PARAMS).train()
+    model = adapted(dequantised(load_base(TINY)), PARAMS).train()
     batches = [rows(number) for number in range(given.batches)]
     ways: dict[str, Callable[[Sequence[Row]], list[Pack]]] = {
         "padded": lambda batch: [padded(batch)],

@@ -28,6 +28,7 @@ SEEDS = (1, 2, 3)
 # `wrapped` cuts the rows at the borders of packs and lets them look at each other.
 CONTENDERS: dict[str, dict[str, Any]] = {
     "pawl": {"trainer": "pawl"},
+    "pawl in bf16, on trial": {"trainer": "pawl", "bf16": True},
     "TRL, wrapped": {"trainer": "trl", "packing": "wrapped", "length": 256, "bf16": True},
     "TRL, bfd": {"trainer": "trl", "packing": "bfd", "length": 512, "bf16": True},
     "TRL, no packing": {"trainer": "trl", "packing": "sorted", "length": 512, "bf16": True},

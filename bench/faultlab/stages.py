@@ -33,7 +33,7 @@ from pawl.registry.snapshot import read_state, snapshot_champion
 from pawl.registry.store import open_store
 from pawl.registry.versions import versions
 from pawl.scaffold import Sources, init, new_task
-from pawl.train.qlora import train
+from pawl.train.run import train
 from pawl.workspace import Workspace, quiet_environment
 
 HOME = Path(__file__).resolve().parents[2]

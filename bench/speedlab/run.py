@@ -22,7 +22,6 @@ from pawl.base import dequantised, load_base, load_tokenizer
 from pawl.data.read import parse_row
 from pawl.params import Train
 from pawl.train.choices import ROOM, Choices
-from pawl.train.device import compute_dtype
 from pawl.train.loop import Loop, Point, ready, summed_loss
 from pawl.train.pack import packed
 from pawl.train.qlora import adapted
@@ -75,7 +74,6 @@ def main() -> None:
         rows = token_rows(chosen, tokenizer, max_length=PARAMS.max_length)
         held, rows = rows[:HELD_OUT], rows[HELD_OUT:]
         compute = torch.bfloat16 if case.get("bf16") else torch.float32
-        compute = compute_dtype() if case["trainer"] == "pawl" else compute
         base = load_base(folder, seed=PARAMS.seed, compute=compute)
         base.set_attn_implementation(case.get("attention", "sdpa"))
         params = dataclasses.replace(PARAMS, seed=case.get("seed", PARAMS.seed))

@@ -26,7 +26,8 @@ from pawl.train.loop import ready, summed_loss
 from pawl.train.memory import Load, peak
 from pawl.train.pack import packed
 from pawl.train.plan import assumed, plan
-from pawl.train.qlora import adapted, fit, prepared
+from pawl.train.qlora import adapted, prepared
+from pawl.train.run import fit
 
 ROOT = Path(__file__).parents[2]
 PARAMS = Train(rank=4, epochs=1, batch_size=4, max_length=128, seed=3)

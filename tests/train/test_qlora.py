@@ -19,8 +19,9 @@ from pawl.files import digest_json
 from pawl.params import Base, Train
 from pawl.prompt import prompt_tokens
 from pawl.records import AdapterManifest, Example, Message
-from pawl.train.qlora import adapted, fit, save
+from pawl.train.qlora import adapted, save
 from pawl.train.rows import token_rows
+from pawl.train.run import fit
 
 PARAMS = Train(rank=4, epochs=1, batch_size=4, max_length=128, seed=3)
 EXAMPLES = [

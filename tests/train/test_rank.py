@@ -21,9 +21,10 @@ from pawl.adapter import WEIGHTS, read_adapter
 from pawl.errors import TrainError
 from pawl.records import read_record
 from pawl.report.ranks import read_rungs, show_rungs
+from pawl.train.choices import PLAIN
 from pawl.train.loop import Loop, Point
-from pawl.train.qlora import train
 from pawl.train.rank import LEAST, LEVEL, chance, climb, ranks
+from pawl.train.run import train
 from pawl.train.watch import Curve
 from pawl.workspace import Workspace
 
@@ -41,7 +42,7 @@ def test_ranks_double_from_eight_and_never_exceed_the_bases_width(width: int) ->
 
 def curve(losses: Any) -> Curve:
     found = tuple(map(float, losses))
-    return Curve((), 0.0, sum(found) / len(found), found, 1.0, 1, 1.0)
+    return Curve((), 0.0, sum(found) / len(found), found, 1.0, 1, 1.0, PLAIN)
 
 
 def climbed(losses: dict[int, Any]) -> tuple[int, Curve, list[int]]:

@@ -23,8 +23,9 @@ from pawl.records import AdapterManifest, Example, Message
 from pawl.train.checkpoint import MANIFEST, STATE
 from pawl.train.choices import PLAIN
 from pawl.train.journal import Kept, question
-from pawl.train.qlora import adapted, fit, save
+from pawl.train.qlora import adapted, save
 from pawl.train.rows import token_rows
+from pawl.train.run import fit
 from pawl.train.watch import Curve
 
 # Dropout, an epoch that ends in a short batch, and a kill in the middle of an epoch.

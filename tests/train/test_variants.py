@@ -19,8 +19,9 @@ from pawl.params import Train
 from pawl.records import read_record
 from pawl.train.loop import Loop
 from pawl.train.measure import mean_loss, row_losses
-from pawl.train.qlora import adapted, train
+from pawl.train.qlora import adapted
 from pawl.train.rows import token_rows
+from pawl.train.run import train
 from pawl.train.watch import Curve
 
 # One output of the tiny base's v_proj has no weights, which DoRA cannot scale.

@@ -9,12 +9,8 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pawl.errors import UsageError
-
-if TYPE_CHECKING:
-    import torch
 
 GIB = 1 << 30
 SIZE = re.compile(r"(\d+(?:\.\d+)?) ?Gi?B", re.IGNORECASE)
@@ -77,19 +73,6 @@ def named(text: str | None) -> Device:
     return Device(
         f"a card of {size[1]} GiB", cuda=True, memory=int(float(size[1]) * GIB), here=False
     )
-
-
-def compute_dtype() -> torch.dtype:
-    """What products are computed in: bf16 where the device has it in hardware, else float32.
-
-    On CPU that is AVX512-BF16 or AMX, with four times the products a second; without them bf16 is
-    emulated and slower. The adapter's own weights are float32 everywhere.
-    """
-    import torch
-
-    able = torch.cpu.get_capabilities()
-    fast = any(able.get(name) for name in ("avx512_bf16", "amx_bf16"))
-    return torch.bfloat16 if torch.cuda.is_available() or fast else torch.float32
 
 
 def _memory() -> int:

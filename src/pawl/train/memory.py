@@ -18,7 +18,6 @@ from torch.utils._pytree import tree_leaves
 from pawl.params import Train
 from pawl.train.attention import Rows
 from pawl.train.choices import Choices
-from pawl.train.device import compute_dtype
 from pawl.train.loop import ready, summed_loss
 from pawl.train.pack import Pack
 from pawl.train.phantom import phantom, shapes
@@ -59,13 +58,13 @@ class Peak:
 def peak(folder: Path, params: Train, load: Load, choices: Choices, *, cuda: bool) -> Peak:
     """What training the base in `folder` takes at its worst moment; needs its config.json alone.
 
-    On CUDA it computes in bfloat16 and attends with `varlen_attn`, else in what this CPU is fast in
-    (`compute_dtype`) and with SDPA.
+    On CUDA it computes in bfloat16 and attends with `varlen_attn`, else in float32 and
+    with SDPA, as `pawl.base.load_base` and `pawl.train.attention` have it.
 
     Of a deep base two short ones are taken apart: each layer adds the same at each of the moments
     that can be the worst.
     """
-    base = shapes(folder, torch.bfloat16 if cuda else compute_dtype())
+    base = shapes(folder, torch.bfloat16 if cuda else torch.float32)
     layers: Any = getattr(base.base_model, "layers", ())
     depth = len(layers)
     if depth <= LONG:
