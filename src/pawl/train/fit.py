@@ -63,8 +63,9 @@ def remedies(
 
     def by_length(length: int) -> int:
         learned, read = ([_cut(row, length) for row in part] for part in (rows, dev_rows))
-        smaller = dataclasses.replace(choices, room=length)
-        return _need(folder, learned, read, params, smaller, device).total
+        changed = dataclasses.replace(params, max_length=length)
+        least = fastest_first(learned, changed)[-1]
+        return _need(folder, learned, read, changed, least, device).total
 
     longest = max(map(len, (*rows, *dev_rows)))
     found = []
