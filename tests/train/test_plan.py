@@ -202,6 +202,7 @@ def test_the_fastest_choices_come_first_and_the_least_hungry_last() -> None:
     assert room == 9000
 
 
+@pytest.mark.slow
 def test_the_less_memory_a_card_has_the_less_is_taken_and_nothing_else_decides(
     tmp_path: Path,
 ) -> None:
@@ -220,6 +221,7 @@ def test_the_less_memory_a_card_has_the_less_is_taken_and_nothing_else_decides(
     assert found == choose(folder, rows, rows[:2], params, card(size))
 
 
+@pytest.mark.slow
 def test_what_is_advised_where_nothing_fits_does_fit(tmp_path: Path) -> None:
     folder = outline(tmp_path / "8b", **LARGE)
     params = Train(rank=64, batch_size=1, max_length=4096)
