@@ -255,7 +255,7 @@ def test_devices_are_named_as_people_name_them() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("words", ["512 wide, 16 layers", "128k words, own head"])
+@pytest.mark.parametrize("words", ["1,536 wide", "128k words"])
 def test_the_memory_that_is_predicted_is_that_of_the_process_within_a_tenth(words: str) -> None:
     command = [sys.executable, str(ROOT / "bench" / "planning.py"), "--only", words]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
