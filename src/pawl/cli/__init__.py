@@ -7,6 +7,7 @@ evidence invalid, 6 the tracking store did not take what was made: it waits on d
 from __future__ import annotations
 
 import sys
+import warnings
 
 from pawl.cli import cycles, machine, releases  # importing them adds their commands
 from pawl.cli.app import app
@@ -17,6 +18,9 @@ __all__ = ["cycles", "machine", "main", "releases"]
 
 def main() -> None:
     """Run the command line; expected errors print without a traceback."""
+    if not sys.warnoptions:
+        # The libraries warn each other of what they will change; no user can act on it.
+        warnings.simplefilter("ignore", FutureWarning)
     try:
         app()
     except PawlError as error:
