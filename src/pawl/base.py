@@ -91,6 +91,11 @@ def base_width(folder: Path) -> int:
     return int(config.get_text_config().hidden_size)
 
 
+def has_tokenizer(folder: Path) -> bool:
+    """Whether a base's tokenizer is there; a plan can do without."""
+    return any(any(folder.glob(pattern)) for pattern in TOKENIZER)
+
+
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The base's tokenizer, padded on the left as decoding needs it."""
     from transformers import AutoTokenizer

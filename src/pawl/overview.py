@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pawl.adapter import read_adapter
-from pawl.base import base_width, find_config
+from pawl.base import base_width, find_config, has_tokenizer
 from pawl.budget import Budget, lineage, unspent
 from pawl.data.inputs import read_prompt, task_rows
 from pawl.data.split import (
@@ -60,14 +60,16 @@ def plan(
     parts, dropped = apart(deal(examples, section.split), known, near=section.split.near)
     sides = {name: len(part) for name, part in parts.items()}
     base, asked = find_config(section.base, workspace.root), section.train
-    prompts = longest_prompts(
-        parts["train"],
-        parts["dev"],
-        parts["gate"],
-        instruction=read_prompt(workspace, section),
-        policy=section.evaluate,
-        base=base,
-    )
+    prompts: dict[str, int] = {}
+    if has_tokenizer(base):
+        prompts = longest_prompts(
+            parts["train"],
+            parts["dev"],
+            parts["gate"],
+            instruction=read_prompt(workspace, section),
+            policy=section.evaluate,
+            base=base,
+        )
     tried = ranks(base_width(base)) if asked.rank == "auto" else [asked.rank]
     # The largest adapter that there may be.
     largest = dataclasses.replace(asked, rank=tried[-1])

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -108,3 +110,17 @@ def test_ten_rows_see_nothing_and_the_plan_says_what_opens_a_budget(
     assert said["gate"]["smallest_gain"] is None
     assert said["says"].startswith("no look can be had: 5 gate rows")
     assert set(said["gate"]["rows_for"]) == {"2%", "5%", "10%"}
+
+
+def test_a_plan_needs_no_more_of_a_base_than_its_config(
+    quick_workspace: Workspace, store: Store, base_folder: Path
+) -> None:
+    alone = quick_workspace.root / "outline"
+    alone.mkdir()
+    shutil.copy(base_folder / "config.json", alone)
+    text = quick_workspace.params_file.read_text(encoding="utf-8")
+    quick_workspace.params_file.write_text(text.replace(str(base_folder), "outline"))
+    assert quick_workspace.task(TASK).base.model == "outline"
+    facts = plan(quick_workspace, store, TASK)
+    assert facts["prompt_tokens"] == {}
+    assert facts["training"]["fits"]

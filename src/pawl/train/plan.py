@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pawl.base import TOKENIZER, linear_names, load_tokenizer
+from pawl.base import has_tokenizer, linear_names, load_tokenizer
 from pawl.params import Train
 from pawl.records import Example
 from pawl.train.calibrate import Calibration, calibrate
@@ -87,7 +87,7 @@ def plan(
     Raises:
         DataError: a row does not fit in `train.max_length`.
     """
-    known = bool(splits[0]) and any(any(folder.glob(pattern)) for pattern in TOKENIZER)
+    known = bool(splits[0]) and has_tokenizer(folder)
     if known:
         tokenizer = load_tokenizer(folder)
         rows, dev_rows = (
