@@ -89,25 +89,65 @@ class BaseInfo:
 
 
 @dataclass(frozen=True)
+class Fault:
+    """One row at fault: `says` what is wrong with it, in words that hold no secret of the data."""
+
+    id: str
+    says: str = ""
+
+
+@dataclass(frozen=True)
 class Rule:
-    """What one data rule found; `examples` name the first rows at fault."""
+    """What one data rule found: `found` of the `of` rows that it looked at, the `worst` first.
+
+    A rule that compares each row with all others looks at a sample where there are very many.
+    """
 
     name: str
     severity: Literal["block", "warn"]
     passed: bool
     found: int
+    of: int
     says: str
-    examples: tuple[str, ...] = ()
+    worst: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How often a quantity of the rows lies in [edges[i], edges[i + 1]): counts[i] rows."""
+
+    name: str
+    unit: str
+    edges: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Drift:
+    """By how much one thing differs from the champion's training data.
+
+    `value` is a distance in [0, 1], 0 for the same; `says` is it in words, with what is new.
+    """
+
+    name: str
+    value: float
+    says: str
 
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What `check` leaves: `data` is the sha256 of the data file."""
+    """What `check` leaves: `data` is the sha256 of the data file, `suite` that of its rules.
+
+    `drift` is empty where there is no champion, or one from before its data's profile was kept.
+    """
 
     task: str
     data: str
     rows: int
     rules: tuple[Rule, ...]
+    suite: str = ""
+    histograms: tuple[Histogram, ...] = ()
+    drift: tuple[Drift, ...] = ()
 
 
 @dataclass(frozen=True)

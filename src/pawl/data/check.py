@@ -24,7 +24,7 @@ from pawl.errors import DataError
 from pawl.files import digest_file, whole_folder, write_lines
 from pawl.params import Task
 from pawl.prompt import completion_tokens, prompt_tokens
-from pawl.records import CheckReport, Example, Rule, write_record
+from pawl.records import CheckReport, Example, Fault, Rule, write_record
 from pawl.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -73,7 +73,11 @@ def check(workspace: Workspace, task: str) -> None:
         raise DataError(
             "\n".join(
                 f"{section.data}: {rule.name}: {rule.says}, found {rule.found}"
-                + (f", first {', '.join(rule.examples[:3])}" if rule.examples else "")
+                + (
+                    f", first {', '.join(fault.id for fault in rule.worst[:3])}"
+                    if rule.worst
+                    else ""
+                )
                 for rule in failed
             ),
             rule="no rule of severity `block` may fail",
@@ -205,8 +209,9 @@ def _readable(found: Rows, section: Task) -> Rule:
         severity="warn",
         passed=found.bad == 0,
         found=found.bad,
+        of=found.bad + len(found.examples),
         says=f"every row can be read; up to {section.check.drop_bad:.1%} are left out",
-        examples=found.says,
+        worst=tuple(Fault(*said.split(": ", 1)) for said in found.says),
     )
 
 
@@ -222,6 +227,7 @@ def _told(rule: Expected, outcome: Any) -> Rule:
         severity="block" if rule.severity == "block" else "warn",
         passed=bool(outcome.success),
         found=int(found),
+        of=int(outcome.result.get("element_count", found)),
         says=rule.says,
-        examples=ids[:SHOWN],
+        worst=tuple(map(Fault, ids[:SHOWN])),
     )

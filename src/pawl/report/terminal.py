@@ -64,7 +64,7 @@ def show_check(report: CheckReport, *, console: Console) -> None:
         table.add_column(column)
     for rule in report.rules:
         mark = "[green]ok[/]" if rule.passed else f"[red]{rule.severity}[/]"
-        first = ", ".join(rule.examples[:3])
+        first = ", ".join(fault.id for fault in rule.worst[:3])
         table.add_row(rule.name, rule.says, str(rule.found), mark, escape(first))
     console.print(table)
 
