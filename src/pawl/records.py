@@ -123,6 +123,22 @@ class Histogram:
 
 
 @dataclass(frozen=True)
+class Profile:
+    """A data set in a few numbers, all shares of its rows in [0, 1].
+
+    `prompt` and `completion` map the lower end of a length, in characters, to the share of rows
+    that are so long; `labels` each label field to the shares of its values; `words` a word to the
+    share of prompts that hold it. Without rows it says that there is no such data set.
+    """
+
+    rows: int = 0
+    prompt: dict[str, float] = field(default_factory=dict)
+    completion: dict[str, float] = field(default_factory=dict)
+    labels: dict[str, dict[str, float]] = field(default_factory=dict)
+    words: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Drift:
     """By how much one thing differs from the champion's training data.
 

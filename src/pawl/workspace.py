@@ -116,6 +116,16 @@ class TaskFiles:
         return self.root / "check"
 
     @property
+    def docs(self) -> Path:
+        """Great Expectations' pages about the last check; no stage reads them."""
+        return self.root / "docs"
+
+    @property
+    def before(self) -> Path:
+        """The flow's snapshot of the profile of the champion's data, where there is one."""
+        return self.root / "before.json"
+
+    @property
     def known(self) -> Path:
         """The flow's snapshot of the held-out rows that the ledger's store remembers."""
         return self.root / "known.jsonl"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,43 +37,63 @@ class Rows:
     says: tuple[str, ...] = ()
 
 
-def read_examples(path: Path, name: str, *, drop: float = 0.0) -> Rows:
-    """Read rows of `{"prompt", "completion"}` or `{"messages"}`, each with an optional `id`.
+class Reading:
+    """A data file's good rows, one after the other; bad ones are counted, the first are told.
 
-    Further keys with a text, a number or a truth value are kept as `fields`.
+    A row is `{"prompt", "completion"}` or `{"messages"}`, with an optional `id`. Further keys with
+    a text, a number or a truth value are kept as `fields`.
 
     Args:
         path: the file; its format follows from its name (`pawl.data.sources`).
         name: how messages name it.
         drop: the share of bad rows up to which they are left out and counted.
-
-    Raises:
-        DataError: more rows are bad (all are counted, the first ten are named), or none is good.
     """
-    examples: list[Example] = []
-    bad = 0
-    says: list[str] = []
-    first_line: dict[str, int] = {}
-    for record in records(path, name):
-        reason, shown = record.reason, record.shown
-        if record.value is not None:
-            try:
-                example = example_of(record.value, record.line)
-                if (line := first_line.setdefault(example.id, record.line)) != record.line:
-                    raise ValueError(f"id '{example.id}' stands in line {line}")
-                examples.append(example)
-                continue
-            except ValueError as error:
-                reason = str(error)
-                shown = excerpt(json.dumps(record.value, ensure_ascii=False, default=str))
-        bad += 1
-        if len(says) < SHOWN:
-            says.append(f"{name}:{record.line}: {reason}" + (f" ({shown} …)" if shown else ""))
-    if bad > drop * (bad + len(examples)):
-        raise _too_many_bad(bad, bad + len(examples), says, drop)
-    if not examples:
-        raise DataError(f"{name} has no rows", rule="data is not empty", remedy="add rows")
-    return Rows(tuple(examples), bad, tuple(says))
+
+    def __init__(self, path: Path, name: str, *, drop: float = 0.0) -> None:
+        self._path, self._name, self._drop = path, name, drop
+        self.good = self.bad = 0
+        self.says: list[str] = []
+
+    def __iter__(self) -> Iterator[Example]:
+        """The good rows.
+
+        Raises:
+            DataError: at the end: more rows are bad than may be (all are counted, the first ten are
+                named), or none is good.
+        """
+        self.good, self.bad, self.says = 0, 0, []
+        first_line: dict[str, int] = {}
+        for record in records(self._path, self._name):
+            reason, shown = record.reason, record.shown
+            if record.value is not None:
+                try:
+                    example = example_of(record.value, record.line)
+                    if (line := first_line.setdefault(example.id, record.line)) != record.line:
+                        raise ValueError(f"id '{example.id}' stands in line {line}")
+                    self.good += 1
+                    yield example
+                    continue
+                except ValueError as error:
+                    reason = str(error)
+                    shown = excerpt(json.dumps(record.value, ensure_ascii=False, default=str))
+            self._count(record.line, reason, shown)
+        if self.bad > self._drop * (self.bad + self.good):
+            raise _too_many_bad(self.bad, self.bad + self.good, self.says, self._drop)
+        if not self.good:
+            raise DataError(
+                f"{self._name} has no rows", rule="data is not empty", remedy="add rows"
+            )
+
+    def _count(self, line: int, reason: str, shown: str) -> None:
+        self.bad += 1
+        if self.bad <= SHOWN:
+            self.says.append(f"{self._name}:{line}: {reason}" + (f" ({shown} …)" if shown else ""))
+
+
+def read_examples(path: Path, name: str, *, drop: float = 0.0) -> Rows:
+    """All rows of a file at once: see `Reading`; raises its `DataError`."""
+    reading = Reading(path, name, drop=drop)
+    return Rows(tuple(reading), reading.bad, tuple(reading.says))
 
 
 def parse_row(line: bytes, number: int) -> Example:
