@@ -70,7 +70,17 @@ class Workspace:
                 say what was read).
         """
         path = self.root / name
-        if Path(name).is_absolute() or not path.resolve().is_relative_to(self.root.resolve()):
+        try:
+            place = path.resolve()
+            path.is_file()
+        except (OSError, ValueError, RuntimeError) as error:
+            # A circle of links, a name too long, one with a zero byte or half a surrogate pair.
+            raise UsageError(
+                f"{name[:100]!a} cannot be the path of a file: {type(error).__name__}",
+                rule="files named in params.yaml are relative to it and stay inside",
+                remedy="give the file a plain name below data/",
+            ) from error
+        if Path(name).is_absolute() or not place.is_relative_to(self.root.resolve()):
             raise UsageError(
                 f"the path '{name}' leaves the workspace",
                 rule="files named in params.yaml are relative to it and stay inside",
