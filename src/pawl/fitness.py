@@ -13,7 +13,7 @@ from pawl.workspace import Workspace
 
 State = Literal["blocks", "warns", "passed"]
 STATES: tuple[State, ...] = ("blocks", "warns", "passed")
-REPORT, PAGE, DOCS = "report.json", "report.html", "docs/index.html"
+REPORT, PAGE, DOCS = "report.json", "report.html", "../docs/index.html"
 # What these find are rows that are there, not rows at fault: a share of them says nothing.
 COUNTS = ("row_count",)
 REMEDIES = {
