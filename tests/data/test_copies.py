@@ -133,11 +133,11 @@ def test_the_check_names_every_repeated_prompt_of_snips(snips: Path) -> None:
     seen = ((row, Measured(int(row.key, 16), 0, 0, 0, 0, {})) for row in rows)
     assert tuple(columns.passing(seen, slice_by=None)) == rows
     duplicates = [rule for rule in suite(section, has_schema=False) if rule.name == "duplicates"]
-    passed, found, _ = validate(columns.frame(), duplicates, name="snips")["duplicates"]
+    outcome = validate(columns.frame(), duplicates, name="snips")["duplicates"]
     keys = Counter(row.key for row in rows)
     repeated = [number for number, row in enumerate(rows) if keys[row.key] > 1]
-    assert not passed
-    assert found == repeated
+    assert not outcome.passed
+    assert list(outcome.rows) == repeated
     assert len(repeated) > 169
 
 

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from pawl.base import find_base, load_tokenizer
 from pawl.data.columns import Columns, line_of
+from pawl.data.compared import compared
 from pawl.data.inputs import data_file
 from pawl.data.measure import Measure, measured, tokens_of
 from pawl.data.profile import drift, profile_of
 from pawl.data.read import Reading
 from pawl.data.split import with_fields
 from pawl.data.suite import Expected, suite
-from pawl.data.validate import suite_of, validate
+from pawl.data.validate import Outcome, suite_of, validate
 from pawl.errors import DataError
 from pawl.files import digest_file, digest_json, whole_folder, write_json, write_lines
 from pawl.params import Task
@@ -63,17 +64,20 @@ def check(workspace: Workspace, task: str) -> None:
         with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
             for row in columns.passing(rows, slice_by=section.split.slice_by):
                 file.write(line_of(row))
+        numbers, sample = columns.sample()
+        for rule, words in compared(sample, near=section.split.near).items():
+            columns.faults[rule] = {numbers[index]: says for index, says in words.items()}
+            columns.looked[rule] = numbers
         expected = suite(section, has_schema=schema is not None)
         frame = framed(columns, expected)
         outcomes = validate(frame, expected, name=task, docs=docs)
         faults = {
-            rule.name: faults_of(rule, frame, outcomes[rule.name][1] or ()) for rule in expected
+            rule.name: _faults(rule, outcomes[rule.name], frame, columns) for rule in expected
         }
         rules = (
             _readable(reading, section),
-            *(_told(rule, outcomes[rule.name], faults[rule.name], frame) for rule in expected),
+            *(_told(rule, outcomes[rule.name], faults[rule.name]) for rule in expected),
         )
-        sample = columns.sample()[1]
         profile = profile_of(columns.prompt, columns.completion, sample)
         report = CheckReport(
             task=task,
@@ -105,27 +109,24 @@ def framed(columns: Columns, expected: Sequence[Expected]) -> pd.DataFrame:
     return frame.assign(**{name: columns.words(name) for name in sorted(asked - {*frame.columns})})
 
 
-def faults_of(rule: Expected, frame: pd.DataFrame, rows: Sequence[int]) -> list[Fault]:
+def _faults(rule: Expected, outcome: Outcome, frame: pd.DataFrame, columns: Columns) -> list[Fault]:
     """What is wrong with each row at fault, the worst first."""
-    found = frame.iloc[list(rows)]
+    found = frame.iloc[list(outcome.rows)]
     if rule.worst is not None:
         found = found.sort_values(rule.worst, ascending=False, kind="stable")
+    else:
+        place = {number: at for at, number in enumerate(columns.faults.get(rule.name, {}))}
+        found = found.iloc[sorted(range(len(found)), key=lambda i: place.get(outcome.rows[i], i))]
     return [Fault(row["id"], rule.words.format(**row)) for row in found.to_dict("records")]
 
 
-def _told(
-    rule: Expected,
-    outcome: tuple[bool, list[int] | None, Any],
-    faults: Sequence[Fault],
-    frame: pd.DataFrame,
-) -> Rule:
-    passed, rows, observed = outcome
+def _told(rule: Expected, outcome: Outcome, faults: Sequence[Fault]) -> Rule:
     return Rule(
         name=rule.name,
         severity=rule.severity,
-        passed=passed,
-        found=int(observed) if rows is None else len(faults),
-        of=len(frame),
+        passed=outcome.passed,
+        found=len(faults) if outcome.observed is None else int(outcome.observed),
+        of=outcome.of,
         says=rule.says,
         worst=tuple(faults[:SHOWN]),
     )

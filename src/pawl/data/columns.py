@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SAMPLE = 10_000
+# These say what kind of thing a row holds, and never the thing.
+KINDS = ("secrets", "personal")
+HIDDEN = "not shown: the row holds a secret"
 
 
 @dataclass
@@ -34,6 +37,8 @@ class Columns:
     completion: array[int] = field(default_factory=lambda: array("I"))
     tokens: array[int] = field(default_factory=lambda: array("I"))
     faults: dict[str, dict[int, str]] = field(default_factory=dict)
+    # Of a rule that looked at a sample, the rows of it.
+    looked: dict[str, list[int]] = field(default_factory=dict)
     slices: list[str] = field(default_factory=list)
     _sample: list[tuple[int, int, Example]] = field(default_factory=list)
 
@@ -96,12 +101,19 @@ class Columns:
         return pd.DataFrame(columns)
 
     def words(self, rule: str) -> Any:
-        """A column of what is wrong with each row by a rule; empty where nothing is."""
+        """A column of what is wrong with each row by a rule; empty where nothing is.
+
+        Null where the row was not looked at. A row that holds a secret is not quoted.
+        """
         import numpy as np
 
-        column = np.full(len(self.ids), "", dtype=object)
+        looked = self.looked.get(rule)
+        column = np.full(len(self.ids), "" if looked is None else None, dtype=object)
+        if looked is not None:
+            column[looked] = ""
+        hidden = self.faults.get("secrets", {}) if rule not in KINDS else {}
         for number, says in self.faults.get(rule, {}).items():
-            column[number] = says
+            column[number] = HIDDEN if number in hidden else says
         return column
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jsonschema import Draft202012Validator
 
 from pawl.base import find_base, load_tokenizer
+from pawl.data.secrets import personal, secrets
 from pawl.params import Base
 from pawl.prompt import completion_tokens, prompt_text, prompt_tokens
 from pawl.records import Example
@@ -65,10 +66,13 @@ class Ruler:
 
     def measured(self, row: Example) -> Measured:
         """The row measured."""
-        text = "".join(message.content for message in row.messages)
+        text = "\n".join(message.content for message in row.messages)
+        whole = f"{text}\n{row.completion}"
         faults = {
             "schema": schema_error(row.completion, self.validator),
             "blanks": "" if row.completion == row.completion.strip() else "blanks around it",
+            "secrets": ", ".join(secrets(whole)),
+            "personal": ", ".join(personal(whole)),
         }
         return Measured(
             int(row.key, 16),

@@ -10,14 +10,15 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Literal
 
+from pawl.data.compared import DOMINANT
 from pawl.params import DataRule, Task
 
 # Up to this share of contradicting rows is ordinary noise; more is a labelling fault.
 CONTRADICTIONS = 0.01
 # A slice with fewer rows has too few gate rows to be guarded.
 OF_SLICE = 50
-# In this share of the rows a value says nothing any more.
-DOMINANT = 0.9
+# Rows of real users are alike at times, and people disagree on a few.
+NEAR, NOISE, TEMPLATES = 0.02, 0.02, 0.5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +63,18 @@ def suite(section: Task, *, has_schema: bool) -> list[Expected]:
             "expect_column_unique_value_count_to_be_between",
             {"column": "answer", "min_value": 2},
         ),
+        _empty("near_duplicates", "warn", f"at most {NEAR:.0%} of the prompts are nearly another's",
+               mostly=1 - NEAR),
+        _empty("label_noise", "warn",
+               f"at most {NOISE:.0%} of rows answer otherwise than the rows nearest to them",
+               mostly=1 - NOISE),
+        _empty("templates", "warn",
+               f"at most {TEMPLATES:.0%} of the prompts are little else than a template",
+               mostly=1 - TEMPLATES),
+        _empty("dominance", "warn", f"no value stands in more than {DOMINANT:.0%} of the rows"),
         _empty("blanks", "warn", "completions neither begin nor end with blanks"),
+        _empty("secrets", "block", "no row holds a key, a token or a password"),
+        _empty("personal", "warn", "no row holds personal data"),
     ]  # fmt: skip
     if has_schema:
         rules.append(_empty("schema", "block", "each completion is JSON that obeys the schema"))

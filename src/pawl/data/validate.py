@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,22 @@ RESULT = {
 }
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """Whether a rule holds, of how many rows, and the numbers of those at fault.
+
+    `observed` is the value of a rule that is about no single row.
+    """
+
+    passed: bool
+    of: int
+    rows: tuple[int, ...] = ()
+    observed: float | None = None
+
+
 def validate(
     frame: pd.DataFrame, rules: Sequence[Expected], *, name: str, docs: Path | None = None
-) -> dict[str, tuple[bool, list[int] | None, Any]]:
+) -> dict[str, Outcome]:
     """Run the rules over the frame.
 
     Args:
@@ -32,8 +46,7 @@ def validate(
         docs: the folder that gets them, as HTML.
 
     Returns:
-        For each rule by name whether it holds, the numbers of the rows at fault (None where it is
-        no rule of single rows), and the value observed (where it is none).
+        What became of each rule, by its name.
 
     Raises:
         DataError: there is no rule, or one could not be run: a suite without an outcome is no pass.
@@ -57,7 +70,7 @@ def validate(
     if docs is not None:
         context.build_data_docs()
     outcomes = {r.expectation_config.meta["rule"]: r for r in result.results}
-    return {rule.name: _outcome(rule, outcomes.get(rule.name)) for rule in rules}
+    return {rule.name: _outcome(rule, outcomes.get(rule.name), len(frame)) for rule in rules}
 
 
 def suite_of(rules: Sequence[Expected], *, name: str) -> dict[str, Any]:
@@ -87,7 +100,7 @@ def _suite(rules: Sequence[Expected], name: str) -> Any:
     return suite
 
 
-def _outcome(rule: Expected, outcome: Any) -> tuple[bool, list[int] | None, Any]:
+def _outcome(rule: Expected, outcome: Any, total: int) -> Outcome:
     if outcome is None:
         raise DataError(
             f"the rule '{rule.name}' has no outcome",
@@ -99,9 +112,10 @@ def _outcome(rule: Expected, outcome: Any) -> tuple[bool, list[int] | None, Any]
         raise DataError(f"the rule '{rule.name}' could not be run: {message}")
     found = outcome.result
     if "unexpected_count" not in found:
-        return bool(outcome.success), None, found["observed_value"]
-    rows = [int(row["row"]) for row in found.get("unexpected_index_list") or []]
-    return bool(outcome.success), rows, None
+        return Outcome(bool(outcome.success), total, observed=float(found["observed_value"]))
+    rows = (int(row["row"]) for row in found.get("unexpected_index_list") or ())
+    looked = int(found["element_count"]) - int(found.get("missing_count") or 0)
+    return Outcome(bool(outcome.success), looked, tuple(rows))
 
 
 def _site(docs: Path) -> dict[str, Any]:
