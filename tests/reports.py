@@ -30,7 +30,7 @@ def unfit() -> CheckReport:
                  faults(10, "the prompt of tk-2{i}1")),
             Rule("near_duplicates", "warn", False, 310, 5_000, "no two prompts are nearly the same",
                  faults(10, "shares 0.9{i} with tk-31{i}")),
-            Rule("constant", "block", True, 0, ROWS, "completions are not all the same"),
+            Rule("constant", "block", True, 1_984, ROWS, "completions are not all the same"),
             Rule("schema", "block", False, 1_272, ROWS,
                  "each completion is JSON that obeys the task's schema",
                  (*faults(9, "'urgency' is a required property"),

@@ -14,8 +14,8 @@ from pawl.workspace import Workspace
 State = Literal["blocks", "warns", "passed"]
 STATES: tuple[State, ...] = ("blocks", "warns", "passed")
 REPORT, PAGE, DOCS = "report.json", "report.html", "../docs/index.html"
-# What these find are rows that are there, not rows at fault: a share of them says nothing.
-COUNTS = ("row_count",)
+# What these find is how many there are, not rows at fault: a share of them says nothing.
+COUNTS = ("row_count", "constant")
 REMEDIES = {
     "readable": "Mend the lines named. `pawl check {task} --fix` proposes a copy without them; "
     "`check.drop_bad` in params.yaml leaves out a stated share.",
@@ -52,7 +52,7 @@ REMEDIES = {
     "personal": "Replace by placeholders what the task does not need; for the rest, know on what "
     "ground you keep it.",
     "label_noise": "Read the rows named, from the first on, and correct the label or take the "
-    "row out. The worst are nearly always wrong; further down it is a matter of opinion.",
+    "row out; the further down, the more of them are right.",
 }
 
 
@@ -122,6 +122,11 @@ def read_check(workspace: Workspace, task: str) -> CheckReport | None:
         return None
     report = read_record(path, CheckReport)
     return report if report.data == digest_file(data) else None
+
+
+def plain(text: str) -> str:
+    """A text of the record for a page or a terminal: what cannot be seen stands as U+FFFD."""
+    return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def _rows(count: int) -> str:

@@ -20,6 +20,7 @@ from pawl.files import digest_json, read_lines, write_json
 # How a base's weights are held (QLoRA): an adapter only fits what it was trained on.
 QUANTISATION = "nf4, double"
 Decision = Literal["promote", "reject", "inconclusive", "unchanged", "invalid"]
+MendName = Literal["unreadable", "duplicates", "blanks", "style"]
 Role = Literal["system", "user", "assistant"]
 Record = TypeVar("Record")
 
@@ -164,6 +165,40 @@ class CheckReport:
     suite: str = ""
     histograms: tuple[Histogram, ...] = ()
     drift: tuple[Drift, ...] = ()
+
+
+@dataclass(frozen=True)
+class Mend:
+    """What a proposed copy does to `found` rows of the data; `first` names the first of them."""
+
+    name: MendName
+    says: str
+    found: int
+    first: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True)
+class FixReport:
+    """A proposed cleaned copy of a data file, `of` lines in the file and `rows` in the copy.
+
+    `data` and `fixed` are the sha256 of the file and of the copy, `file` is the copy's name.
+    `hidden` lines stand in the diff without their words. `left` is what a person has to settle,
+    None where the data could not be checked.
+    """
+
+    task: str
+    data: str
+    fixed: str
+    file: str
+    rows: int
+    of: int
+    hidden: int
+    mends: tuple[Mend, ...]
+    left: tuple[Rule, ...] | None
+
+    @property
+    def changed(self) -> bool:
+        return self.data != self.fixed
 
 
 @dataclass(frozen=True)

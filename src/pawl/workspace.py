@@ -126,6 +126,11 @@ class TaskFiles:
         return self.root / "check"
 
     @property
+    def fixed(self) -> Path:
+        """A proposed cleaned copy of the data, `pawl check --fix`; no stage reads it."""
+        return self.root / "fixed"
+
+    @property
     def docs(self) -> Path:
         """Great Expectations' pages about the last check; no stage reads them."""
         return self.root / "docs"

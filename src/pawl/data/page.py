@@ -16,6 +16,7 @@ from pawl.fitness import (
     DOCS,
     drift_text,
     fit,
+    plain,
     ranked,
     remedy,
     sampled,
@@ -248,4 +249,4 @@ def _prose(text: str) -> str:
 
 def _text(text: str) -> str:
     """A text as HTML that UTF-8 can hold, whatever is in it."""
-    return escape("".join(c if c.isprintable() else "\ufffd" for c in text))
+    return escape(plain(text))
