@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from pawl.data.check import check
 from pawl.data.fix import fix
 from pawl.data.inputs import inputs
+from pawl.data.layout import customary, parse
 from pawl.data.mend import Step, steps
 from pawl.data.read import read_examples
-from pawl.data.style import customary, parse
 from pawl.errors import DataError
 from pawl.params import Split
 from pawl.records import FixReport, read_record

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from pawl.data.excerpt import excerpt
+from pawl.data.layout import Style, customary, same_answer
 from pawl.data.lines import Record
 from pawl.data.read import LONGEST_NAME, example_of, parse_row
 from pawl.data.sources import records
 from pawl.data.strictjson import MAX_LINE
-from pawl.data.style import Style, customary, same_answer
 from pawl.files import digest_text
 from pawl.params import Split
 from pawl.records import Example, MendName
