@@ -80,7 +80,7 @@ def verdict(report: CheckReport) -> str:
     if fit(report):
         warn = sum(state(rule) == "warns" for rule in report.rules)
         return f"Fit to train: no rule blocks{f', {warn} warn' if warn else ''}."
-    what = [f"{r.name} ({_rows(r.found)})" for r in report.rules if state(r) == "blocks"]
+    what = [f"{r.name} ({rows_text(r.found)})" for r in report.rules if state(r) == "blocks"]
     return f"Not fit to train: {_listed(what)} {'block' if len(what) > 1 else 'blocks'}."
 
 
@@ -129,7 +129,8 @@ def plain(text: str) -> str:
     return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
-def _rows(count: int) -> str:
+def rows_text(count: int) -> str:
+    """So many rows, in words."""
     return "1 row" if count == 1 else f"{count:,} rows"
 
 

@@ -67,7 +67,7 @@ def test_every_remedy_can_be_said_of_any_task() -> None:
 
 
 def proposed() -> FixReport:
-    gone = Mend("duplicates", "rows with the answer of an earlier one: dropped", 12,
+    gone = Mend("duplicates", "dropped, as an earlier one", 12,
                 tuple(Fault(f"r{i}", "says what r0 says") for i in range(10)))  # fmt: skip
     left = tuple(rule for rule in unfit().rules if rule.name in ("secrets", "contradictions"))
     return FixReport("tickets", "a" * 64, "b" * 64, "tickets.jsonl", 108, 120, 1,
@@ -76,11 +76,12 @@ def proposed() -> FixReport:
 
 def test_a_proposed_copy_is_told_with_the_commands_that_take_it_over() -> None:
     lines = printed(proposed()).splitlines()
-    assert "12 rows with the answer of an earlier one: dropped" in lines
+    assert "duplicates (12 rows): dropped, as an earlier one" in lines
     assert "  …   and 2 more" in [line.rstrip() for line in lines]
-    assert "left to you: secrets (2): tk-1000, tk-1037" in lines
+    assert "left to you: secrets (2 rows): tk-1000, tk-1037" in lines
     assert "  pawl data add build/tickets/fixed/tickets.jsonl --task tickets" in lines
-    assert not any(line.startswith("0 ") for line in lines)
+    assert not any(line.startswith("blanks") for line in lines)
+    assert "(the diff shows 1 row without the words: secret, or unreadable)" in lines
 
 
 @pytest.mark.parametrize("left", [None, ()])

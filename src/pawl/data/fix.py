@@ -21,10 +21,10 @@ from pawl.workspace import Workspace
 SHOWN = 10
 DIFF, REPORT = "changes.diff", "report.json"
 SAYS: dict[MendName, str] = {
-    "unreadable": "rows that cannot be read: dropped",
-    "duplicates": "rows with the question and the answer of an earlier one: dropped",
-    "blanks": "blanks around completions: trimmed",
-    "style": "JSON completions in another layout or key order than most: rewritten",
+    "unreadable": "dropped, for it cannot be read",
+    "duplicates": "dropped, for an earlier row has the same question and answer",
+    "blanks": "trimmed around the completion",
+    "style": "JSON rewritten in the layout and key order that most have",
 }
 # Rules of the check that the copy settles, all or in part: checking the copy says what is left.
 SETTLED = ("readable", "duplicates", "blanks", "style")

@@ -127,7 +127,7 @@ def _mended(
             continue
         why: dict[MendName, str] = {}
         if bare != example.completion:
-            why["blanks"] = f"{len(example.completion) - len(bare)} characters"
+            why["blanks"] = f"{len(example.completion) - len(bare)} around the completion"
         if answer != bare:
             why["style"] = "layout or key order"
         return new, why

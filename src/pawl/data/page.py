@@ -19,6 +19,7 @@ from pawl.fitness import (
     plain,
     ranked,
     remedy,
+    rows_text,
     sampled,
     share,
     share_text,
@@ -98,7 +99,7 @@ def _worst(rule: Rule) -> str:
     if not rule.worst:
         return ""
     shown = len(rule.worst)
-    many = f"The worst {shown} of {rule.found:,}" if shown < rule.found else f"All {shown}"
+    many = f"The worst {shown} of {rule.found:,}" if shown < rule.found else rows_text(shown)
     rows = "".join(map(_fault, rule.worst))
     return (
         f'<details><summary>{many}</summary>\n<table class="worst"><thead><tr>'

@@ -17,6 +17,7 @@ from pawl.fitness import (
     plain,
     ranked,
     remedy,
+    rows_text,
     sampled,
     share_text,
     state,
@@ -49,11 +50,13 @@ def show_fix(report: FixReport, *, folder: str, console: Console) -> None:
         console.print("--fix: there is nothing to mend that needs no judgement")
     for mend in report.mends:
         if mend.found:
-            console.print(f"{mend.found:,} {mend.says}", highlight=False)
+            console.print(f"[bold]{mend.name}[/] ({rows_text(mend.found)}): {mend.says}")
             console.print(_faults(mend.first, mend.found))
     for rule in report.left or ():
         named = ", ".join(plain(fault.id) for fault in rule.worst)
-        said = f"left to you: {rule.name} ({rule.found:,})" + (f": {named}" if named else "")
+        said = f"left to you: {rule.name} ({rows_text(rule.found)})" + (
+            f": {named}" if named else ""
+        )
         console.print(Text(said))
     if report.left is None:
         console.print("the rules could not be asked before: check the copy once you have it")
@@ -65,7 +68,10 @@ def _show_next(report: FixReport, folder: str, console: Console) -> None:
     told = f"{report.rows:,} of {report.of:,} rows stay; the data itself is as it was. Look, then:"
     console.print(told, highlight=False)
     if report.hidden:
-        console.print(f"({report.hidden:,} lines of the diff do not show their words)")
+        told = (
+            f"(the diff shows {rows_text(report.hidden)} without the words: secret, or unreadable)"
+        )
+        console.print(told, highlight=False)
     for command in (
         f"less {folder}/changes.diff",
         f"pawl data add {folder}/{report.file} --task {report.task}",
