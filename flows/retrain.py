@@ -16,6 +16,7 @@ from prefect.cache_policies import NO_CACHE
 from pawl.data.inputs import question
 from pawl.errors import DataError, PawlError, RegistryError
 from pawl.records import Cycle, to_json
+from pawl.registry.before import snapshot_profile
 from pawl.registry.cycles import answered, catch_up, conclude, conclude_invalid, unchanged
 from pawl.registry.describe import cycle_page
 from pawl.registry.keys import signing_key
@@ -124,8 +125,10 @@ def deliver_waiting(workspace: Workspace, task: str, asked: str) -> Cycle | None
 
 @world
 def recollect(workspace: Workspace, task: str) -> None:
-    """The held-out rows that the ledger's store knows, as a file for the split."""
-    snapshot_known(workspace, open_store(workspace), task)
+    """What the ledger's store knows of the data before: held-out rows, the champion's profile."""
+    store = open_store(workspace)
+    snapshot_known(workspace, store, task)
+    snapshot_profile(workspace, store, task)
 
 
 @step(cache_policy=NO_CACHE, persist_result=False, task_run_name="{stage}")

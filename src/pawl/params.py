@@ -25,6 +25,12 @@ CONTENDERS = ("candidate", "champion", "zero-shot", "few-shot", "long-prompt", "
 # Keys of a row that are no further ones: what `split.group_by` names is none of them.
 ROW_KEYS = ("id", "prompt", "completion", "messages")
 FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+# Those of `pawl.data.suite`, and what is found before a frame can be made.
+DataRule = Literal[
+    "row_count", "length", "schema", "contradictions", "duplicates", "near_duplicates", "constant",
+    "dominance", "templates", "slices", "blanks", "style", "facts", "language", "secrets",
+    "personal", "label_noise", "readable",
+]  # fmt: skip
 Share = Annotated[float, Field(gt=0, lt=0.5)]
 # A file of the workspace; no system allows a NUL in a name.
 FileName = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]+$")]
@@ -87,11 +93,13 @@ class Check:
     """What the data must be before anything is trained on it.
 
     `drop_bad` is the share of rows that cannot be read up to which they are left out and counted.
+    `severity` says of a rule by its name whether it blocks or warns.
     """
 
     min_rows: Annotated[int, Field(ge=10)] = 100
     # More than a fifth is no noise: the file is another one than was meant.
     drop_bad: Annotated[float, Field(ge=0, le=0.2)] = 0.0
+    severity: dict[DataRule, Literal["block", "warn"]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=STRICT)

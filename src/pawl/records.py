@@ -20,6 +20,7 @@ from pawl.files import digest_json, read_lines, write_json
 # How a base's weights are held (QLoRA): an adapter only fits what it was trained on.
 QUANTISATION = "nf4, double"
 Decision = Literal["promote", "reject", "inconclusive", "unchanged", "invalid"]
+MendName = Literal["unreadable", "duplicates", "blanks", "style"]
 Role = Literal["system", "user", "assistant"]
 Record = TypeVar("Record")
 
@@ -123,6 +124,22 @@ class Histogram:
 
 
 @dataclass(frozen=True)
+class Profile:
+    """A data set in a few numbers, all shares of its rows in [0, 1].
+
+    `prompt` and `completion` map the lower end of a length, in characters, to the share of rows
+    that are so long; `labels` each label field to the shares of its values; `words` a word to the
+    share of prompts that hold it. Without rows it says that there is no such data set.
+    """
+
+    rows: int = 0
+    prompt: dict[str, float] = field(default_factory=dict)
+    completion: dict[str, float] = field(default_factory=dict)
+    labels: dict[str, dict[str, float]] = field(default_factory=dict)
+    words: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Drift:
     """By how much one thing differs from the champion's training data.
 
@@ -148,6 +165,40 @@ class CheckReport:
     suite: str = ""
     histograms: tuple[Histogram, ...] = ()
     drift: tuple[Drift, ...] = ()
+
+
+@dataclass(frozen=True)
+class Mend:
+    """What a proposed copy does to `found` rows of the data; `first` names the first of them."""
+
+    name: MendName
+    says: str
+    found: int
+    first: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True)
+class FixReport:
+    """A proposed cleaned copy of a data file, `of` lines in the file and `rows` in the copy.
+
+    `data` and `fixed` are the sha256 of the file and of the copy, `file` is the copy's name.
+    `hidden` lines stand in the diff without their words. `left` is what a person has to settle,
+    None where the data could not be checked.
+    """
+
+    task: str
+    data: str
+    fixed: str
+    file: str
+    rows: int
+    of: int
+    hidden: int
+    mends: tuple[Mend, ...]
+    left: tuple[Rule, ...] | None
+
+    @property
+    def changed(self) -> bool:
+        return self.data != self.fixed
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,17 @@ class Workspace:
                 say what was read).
         """
         path = self.root / name
-        if Path(name).is_absolute() or not path.resolve().is_relative_to(self.root.resolve()):
+        try:
+            place = path.resolve()
+            path.is_file()
+        except (OSError, ValueError, RuntimeError) as error:
+            # A circle of links, a name too long, one with a zero byte or half a surrogate pair.
+            raise UsageError(
+                f"{name[:100]!a} cannot be the path of a file: {type(error).__name__}",
+                rule="files named in params.yaml are relative to it and stay inside",
+                remedy="give the file a plain name below data/",
+            ) from error
+        if Path(name).is_absolute() or not place.is_relative_to(self.root.resolve()):
             raise UsageError(
                 f"the path '{name}' leaves the workspace",
                 rule="files named in params.yaml are relative to it and stay inside",
@@ -114,6 +124,21 @@ class TaskFiles:
     @property
     def check(self) -> Path:
         return self.root / "check"
+
+    @property
+    def fixed(self) -> Path:
+        """A proposed cleaned copy of the data, `pawl check --fix`; no stage reads it."""
+        return self.root / "fixed"
+
+    @property
+    def docs(self) -> Path:
+        """Great Expectations' pages about the last check; no stage reads them."""
+        return self.root / "docs"
+
+    @property
+    def before(self) -> Path:
+        """The flow's snapshot of the profile of the champion's data, where there is one."""
+        return self.root / "before.json"
 
     @property
     def known(self) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -120,19 +121,24 @@ def test_every_repeated_and_every_leaked_prompt_of_snips_is_found(snips: Path) -
 
 
 def test_the_check_names_every_repeated_prompt_of_snips(snips: Path) -> None:
-    import pandas as pd
-
-    from pawl.data.check import suite, validate
+    from pawl.data.columns import Columns
+    from pawl.data.measure import Measured
+    from pawl.data.suite import suite
+    from pawl.data.validate import validate
     from pawl.params import Base, Check, Evaluate, Gate, Split, Task, Train
 
     section = Task("d", Base("b"), Check(), Split("s"), Train(), Evaluate(), Gate())
     rows = read_examples(snips / "train_full.jsonl", "train_full.jsonl", drop=0.01).examples
-    frame = pd.DataFrame({"id": row.id, "key": row.key} for row in rows)
+    columns = Columns()
+    seen = ((row, Measured(int(row.key, 16), 0, 0, 0, 0, {})) for row in rows)
+    assert tuple(columns.passing(seen, slice_by=None)) == rows
     duplicates = [rule for rule in suite(section, has_schema=False) if rule.name == "duplicates"]
-    (rule,) = validate(frame, duplicates, name="snips")
-    repeated = frame["key"].duplicated(keep=False).sum()
-    assert not rule.passed
-    assert rule.found == repeated > 169
+    outcome = validate(columns.frame(), duplicates, name="snips")["duplicates"]
+    keys = Counter(row.key for row in rows)
+    repeated = [number for number, row in enumerate(rows) if keys[row.key] > 1]
+    assert not outcome.passed
+    assert list(outcome.rows) == repeated
+    assert len(repeated) > 169
 
 
 def test_known_rows_are_asked_like_any_other() -> None:

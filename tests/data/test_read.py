@@ -17,7 +17,7 @@ from pawl.records import Message
 GOOD = {"prompt": "p", "completion": "c"}
 # Without what is refused: half surrogate pairs, control characters, what looks wrongly decoded.
 LEGAL = st.characters(
-    exclude_categories=["Cs", "Cc"], exclude_characters="\ufffd"
+    exclude_categories=["Cs", "Cc"], exclude_characters="\ufffd\ufeff"
 ) | st.sampled_from("\t\n")
 TEXT = st.text(LEGAL, min_size=1).filter(lambda text: text.strip() and not is_bad(text))
 
@@ -38,14 +38,32 @@ TEXT = st.text(LEGAL, min_size=1).filter(lambda text: text.strip() and not is_ba
         (b"[" * 100_000, "nested too deeply"),
         (b'{"messages": [{"role": "user", "content": "p"}]}', "ends with an assistant turn"),
         (b'{"messages": [{"role": "bot", "content": "p"}]}', "a 'role' is none of"),
-        (b'{"prompt": "p", "completion": "c", "x": [1]}', "'x' is a text, a number or a truth"),
+        (b'{"prompt": "p", "completion": "c", "x": [1]}', "key 3 (x) is a text, a number"),
         (b'{"messages": [], "prompt": "p"}', "which one counts"),
+        (b'{"prompt": "p", "completion": "c", "x": ' + b"[" * 99 + b"]" * 99 + b"}", "key 3 (x)"),
+        (b'{"prompt": "p", "completion": "c", "x": ' + b"[" * 100 + b"]" * 100 + b"}", "too deep"),
+        (b'{"prompt": "\xef\xbb\xbfp", "completion": "c"}', "control character U+FEFF"),
+        (
+            b'{"prompt": "p", "completion": "c", '
+            + b",".join(b'"%d": 1' % n for n in range(999))
+            + b"}",
+            "more than 1,000 keys",
+        ),
+        (
+            '{"prompt": "a' + "\u0300\u0316" * 16 + '", "completion": "c"}',
+            "more than 30 marks",
+        ),
+        (
+            '{"prompt": "' + "\u0316\uff9e" * 16 + '", "completion": "c"}',
+            "more than 30 marks",
+        ),
     ],
 )
 def test_a_bad_row_is_refused_with_file_line_and_reason(
-    tmp_path: Path, line: bytes, says: str
+    tmp_path: Path, line: bytes | str, says: str
 ) -> None:
     path = tmp_path / "rows.jsonl"
+    line = line.encode() if isinstance(line, str) else line
     path.write_bytes(line + b"\n" + json.dumps(GOOD).encode() + b"\n")
     with pytest.raises(DataError) as caught:
         read_examples(path, "data/rows.jsonl")
@@ -85,3 +103,32 @@ def test_further_keys_are_kept_as_text_and_what_is_null_or_blank_is_not_there() 
 def test_retyping_a_prompt_does_not_change_its_key(text: str) -> None:
     retyped = f"  {text.upper().replace(' ', '   ')}\n"
     assert row_key([Message("user", text)]) == row_key([Message("user", retyped)])
+
+
+def test_a_byte_order_mark_is_told_in_any_line(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    good = json.dumps(GOOD).encode() + b"\n"
+    path.write_bytes(good + b"\xef\xbb\xbf" + good)
+    with pytest.raises(DataError, match=r"rows\.jsonl:2: it begins with a byte order mark"):
+        read_examples(path, path.name)
+
+
+@pytest.mark.parametrize("secret", ["hunter2", "Ada.Lovelace@example.org", "AKIAIOSFODNN7"])
+def test_no_message_about_a_bad_row_shows_a_key_an_id_or_a_value_of_it(
+    tmp_path: Path, secret: str
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    twice = GOOD | {"id": secret}
+    rows: list[dict[str, object]] = [twice, twice, GOOD | {secret: [1]}, GOOD | {secret: "a\x00"}]
+    rows += [
+        {"prompt": secret},
+        {"prompt": [secret], "completion": secret},
+        GOOD | {"id": [secret]},
+    ]
+    text = "\n".join(json.dumps(row) for row in rows)
+    path.write_text(f"{text}\n{{{secret}}}\n[{secret!r}]\n")
+    with pytest.raises(DataError) as caught:
+        read_examples(path, path.name)
+    assert caught.value.found.count("\n") == 7
+    assert secret not in str(caught.value)
+    assert "rows.jsonl:2: its id stands in line 1, too" in caught.value.found

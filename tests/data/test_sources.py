@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import decimal
 import gzip
 import io
 import json
+import math
+import os
 import re
 import subprocess
 import sys
@@ -19,9 +22,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
+import pawl.data.lines
 from pawl.data.excerpt import TELLING, excerpt
 from pawl.data.read import Rows, read_examples
-from pawl.data.sources import FORMATS, MAX_LINE
+from pawl.data.sources import FORMATS
+from pawl.data.strictjson import MAX_LINE
 from pawl.errors import DataError
 
 ROWS = [
@@ -29,7 +34,6 @@ ROWS = [
     {"id": "b", "prompt": "x,y;z", "completion": "  two\tblanks", "n": "4"},
 ]
 CHAT = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
-WORDS = st.text(st.sampled_from('ab {}[]",:\\\n\r\x00ü\u2028€0'), max_size=30)
 
 
 def written(folder: Path, form: str, rows: list[dict[str, Any]]) -> Path:
@@ -112,6 +116,9 @@ def test_what_no_model_should_learn_is_refused_with_its_reason(
         (b'prompt,completion\np,"c\n' + b"x\n" * MAX_LINE, "field larger than field limit"),
         (b"prompt,completion\np,c" + b',"x\n"' * (MAX_LINE // 5), "is a quote not closed?"),
         (b"prompt,completion\np," + b"x" * (MAX_LINE + 1), "rows.csv:2: "),
+        (b"prompt,completion," + b",".join(b"%d" % n for n in range(999)), "1,001 columns"),
+        (b'messages\n"[], ""x"": 1"\n', "rows.csv:2: not JSON: Extra data"),
+        (b"prompt,completion\np,\x00\n", "rows.csv:2: 'completion' holds the control character"),
         (b"", "has no rows"),
     ],
 )
@@ -163,30 +170,73 @@ def test_an_excerpt_shows_no_word_and_no_number_of_the_data(data: bytes) -> None
     assert not re.search(r"[0-8]", shown)
 
 
-@given(
-    form=st.sampled_from(list(FORMATS)),
-    data=st.binary(max_size=400)
-    | st.lists(WORDS, max_size=6).map(lambda rows: "\n".join(rows).encode())
-    | st.lists(
-        st.fixed_dictionaries(
-            {}, optional={"prompt": WORDS, "completion": WORDS, "id": WORDS, "x": st.floats()}
-        ).map(json.dumps),
-        max_size=4,
-    ).map(lambda rows: "\n".join(rows).encode()),
-    packed=st.booleans(),
-)
-def test_any_bytes_end_in_rows_or_in_words(
-    tmp_path_factory: pytest.TempPathFactory, form: str, data: bytes, packed: bool
+@pytest.mark.parametrize("text", ["x" * 140_000, "x" * MAX_LINE])
+def test_no_text_inside_the_quotes_of_a_bad_csv_row_is_a_row(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text("prompt,completion\n" + "p,c\n" * 9 + f'p,"{text}\nevil,row\n"\n')
+    with pytest.raises(DataError, match=r"rows\.csv:11: "):
+        read(path, drop=0.5)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device", "circle"])
+def test_what_is_no_regular_file_is_not_read(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "rows.jsonl"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero" if kind == "device" else path)
+    with pytest.raises(DataError, match=r"no regular file|symbolic links"):
+        read(path)
+
+
+def test_a_small_archive_of_blank_lines_ends_at_a_stated_number_of_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path_factory.getbasetemp() / f"hostile{form}"
-    head = b"prompt,completion,x\n" if form == ".csv" and packed else b""
-    path.write_bytes(gzip.compress(data) if form == ".jsonl.gz" and packed else head + data)
-    try:
-        told: tuple[Any, ...] = read(path).examples
-    except DataError as error:
-        told = (error.found, error.rule, error.remedy)
-    assert all(told)
-    assert told
+    monkeypatch.setattr(pawl.data.lines, "MAX_LINES", 1000)
+    path = tmp_path / "rows.jsonl.gz"
+    path.write_bytes(gzip.compress(b"\n" * 1001) + gzip.compress(b"\n" * 1001))
+    with pytest.raises(DataError, match="has more than 1 GiB or 1,000 lines"):
+        read(path, drop=1)
+
+
+ODD = {
+    "time beyond the calendar": (pa.array([9 * 10**12]).cast(pa.timestamp("s")), "key 3 (x)"),
+    "time zone that is none": (pa.array([1]).cast(pa.timestamp("s", tz="No/Town")), "key 3 (x)"),
+    "date": (pa.array([2**30], pa.int32()).cast(pa.date32()), "key 3 (x) is a text, a number"),
+    "duration": (pa.array([2**62]).cast(pa.duration("s")), "key 3 (x) is a text, a number"),
+    "decimal": (pa.array([decimal.Decimal("1.5")]), "key 3 (x) is a text, a number"),
+    "bytes": (pa.array([b"\xff"]), "key 3 (x) is a text, a number"),
+    "map": (pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())), "key 3 (x) is a text"),
+    "list": (pa.array([[1]]), "key 3 (x) is a text, a number"),
+    "integer": (pa.array([2**64 - 1], pa.uint64()), "beyond 2^53"),
+    "no number": (pa.array([math.nan]), "NaN is not JSON"),
+    "no UTF-8": (pa.array([b"\xff"]).view(pa.string()), "not UTF-8 at byte"),
+    "long": (pa.array(["x" * MAX_LINE]), "more than 1,048,576 bytes"),
+}
+
+
+@pytest.mark.parametrize("kind", ODD)
+def test_a_parquet_cell_that_no_row_may_have_is_told(tmp_path: Path, kind: str) -> None:
+    column, says = ODD[kind]
+    path = tmp_path / "rows.parquet"
+    parquet.write_table(pa.table({"prompt": ["p"], "completion": ["c"], "x": column}), path)
+    with pytest.raises(DataError) as caught:
+        read(path)
+    assert caught.value.found.startswith("rows.parquet:1: ")
+    assert says in caught.value.found
+
+
+def test_a_small_parquet_file_of_very_much_ends_in_words_with_little_memory(tmp_path: Path) -> None:
+    """One value of 64 MiB in a dictionary, named by every row: unpacked, 2 GiB in 32 rows."""
+    path = tmp_path / "rows.parquet"
+    long = pa.DictionaryArray.from_arrays(pa.array([0] * 32, pa.int32()), ["x" * (64 << 20)])
+    parquet.write_table(pa.table({"prompt": long, "completion": ["c"] * 32}), path)
+    assert path.stat().st_size < 20 << 20
+    found, peak = read_elsewhere(path)
+    assert "it may take 1 GiB of memory" in found or "MemoryError" in found
+    assert peak < 200_000
 
 
 @pytest.mark.parametrize("form", [".jsonl", ".jsonl.gz", ".csv"])
@@ -200,6 +250,14 @@ def test_a_line_without_an_end_needs_no_memory_of_its_size(tmp_path: Path, form:
         file.write(b'prompt,completion\np,"')
         for _ in range(300):
             file.write(b"x" * MAX_LINE)
+    found, peak = read_elsewhere(path)
+    assert "1,048,576" in found
+    # Of 300 MiB in one line; the interpreter with its libraries has a third of that.
+    assert peak < 200_000
+
+
+def read_elsewhere(path: Path) -> tuple[str, int]:
+    """What a fresh process says of a file, and the most memory that it took, in KiB."""
     code = (
         "import sys; from pathlib import Path; from pawl.data.read import read_examples\n"
         "from pawl.errors import DataError\n"
@@ -210,8 +268,6 @@ def test_a_line_without_an_end_needs_no_memory_of_its_size(tmp_path: Path, form:
     done = subprocess.run(
         [sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True
     )
-    assert "1,048,576" in done.stdout
     peak = re.search(r"VmHWM:\s+(\d+) kB", done.stdout)
     assert peak is not None
-    # Of 300 MiB in one line; the interpreter with its libraries has a third of that.
-    assert int(peak[1]) < 200_000
+    return done.stdout, int(peak[1])

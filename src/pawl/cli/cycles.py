@@ -1,4 +1,4 @@
-"""Commands around a cycle: set it up, check, plan, run, answer, reproduce."""
+"""Commands around a cycle: set it up, plan, run, answer, reproduce."""
 
 from __future__ import annotations
 
@@ -50,32 +50,6 @@ def new(
         print_json({"task": task, "section": section})
     else:
         print(f"task '{task}' added to params.yaml; next: pawl run {task}")
-
-
-@app.command()
-def check(task: Task, as_json: Json = False) -> None:
-    """Check the task's data and show what each rule found."""
-    from pawl.errors import DataError
-    from pawl.records import CheckReport, read_record, to_json
-    from pawl.report.terminal import show_check
-    from pawl.stage import reproduce
-
-    workspace = open_workspace(task)
-    path = workspace.files(task).check / "report.json"
-    failed = None
-    try:
-        reproduce(workspace, "check", task)
-    except DataError as error:
-        if not path.exists():
-            raise
-        failed = error
-    report = read_record(path, CheckReport)
-    if as_json:
-        print_json(to_json(report))
-    else:
-        show_check(report, console=console())
-    if failed:
-        raise failed
 
 
 @app.command()

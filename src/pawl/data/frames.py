@@ -59,6 +59,14 @@ class Frames:
         frames = {self._frame[p] for p in _phrases(text) if p in self._frame}
         return Content(whole, whole.difference(*(self._shingles[f] for f in frames)) or whole)
 
+    def outline(self, text: str) -> tuple[frozenset[str], list[str | None]]:
+        """The text's frames, and its words with None for each that stands in no frame."""
+        words, phrases = text.split(), _phrases(text)
+        found = {at for at, phrase in enumerate(phrases) if phrase in self._frame}
+        framed = {at + step for at in found for step in range(PHRASE)}
+        names = frozenset(self._frame[phrases[at]] for at in found)
+        return names, [word if at in framed else None for at, word in enumerate(words)]
+
 
 def shingles(text: str) -> Shingles:
     """All runs of SHINGLE characters."""

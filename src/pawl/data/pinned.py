@@ -11,7 +11,7 @@ from typing import Literal
 from pawl.alike import hashes
 from pawl.errors import DataError
 from pawl.files import write_text
-from pawl.records import Example, KnownRow, Relabel
+from pawl.records import Example, KnownRow, Profile, Relabel, write_record
 from pawl.workspace import Workspace
 
 HELD_OUT: tuple[Literal["dev"], Literal["gate"]] = ("dev", "gate")
@@ -19,10 +19,15 @@ SHOWN = 5
 
 
 def known(workspace: Workspace, task: str) -> None:
-    """Keep the flow's snapshot of the known rows; where it left none, write that none is known."""
-    path = workspace.files(task).known
-    if not path.exists():
-        write_text(path, "")
+    """Keep what the flow left of the world; where it left nothing, write that nothing is known.
+
+    The held-out rows of earlier looks, and the profile of the champion's data.
+    """
+    files = workspace.files(task)
+    if not files.known.exists():
+        write_text(files.known, "")
+    if not files.before.exists():
+        write_record(files.before, Profile())
 
 
 def relabelled(

@@ -5,17 +5,22 @@ What a row must be does not depend on the format that it came in: `pawl.data.sou
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
-from collections.abc import Sequence
+import sys
+import unicodedata
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pawl.alike import normalise
 from pawl.data.excerpt import excerpt
-from pawl.data.sources import MAX_INTEGER, MAX_LINE, parse_json, records
+from pawl.data.lines import MAX_COLUMNS
+from pawl.data.sources import records
+from pawl.data.strictjson import MAX_INTEGER, parse_json
 from pawl.errors import DataError
 from pawl.files import digest_text
 from pawl.params import ROW_KEYS
@@ -24,8 +29,10 @@ from pawl.records import Example, Message
 SHOWN = 10
 LONGEST_NAME = 200
 ROLES = ("system", "user", "assistant")
-# All but tab and line ends; a model would learn to write them.
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+# All but tab and line ends, and a byte order mark inside; a model would learn to write them.
+CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff]")
+# On one letter (UAX 15, stream-safe text): normalising takes the square of their number.
+MARKS = 30
 
 
 @dataclass(frozen=True)
@@ -37,48 +44,64 @@ class Rows:
     says: tuple[str, ...] = ()
 
 
-def read_examples(path: Path, name: str, *, drop: float = 0.0) -> Rows:
-    """Read rows of `{"prompt", "completion"}` or `{"messages"}`, each with an optional `id`.
+class Reading:
+    """A data file's good rows, one after the other; bad ones are counted, the first are told.
 
-    Further keys with a text, a number or a truth value are kept as `fields`.
+    A row is `{"prompt", "completion"}` or `{"messages"}`, with an optional `id`. Further keys with
+    a text, a number or a truth value are kept as `fields`.
 
     Args:
         path: the file; its format follows from its name (`pawl.data.sources`).
         name: how messages name it.
         drop: the share of bad rows up to which they are left out and counted.
-
-    Raises:
-        DataError: more rows are bad (all are counted, the first ten are named), or none is good.
     """
-    examples: list[Example] = []
-    bad = 0
-    says: list[str] = []
-    first_line: dict[str, int] = {}
-    for record in records(path, name):
-        reason, shown = record.reason, record.shown
-        if record.value is not None:
-            try:
-                example = example_of(record.value, record.line)
-                if (line := first_line.setdefault(example.id, record.line)) != record.line:
-                    raise ValueError(f"id '{example.id}' stands in line {line}")
-                examples.append(example)
-                continue
-            except ValueError as error:
-                reason = str(error)
-                shown = excerpt(json.dumps(record.value, ensure_ascii=False, default=str))
-        bad += 1
-        if len(says) < SHOWN:
-            says.append(f"{name}:{record.line}: {reason}" + (f" ({shown} …)" if shown else ""))
-    if bad > drop * (bad + len(examples)):
-        raise _too_many_bad(bad, bad + len(examples), says, drop)
-    if not examples:
-        raise DataError(f"{name} has no rows", rule="data is not empty", remedy="add rows")
-    return Rows(tuple(examples), bad, tuple(says))
+
+    def __init__(self, path: Path, name: str, *, drop: float = 0.0) -> None:
+        self._path, self._name, self._drop = path, name, drop
+        self.good = self.bad = 0
+        self.says: list[str] = []
+
+    def __iter__(self) -> Iterator[Example]:
+        """The good rows.
+
+        Raises:
+            DataError: at the end: more rows are bad than may be (all are counted, the first ten are
+                named), or none is good.
+        """
+        self.good, self.bad, self.says = 0, 0, []
+        first_line: dict[str, int] = {}
+        for record in records(self._path, self._name):
+            reason = record.reason
+            if record.value is not None:
+                try:
+                    example = example_of(record.value, record.line)
+                    if (line := first_line.setdefault(example.id, record.line)) != record.line:
+                        raise ValueError(f"its id stands in line {line}, too")
+                    self.good += 1
+                    yield example
+                    continue
+                except ValueError as error:
+                    reason = str(error)
+            self.bad += 1
+            if self.bad <= SHOWN:
+                shown = excerpt(record.raw)
+                self.says.append(f"{self._name}:{record.line}: {reason} ({shown} …)")
+        if self.bad > self._drop * (self.bad + self.good):
+            raise _too_many_bad(self.bad, self.bad + self.good, self.says, self._drop)
+        if not self.good:
+            rule = "data is not empty"
+            raise DataError(f"{self._name} has no rows", rule=rule, remedy="add rows")
+
+
+def read_examples(path: Path, name: str, *, drop: float = 0.0) -> Rows:
+    """All rows of a file at once: see `Reading`; raises its `DataError`."""
+    reading = Reading(path, name, drop=drop)
+    return Rows(tuple(reading), reading.bad, tuple(reading.says))
 
 
 def parse_row(line: bytes, number: int) -> Example:
     """A JSON line as an `Example`; raises `ValueError` with the reason."""
-    return example_of(parse_json(line, number), number)
+    return example_of(parse_json(line), number)
 
 
 def example_of(row: dict[str, Any], number: int) -> Example:
@@ -92,11 +115,7 @@ def example_of(row: dict[str, Any], number: int) -> Example:
     name = row.get("id", f"row-{number}")
     if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
         raise ValueError(f"'id' is a printable text of 1 to {LONGEST_NAME} characters")
-    fields = _fields(row)
-    # A line's bytes are counted where it is read; what other formats unpack is counted here.
-    if sum(len(m.content) for m in messages) + len(completion) > MAX_LINE:
-        raise ValueError(f"the row has more than {MAX_LINE:,} characters")
-    return Example(name, row_key(messages), tuple(messages), completion, fields)
+    return Example(name, row_key(messages), tuple(messages), completion, _fields(row))
 
 
 def row_key(messages: Sequence[Message]) -> str:
@@ -105,7 +124,7 @@ def row_key(messages: Sequence[Message]) -> str:
     Letter case, runs of blanks and Unicode compatibility forms do not matter, so that a row does
     not change sides by being retyped.
     """
-    text = "\x1f".join(f"{m.role}\x1e{normalise(m.content)}" for m in messages)
+    text = "\x1f".join([f"{m.role}\x1e{normalise(m.content)}" for m in messages])
     return digest_text(text)[:16]
 
 
@@ -120,8 +139,7 @@ def _turns(row: dict[str, Any]) -> tuple[list[Message], str]:
     for key in ("prompt", "completion"):
         if key not in row:
             raise ValueError(f"'{key}' is missing")
-        _text(row[key], key)
-    return [Message("user", row["prompt"])], row["completion"]
+    return [Message("user", _text(row["prompt"], "prompt"))], _text(row["completion"], "completion")
 
 
 def _messages(value: Any) -> list[Message]:
@@ -137,49 +155,86 @@ def _messages(value: Any) -> list[Message]:
 
 
 def _text(value: Any, key: str) -> str:
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str) or not value or value.isspace():
         raise ValueError(f"'{key}' is a string that is not blank")
-    if value.isascii() and value.isprintable():
-        return value
-    if found := CONTROL.search(value):
-        raise ValueError(f"'{key}' holds the control character U+{ord(found[0]):04X}")
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError as error:
-        # CSV brings bytes that are no UTF-8 as the surrogates U+DC80 to U+DCFF.
-        byte = 0xDC80 <= ord(value[error.start]) <= 0xDCFF
-        raise ValueError(
-            f"'{key}' {'is not UTF-8' if byte else 'holds half a surrogate pair'}"
-        ) from error
-    if _garbled(value):
-        raise ValueError(f"'{key}' was decoded wrongly before (as “Ã¼” for “ü”); mend its encoding")
+    if fault := _fault(value):
+        raise ValueError(f"'{key}' {fault}")
     return value
 
 
-def _garbled(text: str) -> bool:
+def _fault(text: str) -> str:
+    """What in a text no model should learn; empty where nothing is."""
+    if text.isascii() and text.isprintable():
+        return ""
+    if found := CONTROL.search(text):
+        return f"holds the control character U+{ord(found[0]):04X}"
+    if text.isascii():
+        return ""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:
+        # CSV brings bytes that are no UTF-8 as the surrogates U+DC80 to U+DCFF.
+        byte = 0xDC80 <= ord(text[error.start]) <= 0xDCFF
+        return "is not UTF-8" if byte else "holds half a surrogate pair"
+    if _is_stacked(text):
+        return f"piles more than {MARKS} marks on one letter"
+    if _is_garbled(text):
+        return "was decoded wrongly before (as “Ã¼” for “ü”); mend its encoding"
+    return ""
+
+
+def _is_garbled(text: str) -> bool:
     """Whether a text is mojibake, by the statistics of ftfy (Speer 2019), or lost characters."""
     from ftfy.badness import is_bad
 
-    return not text.isascii() and ("\ufffd" in text or bool(is_bad(text)))
+    return "\ufffd" in text or bool(is_bad(text))
+
+
+def _is_stacked(text: str) -> bool:
+    marks = {c for c in set(text) if _is_mark(c)} if len(text) > MARKS else set()
+    piled = 0
+    for c in text if marks else "":
+        piled = piled + 1 if c in marks else 0
+        if piled > MARKS:
+            return True
+    return False
+
+
+@functools.cache
+def _is_mark(character: str) -> bool:
+    """Whether normalising makes the character join, or change places with, those before it."""
+    return unicodedata.combining(unicodedata.normalize("NFKD", character)[0]) != 0
 
 
 def _fields(row: dict[str, Any]) -> dict[str, str]:
     """The row's further keys as text; a key whose value is null or blank is not there."""
+    if len(row) > MAX_COLUMNS:
+        raise ValueError(f"the row has more than {MAX_COLUMNS:,} keys")
     fields: dict[str, str] = {}
-    for key in row.keys() - set(ROW_KEYS):
-        if not isinstance(key, str) or not 0 < len(key) <= LONGEST_NAME or not key.isprintable():
-            raise ValueError(f"a key is a printable text of 1 to {LONGEST_NAME} characters")
+    for key in sorted(row.keys() - ROW_KEYS):
         value = row[key]
-        if isinstance(value, float) and not math.isfinite(value):
-            raise ValueError(f"'{key}' is no finite number")
-        if isinstance(value, int) and abs(value) > MAX_INTEGER:
-            raise ValueError(f"'{key}' is an integer beyond 2^53: write it as a text")
-        if not isinstance(value, str | int | float | None):
-            raise ValueError(f"'{key}' is a text, a number or a truth value, nothing else")
+        if not 0 < len(key) <= LONGEST_NAME or not key.isprintable():
+            raise ValueError(f"a key is a printable text of 1 to {LONGEST_NAME} characters")
+        if value is None:
+            continue
         text = value if isinstance(value, str) else json.dumps(value)
-        if value is not None and text.strip():
-            fields[key] = _text(text, key)
-    return dict(sorted(fields.items()))
+        if fault := _fault(text) if isinstance(value, str) else _odd(value):
+            # A key of the data may hold a secret as any text may: it is told by place and form.
+            raise ValueError(f"key {list(row).index(key) + 1} ({excerpt(key)}) {fault}")
+        if text and not text.isspace():
+            fields[sys.intern(key)] = text
+    return fields
+
+
+def _odd(value: Any) -> str:
+    """What is wrong with a further key's value that is no text; empty where nothing is."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return "is no finite number"
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:
+        return "is an integer beyond 2^53: write it as a text"
+    if not isinstance(value, int | float):
+        return "is a text, a number or a truth value, nothing else"
+    return ""
 
 
 def _too_many_bad(bad: int, rows: int, says: Sequence[str], drop: float) -> DataError:

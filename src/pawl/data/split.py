@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pawl.alike import hashes
 from pawl.data.copies import without_copies
@@ -140,25 +140,40 @@ def side(key: str, policy: Split) -> str:
     return "dev" if point < policy.gate + policy.dev else "train"
 
 
-def refuse_missing(rows: Sequence[Example], policy: Split) -> None:
-    """Every row has the fields that the policy names.
+def refuse_missing(rows: Iterable[Example], policy: Split) -> None:
+    """Every row has the fields that the policy names; raises the `DataError` of `with_fields`."""
+    for _ in with_fields(rows, policy):
+        pass
+
+
+def with_fields(rows: Iterable[Example], policy: Split) -> Iterator[Example]:
+    """The rows unchanged, each seen to have the fields that the policy names.
 
     Raises:
-        DataError: some rows lack one.
+        DataError: at the end: some rows lack one.
     """
-    known = {field for row in rows for field in row.fields}
-    for option in ("group_by", "slice_by"):
-        name: str | None = getattr(policy, option)
-        lacking = [row.id for row in rows if name is not None and name not in row.fields]
-        if name is not None and lacking:
-            raise DataError(
-                f"{len(lacking)} of {len(rows)} rows lack '{name}', first "
-                f"{', '.join(lacking[:SHOWN])}",
-                rule=f"`split.{option}` names a key that every row has, with a text or a number",
-                remedy=nearest(name, known - {name})
-                if name not in known
-                else f"give the rows named a '{name}', or take `{option}` away",
-            )
+    asked = {option: getattr(policy, option) for option in ("group_by", "slice_by")}
+    lacking: dict[str, list[str]] = {option: [] for option, name in asked.items() if name}
+    known: set[str] = set()
+    count = 0
+    for row in rows:
+        count += 1
+        known.update(row.fields)
+        for option, ids in lacking.items():
+            if asked[option] not in row.fields:
+                ids.append(row.id)
+        yield row
+    for option, ids in lacking.items():
+        if not ids:
+            continue
+        name: str = asked[option]
+        raise DataError(
+            f"{len(ids)} of {count} rows lack '{name}', first {', '.join(ids[:SHOWN])}",
+            rule=f"`split.{option}` names a key that every row has, with a text or a number",
+            remedy=nearest(name, known - {name})
+            if name not in known
+            else f"give the rows named a '{name}', or take `{option}` away",
+        )
 
 
 def _refuse_empty(parts: Mapping[str, Sequence[Example]], task: str) -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
+from pawl.fitness import plain, ranked, remedy, share_text, state, verdict
 from pawl.metrics import FALL, shown
-from pawl.records import Cycle, Verdict, Worth
+from pawl.records import CheckReport, Cycle, Rule, Verdict, Worth
 
 Scores = Mapping[str, Mapping[str, float]]
+# What markdown would take for its own in a line of text.
+MARKS = re.compile(r"([\\`*_\[\]<>|~&#])")
 
 
 def score_table(scores: Scores) -> str:
@@ -63,9 +67,38 @@ def cycle_page(cycle: Cycle) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def check_page(report: CheckReport) -> str:
+    """What each data rule found, for the Prefect page of a run: needed most if it ended there."""
+    head = "| rule | state | found | of | share | asks |\n|---|---|---:|---:|---:|---|"
+    rows = [
+        f"| {_literal(rule.name)} | {state(rule)} | {rule.found:,} | {rule.of:,} "
+        f"| {share_text(rule)} | {_literal(rule.says)} |"
+        for rule in ranked(report)
+    ]
+    drift = [f"{_literal(d.name)}: {d.value:.3f} ({_literal(d.says)})" for d in report.drift]
+    parts = [
+        f"## {_literal(report.task)}: {_literal(verdict(report))}",
+        f"{report.rows:,} rows, data `{report.data[:12]}`.",
+        "\n".join([head, *rows]),
+        *(_found(rule, report.task) for rule in ranked(report) if not rule.passed),
+        f"#### Drift from the champion's data (0 to 1)\n\n{bullets(drift)}" if drift else "",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
 def bullets(lines: Sequence[str]) -> str:
     """A markdown list; a line break within an item stays within it."""
     return "\n".join("- " + line.replace("\n", "\n  ") for line in lines)
+
+
+def _found(rule: Rule, task: str) -> str:
+    worst = bullets([f"{_literal(f.id)}: {_literal(f.says) or '–'}" for f in rule.worst])
+    return f"#### {_literal(rule.name)}\n\n{remedy(rule, task)}\n\n{worst}".strip()
+
+
+def _literal(text: str) -> str:
+    """A text of the data as it is, whatever marks it holds."""
+    return MARKS.sub(r"\\\1", plain(text))
 
 
 def _comparisons(verdict: Verdict) -> str:

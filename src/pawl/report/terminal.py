@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pawl.metrics import FALL, shown
-from pawl.records import CheckReport, Cycle
+from pawl.records import Cycle
 
 # Row ids named of each change; --json has them all.
 SHOWN = 10
@@ -55,18 +55,6 @@ def score_table(scores: Mapping[str, Mapping[str, float]], *, title: str) -> Tab
         cells = ("" if value is None else shown(metric, value) for value in found)
         table.add_row(f"{metric} ↓" if metric in FALL else metric, *cells)
     return table
-
-
-def show_check(report: CheckReport, *, console: Console) -> None:
-    """The rules with their counts and the first rows at fault."""
-    table = Table(title=f"{report.task}: {report.rows} rows", title_justify="left")
-    for column in ("rule", "says", "found", "", "first rows"):
-        table.add_column(column)
-    for rule in report.rules:
-        mark = "[green]ok[/]" if rule.passed else f"[red]{rule.severity}[/]"
-        first = ", ".join(fault.id for fault in rule.worst[:3])
-        table.add_row(rule.name, rule.says, str(rule.found), mark, escape(first))
-    console.print(table)
 
 
 def show_flips(facts: Mapping[str, Any], *, console: Console) -> None:

@@ -1,0 +1,77 @@
+"""Commands over the data: check it, propose a cleaned copy."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pawl.cli.app import Json, Task, app, console, open_workspace, print_json
+
+if TYPE_CHECKING:
+    from pawl.records import CheckReport, FixReport
+    from pawl.workspace import Workspace
+
+
+@app.command()
+def check(
+    task: Task,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Propose a cleaned copy; the data stays as it is.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check the task's data: what each rule found, its worst rows, what to do."""
+    from pawl.errors import DataError
+    from pawl.fitness import read_check
+    from pawl.stage import reproduce
+
+    workspace = open_workspace(task)
+    failed = None
+    try:
+        reproduce(workspace, "check", task)
+    except DataError as error:
+        failed = error
+    report = read_check(workspace, task)
+    proposed = _fix(workspace, task) if fix else None
+    if as_json:
+        _print(report, proposed)
+    else:
+        _show(workspace, task, report, proposed)
+    if failed:
+        raise failed
+
+
+def _fix(workspace: Workspace, task: str) -> FixReport:
+    from pawl.data.fix import fix
+    from pawl.data.secrets import secrets
+
+    return fix(workspace, task, hides=secrets)
+
+
+def _print(report: CheckReport | None, proposed: FixReport | None) -> None:
+    """The check's report, the copy's as `fix` in it; nothing where the data could not be read."""
+    from pawl.records import to_json
+
+    values = {} if report is None else to_json(report)
+    if proposed is not None:
+        values["fix"] = to_json(proposed)
+    if values:
+        print_json(values)
+
+
+def _show(
+    workspace: Workspace, task: str, report: CheckReport | None, proposed: FixReport | None
+) -> None:
+    from pawl.fitness import DOCS, PAGE
+    from pawl.report.checked import show_check, show_fix
+
+    files, to = workspace.files(task), console()
+    if report is not None:
+        show_check(report, console=to)
+        for words, name in (("as a page", PAGE), ("Data Docs", DOCS)):
+            path = (files.check / name).resolve()
+            if path.is_file():
+                print(f"{words + ':':<11}{path.relative_to(workspace.root.resolve())}")
+    if proposed is not None:
+        show_fix(proposed, folder=str(files.fixed.relative_to(workspace.root)), console=to)

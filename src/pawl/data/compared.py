@@ -1,0 +1,56 @@
+"""What shows only when rows are compared with each other: on the sample, where there are many."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pawl.data.neighbours import near_duplicates, templates
+from pawl.data.noise import label_noise
+from pawl.data.profile import fields_of, labels_of
+from pawl.params import DataRule
+from pawl.records import Example
+
+# The share of rows from which on a value says nothing any more.
+DOMINANT = 0.9
+
+
+def compared(rows: Sequence[Example], *, near: float) -> dict[DataRule, dict[int, str]]:
+    """What is wrong with rows by each rule, by their index, the worst first.
+
+    Args:
+        rows: the sample.
+        near: the Jaccard similarity from which two prompts are near-copies, in (0, 1].
+    """
+    return {
+        "near_duplicates": {
+            index: f"nearly asks what {rows[earlier].id} asks ({alike:.0%} alike)"
+            for index, earlier, alike in near_duplicates(rows, near=near)
+        },
+        "label_noise": {suspect.index: suspect.says for suspect in label_noise(rows)},
+        "templates": {
+            index: f"little else than “{template.says}”, as {len(template.rows)} rows"
+            for template in templates(rows)
+            for index in template.rows
+        },
+        "dominance": dominated(rows),
+    }
+
+
+def dominated(rows: Sequence[Example]) -> dict[int, str]:
+    """The rows that share a field's value with nearly all others."""
+    shares = labels_of(row.completion for row in rows)
+    common = {
+        (name, value): share
+        for name, values in shares.items()
+        for value, share in values.items()
+        if share > DOMINANT
+    }
+    found: dict[int, str] = {}
+    for index, row in enumerate(rows):
+        held = [pair for pair in fields_of(row.completion).items() if pair in common]
+        if held:
+            found[index] = "; ".join(
+                f"{name} is {value}, as in {common[name, value]:.0%} of the rows"
+                for name, value in held
+            )
+    return found

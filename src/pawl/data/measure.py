@@ -1,0 +1,174 @@
+"""What each row is by itself, in numbers and words: the part of the check that runs in parallel."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from jsonschema import Draft202012Validator
+
+from pawl.base import find_base, load_tokenizer
+from pawl.data.secrets import personal, secrets
+from pawl.params import Base
+from pawl.prompt import completion_tokens, prompt_text, prompt_tokens
+from pawl.records import Example
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+# Rows that one worker is handed at a time, and below how many no worker is started.
+CHUNK, FEW = 2000, 10_000
+# Special tokens that a tokenizer may add around a text.
+ADDED = 8
+
+
+class Measured(NamedTuple):
+    """One row: hashes of question and answer, lengths, and what is wrong with it, by rule.
+
+    `tokens` is exact where it might be too long, else no less than the true number.
+    """
+
+    key: int
+    answer: int
+    prompt: int
+    completion: int
+    tokens: int
+    faults: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What rows are held against; crosses to the workers as it is."""
+
+    base: Base
+    root: Path
+    schema: Any
+    longest: int
+
+
+class Ruler:
+    """A `Measure` ready for use."""
+
+    def __init__(self, measure: Measure) -> None:
+        self.tokenizer = load_tokenizer(find_base(measure.base, measure.root))
+        self.longest = measure.longest
+        self.bounded = never_more_tokens_than_bytes(self.tokenizer)
+        schema = measure.schema
+        self.validator = None if schema is None else Draft202012Validator(schema)
+
+    def measured(self, row: Example) -> Measured:
+        """The row measured."""
+        text = "\n".join(message.content for message in row.messages)
+        whole = f"{text}\n{row.completion}"
+        faults = {
+            "schema": schema_error(row.completion, self.validator),
+            "blanks": "" if row.completion == row.completion.strip() else "blanks around it",
+            "secrets": ", ".join(secrets(whole)),
+            "personal": ", ".join(personal(whole)),
+        }
+        return Measured(
+            int(row.key, 16),
+            int.from_bytes(hashlib.blake2b(row.completion.encode(), digest_size=8).digest()),
+            len(text),
+            len(row.completion),
+            self._tokens(row),
+            {rule: says for rule, says in faults.items() if says},
+        )
+
+    def _tokens(self, row: Example) -> int:
+        if self.bounded:
+            text = prompt_text(self.tokenizer, row.messages)
+            most = len(text.encode()) + len(row.completion.encode()) + 2 * ADDED
+            if most <= self.longest:
+                return most
+        return tokens_of(self.tokenizer, row)
+
+
+def measured(rows: Iterable[Example], measure: Measure) -> Iterator[tuple[Example, Measured]]:
+    """Each row with its measures, in order; many rows are shared out to a process a core."""
+    row_by_row = iter(rows)
+    chunks = iter(lambda: list(islice(row_by_row, CHUNK)), [])
+    first: list[list[Example]] = []
+    while sum(map(len, first)) < FEW:
+        if (chunk := next(chunks, None)) is None:
+            ruler = Ruler(measure)
+            for row in (row for chunk in first for row in chunk):
+                yield row, ruler.measured(row)
+            return
+        first.append(chunk)
+    yield from _shared_out(first, chunks, measure)
+
+
+def tokens_of(tokenizer: PreTrainedTokenizerBase, row: Example) -> int:
+    """Tokens that the row takes in training."""
+    prompt = prompt_tokens(tokenizer, row.messages)
+    return len(prompt) + len(completion_tokens(tokenizer, row.completion))
+
+
+def never_more_tokens_than_bytes(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether each token of a text stands for at least a byte of it, as in byte-level BPE.
+
+    Tokenising is the dearest part of a check; where this holds, a short row needs none.
+    """
+    backend = json.loads(tokenizer.backend_tokenizer.to_str())
+    before = backend["pre_tokenizer"] or {}
+    steps = before.get("pretokenizers", [before])
+    bytewise = any(step.get("type") == "ByteLevel" for step in steps)
+    return bytewise and backend["normalizer"] is None
+
+
+def schema_error(completion: str, validator: Draft202012Validator | None) -> str:
+    """What is wrong with a completion, in a few words; empty where nothing is."""
+    if validator is None:
+        return ""
+    try:
+        value = json.loads(completion)
+    except (ValueError, RecursionError) as error:
+        return f"not JSON: {error}"
+    worst = next(iter(validator.iter_errors(value)), None)
+    return "" if worst is None else worst.message[:200]
+
+
+def _shared_out(
+    first: Sequence[list[Example]], chunks: Iterator[list[Example]], measure: Measure
+) -> Iterator[tuple[Example, Measured]]:
+    workers = os.cpu_count() or 1
+    waiting: deque[tuple[list[Example], Future[list[Measured]]]] = deque()
+    with ProcessPoolExecutor(workers, initializer=_begin, initargs=(measure,)) as pool:
+        try:
+            for chunk in chain(first, chunks):
+                waiting.append((chunk, pool.submit(_measure, chunk)))
+                # No more than each worker can do next: memory stays flat.
+                if len(waiting) > 2 * workers:
+                    yield from _next(waiting)
+            while waiting:
+                yield from _next(waiting)
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _next(
+    waiting: deque[tuple[list[Example], Future[list[Measured]]]],
+) -> Iterator[tuple[Example, Measured]]:
+    chunk, future = waiting.popleft()
+    yield from zip(chunk, future.result(), strict=True)
+
+
+_ruler: Ruler
+
+
+def _begin(measure: Measure) -> None:
+    global _ruler
+    _ruler = Ruler(measure)
+
+
+def _measure(chunk: Sequence[Example]) -> list[Measured]:
+    return [_ruler.measured(row) for row in chunk]

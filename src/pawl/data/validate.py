@@ -1,0 +1,130 @@
+"""A suite run by Great Expectations, and its Data Docs. The only file that imports it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pawl.data.suite import Expected
+from pawl.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SEVERITY = {"block": "critical", "warn": "warning"}
+RESULT = {
+    "result_format": "COMPLETE",
+    "unexpected_index_column_names": ["row"],
+    "include_unexpected_rows": False,
+}
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Whether a rule holds, of how many rows, and the numbers of those at fault.
+
+    `observed` is the value of a rule that is about no single row.
+    """
+
+    passed: bool
+    of: int
+    rows: tuple[int, ...] = ()
+    observed: float | None = None
+
+
+def validate(
+    frame: pd.DataFrame, rules: Sequence[Expected], *, name: str, docs: Path | None = None
+) -> dict[str, Outcome]:
+    """Run the rules over the frame.
+
+    Args:
+        frame: a column for each that a rule names; rows are numbered from 0.
+        rules: at least one.
+        name: what the suite is called in the Data Docs.
+        docs: the folder that gets them, as HTML.
+
+    Returns:
+        What became of each rule, by its name.
+
+    Raises:
+        DataError: there is no rule, or one could not be run: a suite without an outcome is no pass.
+    """
+    import great_expectations as gx
+
+    if not rules:
+        raise DataError("the suite has no rules", rule="data is held against at least one")
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    if docs is not None:
+        context.add_data_docs_site(site_name="docs", site_config=_site(docs))
+    source = context.data_sources.add_pandas(name)
+    batch = source.add_dataframe_asset("rows").add_batch_definition_whole_dataframe("all")
+    suite = context.suites.add(_suite(rules, name))
+    definition = context.validation_definitions.add(
+        gx.ValidationDefinition(name=name, data=batch, suite=suite)
+    )
+    numbered = frame.assign(row=range(len(frame)))
+    result = definition.run(batch_parameters={"dataframe": numbered}, result_format=RESULT)
+    if docs is not None:
+        context.build_data_docs()
+    outcomes = {r.expectation_config.meta["rule"]: r for r in result.results}
+    return {rule.name: _outcome(rule, outcomes.get(rule.name), len(frame)) for rule in rules}
+
+
+def suite_of(rules: Sequence[Expected], *, name: str) -> dict[str, Any]:
+    """The suite as Great Expectations writes it: what any of its backends can run."""
+    value: dict[str, Any] = _suite(rules, name).to_json_dict()
+    # Drawn anew each time; the same rules have the same digest.
+    for expectation in value["expectations"]:
+        expectation.pop("id", None)
+    value.pop("id", None)
+    return value
+
+
+def _suite(rules: Sequence[Expected], name: str) -> Any:
+    import great_expectations as gx
+    from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
+
+    suite = gx.ExpectationSuite(name=name)
+    for rule in rules:
+        suite.add_expectation_configuration(
+            ExpectationConfiguration(
+                type=rule.expectation,
+                kwargs=rule.arguments,
+                severity=SEVERITY[rule.severity],
+                meta={"rule": rule.name, "notes": {"format": "markdown", "content": [rule.says]}},
+            )
+        )
+    return suite
+
+
+def _outcome(rule: Expected, outcome: Any, total: int) -> Outcome:
+    if outcome is None:
+        raise DataError(
+            f"the rule '{rule.name}' has no outcome",
+            rule="every rule of the suite is run",
+            remedy="this is a fault of pawl: please report it",
+        )
+    if outcome.exception_info.get("raised_exception"):
+        message = outcome.exception_info.get("exception_message")
+        raise DataError(f"the rule '{rule.name}' could not be run: {message}")
+    found = outcome.result
+    if "unexpected_count" not in found:
+        return Outcome(bool(outcome.success), total, observed=float(found["observed_value"]))
+    rows = (int(row["row"]) for row in found.get("unexpected_index_list") or ())
+    looked = int(found["element_count"]) - int(found.get("missing_count") or 0)
+    return Outcome(bool(outcome.success), looked, tuple(rows))
+
+
+def _site(docs: Path) -> dict[str, Any]:
+    return {
+        "class_name": "SiteBuilder",
+        "store_backend": {
+            "class_name": "TupleFilesystemStoreBackend",
+            "base_directory": str(docs),
+        },
+        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+        "show_how_to_buttons": False,
+    }
