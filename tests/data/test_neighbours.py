@@ -143,6 +143,7 @@ def test_an_instruction_in_front_of_real_content_is_no_template() -> None:
 def test_few_rows_of_a_template_and_none_at_all_are_nothing() -> None:
     assert templates([]) == []
     assert near_duplicates([], near=NEAR) == []
+    assert near_duplicates([example(" "), example("a"), example("\n\n")], near=NEAR) == []
     assert templates([example(f"where is my order {n} please") for n in range(20)]) == []
 
 
