@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from pawl.data.compared import compared
 from pawl.data.facts import Unfounded
 from pawl.data.measure import Measured
+from pawl.data.style import Style
 from pawl.records import Example
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class Columns:
     """
 
     facts: Unfounded
+    style: Style = field(default_factory=Style)
     ids: list[str] = field(default_factory=list)
     key: array[int] = field(default_factory=lambda: array("Q"))
     answer: array[int] = field(default_factory=lambda: array("Q"))
@@ -61,6 +63,7 @@ class Columns:
             for rule, says in found.faults.items():
                 self.faults.setdefault(rule, {})[number] = says
             self.facts.add(str(number), found.values)
+            self.style.add(str(number), found.manner)
             if slice_by is not None:
                 self.slices.append(row.fields.get(slice_by, ""))
             # The heap's top is the largest key of the sample, as a negative number.
@@ -77,6 +80,7 @@ class Columns:
             int(number): f"not in the prompt: {', '.join(facts[:SHOWN])}"
             for number, facts in self.facts.rows()
         }
+        self.faults["style"] = {int(number): says for number, says in self.style.rows()}
         numbers, rows = self.sample()
         for rule, words in compared(rows, near=near).items():
             self.faults[rule] = {numbers[index]: says for index, says in words.items()}

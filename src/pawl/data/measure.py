@@ -18,6 +18,7 @@ from jsonschema import Draft202012Validator
 from pawl.base import find_base, load_tokenizer
 from pawl.data.facts import unfounded
 from pawl.data.secrets import personal, secrets
+from pawl.data.style import Trait, traits
 from pawl.params import Base
 from pawl.prompt import completion_tokens, prompt_text, prompt_tokens
 from pawl.records import Example
@@ -36,6 +37,7 @@ class Measured(NamedTuple):
 
     `tokens` is exact where it might be too long, else no less than the true number. `values` are
     what the completion has and the prompt has not: facts or labels, which only all rows tell.
+    `manner` is how the completion is written.
     """
 
     key: int
@@ -45,6 +47,7 @@ class Measured(NamedTuple):
     tokens: int
     faults: dict[str, str]
     values: tuple[str, ...]
+    manner: tuple[Trait, ...]
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class Ruler:
             self._tokens(row),
             {rule: says for rule, says in faults.items() if says},
             unfounded(text, row.completion),
+            traits(row.completion, text),
         )
 
     def _tokens(self, row: Example) -> int:
