@@ -1,0 +1,57 @@
+"""Sentences are told by language; what is too short or no language at all is unsure."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pawl.data.language import UNSURE, language, languages
+
+SENTENCES = {
+    "en": "My parcel has not arrived, and nobody answers the phone.",
+    "de": "Mein Paket ist nicht angekommen, und niemand geht ans Telefon.",
+    "fr": "Mon colis n'est pas arrivé et personne ne répond au téléphone.",
+    "es": "Mi paquete no ha llegado y nadie contesta al teléfono de la tienda.",
+    "it": "Il mio pacco non è arrivato e nessuno risponde al telefono.",
+    "pl": "Moja paczka nie dotarła i nikt nie odbiera telefonu.",
+    "tr": "Paketim gelmedi ve telefona kimse cevap vermiyor.",
+    "ru": "Моя посылка не пришла, и никто не отвечает на звонки.",
+    "ja": "荷物が届いていないし、誰も電話に出ません。",
+    "ar": "لم يصل طردي ولا أحد يرد على الهاتف في المتجر.",
+}
+
+
+@pytest.mark.parametrize("code", SENTENCES)
+def test_a_sentence_is_told_by_its_language(code: str) -> None:
+    assert language(SENTENCES[code]) == code
+    assert language(SENTENCES[code] * 100) == code
+
+
+@pytest.mark.parametrize("text", ["", "ok", "AB-12345", "12345", "!!!", "🙂", '{"a":1}'])
+def test_what_has_no_language_is_unsure(text: str) -> None:
+    assert language(text) == UNSURE
+
+
+def test_a_mix_is_counted() -> None:
+    texts = [SENTENCES["en"]] * 5 + [SENTENCES["de"]] * 3 + ["ok"] * 2
+    assert languages(texts) == {"en": 5, "de": 3, UNSURE: 2}
+
+
+def test_the_model_needs_no_network() -> None:
+    code = (
+        "import socket\n"
+        "def refuse(*_): raise OSError('no network')\n"
+        "socket.socket.connect = socket.getaddrinfo = refuse\n"
+        "from pawl.data.language import language\n"
+        f"assert language({SENTENCES['fr']!r}) == 'fr'\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@given(st.text())
+def test_no_text_is_too_odd(text: str) -> None:
+    assert language(text)
