@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawl.data.copies import HeldOut, bands, without_copies
+from pawl.data.copies import HeldOut, without_copies
 from pawl.data.frames import Frames
+from pawl.data.minhash import bands
 from pawl.data.read import read_examples, row_key
 from pawl.records import Example, KnownRow, Message
 

@@ -95,9 +95,9 @@ class Columns:
     def frame(self) -> pd.DataFrame:
         """One row per example: `id`, what was measured, and how often its like stands there.
 
-        Columns: id, key, answer, prompt and completion (characters), tokens, answers (different
-        completions to the row's question), copies (rows with its question), of_slice (rows of its
-        slice, where there are slices).
+        Columns: row (its number), id, key, answer, prompt and completion (characters), tokens,
+        answers (different completions to the row's question), copies (rows with its question),
+        of_slice (rows of its slice, where there are slices).
         """
         import numpy as np
         import pandas as pd
@@ -110,6 +110,7 @@ class Columns:
         pairs = np.unique(np.stack([which.astype(np.uint64), answer]), axis=1)[0]
         answers = np.bincount(pairs.astype(np.int64), minlength=len(copies))
         columns = {
+            "row": np.arange(len(self.ids)),
             "id": self.ids,
             "key": key,
             "answer": answer,

@@ -1,38 +1,29 @@
 """Copies of held-out rows among the train rows: the same letters, or most of the same shingles.
 
-Which pairs are worth comparing is found by MinHash and banding (Broder 1997, "On the resemblance
-and containment of documents"; Leskovec, Rajaraman and Ullman, "Mining of massive datasets", 3.4).
-Each such pair is then held to its true Jaccard similarity, so that chance can miss a copy now and
-then but never calls a row one. What rows share as a frame is no resemblance (`pawl.data.frames`).
+Which pairs are worth comparing is found by MinHash (`pawl.data.minhash`). Each such pair is then
+held to its true Jaccard similarity, so that chance can miss a copy now and then but never calls a
+row one. What rows share as a frame is no resemblance (`pawl.data.frames`).
 Shingle length and threshold were measured: bench/README.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from pawl.alike import Row, letters, prompt_text
 from pawl.data.frames import Frames, Shingles
+from pawl.data.minhash import Index
 from pawl.records import Example, KnownRow
-
-PERMUTATIONS = 128
-# At most this share of the pairs that are just near enough is never compared.
-MISSED = 0.001
 
 
 class HeldOut:
     """Rows that train must not resemble, ready to be asked."""
 
     def __init__(self, rows: Sequence[Row], *, frames: Frames, near: float) -> None:
-        from datasketch import MinHashLSH
-
         self._frames, self._near = frames, near
         self._letters = {letters(row) for row in rows}
         self._contents = list(dict.fromkeys(frames.content(prompt_text(row)) for row in rows))
-        self._index = MinHashLSH(num_perm=PERMUTATIONS, params=bands(near))
-        for number, content in enumerate(self._contents):
-            self._index.insert(number, _minhash(content.own), check_duplication=False)
+        self._index = Index([content.own for content in self._contents], near=near)
 
     def has_copy(self, row: Row) -> bool:
         """Whether one of them is the row, but for blanks and punctuation."""
@@ -45,7 +36,7 @@ class HeldOut:
         another row.
         """
         mine = self._frames.content(prompt_text(row))
-        asked = (self._contents[number] for number in self._index.query(_minhash(mine.own)))
+        asked = (self._contents[number] for number in self._index.query(mine.own))
         return any(
             jaccard(mine.own, other.own) >= self._near
             and jaccard(mine.whole, other.whole) >= self._near
@@ -95,22 +86,3 @@ def jaccard(a: Shingles, b: Shingles) -> float:
     """The share of all shingles of two rows that stands in both, in [0, 1]."""
     both = len(a & b)
     return both / (len(a) + len(b) - both)
-
-
-def bands(near: float) -> tuple[int, int]:
-    """How many bands of how many hash values find all but MISSED of the pairs at `near`.
-
-    The more values a band has, the fewer pairs need comparing. Below 0.06 somewhat more are missed.
-    """
-    for rows in range(PERMUTATIONS // 2, 1, -1):
-        if (1 - near**rows) ** (PERMUTATIONS // rows) <= MISSED:
-            return PERMUTATIONS // rows, rows
-    return PERMUTATIONS, 1
-
-
-def _minhash(shingles: Shingles) -> Any:
-    from datasketch import MinHash
-
-    minhash = MinHash(PERMUTATIONS)
-    minhash.update_batch([shingle.encode() for shingle in shingles])
-    return minhash

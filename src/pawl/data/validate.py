@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pawl.data.suite import Expected
 from pawl.errors import DataError
 
-if TYPE_CHECKING:
-    import pandas as pd
-
+# A DataFrame of pandas or of PySpark, which is not installed with pawl.
+Frame = Any
 SEVERITY = {"block": "critical", "warn": "warning"}
 RESULT = {
     "result_format": "COMPLETE",
@@ -35,12 +34,13 @@ class Outcome:
 
 
 def validate(
-    frame: pd.DataFrame, rules: Sequence[Expected], *, name: str, docs: Path | None = None
+    frame: Frame, rules: Sequence[Expected], *, name: str, docs: Path | None = None
 ) -> dict[str, Outcome]:
     """Run the rules over the frame.
 
     Args:
-        frame: a column for each that a rule names; rows are numbered from 0.
+        frame: a column for each that a rule names, and `row`, the row's number; of pandas, or of
+            Spark where the data is beyond one machine (bench/spark.py).
         rules: at least one.
         name: what the suite is called in the Data Docs.
         docs: the folder that gets them, as HTML.
@@ -52,6 +52,8 @@ def validate(
         DataError: there is no rule, or one could not be run: a suite without an outcome is no pass.
     """
     import great_expectations as gx
+    import pandas as pd
+    from great_expectations.core.run_identifier import RunIdentifier
 
     if not rules:
         raise DataError("the suite has no rules", rule="data is held against at least one")
@@ -59,18 +61,24 @@ def validate(
     context.variables.progress_bars = {"globally": False}
     if docs is not None:
         context.add_data_docs_site(site_name="docs", site_config=_site(docs))
-    source = context.data_sources.add_pandas(name)
+    here = isinstance(frame, pd.DataFrame)
+    sources = context.data_sources
+    source = sources.add_pandas(name) if here else sources.add_spark(name)
     batch = source.add_dataframe_asset("rows").add_batch_definition_whole_dataframe("all")
     suite = context.suites.add(_suite(rules, name))
     definition = context.validation_definitions.add(
         gx.ValidationDefinition(name=name, data=batch, suite=suite)
     )
-    numbered = frame.assign(row=range(len(frame)))
-    result = definition.run(batch_parameters={"dataframe": numbered}, result_format=RESULT)
+    result = definition.run(
+        batch_parameters={"dataframe": frame},
+        result_format=RESULT,
+        run_id=RunIdentifier(run_name="check"),
+    )
     if docs is not None:
         context.build_data_docs()
     outcomes = {r.expectation_config.meta["rule"]: r for r in result.results}
-    return {rule.name: _outcome(rule, outcomes.get(rule.name), len(frame)) for rule in rules}
+    total = len(frame) if here else frame.count()
+    return {rule.name: _outcome(rule, outcomes.get(rule.name), total) for rule in rules}
 
 
 def suite_of(rules: Sequence[Expected], *, name: str) -> dict[str, Any]:
