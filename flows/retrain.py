@@ -15,10 +15,11 @@ from prefect.cache_policies import NO_CACHE
 
 from pawl.data.inputs import question
 from pawl.errors import DataError, PawlError, RegistryError
+from pawl.fitness import read_check, verdict
 from pawl.records import Cycle, to_json
 from pawl.registry.before import snapshot_profile
 from pawl.registry.cycles import answered, catch_up, conclude, conclude_invalid, unchanged
-from pawl.registry.describe import cycle_page
+from pawl.registry.describe import check_page, cycle_page
 from pawl.registry.keys import signing_key
 from pawl.registry.known import snapshot_known
 from pawl.registry.live import shown_live
@@ -47,8 +48,11 @@ def retrain(task: str, force: bool = False) -> dict[str, Any]:
     with turn(workspace, waiting=lambda: log.warning("another cycle runs here: waiting")):
         cycle = _cycle(workspace, task, force=force)
     log.info("%s: %s", task, "\n  ".join((cycle.verdict, *cycle.reasons)))
-    key = f"cycle-{task.replace('_', '-')}"
-    create_markdown_artifact(cycle_page(cycle), key=key, description=f"{task}: {cycle.verdict}")
+    name = task.replace("_", "-")
+    said = f"{task}: {cycle.verdict}"
+    create_markdown_artifact(cycle_page(cycle), key=f"cycle-{name}", description=said)
+    if (found := read_check(workspace, task)) is not None:
+        create_markdown_artifact(check_page(found), key=f"data-{name}", description=verdict(found))
     return to_json(cycle)
 
 

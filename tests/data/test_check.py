@@ -5,14 +5,17 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from pawl.data.check import check
 from pawl.data.inputs import inputs
+from pawl.data.suite import suite
 from pawl.errors import DataError
-from pawl.records import CheckReport, read_record
+from pawl.fitness import REMEDIES
+from pawl.params import Base, Check, DataRule, Evaluate, Gate, Split, Task, Train
+from pawl.records import CheckReport, Profile, read_record, read_rows, write_record
 from pawl.workspace import Workspace
 
 Row = dict[str, Any]
@@ -61,3 +64,86 @@ def test_clean_rows_pass_every_rule(quick_workspace: Workspace) -> None:
 def test_a_data_path_that_leaves_the_workspace_is_refused(quick_workspace: Workspace) -> None:
     with pytest.raises(Exception, match="leaves the workspace"):
         quick_workspace.inside(os.pardir + "/rows.jsonl")
+
+
+def rewritten(workspace: Workspace, change: Callable[[list[Row]], list[Row]]) -> None:
+    path = workspace.root / "data" / "tickets.jsonl"
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+    path.unlink()
+    path.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in change(rows)))
+
+
+def report_of(workspace: Workspace) -> CheckReport:
+    return read_record(workspace.files("tickets").check / "report.json", CheckReport)
+
+
+def test_every_rule_stands_in_the_suite_and_has_a_remedy() -> None:
+    section = Task("d", Base("b"), Check(), Split("s", slice_by="of"), Train(), Evaluate(), Gate())
+    named = {rule.name for rule in suite(section, has_schema=True)} | {"readable"}
+    assert named == set(get_args(DataRule)) == set(REMEDIES)
+
+
+def test_a_secret_blocks_and_neither_it_nor_its_row_is_quoted_anywhere(
+    quick_workspace: Workspace,
+) -> None:
+    secret = "AKIA" + "Z7Q2MNP4R8TX1VBC"
+    inputs(quick_workspace, "tickets")
+    rewritten(
+        quick_workspace,
+        lambda rows: [
+            {**rows[0], "prompt": f"my key is {secret}", "completion": f'{{"order": "{secret}"}} '},
+            *rows[1:],
+        ],
+    )
+    with pytest.raises(DataError, match="secrets"):
+        check(quick_workspace, "tickets")
+    found = {rule.name: rule for rule in report_of(quick_workspace).rules}
+    assert found["secrets"].worst[0].says.startswith("AWS key")
+    assert "not shown" in found["schema"].worst[0].says
+    files = quick_workspace.files("tickets")
+    written = [p for f in (files.check, files.docs) for p in f.rglob("*") if p.is_file()]
+    quoting = [p.name for p in written if secret.encode() in p.read_bytes()]
+    assert quoting == ["rows.jsonl"]
+
+
+def test_the_same_data_gives_the_same_report_and_its_rows_as_they_were(
+    quick_workspace: Workspace,
+) -> None:
+    inputs(quick_workspace, "tickets")
+    files = quick_workspace.files("tickets")
+    check(quick_workspace, "tickets")
+    first = {p.name: p.read_bytes() for p in files.check.iterdir()}
+    check(quick_workspace, "tickets")
+    assert {p.name: p.read_bytes() for p in files.check.iterdir()} == first
+    rows = read_rows(files.check / "rows.jsonl")
+    assert len(rows) == report_of(quick_workspace).rows
+    faults = [json.loads(line) for line in (files.check / "faults.jsonl").open()]
+    assert {fault["id"] for fault in faults} <= {row.id for row in rows}
+
+
+def test_drift_is_told_against_the_profile_that_the_flow_left(quick_workspace: Workspace) -> None:
+    inputs(quick_workspace, "tickets")
+    files = quick_workspace.files("tickets")
+    check(quick_workspace, "tickets")
+    assert report_of(quick_workspace).drift == ()
+    write_record(files.before, read_record(files.check / "profile.json", Profile))
+    rewritten(
+        quick_workspace,
+        lambda rows: [{**row, "prompt": row["prompt"] + " warranty"} for row in rows],
+    )
+    check(quick_workspace, "tickets")
+    drift = {one.name: one for one in report_of(quick_workspace).drift}
+    assert drift["labels of category"].value == 0
+    assert "warranty" in drift["vocabulary"].says
+
+
+def test_a_rule_that_warns_blocks_where_the_task_asks_for_it(quick_workspace: Workspace) -> None:
+    inputs(quick_workspace, "tickets")
+    rewritten(quick_workspace, lambda rows: [{**rows[0], "id": "again"}, *rows])
+    check(quick_workspace, "tickets")
+    path = quick_workspace.params_file
+    text = path.read_text(encoding="utf-8")
+    assert "    check:" in text
+    path.write_text(text.replace("min_rows: ", "severity: {duplicates: block}\n      min_rows: "))
+    with pytest.raises(DataError, match="duplicates"):
+        check(quick_workspace, "tickets")

@@ -122,6 +122,7 @@ def test_every_repeated_and_every_leaked_prompt_of_snips_is_found(snips: Path) -
 
 def test_the_check_names_every_repeated_prompt_of_snips(snips: Path) -> None:
     from pawl.data.columns import Columns
+    from pawl.data.facts import Unfounded
     from pawl.data.measure import Measured
     from pawl.data.suite import suite
     from pawl.data.validate import validate
@@ -129,8 +130,8 @@ def test_the_check_names_every_repeated_prompt_of_snips(snips: Path) -> None:
 
     section = Task("d", Base("b"), Check(), Split("s"), Train(), Evaluate(), Gate())
     rows = read_examples(snips / "train_full.jsonl", "train_full.jsonl", drop=0.01).examples
-    columns = Columns()
-    seen = ((row, Measured(int(row.key, 16), 0, 0, 0, 0, {})) for row in rows)
+    columns = Columns(Unfounded())
+    seen = ((row, Measured(int(row.key, 16), 0, 0, 0, 0, {}, (), ())) for row in rows)
     assert tuple(columns.passing(seen, slice_by=None)) == rows
     duplicates = [rule for rule in suite(section, has_schema=False) if rule.name == "duplicates"]
     outcome = validate(columns.frame(), duplicates, name="snips")["duplicates"]

@@ -50,7 +50,7 @@ def test_data_that_is_not_fit_ends_in_a_recorded_cycle_and_not_in_a_failed_run(
     quick_workspace: Workspace,
 ) -> None:
     data = quick_workspace.inside(quick_workspace.task("tickets").data)
-    data.write_text(data.read_text() + '{"prompt": 3}\n')
+    data.write_text(data.read_text() + '{"prompt": "p", "completion": "no|JSON", "id": "a|b"}\n')
     cycle, done = run(quick_workspace)
     assert (cycle["verdict"], cycle["champion"]["version"]) == ("invalid", None)
     assert done.returncode == DataError.exit_code
@@ -60,7 +60,18 @@ def test_data_that_is_not_fit_ends_in_a_recorded_cycle_and_not_in_a_failed_run(
     # What Prefect's page of the run shows to whoever looks there first.
     with closing(sqlite3.connect(quick_workspace.home / "prefect" / "prefect.db")) as pages:
         logged = "\n".join(text for (text,) in pages.execute("select message from log"))
+        artifacts = dict(pages.execute("select key, data from artifact"))
     assert f"tickets: invalid\n  {cycle['reasons'][0]}" in logged
+    # Which rules blocked, and the rows, stand beside it and on the run in MLflow.
+    told = json.loads(artifacts["data-tickets"])
+    assert "Not fit to train: schema (1 row) blocks." in told
+    assert "| schema | blocks | 1 | 161 | 0.6 % |" in told
+    assert "\n- a\\|b: not JSON" in told
+    checked = quick_workspace.files("tickets").check
+    client = open_store(quick_workspace).client
+    stored = {file.path: file.file_size for file in client.list_artifacts(cycle["run_id"], "check")}
+    assert stored == {f"check/{file.name}": file.stat().st_size for file in checked.iterdir()}
+    assert "check/rows.jsonl" in stored
 
 
 @pytest.mark.server

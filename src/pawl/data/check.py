@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from pawl.base import find_base, load_tokenizer
 from pawl.data.columns import Columns, line_of
-from pawl.data.compared import compared
+from pawl.data.facts import Unfounded, schema_labels
 from pawl.data.inputs import data_file
 from pawl.data.measure import Measure, measured, tokens_of
+from pawl.data.page import page
 from pawl.data.profile import drift, profile_of
 from pawl.data.read import Reading
 from pawl.data.split import with_fields
 from pawl.data.suite import Expected, suite
 from pawl.data.validate import Outcome, suite_of, validate
 from pawl.errors import DataError
-from pawl.files import digest_file, digest_json, whole_folder, write_json, write_lines
+from pawl.files import digest_file, digest_json, whole_folder, write_json, write_lines, write_text
+from pawl.fitness import PAGE
 from pawl.params import Task
 from pawl.records import (
     CheckReport,
@@ -47,8 +49,9 @@ BINS = 24
 def check(workspace: Workspace, task: str) -> None:
     """Write `build/<task>/check/` and the Data Docs, `build/<task>/docs/`.
 
-    In the folder: report.json (a `CheckReport`), rows.jsonl (the rows as read), faults.jsonl (each
-    row at fault, with the rule and what is wrong), suite.json, profile.json (a `Profile`).
+    In the folder: report.json (a `CheckReport`), the same as report.html, rows.jsonl (the rows as
+    read), faults.jsonl (each row at fault, with the rule and what is wrong), suite.json,
+    profile.json (a `Profile`).
 
     Raises:
         DataError: a rule of severity `block` failed (the report is written all the same), or rows
@@ -56,50 +59,62 @@ def check(workspace: Workspace, task: str) -> None:
     """
     section, files = workspace.checked_task(task), workspace.files(task)
     schema = json.loads(files.schema.read_text(encoding="utf-8"))
-    reading = Reading(data_file(workspace, section), section.data, drop=section.check.drop_bad)
-    columns = Columns()
+    path = data_file(workspace, section)
+    reading = Reading(path, section.data, drop=section.check.drop_bad)
+    measure = Measure(section.base, workspace.root, schema, section.train.max_length)
+    columns = Columns(Unfounded(schema_labels(schema)))
     with whole_folder(files.check) as folder, whole_folder(files.docs) as docs:
-        measure = Measure(section.base, workspace.root, schema, section.train.max_length)
         rows = measured(with_fields(reading, section.split), measure)
         with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
             for row in columns.passing(rows, slice_by=section.split.slice_by):
                 file.write(line_of(row))
-        numbers, sample = columns.sample()
-        for rule, words in compared(sample, near=section.split.near).items():
-            columns.faults[rule] = {numbers[index]: says for index, says in words.items()}
-            columns.looked[rule] = numbers
+        sample = columns.compare(section.split.near)
         expected = suite(section, has_schema=schema is not None)
-        frame = framed(columns, expected)
-        outcomes = validate(frame, expected, name=task, docs=docs)
-        faults = {
-            rule.name: _faults(rule, outcomes[rule.name], frame, columns) for rule in expected
-        }
-        rules = (
-            _readable(reading, section),
-            *(_told(rule, outcomes[rule.name], faults[rule.name]) for rule in expected),
-        )
+        faults, found = judged(columns, expected, name=task, docs=docs)
+        rules = (_readable(reading, section), *found)
         profile = profile_of(columns.prompt, columns.completion, sample)
+        asked = suite_of(expected, name=task)
         report = CheckReport(
             task=task,
-            data=digest_file(data_file(workspace, section)),
-            rows=len(frame),
+            data=digest_file(path),
+            rows=len(columns.ids),
             rules=rules,
-            suite=digest_json(suite_of(expected, name=task)),
-            histograms=_histograms(frame, sample, workspace, section),
+            suite=digest_json(asked),
+            histograms=_histograms(columns, sample, workspace, section),
             drift=_drift(profile, files.before),
         )
         write_record(folder / "report.json", report)
+        write_text(folder / PAGE, page(report))
         write_record(folder / "profile.json", profile)
-        write_json(folder / "suite.json", suite_of(expected, name=task))
-        write_lines(
-            folder / "faults.jsonl",
-            (
-                {"rule": name, "id": fault.id, "says": fault.says}
-                for name, found in faults.items()
-                for fault in found
-            ),
-        )
+        write_json(folder / "suite.json", asked)
+        write_lines(folder / "faults.jsonl", faults)
     _refuse_failed(rules, section, task)
+
+
+def judged(
+    columns: Columns, expected: Sequence[Expected], *, name: str, docs: Path
+) -> tuple[list[dict[str, str]], list[Rule]]:
+    """All faults, as lines, and what each rule found."""
+    frame = framed(columns, expected)
+    outcomes = validate(frame, expected, name=name, docs=docs)
+    lines: list[dict[str, str]] = []
+    rules: list[Rule] = []
+    for rule in expected:
+        outcome = outcomes[rule.name]
+        faults = _faults(rule, outcome, frame, columns)
+        lines += ({"rule": rule.name, "id": fault.id, "says": fault.says} for fault in faults)
+        rules.append(
+            Rule(
+                name=rule.name,
+                severity=rule.severity,
+                passed=outcome.passed,
+                found=len(faults) if outcome.observed is None else int(outcome.observed),
+                of=outcome.of,
+                says=rule.says,
+                worst=tuple(faults[:SHOWN]),
+            )
+        )
+    return lines, rules
 
 
 def framed(columns: Columns, expected: Sequence[Expected]) -> pd.DataFrame:
@@ -120,18 +135,6 @@ def _faults(rule: Expected, outcome: Outcome, frame: pd.DataFrame, columns: Colu
     return [Fault(row["id"], rule.words.format(**row)) for row in found.to_dict("records")]
 
 
-def _told(rule: Expected, outcome: Outcome, faults: Sequence[Fault]) -> Rule:
-    return Rule(
-        name=rule.name,
-        severity=rule.severity,
-        passed=outcome.passed,
-        found=len(faults) if outcome.observed is None else int(outcome.observed),
-        of=outcome.of,
-        says=rule.says,
-        worst=tuple(faults[:SHOWN]),
-    )
-
-
 def _readable(reading: Reading, section: Task) -> Rule:
     """The rows that could not be read. More of them than allowed have ended the reading."""
     return Rule(
@@ -146,12 +149,12 @@ def _readable(reading: Reading, section: Task) -> Rule:
 
 
 def _histograms(
-    frame: pd.DataFrame, sample: Sequence[Example], workspace: Workspace, section: Task
+    columns: Columns, sample: Sequence[Example], workspace: Workspace, section: Task
 ) -> tuple[Histogram, ...]:
     tokenizer = load_tokenizer(find_base(section.base, workspace.root))
     return (
-        _histogram("prompt", "characters", frame["prompt"]),
-        _histogram("completion", "characters", frame["completion"]),
+        _histogram("prompt", "characters", columns.prompt),
+        _histogram("completion", "characters", columns.completion),
         _histogram("row", "tokens", [tokens_of(tokenizer, row) for row in sample]),
     )
 

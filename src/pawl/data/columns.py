@@ -14,7 +14,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from pawl.data.compared import compared
+from pawl.data.facts import Unfounded
 from pawl.data.measure import Measured
+from pawl.data.style import Style
 from pawl.records import Example
 
 if TYPE_CHECKING:
@@ -23,13 +26,20 @@ if TYPE_CHECKING:
 SAMPLE = 10_000
 # These say what kind of thing a row holds, and never the thing.
 KINDS = ("secrets", "personal")
+SHOWN = 5
 HIDDEN = "not shown: the row holds a secret"
 
 
 @dataclass
 class Columns:
-    """What is kept of each row, in the order of the file."""
+    """What is kept of each row, in the order of the file.
 
+    `faults` maps a rule to what is wrong with rows, by their number; the worst first where there is
+    a worse. `looked` holds the rows of the sample for a rule that looked at no others.
+    """
+
+    facts: Unfounded
+    style: Style = field(default_factory=Style)
     ids: list[str] = field(default_factory=list)
     key: array[int] = field(default_factory=lambda: array("Q"))
     answer: array[int] = field(default_factory=lambda: array("Q"))
@@ -37,7 +47,6 @@ class Columns:
     completion: array[int] = field(default_factory=lambda: array("I"))
     tokens: array[int] = field(default_factory=lambda: array("I"))
     faults: dict[str, dict[int, str]] = field(default_factory=dict)
-    # Of a rule that looked at a sample, the rows of it.
     looked: dict[str, list[int]] = field(default_factory=dict)
     slices: list[str] = field(default_factory=list)
     _sample: list[tuple[int, int, Example]] = field(default_factory=list)
@@ -53,6 +62,8 @@ class Columns:
                 getattr(self, name).append(getattr(found, name))
             for rule, says in found.faults.items():
                 self.faults.setdefault(rule, {})[number] = says
+            self.facts.add(str(number), found.values)
+            self.style.add(str(number), found.manner)
             if slice_by is not None:
                 self.slices.append(row.fields.get(slice_by, ""))
             # The heap's top is the largest key of the sample, as a negative number.
@@ -62,6 +73,19 @@ class Columns:
             elif entry > self._sample[0]:
                 heapq.heapreplace(self._sample, entry)
             yield row
+
+    def compare(self, near: float) -> list[Example]:
+        """Note what shows only when rows are compared; the sample on which that was done."""
+        self.faults["facts"] = {
+            int(number): f"not in the prompt: {', '.join(facts[:SHOWN])}"
+            for number, facts in self.facts.rows()
+        }
+        self.faults["style"] = {int(number): says for number, says in self.style.rows()}
+        numbers, rows = self.sample()
+        for rule, words in compared(rows, near=near).items():
+            self.faults[rule] = {numbers[index]: says for index, says in words.items()}
+            self.looked[rule] = numbers
+        return rows
 
     def sample(self) -> tuple[list[int], list[Example]]:
         """The rows that were kept whole, and their numbers, in the order of the file."""

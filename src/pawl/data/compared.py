@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
+from pawl.data.language import UNSURE, language
 from pawl.data.neighbours import near_duplicates, templates
 from pawl.data.noise import label_noise
 from pawl.data.profile import fields_of, labels_of
@@ -12,6 +14,8 @@ from pawl.records import Example
 
 # The share of rows from which on a value says nothing any more.
 DOMINANT = 0.9
+# A language of fewer rows is none that the data is meant to be in.
+SPOKEN = 0.02
 
 
 def compared(rows: Sequence[Example], *, near: float) -> dict[DataRule, dict[int, str]]:
@@ -33,6 +37,20 @@ def compared(rows: Sequence[Example], *, near: float) -> dict[DataRule, dict[int
             for index in template.rows
         },
         "dominance": dominated(rows),
+        "language": foreign(rows),
+    }
+
+
+def foreign(rows: Sequence[Example]) -> dict[int, str]:
+    """The rows whose prompt is in a language that few others are in; short ones are in none."""
+    spoken = [language("\n".join(m.content for m in row.messages)) for row in rows]
+    counts = Counter(code for code in spoken if code != UNSURE)
+    total = sum(counts.values())
+    mix = ", ".join(f"{code} {count / total:.0%}" for code, count in counts.most_common(3))
+    return {
+        index: f"in {code}; of the rows {mix}"
+        for index, code in enumerate(spoken)
+        if code != UNSURE and counts[code] < SPOKEN * total
     }
 
 

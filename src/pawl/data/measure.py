@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jsonschema import Draft202012Validator
 
 from pawl.base import find_base, load_tokenizer
+from pawl.data.facts import unfounded
 from pawl.data.secrets import personal, secrets
+from pawl.data.style import Trait, traits
 from pawl.params import Base
 from pawl.prompt import completion_tokens, prompt_text, prompt_tokens
 from pawl.records import Example
@@ -33,7 +35,9 @@ ADDED = 8
 class Measured(NamedTuple):
     """One row: hashes of question and answer, lengths, and what is wrong with it, by rule.
 
-    `tokens` is exact where it might be too long, else no less than the true number.
+    `tokens` is exact where it might be too long, else no less than the true number. `values` are
+    what the completion has and the prompt has not: facts or labels, which only all rows tell.
+    `manner` is how the completion is written.
     """
 
     key: int
@@ -42,6 +46,8 @@ class Measured(NamedTuple):
     completion: int
     tokens: int
     faults: dict[str, str]
+    values: tuple[str, ...]
+    manner: tuple[Trait, ...]
 
 
 @dataclass(frozen=True)
@@ -81,6 +87,8 @@ class Ruler:
             len(row.completion),
             self._tokens(row),
             {rule: says for rule, says in faults.items() if says},
+            unfounded(text, row.completion),
+            traits(row.completion, text),
         )
 
     def _tokens(self, row: Example) -> int:

@@ -49,7 +49,8 @@ def near_duplicates(rows: Sequence[Example], *, near: float) -> list[tuple[int, 
     firsts: dict[str, int] = {}
     for index, row in enumerate(rows):
         firsts.setdefault(row.key, index)
-    indices = list(firsts.values())
+    # A blank prompt is like no other; the reader refuses it.
+    indices = [index for index in firsts.values() if prompt_text(rows[index])]
     if not indices:
         return []
     frames = Frames([prompt_text(row) for row in rows])

@@ -148,7 +148,9 @@ class _Folds:
         self.features = found
         squares = [(found[mine].T @ found[mine]).toarray() for mine in self.mine]
         whole = sum(squares) + RIDGE * np.eye(found.shape[1])
-        self._factors = [cho_factor(whole - square, check_finite=False) for square in squares]
+        self._factors = [
+            cho_factor(whole - square, overwrite_a=True, check_finite=False) for square in squares
+        ]
 
     def models(self, indicators: Floats) -> list[Floats]:
         """For each fold the weights, (features, labels), that fit the labels of all others."""

@@ -18,7 +18,7 @@ CONTRADICTIONS = 0.01
 # A slice with fewer rows has too few gate rows to be guarded.
 OF_SLICE = 50
 # Rows of real users are alike at times, and people disagree on a few.
-NEAR, NOISE, TEMPLATES = 0.02, 0.02, 0.5
+NEAR, NOISE, TEMPLATES, STYLE, LANGUAGE, FACTS = 0.02, 0.02, 0.5, 0.01, 0.01, 0.05
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +73,13 @@ def suite(section: Task, *, has_schema: bool) -> list[Expected]:
                mostly=1 - TEMPLATES),
         _empty("dominance", "warn", f"no value stands in more than {DOMINANT:.0%} of the rows"),
         _empty("blanks", "warn", "completions neither begin nor end with blanks"),
+        _empty("style", "warn", f"at most {STYLE:.0%} of the completions are written otherwise",
+               mostly=1 - STYLE),
+        _empty("language", "warn", f"at most {LANGUAGE:.0%} of the prompts are in a rare language",
+               mostly=1 - LANGUAGE),
+        _empty("facts", "warn",
+               f"at most {FACTS:.0%} of the completions say what their prompt does not",
+               mostly=1 - FACTS),
         _empty("secrets", "block", "no row holds a key, a token or a password"),
         _empty("personal", "warn", "no row holds personal data"),
     ]  # fmt: skip
