@@ -7,8 +7,8 @@ rows of its own, lets `pawl check` look at it and reads what the check leaves. *
 of the rows made dirty that the kind's rule names. *False alarms* are rows that were left as they
 were and that the rule names here, but not in the clean ground; of how many, stands beside. What the
 rule says of the clean ground is in a table of its own. Dirt of the whole data (one label only) is
-found or not. With `--snips`, the folder of the SNIPS data, all of its repeated prompts must be
-named, those of its test rows that stand in train among them.
+found or not. With `--snips`, the folder of the SNIPS data, all of its repeated prompts and all of
+its test prompts that stand in train must be named.
 
 Kinds marked ! must all be found; if one is missed, the bench ends with exit code 1.
 """
@@ -22,7 +22,7 @@ import shutil
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -173,24 +173,32 @@ def whole(ground: Ground, rows: list[Row], rule: str) -> str:
 
 
 def repeated(ground: Ground, folder: Path) -> bool:
-    """Whether a repeated prompt of SNIPS is not named; compared in lower case, as its page says."""
-    rows = [
-        row | {"id": f"{name} {number}"}
+    """Whether one of the repeated prompts of SNIPS is not named."""
+    train, test = (
+        [row | {"id": f"{name} {at}"} for at, row in enumerate(read(folder / f"{name}.jsonl"))]
         for name in ("train_full", "test")
-        for number, row in enumerate(read(folder / f"{name}.jsonl"), start=1)
-    ]
-    first: dict[str, str] = {}
-    repeats: dict[str, list[str]] = {"train_full": [], "test": []}
-    for row in rows:
-        if first.setdefault(row["prompt"].lower(), row["id"]) != row["id"]:
-            repeats[row["id"].split()[0]].append(row["id"])
-    named = ground.checked(rows).faults["duplicates"]
-    lost = False
+    )
+    small = {row["prompt"].lower() for row in train}
+    repeats = {
+        "repeated in train_full": seen_before(train, str),
+        "the same in lower case": seen_before(train, str.lower),
+        "of test, in train_full": [r["id"] for r in test if r["prompt"].lower() in small],
+    }
+    named = ground.checked([*train, *test]).faults["duplicates"]
     for name, ids in repeats.items():
-        print(f"| duplicates | SNIPS {name}, prompts seen before! | | {len(ids)} "
-              f"| {len(named.intersection(ids)) / len(ids):.1%} | |")  # fmt: skip
-        lost |= not named.issuperset(ids)
-    return lost
+        share = len(named.intersection(ids)) / len(ids)
+        print(f"| duplicates | SNIPS prompts {name}! | as it is | {len(ids)} | {share:.1%} | |")
+    return any(not named.issuperset(ids) for ids in repeats.values())
+
+
+def seen_before(rows: list[Row], form: Callable[[str], str]) -> list[str]:
+    seen: set[str] = set()
+    found = []
+    for row in rows:
+        if (prompt := form(row["prompt"])) in seen:
+            found.append(row["id"])
+        seen.add(prompt)
+    return found
 
 
 def read(path: Path) -> list[Row]:
