@@ -81,6 +81,7 @@ ORDINARY = (
     '{"category":"account","topic":"password","secret":false,"api_key":"expired","order":null}',
     "Write to support@example.com or @pawl; a ratio of 3:2:1, Foo::bar, 10.0.0.1 and 127.0.0.1.",
     "Donaudampfschifffahrtsgesellschaft, get_user_by_identifier_or_none, TestHTTPServer2Handler",
+    "models/all-MiniLM-L6-v2/Weights-2024, /Users/Ada/Library/Caches/App/1, PydanticRemovedIn30",
     "PRODUCT CODES: APX123, AKC, DE89-370, SG.2024, 0171, 0049, 1234 5678 9012 3456 7890.",
 )
 
@@ -97,6 +98,12 @@ def test_a_secret_of_each_kind_is_named(kind: str, around: str) -> None:
     # Some tokens look like two issuers' at once; one that an issuer's form tells is no guess.
     assert kind in found
     assert kind in GUESSES or not GUESSES & set(found)
+
+
+@pytest.mark.parametrize("length", [24, 32, 40, 64])
+def test_nearly_every_random_token_is_taken_for_a_key(length: int) -> None:
+    found = [secrets(f"I use {token(length)} here.") for _ in range(300)]
+    assert found.count(("high-entropy token",)) >= 280
 
 
 @pytest.mark.parametrize("kind", PERSONS)
