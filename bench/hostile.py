@@ -36,7 +36,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 # Shares of all inputs. A process costs 0.3 s.
 PARTS = {"damage": 0.3, "atheris": 0.698, "process": 0.002}
-QUICK = 2000
+QUICK = 500
 CHUNK = 2000
 LONG = 1 / 500
 # Of a part, before its process is ended: for what hangs where no alarm reaches.
@@ -141,6 +141,17 @@ def fuzz(inputs: int, seed: int, report: Path) -> None:
 WORKERS = {"damage": damage, "process": process, "atheris": fuzz}
 
 
+def within(path: Path, name: str) -> Iterator[Record]:
+    """The records of a Parquet file, unpacked within this process."""
+    from pawl.data import parquetfile
+
+    out = io.BytesIO()
+    # What it raises it has written before.
+    with suppress(Exception):
+        parquetfile.unpack(str(path), out)
+    yield from parquetfile.unpacked(io.BytesIO(out.getvalue()), name)
+
+
 @contextmanager
 def watched(part: str, *, inside: bool) -> Iterator[Watch]:
     """A watch over a folder of its own; `inside`: Parquet is unpacked within this process.
@@ -149,14 +160,7 @@ def watched(part: str, *, inside: bool) -> Iterator[Watch]:
     """
     from hostilelab.watch import Watch
 
-    from pawl.data import parquetfile, sources
-
-    def within(path: Path, name: str) -> Iterator[Record]:
-        out = io.BytesIO()
-        # What it raises it has written before.
-        with suppress(Exception):
-            parquetfile.unpack(str(path), out)
-        yield from parquetfile.unpacked(io.BytesIO(out.getvalue()), name)
+    from pawl.data import sources
 
     if inside:
         sources.FORMATS[".parquet"] = within

@@ -8,6 +8,7 @@ import io
 import json
 import zlib
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -150,21 +151,17 @@ def _parquet(rows: list[Row], random: Random, *, odd: bool) -> bytes:
         "store_schema": random.random() < 0.5,
     }
     out = io.BytesIO()
-    try:
-        parquet.write_table(pa.table(columns), out, **options)
-    except pa.ArrowNotImplementedError:
-        # A struct without fields.
-        plain = {name: [ascii(v) for v in column.to_pylist()] for name, column in columns.items()}
-        parquet.write_table(pa.table(plain), out, **options)
+    parquet.write_table(pa.table(columns), out, **options)
     return out.getvalue()
 
 
 def _column(values: list[Any]) -> Any:
-    """The values, as their text where Arrow has no type for them."""
-    try:
-        return pa.array(values)
-    except (pa.ArrowException, ValueError, TypeError, OverflowError):
-        return pa.array([ascii(value) for value in values])
+    """The values, as their text where Arrow or Parquet has no type for them."""
+    with suppress(pa.ArrowException, ValueError, TypeError, OverflowError):
+        made = pa.array(values)
+        if "struct<>" not in str(made.type):
+            return made
+    return pa.array([ascii(value) for value in values])
 
 
 def _loaded(value: str) -> Any:

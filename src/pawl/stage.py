@@ -82,7 +82,12 @@ def reproduce(
 
     Raises:
         PawlError: what the failing stage said, with its own class and exit code; or the timeout.
+        UsageError: a file that the task names leaves the workspace, or is no regular one.
     """
+    section = workspace.task(task)
+    for name in filter(None, (section.data, section.schema, section.prompt)):
+        # Before DVC does: it reads a pipe for ever, and takes in what a link leads to.
+        workspace.inside(name)
     forget_failure(workspace, task)
     command = [sys.executable, "-m", "dvc", "repro", "--quiet", f"{stage}@{task}"]
     if force:

@@ -6,7 +6,6 @@ A workspace is a git repository with `params.yaml`, `dvc.yaml` and `prefect.yaml
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,8 +65,8 @@ class Workspace:
         """The path of a workspace file named in `params.yaml`.
 
         Raises:
-            UsageError: it is absolute, leaves the workspace, or is a link (its digest would not
-                say what was read).
+            UsageError: it is absolute, leaves the workspace, also by a link, or is there and no
+                regular file.
         """
         path = self.root / name
         try:
@@ -86,10 +85,10 @@ class Workspace:
                 rule="files named in params.yaml are relative to it and stay inside",
                 remedy="copy the file into the workspace (data/) and name it there",
             )
-        if path.is_symlink() and not stat.S_ISREG(path.stat().st_mode):
+        if path.exists() and not path.is_file():
             raise UsageError(
-                f"'{name}' is a link to something that is not a file",
-                rule="data files are regular files",
+                f"'{name}' is no regular file",
+                rule="files named in params.yaml are regular files: a pipe or a device has no end",
                 remedy="put a copy in its place",
             )
         return path

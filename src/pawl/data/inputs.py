@@ -80,7 +80,7 @@ def data_file(workspace: Workspace, section: Task) -> Path:
     if not path.is_file():
         tracked = path.with_name(f"{path.name}.dvc").exists()
         raise DataError(
-            f"{section.data} is {'no regular file' if path.exists() else 'not there'}",
+            f"{section.data} is not there",
             rule="each task has its data file in the workspace",
             remedy="`dvc pull` brings it" if tracked else "put it there and `dvc add` it",
         )
