@@ -17,6 +17,8 @@ Row = dict[str, Any]
 # is a line of the file as it stands.
 Made = list[Row | str]
 
+from pawl.data.secrets import GUESSES
+
 FIELDS = ("category", "urgency", "order")
 CATEGORIES = ("refund", "delivery", "damaged", "account", "billing", "other")
 URGENCIES = ("low", "normal", "high")
@@ -62,9 +64,9 @@ def dirts() -> tuple[Dirt, ...]:
         Dirt("facts", "one digit differs", miscopied),
         Dirt("language", "a German message", written(GERMAN)),
         Dirt("language", "three German words", written("Wo ist es?")),
-        *(Dirt("secrets", name, told(make), surely=True) for name, make in SECRETS.items()),
-        Dirt("secrets", "unknown token, 40 long", told(lambda draw: token(draw, 40))),
-        Dirt("secrets", "unknown token, 24 long", told(lambda draw: token(draw, 24))),
+        *(Dirt(_guessed(name), name, told(make), surely=True) for name, make in SECRETS.items()),
+        Dirt("possible_secrets", "unknown token, 40 long", told(lambda draw: token(draw, 40))),
+        Dirt("possible_secrets", "unknown token, 24 long", told(lambda draw: token(draw, 24))),
         Dirt("personal", "e-mail", told(lambda d: f"{word(d)}.{word(d)}@{word(d)}-mail.org")),
         Dirt("personal", "phone with +", told(lambda d: f"+49 30 {d.randrange(10**7, 10**8)}")),
         Dirt("personal", "phone without", told(lambda d: f"020 7946 0{d.randrange(100, 999)}")),
@@ -73,6 +75,10 @@ def dirts() -> tuple[Dirt, ...]:
         Dirt("label_noise", "category at random", relabelled("category", CATEGORIES)),
         Dirt("label_noise", "urgency at random", relabelled("urgency", URGENCIES)),
     )
+
+
+def _guessed(kind: str) -> str:
+    return "possible_secrets" if kind in GUESSES else "secrets"
 
 
 def all_the_same(rows: list[Row]) -> list[Row]:

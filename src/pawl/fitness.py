@@ -49,6 +49,8 @@ REMEDIES = {
     "the language a key of the rows and name it in `split.slice_by`.",
     "secrets": "Revoke each secret named, then take it out of the rows: what a model has learned "
     "can be got out of it again.",
+    "possible_secrets": "Look whether these are secrets: they are told by looks alone, a random "
+    "token or a word beside a password's name. What is one, treat as under `secrets`.",
     "personal": "Replace by placeholders what the task does not need; for the rest, know on what "
     "ground you keep it.",
     "label_noise": "Read the rows named, from the first on, and correct the label or take the "

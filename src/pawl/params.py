@@ -29,7 +29,7 @@ FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 DataRule = Literal[
     "row_count", "length", "schema", "contradictions", "duplicates", "near_duplicates", "constant",
     "dominance", "templates", "slices", "blanks", "style", "facts", "language", "secrets",
-    "personal", "label_noise", "readable",
+    "possible_secrets", "personal", "label_noise", "readable",
 ]  # fmt: skip
 Share = Annotated[float, Field(gt=0, lt=0.5)]
 # A file of the workspace; no system allows a NUL in a name.

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 SAMPLE = 10_000
 # These say what kind of thing a row holds, and never the thing.
-KINDS = ("secrets", "personal")
+SECRETS = ("secrets", "possible_secrets")
+KINDS = (*SECRETS, "personal")
 SHOWN = 5
 HIDDEN = "not shown: the row holds a secret"
 
@@ -136,7 +137,7 @@ class Columns:
         column = np.full(len(self.ids), "" if looked is None else None, dtype=object)
         if looked is not None:
             column[looked] = ""
-        hidden = self.faults.get("secrets", {}) if rule not in KINDS else {}
+        hidden = set() if rule in KINDS else {n for s in SECRETS for n in self.faults.get(s, {})}
         for number, says in self.faults.get(rule, {}).items():
             column[number] = HIDDEN if number in hidden else says
         return column

@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 
 from pawl.base import find_base, load_tokenizer
 from pawl.data.facts import unfounded
-from pawl.data.secrets import personal, secrets
+from pawl.data.secrets import GUESSES, personal, secrets
 from pawl.data.style import Trait, traits
 from pawl.params import Base
 from pawl.prompt import completion_tokens, prompt_text, prompt_tokens
@@ -74,10 +74,12 @@ class Ruler:
         """The row measured."""
         text = "\n".join(message.content for message in row.messages)
         whole = f"{text}\n{row.completion}"
+        held = secrets(whole)
         faults = {
             "schema": schema_error(row.completion, self.validator),
             "blanks": "" if row.completion == row.completion.strip() else "blanks around it",
-            "secrets": ", ".join(secrets(whole)),
+            "secrets": ", ".join(kind for kind in held if kind not in GUESSES),
+            "possible_secrets": ", ".join(kind for kind in held if kind in GUESSES),
             "personal": ", ".join(personal(whole)),
         }
         return Measured(

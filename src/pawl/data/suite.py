@@ -81,6 +81,7 @@ def suite(section: Task, *, has_schema: bool) -> list[Expected]:
                f"at most {FACTS:.0%} of the completions say what their prompt does not",
                mostly=1 - FACTS),
         _empty("secrets", "block", "no row holds a key, a token or a password"),
+        _empty("possible_secrets", "warn", "no row holds what looks like one"),
         _empty("personal", "warn", "no row holds personal data"),
     ]  # fmt: skip
     if has_schema:
