@@ -12,12 +12,12 @@ from typing import Any
 
 from near_copies import two_typos, typo, word_added
 
+from pawl.data.secrets import GUESSES
+
 Row = dict[str, Any]
 # What stands in the place of a row: the row made dirty, or the row and what is added to it. A text
 # is a line of the file as it stands.
 Made = list[Row | str]
-
-from pawl.data.secrets import GUESSES
 
 FIELDS = ("category", "urgency", "order")
 CATEGORIES = ("refund", "delivery", "damaged", "account", "billing", "other")
