@@ -76,7 +76,7 @@ class Workspace:
                 rule="files named in params.yaml are relative to it and stay inside",
                 remedy="copy the file into the workspace (data/) and name it there",
             )
-        if path.is_symlink() and not stat.S_ISREG(path.stat().st_mode):
+        if path.is_symlink() and path.exists() and not stat.S_ISREG(path.stat().st_mode):
             raise UsageError(
                 f"'{name}' is a link to something that is not a file",
                 rule="data files are regular files",

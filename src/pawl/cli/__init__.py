@@ -9,11 +9,11 @@ from __future__ import annotations
 import sys
 import warnings
 
-from pawl.cli import cycles, machine, releases  # importing them adds their commands
+from pawl.cli import cycles, data, machine, releases  # importing them adds their commands
 from pawl.cli.app import app
 from pawl.errors import PawlError, full_disk
 
-__all__ = ["cycles", "machine", "main", "releases"]
+__all__ = ["cycles", "data", "machine", "main", "releases"]
 
 
 def main() -> None:
