@@ -16,14 +16,12 @@ import tempfile
 import time
 from pathlib import Path
 
-from pawl.data.check import framed
-from pawl.data.columns import Columns
-from pawl.data.facts import Unfounded, schema_labels
-from pawl.data.measure import Measure, measured
+from pawl.data.examine import framed, gathered
 from pawl.data.read import Reading
 from pawl.data.suite import suite
 from pawl.data.validate import validate
 from pawl.params import Base, Check, Evaluate, Gate, Split, Task, Train
+from pawl.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -38,12 +36,8 @@ def main() -> int:
     schema = json.loads((ROOT / "data" / "tickets.schema.json").read_text(encoding="utf-8"))
     base, split, train = Base("base/tiny"), Split("s"), Train(max_length=320)
     section = Task("data", base, Check(), split, train, Evaluate(), Gate())
-    columns = Columns(Unfounded(schema_labels(schema)))
-    rows = measured(
-        Reading(given.rows, given.rows.name), Measure(base, ROOT, schema, train.max_length)
-    )
-    for _ in columns.passing(rows, slice_by=None):
-        pass
+    rows = Reading(given.rows, given.rows.name)
+    columns = gathered(rows, Workspace(ROOT), section, schema)
     columns.compare(split.near)
     rules = suite(section, has_schema=True)
     frame = framed(columns, rules)

@@ -39,11 +39,12 @@ def digest_json(value: Any) -> str:
 
 def digest_file(path: Path) -> str:
     """sha256 of a file's bytes, read in chunks of 1 MiB."""
-    sha = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            sha.update(chunk)
-    return sha.hexdigest()
+    return _digest(path, hashlib.sha256())
+
+
+def digest_md5(path: Path) -> str:
+    """md5 of a file's bytes: DVC's name for them, no proof against whoever wants to deceive."""
+    return _digest(path, hashlib.md5(usedforsecurity=False))
 
 
 def digest_files(root: Path, names: Iterable[str]) -> dict[str, str]:
@@ -53,18 +54,28 @@ def digest_files(root: Path, names: Iterable[str]) -> dict[str, str]:
 
 def write_text(path: Path, text: str) -> None:
     """Replace `path` by `text` (UTF-8) in one atomic step."""
+    with whole_file(path) as temp:
+        temp.write_text(text, encoding="utf-8", newline="")
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """Yield an empty file that takes the place of `path` when the block ends well.
+
+    On an exception `path` stays as it was and the half-made file is removed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temp = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{NEW}")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{NEW}")
+    os.close(handle)
+    temp = Path(name)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        yield temp
         # mkstemp makes 0600; a shared workspace expects the umask's mode, as open() would give.
-        Path(temp).chmod(0o666 & ~_umask())
-        Path(temp).replace(path)
+        temp.chmod(0o666 & ~_umask())
+        _sync_file(temp)
+        temp.replace(path)
     except BaseException:
-        Path(temp).unlink(missing_ok=True)
+        temp.unlink(missing_ok=True)
         raise
     _sync_folder(path.parent)
 
@@ -209,6 +220,13 @@ def _dead(path: Path) -> bool:
         os.close(handle)
     # Between making a folder and locking it a living writer looks dead: the young are spared.
     return age > FOLDER_YOUNG
+
+
+def _digest(path: Path, found: hashlib._Hash) -> str:
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK):
+            found.update(chunk)
+    return found.hexdigest()
 
 
 def _umask() -> int:

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +17,7 @@ from typing import Any
 
 from pawl.adapter import read_adapter
 from pawl.errors import UsageError
+from pawl.programs import DVC, run
 from pawl.records import EvalReport, read_record
 from pawl.registry.kept import download
 from pawl.registry.store import Store
@@ -28,6 +27,10 @@ from pawl.workspace import TaskFiles, Workspace
 
 # What a verdict calls the candidate's scores on the dev split, and the metrics that are wall times.
 DEV, TIMES = "candidate (dev)", {"seconds"}
+FETCHES = {
+    "rule": "code, parameters and data of the version's commit are fetched with git and DVC",
+    "remedy": "`git fetch` and `dvc pull --all-commits` bring what is missing here",
+}
 
 
 def reproduce(workspace: Workspace, store: Store, task: str, version: int) -> dict[str, Any]:
@@ -88,12 +91,12 @@ def _worktree(workspace: Workspace, commit: str) -> Iterator[Workspace]:
     clean = folder / "workspace"
     before = os.environ.get("PYTHONPATH")
     try:
-        _run(workspace.root, "git", "worktree", "add", "--quiet", "--detach", str(clean), commit)
-        dvc = (sys.executable, "-m", "dvc")
+        add = ("git", "worktree", "add", "--quiet", "--detach", str(clean), commit)
+        run(workspace.root, *add, **FETCHES)
         cache = workspace.root / ".dvc" / "cache"
-        _run(clean, *dvc, "config", "--local", "cache.dir", str(cache))
+        run(clean, *DVC, "config", "--local", "cache.dir", str(cache), **FETCHES)
         tracked = [str(p.relative_to(clean)) for p in clean.rglob("*.dvc") if p.is_file()]
-        _run(clean, *dvc, "checkout", "--quiet", *tracked)
+        run(clean, *DVC, "checkout", "--quiet", *tracked, **FETCHES)
         if (clean / "src" / "pawl").is_dir():
             # A checkout of Pawl itself: that commit's code, not the installed one.
             os.environ["PYTHONPATH"] = str(clean / "src")
@@ -103,14 +106,4 @@ def _worktree(workspace: Workspace, commit: str) -> Iterator[Workspace]:
         if before is not None:
             os.environ["PYTHONPATH"] = before
         shutil.rmtree(folder, ignore_errors=True)
-        _run(workspace.root, "git", "worktree", "prune")
-
-
-def _run(folder: Path, *command: str) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise UsageError(
-            f"`{' '.join(command[-4:])}` failed: {done.stderr.strip()[-300:]}",
-            rule="code, parameters and data of the version's commit are fetched with git and DVC",
-            remedy="`git fetch` and `dvc pull --all-commits` bring what is missing here",
-        )
+        run(workspace.root, "git", "worktree", "prune", **FETCHES)

@@ -9,8 +9,6 @@ import io
 import json
 import math
 import shutil
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +23,7 @@ from pawl.errors import ParamsError, UsageError
 from pawl.files import write_text
 from pawl.params import TASK_NAME, Base, Params
 from pawl.paramsfile import parse_params
+from pawl.programs import DVC, run
 from pawl.prompt import completion_tokens, prompt_tokens
 from pawl.workspace import Workspace
 
@@ -36,6 +35,10 @@ WRITTEN = {
     "params.yaml": "# One section a task; `pawl new TASK --data FILE` adds one.\ntasks: {}\n",
     ".gitignore": "/.venv/\n/.pawl/\n/build/\n__pycache__/\n",
     ".dvcignore": "# Nothing below these is data of this workspace.\n.venv\n.pawl\n",
+}
+MAKES = {
+    "rule": "git and dvc make the workspace",
+    "remedy": "see what it says; `pawl doctor` checks both programs",
 }
 # Lengths are rounded up to this, so that a slightly longer row tomorrow still fits.
 ROUND = 32
@@ -76,10 +79,9 @@ def init(target: Path) -> Workspace:
     for name, text in WRITTEN.items():
         write_text(target / name, text)
     (target / "data").mkdir()
-    _run(["git", "init", "--quiet"], target)
-    dvc = [sys.executable, "-m", "dvc"]
-    _run([*dvc, "init", "--quiet"], target)
-    _run([*dvc, "config", "core.analytics", "false"], target)
+    run(target, "git", "init", "--quiet", **MAKES)
+    run(target, *DVC, "init", "--quiet", **MAKES)
+    run(target, *DVC, "config", "core.analytics", "false", **MAKES)
     return Workspace(target.resolve())
 
 
@@ -103,7 +105,7 @@ def new_task(workspace: Workspace, task: str, sources: Sources) -> dict[str, Any
         for name, source in copies.items():
             (workspace.root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, workspace.root / name)
-        _run([sys.executable, "-m", "dvc", "add", "--quiet", section["data"]], workspace.root)
+        run(workspace.root, *DVC, "add", "--quiet", section["data"], **MAKES)
         write_text(workspace.params_file, text)
     except BaseException:
         for name in copies:
@@ -236,13 +238,3 @@ def _template(name: str) -> Path:
     package = Path(__file__).parent
     installed = package / "workspace_files" / name
     return installed if installed.exists() else package.parents[1] / name
-
-
-def _run(command: list[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise UsageError(
-            f"`{' '.join(command[-3:])}` failed: {done.stderr.strip()}",
-            rule="git and dvc make the workspace",
-            remedy="see what it says; `pawl doctor` checks both programs",
-        )

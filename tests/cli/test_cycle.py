@@ -12,9 +12,11 @@ from typing import Any
 
 import pytest
 
+from pawl.files import digest_file, digest_md5
 from pawl.workspace import Workspace
 
 pytestmark = pytest.mark.server
+HEAD = ("rev-parse", "HEAD")
 PRICES = "{prompt_tokens: 0.5, output_tokens: 1.5, train_hour: 2.0}"
 
 
@@ -113,6 +115,12 @@ def test_a_cycle_judges_and_releases_and_the_record_answers_for_it(
     assert status["last"]["verdict"] == "reject"
     assert [status["looks"][name] for name in ("used", "of", "budget")] == [2, 3, 1]
     assert answer(quick_workspace, "compare", "tickets", "1", "2")["versions"] == [1, 2]
+    traced = answer(quick_workspace, "status", "tickets", "--lineage")
+    rows, head = quick_workspace.root / "data" / "tickets.jsonl", git(quick_workspace, *HEAD)
+    made_from = {"sha256": digest_file(rows), "md5": digest_md5(rows), "commit": head.strip()}
+    assert [one["data"] for one in traced["versions"]] == [made_from, made_from]
+    assert [one["champion"] for one in traced["versions"]] == [False, True]
+    assert [one["versions"] for one in traced["data"]] == [[1, 2]]
     (said,) = answer(quick_workspace, "predict", "tickets", "Where is my parcel AB-12345?")
     assert said["answer"]
     plan = answer(quick_workspace, "plan", "tickets")

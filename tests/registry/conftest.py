@@ -157,7 +157,7 @@ def write_params(root: Path, gate: dict[str, Any]) -> None:
     (root / "params.yaml").write_text(yaml.safe_dump({"tasks": {TASK: section}}))
 
 
-def write_adapter(folder: Path, seed: int, *, width: int = 8) -> None:
+def write_adapter(folder: Path, seed: int, *, width: int = 8, data: str = "d" * 64) -> None:
     """A LoRA of one layer, its numbers drawn from `seed`; 16 bytes for each one of `width`."""
     draw = np.random.default_rng(seed)
     weights = {
@@ -169,7 +169,7 @@ def write_adapter(folder: Path, seed: int, *, width: int = 8) -> None:
         config = {"r": 2, "peft_type": "LORA", "target_modules": ["q_proj"]}
         (out / CONFIG).write_text(json.dumps(config))
         manifest = AdapterManifest(
-            TASK, BASE, "d" * 64, 2, {"seed": seed}, ("k1", "k2"), digest_files(out, FILES)
+            TASK, BASE, data, 2, {"seed": seed}, ("k1", "k2"), digest_files(out, FILES)
         )
         write_record(out / MANIFEST, manifest)
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 import sys
 import warnings
 
-from pawl.cli import checks, cycles, machine, releases  # importing them adds their commands
+from pawl.cli import checks, cycles, data, machine, releases  # importing them adds their commands
 from pawl.cli.app import app
 from pawl.errors import PawlError, full_disk
 
-__all__ = ["checks", "cycles", "machine", "main", "releases"]
+__all__ = ["checks", "cycles", "data", "machine", "main", "releases"]
 
 
 def main() -> None:

@@ -15,15 +15,26 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the ledger f
 
 
 @app.command()
-def status(task: Task, as_json: Json = False) -> None:
-    """The champion, the last cycle's verdict, the looks left."""
+def status(
+    task: Task,
+    lineage: Annotated[
+        bool, typer.Option("--lineage", help="Instead: what every version was made from.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """The champion, the last cycle's verdict, the looks left; or the lineage of all versions."""
+    from pawl.lineage import lineage as trace
     from pawl.registry.history import status as read
     from pawl.report.terminal import show_facts
+    from pawl.report.versions import show_lineage
 
     workspace = open_workspace(task)
-    facts = read(workspace, store_of(workspace), task)
+    store = store_of(workspace)
+    facts = trace(workspace, store, task) if lineage else read(workspace, store, task)
     if as_json:
         print_json(facts)
+    elif lineage:
+        show_lineage(facts, console=console())
     else:
         show_facts(facts, console=console())
 

@@ -1,27 +1,21 @@
-"""The check: rules that data must pass before anything is trained on it, and what they found.
-
-Rows stream from the file through the rulers to `rows.jsonl`; what is kept of each is a line of
-numbers in a frame, over which the suite is run (`pawl.data.validate`).
-"""
+"""The check: what the rules found in a task's data, as a report; what blocks ends the cycle."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pawl.base import find_base, load_tokenizer
-from pawl.data.columns import Columns, line_of
-from pawl.data.facts import Unfounded, schema_labels
+from pawl.data.columns import Columns
+from pawl.data.examine import examine
 from pawl.data.inputs import data_file
-from pawl.data.measure import Measure, measured, tokens_of
+from pawl.data.measure import tokens_of
 from pawl.data.page import page
 from pawl.data.profile import drift, profile_of
 from pawl.data.read import Reading
 from pawl.data.split import with_fields
-from pawl.data.suite import Expected, suite
-from pawl.data.validate import Outcome, suite_of, validate
 from pawl.errors import DataError
 from pawl.files import digest_file, digest_json, whole_folder, write_json, write_lines, write_text
 from pawl.fitness import PAGE
@@ -38,9 +32,6 @@ from pawl.records import (
     write_record,
 )
 from pawl.workspace import Workspace
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 SHOWN = 10
 BINS = 24
@@ -61,78 +52,27 @@ def check(workspace: Workspace, task: str) -> None:
     schema = json.loads(files.schema.read_text(encoding="utf-8"))
     path = data_file(workspace, section)
     reading = Reading(path, section.data, drop=section.check.drop_bad)
-    measure = Measure(section.base, workspace.root, schema, section.train.max_length)
-    columns = Columns(Unfounded(schema_labels(schema)))
     with whole_folder(files.check) as folder, whole_folder(files.docs) as docs:
-        rows = measured(with_fields(reading, section.split), measure)
-        with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
-            for row in columns.passing(rows, slice_by=section.split.slice_by):
-                file.write(line_of(row))
-        sample = columns.compare(section.split.near)
-        expected = suite(section, has_schema=schema is not None)
-        faults, found = judged(columns, expected, name=task, docs=docs)
-        rules = (_readable(reading, section), *found)
+        rows = with_fields(reading, section.split)
+        found = examine(rows, workspace, section, schema, to=folder / "rows.jsonl", docs=docs)
+        rules = (_readable(reading, section), *found.rules)
+        columns, sample = found.columns, found.sample
         profile = profile_of(columns.prompt, columns.completion, sample)
-        asked = suite_of(expected, name=task)
         report = CheckReport(
             task=task,
             data=digest_file(path),
             rows=len(columns.ids),
             rules=rules,
-            suite=digest_json(asked),
+            suite=digest_json(found.suite),
             histograms=_histograms(columns, sample, workspace, section),
             drift=_drift(profile, files.before),
         )
         write_record(folder / "report.json", report)
         write_text(folder / PAGE, page(report))
         write_record(folder / "profile.json", profile)
-        write_json(folder / "suite.json", asked)
-        write_lines(folder / "faults.jsonl", faults)
+        write_json(folder / "suite.json", found.suite)
+        write_lines(folder / "faults.jsonl", found.faults)
     _refuse_failed(rules, section, task)
-
-
-def judged(
-    columns: Columns, expected: Sequence[Expected], *, name: str, docs: Path
-) -> tuple[list[dict[str, str]], list[Rule]]:
-    """All faults, as lines, and what each rule found."""
-    frame = framed(columns, expected)
-    outcomes = validate(frame, expected, name=name, docs=docs)
-    lines: list[dict[str, str]] = []
-    rules: list[Rule] = []
-    for rule in expected:
-        outcome = outcomes[rule.name]
-        faults = _faults(rule, outcome, frame, columns)
-        lines += ({"rule": rule.name, "id": fault.id, "says": fault.says} for fault in faults)
-        rules.append(
-            Rule(
-                name=rule.name,
-                severity=rule.severity,
-                passed=outcome.passed,
-                found=len(faults) if outcome.observed is None else int(outcome.observed),
-                of=outcome.of,
-                says=rule.says,
-                worst=tuple(faults[:SHOWN]),
-            )
-        )
-    return lines, rules
-
-
-def framed(columns: Columns, expected: Sequence[Expected]) -> pd.DataFrame:
-    """The frame with a column for each that a rule names: what is wrong with a row, in words."""
-    frame = columns.frame()
-    asked = {rule.arguments["column"] for rule in expected if "column" in rule.arguments}
-    return frame.assign(**{name: columns.words(name) for name in sorted(asked - {*frame.columns})})
-
-
-def _faults(rule: Expected, outcome: Outcome, frame: pd.DataFrame, columns: Columns) -> list[Fault]:
-    """What is wrong with each row at fault, the worst first."""
-    found = frame.iloc[list(outcome.rows)]
-    if rule.worst is not None:
-        found = found.sort_values(rule.worst, ascending=False, kind="stable")
-    else:
-        place = {number: at for at, number in enumerate(columns.faults.get(rule.name, {}))}
-        found = found.iloc[sorted(range(len(found)), key=lambda i: place.get(outcome.rows[i], i))]
-    return [Fault(row["id"], rule.words.format(**row)) for row in found.to_dict("records")]
 
 
 def _readable(reading: Reading, section: Task) -> Rule:

@@ -25,7 +25,7 @@ from pawl.registry.judged import (
     stale_since,
 )
 from pawl.registry.outbox import Order, operation, post, read_order, set_aside, waiting, waits
-from pawl.registry.provenance import commit
+from pawl.registry.provenance import commit, data_md5
 from pawl.registry.runs import close_run, finished, log_evidence, open_run
 from pawl.registry.snapshot import read_state
 from pawl.registry.store import Store
@@ -86,6 +86,7 @@ def conclude(
         worth=worth,
         notes=notes,
         evidence=digest_file(files.verdict),
+        data_md5=data_md5(workspace, task),
     )
     return deliver(workspace, store, task, post(workspace, order))
 
@@ -150,6 +151,7 @@ def _put_on_record(workspace: Workspace, store: Store, order: Order, files: Task
         question=order.question,
         run_id=run_id,
         commit=order.commit,
+        data_md5=order.data_md5,
         params=order.params,
         worth=order.worth,
         stale=stale_since(verdict, state),

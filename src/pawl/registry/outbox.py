@@ -28,7 +28,8 @@ class Order:
 
     `op_id` names the operation, the same for the same judgement, `posted` this order alone.
     `params` are the task's section at the judgement, `notes` are added to the cycle's reasons.
-    `evidence` is the sha256 of the verdict as it was posted, '' in orders of earlier versions.
+    `evidence` is the sha256 of the verdict as it was posted, `data_md5` is DVC's name for the data;
+    both are '' in orders of earlier versions.
     """
 
     task: str
@@ -42,6 +43,7 @@ class Order:
     worth: Worth | None = None
     notes: tuple[str, ...] = ()
     evidence: str = ""
+    data_md5: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,19 @@
-"""Who acts and which code: what the records say beside digests, asked from git."""
+"""Who acts, which code, which data: what the records say beside digests, asked from git and DVC."""
 
 from __future__ import annotations
 
 import getpass
-import subprocess
 
+import yaml
+
+from pawl.programs import git
 from pawl.workspace import Workspace
 
 
 def author(workspace: Workspace) -> str:
     """'Name <email>' from git's configuration, else the operating system's user name."""
-    name = _git(workspace, "config", "user.name")
-    email = _git(workspace, "config", "user.email")
+    name = git(workspace.root, "config", "user.name")
+    email = git(workspace.root, "config", "user.email")
     if name and email:
         return f"{name} <{email}>"
     return name or email or _login()
@@ -24,13 +26,27 @@ def commit(workspace: Workspace) -> str:
     and what matters of the rest (the data) goes by its own digest. Nor does `dvc.lock`: the cycle
     itself has just written it, and nothing is made from it.
     """
-    head = _git(workspace, "rev-parse", "--verify", "HEAD")
+    head = git(workspace.root, "rev-parse", "--verify", "HEAD")
     if not head:
         return "none"
-    changed = _git(
-        workspace, "status", "--porcelain", "--untracked-files=no", "--", ":/", ":!dvc.lock"
+    changed = git(
+        workspace.root, "status", "--porcelain", "--untracked-files=no", "--", ":/", ":!dvc.lock"
     )
     return f"{head}-dirty" if changed else head
+
+
+def data_md5(workspace: Workspace, task: str) -> str:
+    """DVC's name for the rows that the last cycle checked, by `dvc.lock`; '' where it has none.
+
+    Not asked from the data file: a delivery may have come since.
+    """
+    path = workspace.root / "dvc.lock"
+    if not path.is_file():
+        return ""
+    stages = yaml.safe_load(path.read_text(encoding="utf-8")).get("stages", {})
+    read = stages.get(f"check@{task}", {}).get("deps", ())
+    data = workspace.task(task).data
+    return next((str(one["md5"]) for one in read if one["path"] == data and "md5" in one), "")
 
 
 def _login() -> str:
@@ -39,13 +55,3 @@ def _login() -> str:
     except (KeyError, OSError):
         # A container may run under a user id that has no name; the record still needs a who.
         return "unknown"
-
-
-def _git(workspace: Workspace, *words: str) -> str:
-    """git's answer without the line end; empty where git has none or is not installed."""
-    command = ["git", "-C", str(workspace.root), *words]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=20)
-    except FileNotFoundError:
-        return ""
-    return done.stdout.strip() if done.returncode == 0 else ""

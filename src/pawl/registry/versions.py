@@ -28,7 +28,8 @@ class AdapterVersion:
 
     `against` is the champion at its judgement, `look` the question of the look that paid for it,
     None without one; `params` the task's section then. `stale` says why its verdict could not be
-    applied, None if it could. `when` is UTC in ISO 8601.
+    applied, None if it could. `data` is the sha256 of the data file, `data_md5` DVC's name for it,
+    None where it was not recorded. `when` is UTC in ISO 8601.
     """
 
     task: str
@@ -37,6 +38,7 @@ class AdapterVersion:
     base: str
     base_digest: str
     data: str
+    data_md5: str | None
     commit: str
     params: dict[str, Any]
     verdict: str
@@ -66,6 +68,7 @@ def register(
     question: str,
     run_id: str,
     commit: str,
+    data_md5: str,
     params: dict[str, Any],
     worth: Worth | None = None,
     stale: str | None = None,
@@ -96,10 +99,9 @@ def register(
         "pawl.against": "none" if against.version is None else str(against.version),
         "pawl.against_digest": against.digest or "none",
     }
-    if verdict.look is not None:
-        tags["pawl.look"] = verdict.look.question
-    if stale is not None:
-        tags["pawl.stale"] = stale
+    look = verdict.look and verdict.look.question
+    known_only = {"pawl.look": look, "pawl.data_md5": data_md5, "pawl.stale": stale}
+    tags |= {name: value for name, value in known_only.items() if value}
     with speaking_to(store.uri):
         source = f"{store.client.get_run(run_id).info.artifact_uri}/{ADAPTER}"
     added = add_version(
@@ -231,6 +233,7 @@ def _parse(version: ModelVersion) -> AdapterVersion:
             base=tags["pawl.base"],
             base_digest=tags["pawl.base_digest"],
             data=tags["pawl.data"],
+            data_md5=tags.get("pawl.data_md5"),
             commit=tags["pawl.commit"],
             params=json.loads(tags["pawl.params"]),
             verdict=tags["pawl.verdict"],

@@ -1,0 +1,130 @@
+"""Rows held against the task's rules: each by itself while it streams by, then all of them.
+
+Rows go from the reader through the rulers to `rows.jsonl`; what is kept of each is a line of
+numbers in a frame, over which the suite is run (`pawl.data.validate`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pawl.data.columns import Columns, line_of
+from pawl.data.facts import Unfounded, schema_labels
+from pawl.data.measure import Measure, measured
+from pawl.data.suite import Expected, suite
+from pawl.data.validate import Outcome, suite_of, validate
+from pawl.params import Task
+from pawl.records import Example, Fault, Rule
+from pawl.workspace import Workspace
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What came of it: the rules with their worst rows, and each fault as a JSON value.
+
+    `sample` are the rows that were compared with each other, `suite` the rules as Great
+    Expectations writes them.
+    """
+
+    columns: Columns
+    sample: list[Example]
+    suite: dict[str, Any]
+    rules: tuple[Rule, ...]
+    faults: tuple[dict[str, str], ...]
+
+
+def examine(
+    rows: Iterable[Example],
+    workspace: Workspace,
+    section: Task,
+    schema: Any,
+    *,
+    to: Path | None = None,
+    docs: Path | None = None,
+) -> Examined:
+    """Hold rows against the rules of a task.
+
+    Args:
+        rows: all of them, once.
+        workspace: where the task's base lies.
+        section: its parameters.
+        schema: the JSON Schema of its completions, None where it has none.
+        to: the file that gets the rows as JSON lines.
+        docs: the folder that gets the Data Docs.
+
+    Raises:
+        DataError: a rule could not be run; and what reading the rows raises.
+    """
+    columns = gathered(rows, workspace, section, schema, to=to)
+    sample = columns.compare(section.split.near)
+    expected = suite(section, has_schema=schema is not None)
+    name = Path(section.data).name.split(".")[0]
+    frame = framed(columns, expected)
+    outcomes = validate(frame, expected, name=name, docs=docs)
+    faults: list[dict[str, str]] = []
+    rules: list[Rule] = []
+    for rule in expected:
+        outcome = outcomes[rule.name]
+        found = _faults(rule, outcome, frame, columns)
+        faults += ({"rule": rule.name, "id": fault.id, "says": fault.says} for fault in found)
+        rules.append(_told(rule, outcome, found))
+    return Examined(columns, sample, suite_of(expected, name=name), tuple(rules), tuple(faults))
+
+
+def gathered(
+    rows: Iterable[Example],
+    workspace: Workspace,
+    section: Task,
+    schema: Any,
+    *,
+    to: Path | None = None,
+) -> Columns:
+    """The columns of rows, each measured by itself."""
+    columns = Columns(Unfounded(schema_labels(schema)))
+    measure = Measure(section.base, workspace.root, schema, section.train.max_length)
+    passing = columns.passing(measured(rows, measure), slice_by=section.split.slice_by)
+    if to is None:
+        for _ in passing:
+            pass
+    else:
+        with to.open("w", encoding="utf-8") as file:
+            file.writelines(map(line_of, passing))
+    return columns
+
+
+def framed(columns: Columns, expected: Sequence[Expected]) -> pd.DataFrame:
+    """The frame with a column for each that a rule names: what is wrong with a row, in words."""
+    frame = columns.frame()
+    asked = {rule.arguments["column"] for rule in expected if "column" in rule.arguments}
+    return frame.assign(**{name: columns.words(name) for name in sorted(asked - {*frame.columns})})
+
+
+def _faults(rule: Expected, outcome: Outcome, frame: pd.DataFrame, columns: Columns) -> list[Fault]:
+    """What is wrong with each row at fault, the worst first."""
+    found = frame.iloc[list(outcome.rows)]
+    if rule.worst is not None:
+        found = found.sort_values(rule.worst, ascending=False, kind="stable")
+    else:
+        place = {number: at for at, number in enumerate(columns.faults.get(rule.name, {}))}
+        found = found.iloc[sorted(range(len(found)), key=lambda i: place.get(outcome.rows[i], i))]
+    return [Fault(row["id"], rule.words.format(**row)) for row in found.to_dict("records")]
+
+
+def _told(rule: Expected, outcome: Outcome, faults: Sequence[Fault]) -> Rule:
+    return Rule(
+        name=rule.name,
+        severity=rule.severity,
+        passed=outcome.passed,
+        found=len(faults) if outcome.observed is None else int(outcome.observed),
+        of=outcome.of,
+        says=rule.says,
+        worst=tuple(faults[:SHOWN]),
+    )
