@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from conftest import TASK, Bench
 from pawl.adapter import read_adapter
 from pawl.errors import AdapterError, PawlError, RegistryError, UsageError
 from pawl.files import digest_file
+from pawl.registry import keys
 from pawl.registry.copies import adapter_folder
 from pawl.registry.keys import TRUSTED, make_keys, private_path, signing_key
 from pawl.registry.ledger import append
@@ -262,3 +265,24 @@ def test_a_release_whose_entry_names_another_verdict_is_not_used(bench: Bench) -
     )  # fmt: skip
     with pytest.raises(AdapterError, match="another verdict"):
         adapter_folder(bench.workspace, bench.store, TASK)
+
+
+def test_a_first_key_whose_making_was_killed_half_way_is_trusted_by_the_next_release(
+    bench: Bench,
+) -> None:
+    def killed(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    (bench.workspace.root / TRUSTED).unlink(missing_ok=True)
+    keys.private_path(bench.workspace).unlink(missing_ok=True)
+    child = os.fork()
+    if not child:
+        # Between the private key and the list of trusted ones.
+        keys.write_text = killed  # type: ignore[assignment]
+        keys.signing_key(bench.workspace)
+        os._exit(0)
+    assert os.WTERMSIG(os.waitpid(child, 0)[1]) == signal.SIGKILL
+    assert keys.private_path(bench.workspace).exists()
+    assert not keys.trusted_keys(bench.workspace)
+    assert keys.signing_key(bench.workspace) == keys.private_path(bench.workspace)
+    assert len(keys.trusted_keys(bench.workspace)) == 1

@@ -64,15 +64,16 @@ def signing_key(workspace: Workspace) -> Path:
     """
     private = private_path(workspace)
     known = trusted_keys(workspace)
-    if not private.exists():
-        if known:
-            raise UsageError(
-                f"there is no signing key at {private}",
-                rule=RULE,
-                remedy=f"bring the key and say where it lies ({VARIABLE}=FILE); or let this "
-                f"machine have its own: `pawl keys`, then commit {TRUSTED}",
-            )
+    if not known:
+        # Also where making the first one was killed between its two files.
         return make_keys(workspace).private
+    if not private.exists():
+        raise UsageError(
+            f"there is no signing key at {private}",
+            rule=RULE,
+            remedy=f"bring the key and say where it lies ({VARIABLE}=FILE); or let this "
+            f"machine have its own: `pawl keys`, then commit {TRUSTED}",
+        )
     if (own := _public(_load(private))) not in known:
         raise UsageError(
             f"the signing key {private} ({fingerprint(own)[:12]}) is not in {TRUSTED}",
