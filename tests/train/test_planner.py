@@ -290,8 +290,12 @@ def test_devices_are_named_as_people_name_them() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("words", ["1,536 wide", "128k words"])
-def test_the_memory_that_is_predicted_is_that_of_the_process_within_a_tenth(words: str) -> None:
-    command = [sys.executable, str(ROOT / "bench" / "planning.py"), "--only", words]
+def test_the_memory_that_is_predicted_is_that_of_the_process_within_a_tenth(
+    words: str, precision: str
+) -> None:
+    asked = ["--only", words, "--precision", precision]
+    command = [sys.executable, str(ROOT / "bench" / "planning.py"), *asked]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
