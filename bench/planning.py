@@ -1,6 +1,6 @@
 """The planner's memory against a training's own, for bases of many shapes with random weights.
 
-    python bench/planning.py [--only WORD]    # measured: minutes
+    python bench/planning.py [--only WORD] [--precision bfloat16]    # measured: minutes
     python bench/planning.py --large          # predicted alone, for CUDA: bases that need a card
 
 Each training is a process of its own. On the CPU its memory is the growth of what the process holds
@@ -72,6 +72,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="cases whose name has this word")
     parser.add_argument("--as-is", action="store_true", help="malloc as it comes")
+    parser.add_argument("--precision", default="float32", choices=["float32", "bfloat16"])
     parser.add_argument("--large", action="store_true", help="8B and 70B on CUDA, not measured")
     given = parser.parse_args()
     if given.large:
@@ -81,13 +82,14 @@ def main() -> None:
         "| base | rank | tokens | weights | checkpointing | predicted MiB | measured MiB | off |\n"
         "|---|---:|---:|---|---|---:|---:|---:|"
     )
+    asked = {"as_is": given.as_is, "precision": given.precision}
     worst = 0.0
     for name, shape, words, tied, rank, lengths, choices in CASES:
         if given.only not in name:
             continue
         case = {"shape": shape, "words": words, "tied": tied, "rank": rank, "lengths": lengths}
         with multiprocessing.get_context("fork").Pool(1) as process:
-            got = process.apply(measure, ({**case, "choices": choices, "as_is": given.as_is},))
+            got = process.apply(measure, ({**case, "choices": choices, **asked},))
         print(name, got, file=sys.stderr, flush=True)
         off = got["predicted"] / got["measured"] - 1
         worst = max(worst, abs(off))

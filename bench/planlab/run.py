@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 import gc
 import os
 import tempfile
@@ -41,6 +42,7 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
         del model
         rows = some_rows(case["lengths"], case["words"])
         params = Train(rank=case["rank"], batch_size=len(rows), epochs=2, max_length=8192)
+        params = dataclasses.replace(params, precision=case["precision"])
         # Libraries, threads and all that a first training brings into a process.
         trained(TINY, some_rows([128] * 2, 2000), Train(batch_size=2, epochs=1), Choices())
         before = settled()

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,14 @@ os.environ.update(HF_HUB_OFFLINE="1", OMP_WAIT_POLICY="passive", TOKENIZERS_PARA
 
 import torch
 
-from pawl.base import dequantised, load_base, load_tokenizer
+from pawl.base import load_tokenizer
 from pawl.data.read import parse_row
 from pawl.params import Train
+from pawl.records import Example
 from pawl.train.choices import ROOM, Choices
 from pawl.train.loop import Loop, Point, ready, summed_loss
 from pawl.train.pack import packed
-from pawl.train.qlora import adapted
+from pawl.train.qlora import prepared
 from pawl.train.rows import Row, token_rows
 
 TINY = Path(__file__).resolve().parents[2] / "base" / "tiny"
@@ -66,19 +67,21 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = TINY if case["base"] == "tiny" else five_million(Path(scratch))
         tokenizer = load_tokenizer(folder)
-        with Path(case["data"]).open("rb") as file:
-            examples = [parse_row(line, n) for n, line in enumerate(file, start=1)]
+        examples = readable(Path(case["data"]))
         order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(3))
         count = case["rows"] + HELD_OUT
         chosen = [examples[i] for i in order[:count].tolist()]
         rows = token_rows(chosen, tokenizer, max_length=PARAMS.max_length)
         held, rows = rows[:HELD_OUT], rows[HELD_OUT:]
-        compute = torch.bfloat16 if case.get("bf16") else torch.float32
-        base = load_base(folder, seed=PARAMS.seed, compute=compute)
-        base.set_attn_implementation(case.get("attention", "sdpa"))
-        params = dataclasses.replace(PARAMS, seed=case.get("seed", PARAMS.seed))
-        model = adapted(dequantised(base) if case.get("dense", True) else base, params)
+        params = dataclasses.replace(
+            PARAMS,
+            seed=case.get("seed", PARAMS.seed),
+            precision=case.get("precision", "bfloat16" if case.get("bf16") else "float32"),
+        )
+        model = prepared(folder, params, Choices("dense" if case.get("dense", True) else "nf4"))
         train = pawl if case["trainer"] == "pawl" else trl
+        if train is trl:
+            model.get_base_model().set_attn_implementation(case.get("attention", "sdpa"))
         watch = Watch(lambda: held_out_loss(model, held, case), curve=case.get("curve", False))
         start = train(model, tokenizer, rows, watch, params, case, scratch)
     found = {
@@ -91,6 +94,17 @@ def main() -> None:
         "load": os.getloadavg()[0],
     }
     print(json.dumps(found))
+
+
+def readable(path: Path) -> list[Example]:
+    """The file's rows but for those that `pawl check` would name as bad (SNIPS has some that were
+    decoded wrongly)."""
+    found = []
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            with suppress(ValueError):
+                found.append(parse_row(line, number))
+    return found
 
 
 def held_out_loss(model: Any, rows: list[Row], case: dict[str, Any]) -> float:

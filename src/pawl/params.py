@@ -126,7 +126,8 @@ class Train:
     `rank`: `pawl.train.rank`. `targets` are linear layers, None: all but the head. `dora`: Liu et
     al. 2024; `lora_plus` is the ratio of B's learning rate to A's (Hayou et al. 2024). `processes`
     of one machine take each step together, each with the whole base (`ddp`) or with a share of it
-    (`fsdp`).
+    (`fsdp`). `precision` is what products are computed in on a CPU, `auto`: bfloat16 where it has
+    it in hardware; a card computes in bfloat16.
     """
 
     rank: Annotated[int | Literal["auto"], PlainValidator(_rank)] = 16
@@ -142,6 +143,7 @@ class Train:
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 17
     processes: Annotated[int, Field(ge=1, le=64)] = 1
     parallel: Literal["ddp", "fsdp"] = "ddp"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
 
 
 @dataclass(frozen=True, config=STRICT)

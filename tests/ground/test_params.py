@@ -30,6 +30,7 @@ def test_the_projects_own_parameters_are_valid() -> None:
         ("rank: 16", "rank: on", "no key but dora takes a truth value"),
         ("rank: 16", "dora: 1", "valid boolean"),
         ("rank: 16", "lora_plus: 0.5", "greater than or equal to 1"),
+        ("precision: float32", "precision: half", "'auto', 'float32' or 'bfloat16'"),
         ("rank: 16", "targets: []", "names of linear layers, at least one"),
         ("rank: 16", "targets: [q_proj, q_proj]", "each once"),
         ("rank: 16", "targets: ['.*_proj']", "should match pattern"),

@@ -20,7 +20,7 @@ from pawl.params import Base, Train
 from pawl.records import Example, Message
 from pawl.train.calibrate import calibrate
 from pawl.train.choices import LEAST, PLAIN, ROOM, Choices, fastest_first
-from pawl.train.device import GIB, Device, here, named
+from pawl.train.device import GIB, Device, here, named, settled
 from pawl.train.fit import choose, remedies
 from pawl.train.loop import ready, summed_loss
 from pawl.train.memory import Load, peak
@@ -30,7 +30,8 @@ from pawl.train.qlora import adapted, prepared
 from pawl.train.run import fit
 
 ROOT = Path(__file__).parents[2]
-PARAMS = Train(rank=4, epochs=1, batch_size=4, max_length=128, seed=3)
+MAPS = Path("/proc/self/maps")
+PARAMS = Train(rank=4, epochs=1, batch_size=4, max_length=128, seed=3, precision="float32")
 ROWS = some_rows([40, 3, 90, 41, 8, 2, 17, 60])
 CHECKPOINTING = Choices(checkpointing=True)
 # A Llama in outline; `bench/planning.py` has them with weights.
@@ -72,9 +73,9 @@ def card(size: float) -> Device:
     return Device("a card", cuda=True, memory=int(size * GIB), here=False)
 
 
-def slopes(base_folder: Path, choices: Choices, dropout: float) -> dict[str, torch.Tensor]:
+def slopes(base_folder: Path, choices: Choices, **changed: Any) -> dict[str, torch.Tensor]:
     """Gradients of one pack; the adapter as after some steps."""
-    model = prepared(base_folder, dataclasses.replace(PARAMS, dropout=dropout), choices).train()
+    model = prepared(base_folder, dataclasses.replace(PARAMS, **changed), choices).train()
     generator = torch.Generator().manual_seed(5)
     for name, weight in model.named_parameters():
         if "lora_B" in name:
@@ -88,19 +89,32 @@ def slopes(base_folder: Path, choices: Choices, dropout: float) -> dict[str, tor
     return {"loss": loss.detach(), **found}
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
 def test_checkpointing_and_unpacking_once_change_no_bit_of_loss_and_gradients(
-    base_folder: Path, dropout: float
+    base_folder: Path, dropout: float, precision: str
 ) -> None:
-    plain = slopes(base_folder, PLAIN, dropout)
+    plain = slopes(base_folder, PLAIN, dropout=dropout, precision=precision)
     assert len(plain) > 50
     changed = [CHECKPOINTING]
     # With dropout peft's own passes are taken, whose sums differ between NF4 and dense.
     changed += [Choices("dense"), Choices("dense", checkpointing=True)] if not dropout else []
     for choices in changed:
-        other = slopes(base_folder, choices, dropout)
+        other = slopes(base_folder, choices, dropout=dropout, precision=precision)
         assert other.keys() == plain.keys()
         assert all(torch.equal(other[name], plain[name]) for name in plain), choices
+
+
+@pytest.mark.skipif(not MAPS.exists(), reason="Linux alone says what a process has mapped")
+@pytest.mark.parametrize("choices", [PLAIN, Choices("dense")])
+def test_nothing_of_a_bases_file_stays_in_memory(
+    base_folder: Path, tmp_path: Path, choices: Choices
+) -> None:
+    # The tiny base is saved in bfloat16: loaded in it, its weights are the file's own bytes.
+    folder = shutil.copytree(base_folder, tmp_path / "base")
+    model = prepared(folder, dataclasses.replace(PARAMS, precision="bfloat16"), choices)
+    assert model.dtype == torch.bfloat16
+    assert str(folder) not in MAPS.read_text(encoding="utf-8")
 
 
 def test_checkpointing_is_over_with_the_training(base_folder: Path) -> None:
@@ -154,10 +168,17 @@ def test_a_base_that_is_too_large_to_be_tried_here_is_not_tried(tmp_path: Path) 
         (Choices("dense"), 4, False),
     ],
 )
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_a_deep_base_is_the_sum_of_its_layers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, choices: Choices, rank: int, several: bool
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    choices: Choices,
+    rank: int,
+    several: bool,
+    precision: str,
 ) -> None:
-    folder, params = outline(tmp_path), dataclasses.replace(PARAMS, rank=rank)
+    changed: dict[str, Any] = {"rank": rank, "precision": precision}
+    folder, params = outline(tmp_path), dataclasses.replace(PARAMS, **changed)
     few = load([5, 9], several=several)
     found = peak(folder, params, few, choices, cuda=False)
     monkeypatch.setattr("pawl.train.memory.LONG", 7)
@@ -244,6 +265,19 @@ def test_what_is_advised_where_nothing_fits_does_fit(tmp_path: Path) -> None:
     assert 9 < size < 12
 
 
+@pytest.mark.parametrize(
+    ("able", "comes_to"),
+    [({"avx512_bf16": True}, "bfloat16"), ({"amx_bf16": True}, "bfloat16"), ({}, "float32")],
+)
+def test_what_auto_comes_to_follows_from_the_cpu_and_what_is_asked_for_stays(
+    monkeypatch: pytest.MonkeyPatch, able: dict[str, bool], comes_to: str
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    assert settled(Train()).precision == comes_to
+    for asked in (PARAMS, dataclasses.replace(PARAMS, precision="bfloat16")):
+        assert settled(asked) == asked
+
+
 def test_devices_are_named_as_people_name_them() -> None:
     assert named(None) == here() == named(None)
     assert named("24GB") == named("24 GiB") == named("24gb")
@@ -256,8 +290,12 @@ def test_devices_are_named_as_people_name_them() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("words", ["1,536 wide", "128k words"])
-def test_the_memory_that_is_predicted_is_that_of_the_process_within_a_tenth(words: str) -> None:
-    command = [sys.executable, str(ROOT / "bench" / "planning.py"), "--only", words]
+def test_the_memory_that_is_predicted_is_that_of_the_process_within_a_tenth(
+    words: str, precision: str
+) -> None:
+    asked = ["--only", words, "--precision", precision]
+    command = [sys.executable, str(ROOT / "bench" / "planning.py"), *asked]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]

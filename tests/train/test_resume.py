@@ -16,31 +16,41 @@ import torch
 from prepared import stopped_after
 
 from pawl.adapter import WEIGHTS
-from pawl.base import base_info, load_base
+from pawl.base import base_info
 from pawl.errors import TrainError
 from pawl.params import Base, Train
 from pawl.records import AdapterManifest, Example, Message
 from pawl.train.checkpoint import MANIFEST, STATE
 from pawl.train.choices import PLAIN
 from pawl.train.journal import Kept, question
-from pawl.train.qlora import adapted, save
+from pawl.train.qlora import prepared, save
 from pawl.train.rows import token_rows
 from pawl.train.run import fit
 from pawl.train.watch import Curve
 
 # Dropout, an epoch that ends in a short batch, and a kill in the middle of an epoch.
-PARAMS = Train(rank=4, epochs=3, batch_size=4, max_length=128, seed=3, dropout=0.1)
+PARAMS = Train(
+    rank=4, epochs=3, batch_size=4, max_length=128, seed=3, dropout=0.1, precision="float32"
+)
+# Without dropout LoRA takes the wide product.
+HALF = dataclasses.replace(PARAMS, dropout=0.0, precision="bfloat16")
 EXAMPLES = [
     Example(f"r{i}", f"{i:016x}", (Message("user", f"order {i} is late"),), f'{{"order":{i}}}')
     for i in range(10)
 ]
 
 
-def trained(base_folder: Path, tokenizer: Any, into: Path, kept: Kept | None) -> Curve:
+def trained(
+    base_folder: Path,
+    tokenizer: Any,
+    into: Path,
+    kept: Kept | None,
+    params: Train = PARAMS,
+) -> Curve:
     """Train, going on from what lies in `kept`, and save the adapter."""
-    rows = token_rows(EXAMPLES, tokenizer, max_length=PARAMS.max_length)
-    model = adapted(load_base(base_folder, seed=PARAMS.seed), PARAMS)
-    curve = fit(model, rows, rows[:4], params=PARAMS, kept=kept)
+    rows = token_rows(EXAMPLES, tokenizer, max_length=params.max_length)
+    model = prepared(base_folder, params, PLAIN)
+    curve = fit(model, rows, rows[:4], params=params, kept=kept)
     base = base_info(Base(base_folder.name), base_folder.parent)
     save(model, AdapterManifest("t", base, "d", 4, {}, ("k",), {}), into)
     return curve
@@ -141,18 +151,20 @@ from pathlib import Path
 sys.path[:0] = [sys.argv[1]]
 import pawl.train.journal as journal
 journal.SHARE = 0
-from test_resume import trained
+from test_resume import HALF, PARAMS, trained
 from pawl.base import load_tokenizer
 from pawl.train.choices import PLAIN
 from pawl.train.journal import Kept
-base, into = Path(sys.argv[2]), Path(sys.argv[3])
-trained(base, load_tokenizer(base), into / "adapter", Kept(into / "kept", "q", every=0.0))
+base, into, half = Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4] == HALF.precision
+kept, params = Kept(into / "kept", "q", every=0.0), HALF if half else PARAMS
+trained(base, load_tokenizer(base), into / "adapter", kept, params)
 """
 
 
-def child(base_folder: Path, into: Path) -> subprocess.Popen[bytes]:
+def child(base_folder: Path, into: Path, params: Train) -> subprocess.Popen[bytes]:
     """A training in a process of its own, which leaves a checkpoint after each step."""
-    command = [sys.executable, "-c", CHILD, str(Path(__file__).parent), str(base_folder), str(into)]
+    given = (Path(__file__).parent, base_folder, into, params.precision)
+    command = [sys.executable, "-c", CHILD, *map(str, given)]
     return subprocess.Popen(command, stderr=subprocess.DEVNULL)
 
 
@@ -161,17 +173,19 @@ def left(into: Path) -> list[Path]:
     return list((into / "kept").glob("step-*"))
 
 
-def killed_and_resumed(base_folder: Path, into: Path, pauses: list[float]) -> int:
+def killed_and_resumed(
+    base_folder: Path, into: Path, pauses: list[float], params: Train = PARAMS
+) -> int:
     """Kill the training after each pause from its first checkpoint on; the kills that met it."""
     kills = 0
     for pause in pauses:
-        process, seen = child(base_folder, into), set(left(into))
+        process, seen = child(base_folder, into, params), set(left(into))
         while process.poll() is None and set(left(into)) <= seen:
             time.sleep(0.002)
         time.sleep(pause)
         process.kill()
         kills += process.wait() == -signal.SIGKILL
-    assert child(base_folder, into).wait() == 0
+    assert child(base_folder, into, params).wait() == 0
     return kills
 
 
@@ -180,6 +194,15 @@ def test_a_training_killed_at_random_ends_in_the_same_bytes(
 ) -> None:
     assert killed_and_resumed(base_folder, tmp_path, [0.01, 0.05]) >= 1
     assert (tmp_path / "adapter" / WEIGHTS).read_bytes() == whole
+
+
+def test_a_training_in_bf16_killed_at_random_ends_in_the_same_bytes(
+    base_folder: Path, tokenizer: Any, tmp_path: Path
+) -> None:
+    trained(base_folder, tokenizer, tmp_path / "whole", None, HALF)
+    assert killed_and_resumed(base_folder, tmp_path, [0.01, 0.05], HALF) >= 1
+    whole, resumed = ((tmp_path / name / WEIGHTS).read_bytes() for name in ("whole", "adapter"))
+    assert resumed == whole
 
 
 @pytest.mark.slow

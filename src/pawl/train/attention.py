@@ -22,6 +22,9 @@ NAME = "pawl_packed"
 SPREAD = 1.5
 # Up to so many tokens a row's scores, all heads, are few enough to be kept.
 SHORT = 512
+# A group is padded to a multiple of this: products of odd widths are slow, and of many widths each
+# is compiled anew.
+EVEN = 16
 
 
 class _Lift(torch.autograd.Function):
@@ -100,7 +103,7 @@ def attending_packed(model: PreTrainedModel) -> Iterator[None]:
 
 
 def _group(lengths: Sequence[int]) -> Group:
-    longest, start = max(lengths), 0
+    longest, start = -(-max(lengths) // EVEN) * EVEN, 0
     lift: list[int] = []
     drop: list[int] = []
     for number, length in enumerate(lengths):

@@ -5,12 +5,18 @@ All in all, not what is free at the moment: the same machine must always choose 
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pawl.errors import UsageError
+from pawl.params import Train
+
+if TYPE_CHECKING:
+    import torch
 
 GIB = 1 << 30
 SIZE = re.compile(r"(\d+(?:\.\d+)?) ?Gi?B", re.IGNORECASE)
@@ -73,6 +79,29 @@ def named(text: str | None) -> Device:
     return Device(
         f"a card of {size[1]} GiB", cuda=True, memory=int(float(size[1]) * GIB), here=False
     )
+
+
+def settled(params: Train) -> Train:
+    """The parameters with `precision` as it is on this machine, never `auto`."""
+    if params.precision != "auto":
+        return params
+    return dataclasses.replace(params, precision="bfloat16" if _quick() else "float32")
+
+
+def compute_dtype(params: Train, *, cuda: bool) -> torch.dtype:
+    """What products are computed in; the adapter's own weights are float32 everywhere."""
+    import torch
+
+    wide = settled(params).precision == "float32" and not cuda
+    return torch.float32 if wide else torch.bfloat16
+
+
+def _quick() -> bool:
+    """Whether this CPU multiplies bfloat16 in hardware; elsewhere it is emulated, and slow."""
+    import torch
+
+    able = torch.cpu.get_capabilities()
+    return any(able.get(name) for name in ("avx512_bf16", "amx_bf16"))
 
 
 def _memory() -> int:

@@ -35,20 +35,21 @@ class _Wide(torch.autograd.Function):
         scale: float,
     ) -> torch.Tensor:
         ctx.layer, ctx.scale = layer, scale
-        ctx.save_for_backward(x, a, b)
         a, b = a.to(x.dtype), b.to(x.dtype)
         weight, bias = _weight(layer, x.dtype), layer.bias
         if x.dtype == torch.float32:
+            ctx.save_for_backward(x, a, b)
             return product(x, torch.addmm(weight, b, a, alpha=scale), bias)
-        return product(x, weight, bias).addmm_(x @ a.T, b.T, alpha=scale)
+        thin = x @ a.T
+        ctx.save_for_backward(x, a, b, thin)
+        return product(x, weight, bias).addmm_(thin, b.T, alpha=scale)
 
     @staticmethod
     def backward(ctx: Any, out: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        x, a, b = ctx.saved_tensors
-        a, b = a.to(x.dtype), b.to(x.dtype)
+        x, a, b, *kept = ctx.saved_tensors
         thin = product(out, b.T)
         slope_a = product(thin.T, x.T).mul_(ctx.scale)
-        slope_b = product(product(x, a).T, out.T).T.mul_(ctx.scale)
+        slope_b = product((kept[0] if kept else product(x, a)).T, out.T).T.mul_(ctx.scale)
         slope_x = None
         if ctx.needs_input_grad[0]:
             weight = _weight(ctx.layer, x.dtype)

@@ -17,8 +17,9 @@ from pawl.train.layers import product
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-# Logits of a chunk, in numbers: 64 MB of float32.
-CHUNK = 1 << 24
+# Logits of a chunk, in numbers: 64 MB of float32; and tokens of a chunk, that a narrow head's
+# logits stay in the cache between the passes over them.
+CHUNK, TOKENS = 1 << 24, 256
 
 
 class _HeadLoss(torch.autograd.Function):
@@ -30,17 +31,18 @@ class _HeadLoss(torch.autograd.Function):
         bias: torch.Tensor | None,
         targets: torch.Tensor,
     ) -> torch.Tensor:
-        size = max(1, CHUNK // weight.shape[0])
+        size = max(1, min(TOKENS, CHUNK // weight.shape[0]))
         total = hidden.new_zeros((), dtype=torch.float32)
         gradient = torch.empty_like(hidden)
         for start in range(0, len(targets), size):
             part = slice(start, start + size)
-            logits = product(hidden[part], weight, bias).float()
+            logits = product(hidden[part], weight, bias)
             wanted = targets[part, None]
-            peak = torch.logsumexp(logits, dim=-1, keepdim=True)
-            total += (peak - logits.gather(1, wanted)).sum()
             # The gradient by the logits: softmax, less one at the target.
-            slope = logits.sub_(peak).exp_()
+            slope = torch.softmax(logits, dim=-1, dtype=torch.float32)
+            # -log of the target's share, by way of the largest, which never is too small for a log.
+            most = logits.amax(dim=-1, keepdim=True).float()
+            total += (most - logits.gather(1, wanted).float() - slope.amax(-1, True).log()).sum()
             slope.scatter_add_(1, wanted, slope.new_full(wanted.shape, -1.0))
             gradient[part] = product(slope.to(hidden.dtype), weight.T)
         ctx.save_for_backward(gradient)

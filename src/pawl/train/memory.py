@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_leaves
 from pawl.params import Train
 from pawl.train.attention import Rows
 from pawl.train.choices import Choices
+from pawl.train.device import compute_dtype
 from pawl.train.loop import ready, summed_loss
 from pawl.train.pack import Pack
 from pawl.train.phantom import phantom, shapes
@@ -61,13 +62,12 @@ class Peak:
 def peak(folder: Path, params: Train, load: Load, choices: Choices, *, cuda: bool) -> Peak:
     """What training the base in `folder` takes at its worst moment; needs its config.json alone.
 
-    On CUDA it computes in bfloat16 and attends with `varlen_attn`, else in float32 and
-    with SDPA, as `pawl.base.load_base` and `pawl.train.attention` have it.
+    On CUDA it attends with `varlen_attn`, else as `pawl.train.attention` has it for a CPU.
 
     Of a deep base two short ones are taken apart: each layer adds the same at each of the moments
     that can be the worst.
     """
-    base = shapes(folder, torch.bfloat16 if cuda else torch.float32)
+    base = shapes(folder, compute_dtype(params, cuda=cuda))
     layers: Any = getattr(base.base_model, "layers", ())
     depth = len(layers)
     if depth <= LONG:
@@ -156,9 +156,6 @@ class _Count(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
         for tensor in tree_leaves(out):
             if isinstance(tensor, torch.Tensor):
                 self._note(tensor, self._part(func, args, tensor))
-        if func is torch.ops.aten.logsumexp.default:
-            # Its kernel makes a tensor of its own, of the size of what it is given.
-            self._look({LOGITS: _bytes(args[0])})
         return out
 
     def _part(self, func: Any, args: Any, made: torch.Tensor) -> str:
@@ -183,16 +180,10 @@ class _Count(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
 
         self._known[key] = weakref.ref(storage, gone)
         self.now[part] += size
-        self._look({})
-
-    def _look(self, more: dict[str, int]) -> None:
-        """Keep this moment if no worse one came before; `more` lives beside what is counted."""
-        total = sum(self.now.values()) + sum(more.values())
+        # Keep this moment if no worse one came before.
+        total = sum(self.now.values())
         if total > self._most:
-            self._most = total
-            self.worst[self._phase] = {
-                part: size + more.get(part, 0) for part, size in self.now.items()
-            }
+            self._most, self.worst[self._phase] = total, dict(self.now)
 
 
 def _scales(weight: Any) -> list[torch.Tensor]:

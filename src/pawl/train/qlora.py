@@ -25,6 +25,7 @@ from pawl.records import (
     write_record,
 )
 from pawl.train.choices import Choices
+from pawl.train.device import compute_dtype
 from pawl.train.shard import shard
 
 if TYPE_CHECKING:
@@ -34,7 +35,11 @@ if TYPE_CHECKING:
 
 def prepared(folder: Path, params: Train, choices: Choices, *, sharded: bool = False) -> PeftModel:
     """The base of `folder`, held as was chosen, with a new adapter."""
-    base = load_base(folder, seed=params.seed, sharded=sharded)
+    import torch
+
+    compute = compute_dtype(params, cuda=torch.cuda.is_available())
+    base = load_base(folder, seed=params.seed, compute=compute, sharded=sharded)
+    _let_go_of_files(base)
     model = adapted(dequantised(base) if choices.weights == "dense" else base, params)
     if sharded:
         shard(model)
@@ -102,6 +107,17 @@ def save(model: PeftModel, manifest: AdapterManifest, target: Path) -> AdapterMa
         complete = dataclasses.replace(manifest, files=digest_files(folder, FILES))
         write_record(folder / MANIFEST, complete)
     return complete
+
+
+def _let_go_of_files(base: PreTrainedModel) -> None:
+    """Copy what is still the file's own bytes, mapped.
+
+    A weight that is loaded in the type that it was saved in is part of the mapped file, and one of
+    them keeps all of the file that was read in memory, the linear layers' too.
+    """
+    for weight in base.parameters():
+        if weight.device.type == "cpu" and getattr(weight, "quant_state", None) is None:
+            weight.data = weight.data.clone()
 
 
 def _refuse_dead_outputs(model: PeftModel) -> None:

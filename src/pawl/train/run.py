@@ -28,7 +28,7 @@ from pawl.records import (
     write_record,
 )
 from pawl.train.choices import PLAIN, Choices
-from pawl.train.device import GIB, here
+from pawl.train.device import GIB, here, settled
 from pawl.train.fit import choose
 from pawl.train.journal import Journal, Kept, question
 from pawl.train.launch import end_with_launcher, launch
@@ -78,6 +78,7 @@ def work(workspace: Workspace, task: str) -> None:
 def learn(workspace: Workspace, task: str, team: Team) -> None:
     """Train in this process, with the others of its team."""
     section, files = workspace.task(task), workspace.files(task)
+    asked = settled(section.train)
     info = read_record(files.base, BaseInfo)
     report = read_record(files.splits / "manifest.json", SplitReport)
     taught, dev = (read_rows(files.splits / f"{name}.jsonl") for name in ("train", "dev"))
@@ -97,7 +98,7 @@ def learn(workspace: Workspace, task: str, team: Team) -> None:
     sharded = team.size > 1 and section.train.parallel == "fsdp"
 
     def attempt(rank: int, points: Path | None = files.points) -> tuple[PeftModel, Curve]:
-        params = dataclasses.replace(section.train, rank=rank)
+        params = dataclasses.replace(asked, rank=rank)
         choices = chosen(folder, rows, dev_rows, params, sharded=sharded, quiet=not team.leads)
         # Anew for each rank: what one adapter has left on its layers the next would not expect.
         model = prepared(folder, params, choices, sharded=sharded)
@@ -130,7 +131,7 @@ def learn(workspace: Workspace, task: str, team: Team) -> None:
         base=info,
         data=report.data,
         rank=rank,
-        params=as_json(section.train),
+        params=as_json(asked),
         trained_on=tuple(sorted({found for row in taught for found in hashes(row)})),
         files={},
     )
