@@ -17,11 +17,11 @@ import time
 from pathlib import Path
 
 from pawl.data.examine import framed, gathered
+from pawl.data.measure import ruler_of
 from pawl.data.read import Reading
 from pawl.data.suite import suite
 from pawl.data.validate import validate
 from pawl.params import Base, Check, Evaluate, Gate, Split, Task, Train
-from pawl.workspace import Workspace
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -37,8 +37,7 @@ def main() -> int:
     base, split, train = Base("base/tiny"), Split("s"), Train(max_length=320)
     section = Task("data", base, Check(), split, train, Evaluate(), Gate())
     rows = Reading(given.rows, given.rows.name)
-    columns = gathered(rows, Workspace(ROOT), section, schema)
-    columns.compare(split.near)
+    columns = gathered(rows, section, ruler_of(section, ROOT, schema))
     rules = suite(section, has_schema=True)
     frame = framed(columns, rules)
     begun = time.perf_counter()

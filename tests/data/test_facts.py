@@ -16,9 +16,9 @@ from pawl.data.facts import Unfounded, schema_labels, unfounded
 def found(rows: list[tuple[str, str]], labels: frozenset[str] = frozenset()) -> dict[str, object]:
     collected = Unfounded(labels)
     for number, (prompt, completion) in enumerate(rows):
-        collected.add(str(number), unfounded(prompt, completion))
+        collected.add(number, unfounded(prompt, completion))
     assert collected.found == len(list(collected.rows()))
-    return dict(collected.rows())
+    return {str(number): facts for number, facts in collected.rows()}
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_memory_is_bounded_and_the_rest_is_counted(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(facts, "COUNTED", 100)
     collected = Unfounded()
     for number in range(1000):
-        collected.add(str(number), ("label", f"fact {number}"))
+        collected.add(number, ("label", f"fact {number}"))
     assert collected.found == 1000
     assert len(list(collected.rows())) == 50
     assert len(collected._counts) <= 101

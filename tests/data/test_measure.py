@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pawl.data import measure as module
-from pawl.data.measure import Measure, Ruler, measured, never_more_tokens_than_bytes, tokens_of
+from pawl.data.measure import Measure, Ruler, measured, never_more_tokens_than_bytes
 from pawl.data.read import read_examples
 from pawl.params import Base
+from pawl.prompt import completion_tokens, prompt_tokens
 from pawl.records import Example, Message
 
 ROOT = Path(__file__).parents[2]
@@ -37,8 +42,10 @@ def test_what_fits_by_its_bytes_fits_by_its_tokens(
     ruler: Ruler, prompt: str, completion: str
 ) -> None:
     one = row(prompt, completion)
-    exact, told = tokens_of(ruler.tokenizer, one), ruler.measured(one).tokens
-    assert exact <= told
+    ids = prompt_tokens(ruler.tokenizer, one.messages)
+    exact = len(ids) + len(completion_tokens(ruler.tokenizer, completion))
+    told = ruler.measured(one).tokens
+    assert ruler.tokens(one) == exact <= told
     assert told == exact or told <= ruler.longest
 
 
@@ -57,10 +64,33 @@ def test_rows_are_measured_alike_in_one_process_and_in_several(
     base_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = read_examples(ROOT / "examples" / "tickets" / "v2.jsonl", "v2.jsonl").examples[:500]
-    asked = Measure(Base(str(base_folder)), ROOT, SCHEMA, 320)
+    asked = Ruler(Measure(Base(str(base_folder)), ROOT, SCHEMA, 320))
     alone = list(measured(rows, asked))
     monkeypatch.setattr(module, "FEW", 100)
     monkeypatch.setattr(module, "CHUNK", 60)
     shared = list(measured(rows, asked))
     assert shared == alone
     assert [one for one, _ in alone] == list(rows)
+
+
+def test_workers_end_with_a_check_that_is_killed(tmp_path: Path) -> None:
+    told = tmp_path / "pids"
+    code = (
+        "import os, sys, time\n"
+        "from pawl.data.workers import workers\n"
+        "with workers(2) as pool:\n"
+        "    found = pool.submit(os.getpid).result()\n"
+        f"    open({str(told)!r}, 'w').write(str(found))\n"
+        "    time.sleep(600)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    until = time.monotonic() + 60
+    while not (told.exists() and told.read_text()):
+        assert time.monotonic() < until
+        time.sleep(0.1)
+    worker = int(told.read_text())
+    parent.kill()
+    parent.wait()
+    while psutil.pid_exists(worker) and psutil.Process(worker).status() != "zombie":
+        assert time.monotonic() < until
+        time.sleep(0.1)

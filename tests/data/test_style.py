@@ -17,8 +17,8 @@ ROW = {"category": "delivery", "urgency": "high", "order": "AB-12345", "count": 
 def broken(completions: list[str]) -> dict[str, str]:
     collected = Style()
     for number, completion in enumerate(completions):
-        collected.add(str(number), traits(completion))
-    rows = dict(collected.rows())
+        collected.add(number, traits(completion))
+    rows = {str(number): says for number, says in collected.rows()}
     assert collected.found == len(rows)
     return rows
 
@@ -115,7 +115,7 @@ def test_memory_is_bounded_and_the_rest_is_counted(monkeypatch: pytest.MonkeyPat
     collected = Style()
     for number in range(3000):
         spelt = "compact" if number % 100 else "with blanks"
-        collected.add(str(number), ((f"spelt {number}", "x"), ("separators", spelt)))
+        collected.add(number, ((f"spelt {number}", "x"), ("separators", spelt)))
     assert collected.found == 30
     assert len(list(collected.rows())) == 10
     assert len(collected._aspects) <= 100

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pawl.base import find_base, load_tokenizer
 from pawl.data.columns import Columns
 from pawl.data.examine import examine
 from pawl.data.inputs import data_file
-from pawl.data.measure import tokens_of
+from pawl.data.measure import Ruler, ruler_of
 from pawl.data.page import page
 from pawl.data.profile import drift, profile_of
 from pawl.data.read import Reading
@@ -51,10 +50,11 @@ def check(workspace: Workspace, task: str) -> None:
     section, files = workspace.checked_task(task), workspace.files(task)
     schema = json.loads(files.schema.read_text(encoding="utf-8"))
     path = data_file(workspace, section)
+    ruler = ruler_of(section, workspace.root, schema)
     reading = Reading(path, section.data, drop=section.check.drop_bad)
     with whole_folder(files.check) as folder, whole_folder(files.docs) as docs:
         rows = with_fields(reading, section.split)
-        found = examine(rows, workspace, section, schema, to=folder / "rows.jsonl", docs=docs)
+        found = examine(rows, section, ruler, to=folder / "rows.jsonl", docs=docs)
         rules = (_readable(reading, section), *found.rules)
         columns, sample = found.columns, found.sample
         profile = profile_of(columns.prompt, columns.completion, sample)
@@ -64,7 +64,7 @@ def check(workspace: Workspace, task: str) -> None:
             rows=len(columns.ids),
             rules=rules,
             suite=digest_json(found.suite),
-            histograms=_histograms(columns, sample, workspace, section),
+            histograms=_histograms(columns, sample, ruler),
             drift=_drift(profile, files.before),
         )
         write_record(folder / "report.json", report)
@@ -88,14 +88,11 @@ def _readable(reading: Reading, section: Task) -> Rule:
     )
 
 
-def _histograms(
-    columns: Columns, sample: Sequence[Example], workspace: Workspace, section: Task
-) -> tuple[Histogram, ...]:
-    tokenizer = load_tokenizer(find_base(section.base, workspace.root))
+def _histograms(columns: Columns, sample: Sequence[Example], ruler: Ruler) -> tuple[Histogram, ...]:
     return (
         _histogram("prompt", "characters", columns.prompt),
         _histogram("completion", "characters", columns.completion),
-        _histogram("row", "tokens", [tokens_of(tokenizer, row) for row in sample]),
+        _histogram("row", "tokens", list(map(ruler.tokens, sample))),
     )
 
 

@@ -10,20 +10,20 @@ import heapq
 import json
 from array import array
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pawl.data.compared import compared
 from pawl.data.facts import Unfounded
 from pawl.data.measure import Measured
 from pawl.data.style import Style
+from pawl.params import DataRule
 from pawl.records import Example
 
 if TYPE_CHECKING:
     import pandas as pd
 
-SAMPLE = 10_000
+SAMPLE = 5_000
 # These say what kind of thing a row holds, and never the thing.
 SECRETS = ("secrets", "possible_secrets")
 KINDS = (*SECRETS, "personal")
@@ -59,12 +59,15 @@ class Columns:
         for row, found in rows:
             number = len(self.ids)
             self.ids.append(row.id)
-            for name in ("key", "answer", "prompt", "completion", "tokens"):
-                getattr(self, name).append(getattr(found, name))
+            self.key.append(found.key)
+            self.answer.append(found.answer)
+            self.prompt.append(found.prompt)
+            self.completion.append(found.completion)
+            self.tokens.append(found.tokens)
             for rule, says in found.faults.items():
                 self.faults.setdefault(rule, {})[number] = says
-            self.facts.add(str(number), found.values)
-            self.style.add(str(number), found.manner)
+            self.facts.add(number, found.values)
+            self.style.add(number, found.manner)
             if slice_by is not None:
                 self.slices.append(row.fields.get(slice_by, ""))
             # The heap's top is the largest key of the sample, as a negative number.
@@ -75,18 +78,17 @@ class Columns:
                 heapq.heapreplace(self._sample, entry)
             yield row
 
-    def compare(self, near: float) -> list[Example]:
-        """Note what shows only when rows are compared; the sample on which that was done."""
+    def note(self, words: Mapping[DataRule, Mapping[int, str]]) -> None:
+        """Note what showed when all rows were seen, and those of the sample compared: `words`."""
         self.faults["facts"] = {
-            int(number): f"not in the prompt: {', '.join(facts[:SHOWN])}"
+            number: f"not in the prompt: {', '.join(facts[:SHOWN])}"
             for number, facts in self.facts.rows()
         }
-        self.faults["style"] = {int(number): says for number, says in self.style.rows()}
-        numbers, rows = self.sample()
-        for rule, words in compared(rows, near=near).items():
-            self.faults[rule] = {numbers[index]: says for index, says in words.items()}
+        self.faults["style"] = dict(self.style.rows())
+        numbers, _ = self.sample()
+        for rule, found in words.items():
+            self.faults[rule] = {numbers[index]: says for index, says in found.items()}
             self.looked[rule] = numbers
-        return rows
 
     def sample(self) -> tuple[list[int], list[Example]]:
         """The rows that were kept whole, and their numbers, in the order of the file."""

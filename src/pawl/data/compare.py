@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pawl.data.examine import examine
 from pawl.data.inputs import read_schema
+from pawl.data.measure import ruler_of
 from pawl.params import Task
 from pawl.records import Example
 from pawl.workspace import Workspace
@@ -103,8 +104,8 @@ def rules(workspace: Workspace, section: Task, rows: Sequence[Example]) -> dict[
     Raises:
         DataError, BaseError: the rules cannot be run.
     """
-    schema = read_schema(workspace, section)
-    return {rule.name: rule.found for rule in examine(rows, workspace, section, schema).rules}
+    ruler = ruler_of(section, workspace.root, read_schema(workspace, section))
+    return {rule.name: rule.found for rule in examine(rows, section, ruler).rules}
 
 
 def _pairs(

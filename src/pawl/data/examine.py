@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pawl.data.columns import Columns, line_of
+from pawl.data.compared import compared
 from pawl.data.facts import Unfounded, schema_labels
-from pawl.data.measure import Measure, measured
+from pawl.data.measure import Ruler, measured
 from pawl.data.suite import Expected, suite
-from pawl.data.validate import Outcome, suite_of, validate
+from pawl.data.validate import Outcome, load_library, suite_of, validate
+from pawl.data.workers import workers
 from pawl.params import Task
 from pawl.records import Example, Fault, Rule
-from pawl.workspace import Workspace
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,9 +44,8 @@ class Examined:
 
 def examine(
     rows: Iterable[Example],
-    workspace: Workspace,
     section: Task,
-    schema: Any,
+    ruler: Ruler,
     *,
     to: Path | None = None,
     docs: Path | None = None,
@@ -54,18 +54,16 @@ def examine(
 
     Args:
         rows: all of them, once.
-        workspace: where the task's base lies.
-        section: its parameters.
-        schema: the JSON Schema of its completions, None where it has none.
+        section: the task's parameters.
+        ruler: what each row is held against.
         to: the file that gets the rows as JSON lines.
         docs: the folder that gets the Data Docs.
 
     Raises:
         DataError: a rule could not be run; and what reading the rows raises.
     """
-    columns = gathered(rows, workspace, section, schema, to=to)
-    sample = columns.compare(section.split.near)
-    expected = suite(section, has_schema=schema is not None)
+    columns = gathered(rows, section, ruler, to=to)
+    expected = suite(section, has_schema=ruler.validator is not None)
     name = Path(section.data).name.split(".")[0]
     frame = framed(columns, expected)
     outcomes = validate(frame, expected, name=name, docs=docs)
@@ -76,27 +74,28 @@ def examine(
         found = _faults(rule, outcome, frame, columns)
         faults += ({"rule": rule.name, "id": fault.id, "says": fault.says} for fault in found)
         rules.append(_told(rule, outcome, found))
-    return Examined(columns, sample, suite_of(expected, name=name), tuple(rules), tuple(faults))
+    return Examined(
+        columns, columns.sample()[1], suite_of(expected, name=name), tuple(rules), tuple(faults)
+    )
 
 
 def gathered(
-    rows: Iterable[Example],
-    workspace: Workspace,
-    section: Task,
-    schema: Any,
-    *,
-    to: Path | None = None,
+    rows: Iterable[Example], section: Task, ruler: Ruler, *, to: Path | None = None
 ) -> Columns:
-    """The columns of rows, each measured by itself."""
-    columns = Columns(Unfounded(schema_labels(schema)))
-    measure = Measure(section.base, workspace.root, schema, section.train.max_length)
-    passing = columns.passing(measured(rows, measure), slice_by=section.split.slice_by)
+    """The columns of rows, each measured by itself, and those of the sample compared."""
+    columns = Columns(Unfounded(schema_labels(ruler.measure.schema)))
+    passing = columns.passing(measured(rows, ruler), slice_by=section.split.slice_by)
     if to is None:
         for _ in passing:
             pass
     else:
         with to.open("w", encoding="utf-8") as file:
             file.writelines(map(line_of, passing))
+    with workers(1) as aside:
+        comparing = aside.submit(compared, columns.sample()[1], near=section.split.near)
+        # Takes seconds, too.
+        load_library()
+        columns.note(comparing.result())
     return columns
 
 

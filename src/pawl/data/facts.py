@@ -52,12 +52,14 @@ class Unfounded:
     def __init__(self, labels: Iterable[str] = ()) -> None:
         self._labels = frozenset(map(str.casefold, labels))
         self._counts: Counter[str] = Counter()
-        self._kept: list[tuple[str, tuple[str, ...]]] = []
+        self._kept: list[tuple[int, tuple[str, ...]]] = []
         self._rows = self._more = self._cleared = 0
 
-    def add(self, row: str, values: tuple[str, ...]) -> None:
-        """Take in the row of an id with what `unfounded` says of it."""
+    def add(self, number: int, values: tuple[str, ...]) -> None:
+        """Take in the row of a number with what `unfounded` says of it."""
         self._rows += 1
+        if not values:
+            return
         values = tuple(value for value in values if value.casefold() not in self._labels)
         self._counts.update({value.casefold() for value in values})
         if len(self._counts) > COUNTED:
@@ -67,15 +69,15 @@ class Unfounded:
         if len(self._kept) == KEPT and self._rows >= 2 * self._cleared:
             self._kept, self._cleared = list(self.rows()), self._rows
         if len(self._kept) < KEPT:
-            self._kept.append((row, values))
+            self._kept.append((number, values))
         else:
             self._more += 1
 
-    def rows(self) -> Iterator[tuple[str, tuple[str, ...]]]:
-        """The ids of the rows at fault, in order, each with its facts."""
-        for row, values in self._kept:
+    def rows(self) -> Iterator[tuple[int, tuple[str, ...]]]:
+        """The numbers of the rows at fault, in order, each with its facts."""
+        for number, values in self._kept:
             if facts := self._facts(values):
-                yield row, facts
+                yield number, facts
 
     @property
     def found(self) -> int:

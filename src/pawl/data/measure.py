@@ -7,7 +7,7 @@ import json
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -19,8 +19,9 @@ from pawl.base import find_base, load_tokenizer
 from pawl.data.facts import unfounded
 from pawl.data.secrets import GUESSES, personal, secrets
 from pawl.data.style import Trait, traits
-from pawl.params import Base
-from pawl.prompt import completion_tokens, prompt_text, prompt_tokens
+from pawl.data.workers import workers
+from pawl.params import Base, Task
+from pawl.prompt import prompt_text
 from pawl.records import Example
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ class Measured(NamedTuple):
 
 @dataclass(frozen=True)
 class Measure:
-    """What rows are held against; crosses to the workers as it is."""
+    """What rows are held against."""
 
     base: Base
     root: Path
@@ -61,14 +62,25 @@ class Measure:
 
 
 class Ruler:
-    """A `Measure` ready for use."""
+    """A `Measure` ready for use; workers are forked with it, or get the measure and make their own.
+
+    Loading a tokenizer takes seconds.
+    """
 
     def __init__(self, measure: Measure) -> None:
+        self.measure = measure
         self.tokenizer = load_tokenizer(find_base(measure.base, measure.root))
+        backend = self.tokenizer.backend_tokenizer
+        backend.no_truncation()
+        backend.no_padding()
+        self.encode = backend.encode
         self.longest = measure.longest
         self.bounded = never_more_tokens_than_bytes(self.tokenizer)
         schema = measure.schema
         self.validator = None if schema is None else Draft202012Validator(schema)
+
+    def __reduce__(self) -> tuple[type[Ruler], tuple[Measure]]:
+        return Ruler, (self.measure,)
 
     def measured(self, row: Example) -> Measured:
         """The row measured."""
@@ -99,28 +111,33 @@ class Ruler:
             most = len(text.encode()) + len(row.completion.encode()) + 2 * ADDED
             if most <= self.longest:
                 return most
-        return tokens_of(self.tokenizer, row)
+        return self.tokens(row)
+
+    def tokens(self, row: Example) -> int:
+        """Tokens that the row takes in training, as `pawl.prompt` makes them: only counted."""
+        plain = self.tokenizer.chat_template is None
+        text, encode = prompt_text(self.tokenizer, row.messages), self.encode
+        prompt = len(encode(text, add_special_tokens=plain))
+        return prompt + len(encode(row.completion, add_special_tokens=False)) + 1
 
 
-def measured(rows: Iterable[Example], measure: Measure) -> Iterator[tuple[Example, Measured]]:
+def ruler_of(section: Task, root: Path, schema: Any) -> Ruler:
+    """The ruler of a task in the workspace at `root`; `schema` None where it has none."""
+    return Ruler(Measure(section.base, root, schema, section.train.max_length))
+
+
+def measured(rows: Iterable[Example], ruler: Ruler) -> Iterator[tuple[Example, Measured]]:
     """Each row with its measures, in order; many rows are shared out to a process a core."""
     row_by_row = iter(rows)
     chunks = iter(lambda: list(islice(row_by_row, CHUNK)), [])
     first: list[list[Example]] = []
     while sum(map(len, first)) < FEW:
         if (chunk := next(chunks, None)) is None:
-            ruler = Ruler(measure)
             for row in (row for chunk in first for row in chunk):
                 yield row, ruler.measured(row)
             return
         first.append(chunk)
-    yield from _shared_out(first, chunks, measure)
-
-
-def tokens_of(tokenizer: PreTrainedTokenizerBase, row: Example) -> int:
-    """Tokens that the row takes in training."""
-    prompt = prompt_tokens(tokenizer, row.messages)
-    return len(prompt) + len(completion_tokens(tokenizer, row.completion))
+    yield from _shared_out(first, chunks, ruler)
 
 
 def never_more_tokens_than_bytes(tokenizer: PreTrainedTokenizerBase) -> bool:
@@ -148,16 +165,16 @@ def schema_error(completion: str, validator: Draft202012Validator | None) -> str
 
 
 def _shared_out(
-    first: Sequence[list[Example]], chunks: Iterator[list[Example]], measure: Measure
+    first: Sequence[list[Example]], chunks: Iterator[list[Example]], ruler: Ruler
 ) -> Iterator[tuple[Example, Measured]]:
-    workers = os.cpu_count() or 1
+    count = os.cpu_count() or 1
     waiting: deque[tuple[list[Example], Future[list[Measured]]]] = deque()
-    with ProcessPoolExecutor(workers, initializer=_begin, initargs=(measure,)) as pool:
+    with workers(count, _begin, ruler) as pool:
         try:
             for chunk in chain(first, chunks):
                 waiting.append((chunk, pool.submit(_measure, chunk)))
                 # No more than each worker can do next: memory stays flat.
-                if len(waiting) > 2 * workers:
+                if len(waiting) > 2 * count:
                     yield from _next(waiting)
             while waiting:
                 yield from _next(waiting)
@@ -175,9 +192,9 @@ def _next(
 _ruler: Ruler
 
 
-def _begin(measure: Measure) -> None:
+def _begin(ruler: Ruler) -> None:
     global _ruler
-    _ruler = Ruler(measure)
+    _ruler = ruler
 
 
 def _measure(chunk: Sequence[Example]) -> list[Measured]:

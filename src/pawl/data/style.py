@@ -34,14 +34,11 @@ class Style:
     """The traits of a stream of rows, and the rows that break a custom."""
 
     def __init__(self) -> None:
-        self._ids: list[str] = []
         self._aspects: dict[str, dict[str, _Way]] = {}
         self._size = 0
 
-    def add(self, row: str, found: tuple[Trait, ...]) -> None:
-        """Take in the row of an id with what `traits` says of it."""
-        number = len(self._ids)
-        self._ids.append(row)
+    def add(self, number: int, found: tuple[Trait, ...]) -> None:
+        """Take in the row of a number with what `traits` says of it."""
         for aspect, how in found:
             ways = self._aspects.get(aspect)
             if ways is None:
@@ -66,8 +63,8 @@ class Style:
                 found[aspect] = (top, ways[top].count / total)
         return found
 
-    def rows(self) -> Iterator[tuple[str, str]]:
-        """The ids of the rows that break a custom, in order, and how they do."""
+    def rows(self) -> Iterator[tuple[int, str]]:
+        """The numbers of the rows that break a custom, in order, and how they do."""
         broken: dict[int, list[str]] = {}
         for aspect, custom, share, how, way in self._breaches():
             for number in way.rows:
@@ -75,7 +72,7 @@ class Style:
                     f"{aspect}: {how}; {share:.3g} % of rows: {custom}"
                 )
         for number in sorted(broken):
-            yield self._ids[number], ". ".join(broken[number])
+            yield number, ". ".join(broken[number])
 
     @property
     def found(self) -> int:

@@ -81,6 +81,11 @@ def validate(
     return {rule.name: _outcome(rule, outcomes.get(rule.name), total) for rule in rules}
 
 
+def load_library() -> None:
+    """Import Great Expectations, which takes seconds."""
+    import great_expectations  # noqa: F401
+
+
 def suite_of(rules: Sequence[Expected], *, name: str) -> dict[str, Any]:
     """The suite as Great Expectations writes it: what any of its backends can run."""
     value: dict[str, Any] = _suite(rules, name).to_json_dict()
