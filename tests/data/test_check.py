@@ -146,7 +146,8 @@ def test_a_rule_that_warns_blocks_where_the_task_asks_for_it(quick_workspace: Wo
     check(quick_workspace, "tickets")
     path = quick_workspace.params_file
     text = path.read_text(encoding="utf-8")
-    assert "    check:" in text
-    path.write_text(text.replace("min_rows: ", "severity: {duplicates: block}\n      min_rows: "))
+    assert text.count("    check:\n") == 1
+    text = text.replace("    check:\n", "    check:\n      severity: {duplicates: block}\n")
+    path.write_text(text)
     with pytest.raises(DataError, match="duplicates"):
         check(quick_workspace, "tickets")

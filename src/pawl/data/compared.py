@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pawl.data.language import UNSURE, language
 from pawl.data.neighbours import near_duplicates, templates
@@ -18,30 +18,29 @@ DOMINANT = 0.9
 SPOKEN = 0.02
 
 
-def compared(rows: Sequence[Example], *, near: float) -> dict[DataRule, dict[int, str]]:
-    """What is wrong with rows by each rule, by their index, the worst first.
-
-    Args:
-        rows: the sample.
-        near: the Jaccard similarity from which two prompts are near-copies, in (0, 1].
-    """
+def near_copies(rows: Sequence[Example], near: float) -> dict[int, str]:
+    """The rows that nearly ask what an earlier one does; `near`: `pawl.data.neighbours`."""
     return {
-        "near_duplicates": {
-            index: f"nearly asks what {rows[earlier].id} asks ({alike:.0%} alike)"
-            for index, earlier, alike in near_duplicates(rows, near=near)
-        },
-        "label_noise": {suspect.index: suspect.says for suspect in label_noise(rows)},
-        "templates": {
-            index: f"little else than “{template.says}”, as {len(template.rows)} rows"
-            for template in templates(rows)
-            for index in template.rows
-        },
-        "dominance": dominated(rows),
-        "language": foreign(rows),
+        index: f"nearly asks what {rows[earlier].id} asks ({alike:.0%} alike)"
+        for index, earlier, alike in near_duplicates(rows, near=near)
     }
 
 
-def foreign(rows: Sequence[Example]) -> dict[int, str]:
+def doubted(rows: Sequence[Example], _near: float) -> dict[int, str]:
+    """The rows whose answer is not what those nearest to them would say."""
+    return {suspect.index: suspect.says for suspect in label_noise(rows)}
+
+
+def templated(rows: Sequence[Example], _near: float) -> dict[int, str]:
+    """The rows whose prompt is little else than what many share."""
+    return {
+        index: f"little else than “{template.says}”, as {len(template.rows)} rows"
+        for template in templates(rows)
+        for index in template.rows
+    }
+
+
+def foreign(rows: Sequence[Example], _near: float) -> dict[int, str]:
     """The rows whose prompt is in a language that few others are in; short ones are in none."""
     spoken = [language("\n".join(m.content for m in row.messages)) for row in rows]
     counts = Counter(code for code in spoken if code != UNSURE)
@@ -54,7 +53,7 @@ def foreign(rows: Sequence[Example]) -> dict[int, str]:
     }
 
 
-def dominated(rows: Sequence[Example]) -> dict[int, str]:
+def dominated(rows: Sequence[Example], _near: float) -> dict[int, str]:
     """The rows that share a field's value with nearly all others."""
     shares = labels_of(row.completion for row in rows)
     common = {
@@ -72,3 +71,13 @@ def dominated(rows: Sequence[Example]) -> dict[int, str]:
                 for name, value in held
             )
     return found
+
+
+# What each finds wrong with rows, by their index, the worst first; those that take longest begin.
+COMPARED: dict[DataRule, Callable[[Sequence[Example], float], dict[int, str]]] = {
+    "label_noise": doubted,
+    "near_duplicates": near_copies,
+    "language": foreign,
+    "templates": templated,
+    "dominance": dominated,
+}

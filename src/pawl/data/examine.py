@@ -7,17 +7,18 @@ numbers in a frame, over which the suite is run (`pawl.data.validate`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pawl.data.columns import Columns, line_of
-from pawl.data.compared import compared
+from pawl.data.compared import COMPARED
 from pawl.data.facts import Unfounded, schema_labels
 from pawl.data.measure import Ruler, measured
 from pawl.data.suite import Expected, suite
 from pawl.data.validate import Outcome, load_library, suite_of, validate
-from pawl.data.workers import workers
+from pawl.data.workers import uncollected, workers
 from pawl.params import Task
 from pawl.records import Example, Fault, Rule
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SHOWN = 10
+# Processes that compare the rows of the sample.
+ASIDE = 2
 
 
 @dataclass(frozen=True)
@@ -85,17 +88,20 @@ def gathered(
     """The columns of rows, each measured by itself, and those of the sample compared."""
     columns = Columns(Unfounded(schema_labels(ruler.measure.schema)))
     passing = columns.passing(measured(rows, ruler), slice_by=section.split.slice_by)
-    if to is None:
-        for _ in passing:
-            pass
-    else:
-        with to.open("w", encoding="utf-8") as file:
-            file.writelines(map(line_of, passing))
-    with workers(1) as aside:
-        comparing = aside.submit(compared, columns.sample()[1], near=section.split.near)
+    with uncollected(), ExitStack() as stack:
+        write = stack.enter_context(to.open("w", encoding="utf-8")).write if to else None
+        for row in passing:
+            if write:
+                write(line_of(row))
+    sample = columns.sample()[1]
+    with workers(ASIDE) as aside:
+        comparing = {
+            rule: aside.submit(compare, sample, section.split.near)
+            for rule, compare in COMPARED.items()
+        }
         # Takes seconds, too.
         load_library()
-        columns.note(comparing.result())
+        columns.note({rule: found.result() for rule, found in comparing.items()})
     return columns
 
 

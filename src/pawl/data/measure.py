@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # Rows that one worker is handed at a time, and below how many no worker is started.
 CHUNK, FEW = 2000, 10_000
+# Ways of writing a completion that are kept to be shared.
+MANNERS = 10_000
 # Special tokens that a tokenizer may add around a text.
 ADDED = 8
 
@@ -69,6 +71,7 @@ class Ruler:
 
     def __init__(self, measure: Measure) -> None:
         self.measure = measure
+        self._manners: dict[tuple[Trait, ...], tuple[Trait, ...]] = {}
         self.tokenizer = load_tokenizer(find_base(measure.base, measure.root))
         backend = self.tokenizer.backend_tokenizer
         backend.no_truncation()
@@ -102,8 +105,14 @@ class Ruler:
             self._tokens(row),
             {rule: says for rule, says in faults.items() if says},
             unfounded(text, row.completion),
-            traits(row.completion, text),
+            self._shared(traits(row.completion, text)),
         )
+
+    def _shared(self, manner: tuple[Trait, ...]) -> tuple[Trait, ...]:
+        """The same object for the same manner: it crosses to the other process once a chunk."""
+        if len(self._manners) > MANNERS:
+            self._manners.clear()
+        return self._manners.setdefault(manner, manner)
 
     def _tokens(self, row: Example) -> int:
         if self.bounded:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from typing import Any
+
+# New objects after which a worker looks for cycles of garbage; the default is 700.
+COLLECTED = 100_000
 
 
 def workers(
@@ -20,7 +25,24 @@ def workers(
     return ProcessPoolExecutor(count, initializer=_begin, initargs=(os.getpid(), begin, given))
 
 
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Within this, Python looks for no cycles of garbage: rows by the hundred thousand make none.
+
+    It would walk over all that is kept of them again and again, which takes a third of the time.
+    """
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
 def _begin(parent: int, begin: Callable[..., None] | None, given: tuple[Any, ...]) -> None:
+    gc.freeze()
+    gc.set_threshold(COLLECTED)
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     if begin is not None:
         begin(*given)
