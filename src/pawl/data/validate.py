@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 from pathlib import Path
 from typing import Any
 
 from pawl.data.suite import Expected
 from pawl.errors import DataError
+from pawl.files import write_text
 
 # A DataFrame of pandas or of PySpark, which is not installed with pawl.
 Frame = Any
@@ -76,6 +78,7 @@ def validate(
     )
     if docs is not None:
         context.build_data_docs()
+        write_text(docs / "index.html", _index(docs))
     outcomes = {r.expectation_config.meta["rule"]: r for r in result.results}
     total = len(frame) if here else frame.count()
     return {rule.name: _outcome(rule, outcomes.get(rule.name), total) for rule in rules}
@@ -129,6 +132,24 @@ def _outcome(rule: Expected, outcome: Any, total: int) -> Outcome:
     rows = (int(row["row"]) for row in found.get("unexpected_index_list") or ())
     looked = int(found["element_count"]) - int(found.get("missing_count") or 0)
     return Outcome(bool(outcome.success), looked, tuple(rows))
+
+
+def _index(docs: Path) -> str:
+    """A page that leads to the others. The library's own finds them by scripts from elsewhere."""
+    links = "\n".join(
+        f'<li><a href="{escape(path.relative_to(docs).as_posix())}">{says}</a></li>'
+        for kind, says in (("validations", "What each rule found"), ("expectations", "The rules"))
+        for path in sorted((docs / kind).rglob("*.html"))
+    )
+    return (
+        '<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta name="color-scheme" content="light dark">\n<title>Data Docs</title>\n'
+        '<body style="font: 1rem/1.6 system-ui, sans-serif; max-width: 40rem; margin: 2rem auto">\n'
+        f"<h1>Data Docs</h1>\n<ul>\n{links}\n</ul>\n"
+        "<p>Pages of Great Expectations. They take their looks from servers elsewhere; without a "
+        "network they are plain, and their figures the same.</p>\n"
+    )
 
 
 def _site(docs: Path) -> dict[str, Any]:
