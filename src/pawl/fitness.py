@@ -40,6 +40,7 @@ REMEDIES = {
     "names: what has few rows is neither learned nor guarded.",
     "schema": "Mend the completions named, or the schema where that is wrong: the model learns "
     "exactly what it is shown.",
+    "regex": "Mend the completions named, or `evaluate.regex` where that is wrong.",
     "blanks": "`pawl check {task} --fix` trims them; otherwise the model learns to write them.",
     "style": "`pawl check {task} --fix` brings JSON completions into the customary key order and "
     "spacing; settle quoting and casing by hand.",

@@ -7,11 +7,13 @@ import os
 from collections.abc import Callable
 from typing import Any, get_args
 
+import pandas as pd
 import pytest
 
 from pawl.data.check import check
 from pawl.data.inputs import inputs
 from pawl.data.suite import suite
+from pawl.data.validate import validate
 from pawl.errors import DataError
 from pawl.fitness import REMEDIES
 from pawl.params import Base, Check, DataRule, Evaluate, Gate, Split, Task, Train
@@ -81,7 +83,9 @@ def report_of(workspace: Workspace) -> CheckReport:
 
 
 def test_every_rule_stands_in_the_suite_and_has_a_remedy() -> None:
-    section = Task("d", Base("b"), Check(), Split("s", slice_by="of"), Train(), Evaluate(), Gate())
+    section = Task(
+        "d", Base("b"), Check(), Split("s", slice_by="of"), Train(), Evaluate(regex="x"), Gate()
+    )
     named = {rule.name for rule in suite(section, has_schema=True)} | {"readable"}
     assert named == set(get_args(DataRule)) == set(REMEDIES)
 
@@ -151,3 +155,21 @@ def test_a_rule_that_warns_blocks_where_the_task_asks_for_it(quick_workspace: Wo
     path.write_text(text)
     with pytest.raises(DataError, match="duplicates"):
         check(quick_workspace, "tickets")
+
+
+def test_a_completion_that_breaks_the_tasks_own_pattern_blocks(quick_workspace: Workspace) -> None:
+    inputs(quick_workspace, "tickets")
+    path = quick_workspace.params_file
+    text = path.read_text(encoding="utf-8")
+    assert text.count("    evaluate:\n") == 1
+    regex = "    evaluate:\n      regex: '\\{\"category\".*\\}'\n"
+    path.write_text(text.replace("    evaluate:\n", regex))
+    check(quick_workspace, "tickets")
+    rewritten(quick_workspace, lambda rows: [{**rows[0], "completion": "refund"}, *rows[1:]])
+    with pytest.raises(DataError, match="regex"):
+        check(quick_workspace, "tickets")
+
+
+def test_a_suite_without_a_rule_is_no_pass() -> None:
+    with pytest.raises(DataError, match="no rules"):
+        validate(pd.DataFrame({"row": [0]}), [], name="empty")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future
@@ -61,6 +62,7 @@ class Measure:
     root: Path
     schema: Any
     longest: int
+    regex: str | None = None
 
 
 class Ruler:
@@ -80,6 +82,7 @@ class Ruler:
         self.longest = measure.longest
         self.bounded = never_more_tokens_than_bytes(self.tokenizer)
         schema = measure.schema
+        self.pattern = None if measure.regex is None else re.compile(measure.regex)
         self.validator = None if schema is None else Draft202012Validator(schema)
 
     def __reduce__(self) -> tuple[type[Ruler], tuple[Measure]]:
@@ -92,6 +95,7 @@ class Ruler:
         held = secrets(whole)
         faults = {
             "schema": schema_error(row.completion, self.validator),
+            "regex": "" if self._matches(row.completion) else "does not match it",
             "blanks": "" if row.completion == row.completion.strip() else "blanks around it",
             "secrets": ", ".join(kind for kind in held if kind not in GUESSES),
             "possible_secrets": ", ".join(kind for kind in held if kind in GUESSES),
@@ -107,6 +111,10 @@ class Ruler:
             unfounded(text, row.completion),
             self._shared(traits(row.completion, text)),
         )
+
+    def _matches(self, completion: str) -> bool:
+        # As the metric `regex_match` asks it of an answer.
+        return self.pattern is None or self.pattern.fullmatch(completion.strip()) is not None
 
     def _shared(self, manner: tuple[Trait, ...]) -> tuple[Trait, ...]:
         """The same object for the same manner: it crosses to the other process once a chunk."""
@@ -132,7 +140,8 @@ class Ruler:
 
 def ruler_of(section: Task, root: Path, schema: Any) -> Ruler:
     """The ruler of a task in the workspace at `root`; `schema` None where it has none."""
-    return Ruler(Measure(section.base, root, schema, section.train.max_length))
+    longest, regex = section.train.max_length, section.evaluate.regex
+    return Ruler(Measure(section.base, root, schema, longest, regex))
 
 
 def measured(rows: Iterable[Example], ruler: Ruler) -> Iterator[tuple[Example, Measured]]:

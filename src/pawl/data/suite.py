@@ -86,6 +86,8 @@ def suite(section: Task, *, has_schema: bool) -> list[Expected]:
     ]  # fmt: skip
     if has_schema:
         rules.append(_empty("schema", "block", "each completion is JSON that obeys the schema"))
+    if section.evaluate.regex is not None:
+        rules.append(_empty("regex", "block", "each completion matches `evaluate.regex`"))
     if section.split.slice_by is not None:
         rules.append(
             Expected(
