@@ -28,8 +28,8 @@ FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 # Those of `pawl.data.suite`, and what is found before a frame can be made.
 DataRule = Literal[
     "row_count", "length", "schema", "regex", "contradictions", "duplicates", "near_duplicates",
-    "constant", "dominance", "templates", "slices", "blanks", "style", "facts", "language", "secrets",
-    "possible_secrets", "personal", "label_noise", "readable",
+    "constant", "dominance", "templates", "slices", "blanks", "style", "facts", "language",
+    "secrets", "possible_secrets", "personal", "label_noise", "readable",
 ]  # fmt: skip
 Share = Annotated[float, Field(gt=0, lt=0.5)]
 # A file of the workspace; no system allows a NUL in a name.
