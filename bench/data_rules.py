@@ -31,8 +31,10 @@ from dirt import WHOLE, Dirt, Row, dirts
 
 from pawl.data.check import check
 from pawl.data.inputs import inputs
+from pawl.data.profile import drift, profile_of
+from pawl.data.read import example_of
 from pawl.errors import DataError
-from pawl.records import CheckReport, Rule, read_record
+from pawl.records import CheckReport, Profile, Rule, read_record
 from pawl.workspace import Workspace
 
 REPO = Path(__file__).parents[1]
@@ -119,6 +121,8 @@ def main() -> None:
             print(f"| {name} | {WHOLE[name].__name__.replace('_', ' ')} | all | | {told} | |")
         if args.snips and args.only in (None, "duplicates"):
             missed |= repeated(Ground(Path(folder) / "snips", schema=False, length=512), args.snips)
+    if args.only in (None, "drift"):
+        drifted(rows, DRIFTED)
     if missed:
         sys.exit("dirt that must be found was missed")
 
@@ -189,6 +193,51 @@ def repeated(ground: Ground, folder: Path) -> bool:
         share = len(named.intersection(ids)) / len(ids)
         print(f"| duplicates | SNIPS prompts {name}! | as it is | {len(ids)} | {share:.1%} | |")
     return any(not named.issuperset(ids) for ids in repeats.values())
+
+
+DRIFTED = (0.05, 0.2, 0.5)
+# What is done to a row, and which drift must show it.
+DRIFTS: dict[str, tuple[str, Callable[[Row], Row]]] = {
+    "prompts twice as long": (
+        "prompt length",
+        lambda row: row | {"prompt": f"{row['prompt']} {row['prompt']}"},
+    ),
+    "a new category": (
+        "labels of category",
+        lambda row: row | {"completion": row["completion"].replace(category(row), "warranty")},
+    ),
+    "all of one category": (
+        "labels of category",
+        lambda row: row | {"completion": row["completion"].replace(category(row), "refund")},
+    ),
+    "a new word": ("vocabulary", lambda row: row | {"prompt": f"{row['prompt']} Warranty!"}),
+}
+
+
+def drifted(rows: list[Row], strengths: Sequence[float]) -> None:
+    """Print how far one half of the rows is from the other, some of which are changed."""
+    half = len(rows) // 2
+    before, draw = profiled(rows[:half]), random.Random(1)
+    print("\n| drift | change | none | " + " | ".join(f"{s:.1%}" for s in strengths) + " |")
+    print("|---|---|---:" + "|---:" * len(strengths) + "|")
+    for name, (measure, change) in DRIFTS.items():
+        told = []
+        for strength in (0.0, *strengths):
+            changed = set(draw.sample(range(half), k=round(strength * half)))
+            now = [change(row) if at in changed else row for at, row in enumerate(rows[half:])]
+            (found,) = (d for d in drift(profiled(now), before) if d.name == measure)
+            told.append(f"{found.value:.3f}")
+        print(f"| {measure} | {name} | {' | '.join(told)} |", flush=True)
+
+
+def profiled(rows: Sequence[Row]) -> Profile:
+    examples = [example_of(row, at) for at, row in enumerate(rows)]
+    lengths = [len(row["prompt"]) for row in rows], [len(row["completion"]) for row in rows]
+    return profile_of(*lengths, examples)
+
+
+def category(row: Row) -> str:
+    return str(json.loads(row["completion"])["category"])
 
 
 def seen_before(rows: list[Row], form: Callable[[str], str]) -> list[str]:
