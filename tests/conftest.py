@@ -59,8 +59,10 @@ def template(tmp_path_factory: pytest.TempPathFactory, base_folder: Path) -> Pat
     schema = ROOT / "data" / "tickets.schema.json"
     new_task(workspace, "tickets", Sources(rows, schema=schema, base=str(base_folder)))
     text = workspace.params_file.read_text(encoding="utf-8")
-    text = text.replace("epochs: 6", "epochs: 1").replace("looks: 20", "looks: 3, min_rows: 5")
-    assert "epochs: 1" in text
+    text = text.replace("looks: 20", "looks: 3, min_rows: 5")
+    # What so short a training comes to is the same on every CPU.
+    text = text.replace("epochs: 6", "epochs: 1\n      precision: float32")
+    assert "epochs: 1\n" in text
     text = text.replace("      looks: 3, min_rows: 5", "      looks: 3\n      min_rows: 5")
     workspace.params_file.write_text(text, encoding="utf-8")
     return workspace.root

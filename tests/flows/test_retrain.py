@@ -23,6 +23,17 @@ from pawl.registry.store import open_store
 from pawl.stage import reproduce, turn
 from pawl.workspace import Workspace
 
+TASK = """
+tasks:
+  tickets:
+    data: rows.jsonl
+    base: {model: b}
+    check: {}
+    split: {salt: s}
+    train: {}
+    evaluate: {}
+    gate: {}
+"""
 HANGS = """
 stages:
   train:
@@ -94,7 +105,7 @@ def test_a_baseline_that_does_not_fit_is_told_before_any_training_and_spends_no_
 def test_a_stage_that_outlives_its_timeout_is_ended_with_all_that_it_started(
     tmp_path: Path,
 ) -> None:
-    (tmp_path / "params.yaml").write_text("tasks: {}\n")
+    (tmp_path / "params.yaml").write_text(TASK)
     (tmp_path / "dvc.yaml").write_text(HANGS)
     subprocess.run(
         [sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], cwd=tmp_path, check=True
@@ -105,7 +116,7 @@ def test_a_stage_that_outlives_its_timeout_is_ended_with_all_that_it_started(
 
 
 def test_a_cycle_that_is_killed_leaves_no_stage_running_on_nobodys_behalf(tmp_path: Path) -> None:
-    (tmp_path / "params.yaml").write_text("tasks: {}\n")
+    (tmp_path / "params.yaml").write_text(TASK)
     (tmp_path / "dvc.yaml").write_text(HANGS.replace("987", "986"))
     subprocess.run(
         [sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], cwd=tmp_path, check=True
