@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import tempfile
+from pathlib import Path
 
+import pytest
 from browser import browser
 
 from pawl.data.check import check
@@ -47,3 +50,14 @@ def test_the_figures_on_the_data_docs_are_those_of_the_report(quick_workspace: W
     assert duplicates.found == 14
     assert any(f"14 unexpected values found. ≈8.383% of {report.rows}" in text for text in found)
     assert figures["Run Name"] == "check"
+
+
+def test_a_check_leaves_nothing_outside_its_workspace(
+    quick_workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    aside = tmp_path / "temporary"
+    aside.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(aside))
+    inputs(quick_workspace, "tickets")
+    check(quick_workspace, "tickets")
+    assert not list(aside.iterdir())
