@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pawl.errors import DataError
 from pawl.files import digest_json, read_lines, write_json
+from pawl.jsonhooks import refuse_constant
 
 # How a base's weights are held (QLoRA): an adapter only fits what it was trained on.
 QUANTISATION = "nf4, double"
@@ -478,7 +479,7 @@ def read_record(path: Path, kind: type[Record]) -> Record:
             be read blocks; it is never taken for empty.
     """
     try:
-        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse_constant)
         return TypeAdapter(kind).validate_python(value)
     except FileNotFoundError as error:
         raise DataError(
@@ -504,7 +505,3 @@ def read_known_rows(path: Path) -> list[KnownRow]:
     """The held-out rows that the flow's snapshot names, oldest first."""
     adapter = TypeAdapter(KnownRow)
     return [adapter.validate_python(row) for row in read_lines(path)]
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from pawl.jsonhooks import refuse_constant, refuse_repeats
+
 Place = tuple[str, ...]
 Orders = dict[tuple[Place, frozenset[str]], tuple[str, ...]]
 
@@ -140,17 +142,9 @@ def _sorted(value: Any) -> Any:
     return [_sorted(item) for item in value] if isinstance(value, list) else value
 
 
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return value
-
-
 _DECODER = json.JSONDecoder(
-    parse_constant=_refuse, object_pairs_hook=_unique, parse_int=Number, parse_float=Number
+    parse_constant=refuse_constant,
+    object_pairs_hook=refuse_repeats,
+    parse_int=Number,
+    parse_float=Number,
 )

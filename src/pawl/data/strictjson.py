@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pawl.jsonhooks import refuse_constant, refuse_repeats
+
 # Of a line, and of a CSV row that goes over several.
 MAX_LINE = 1 << 20
 # A JSON reader may round what is larger.
@@ -60,17 +62,6 @@ def _refuse_deep(value: Any) -> None:
     raise ValueError(TOO_DEEP)
 
 
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    row = dict(pairs)
-    if len(row) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return row
-
-
 def _integer(digits: str) -> int:
     # By length first: thousands of digits would take long, or be refused in other words.
     if len(digits) > 17 or abs(int(digits)) > MAX_INTEGER:
@@ -78,4 +69,6 @@ def _integer(digits: str) -> int:
     return int(digits)
 
 
-_DECODER = json.JSONDecoder(parse_constant=_refuse, object_pairs_hook=_unique, parse_int=_integer)
+_DECODER = json.JSONDecoder(
+    parse_constant=refuse_constant, object_pairs_hook=refuse_repeats, parse_int=_integer
+)

@@ -19,6 +19,8 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from pawl.jsonhooks import refuse_constant, refuse_repeats
+
 # Fields of the summary: enough for any form; objects keyed by data would have thousands.
 MOST_FIELDS = 40
 # Levels of lists and objects; a reader's recursion ends somewhere above 300.
@@ -130,7 +132,10 @@ INVALID = _Invalid()
 def _parsed(text: str) -> Any:
     try:
         value = json.loads(
-            text, parse_constant=_refuse, parse_float=_finite, object_pairs_hook=_unique
+            text,
+            parse_constant=refuse_constant,
+            parse_float=_finite,
+            object_pairs_hook=refuse_repeats,
         )
     except (ValueError, RecursionError):
         return INVALID
@@ -170,15 +175,4 @@ def _plain(value: Any) -> Any:
 
 def _finite(digits: str) -> float:
     value = float(digits)
-    return value if math.isfinite(value) else _refuse(digits)
-
-
-def _refuse(constant: str) -> Any:
-    raise ValueError(f"{constant} is not JSON")
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return value
+    return value if math.isfinite(value) else refuse_constant(digits)
