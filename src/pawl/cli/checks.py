@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pawl.cli.app import Json, Task, app, console, open_workspace, print_json
+from pawl.cli.app import Json, Task, app, console, open_workspace, print_json, store_of
 
 if TYPE_CHECKING:
     from pawl.records import CheckReport, FixReport
@@ -27,6 +28,7 @@ def check(
     from pawl.stage import reproduce
 
     workspace = open_workspace(task)
+    _bring_profile(workspace, task)
     failed = None
     try:
         reproduce(workspace, "check", task)
@@ -40,6 +42,17 @@ def check(
         _show(workspace, task, report, proposed)
     if failed:
         raise failed
+
+
+def _bring_profile(workspace: Workspace, task: str) -> None:
+    """The profile of the champion's data as it is now; a check does without the store."""
+    from pawl.errors import RegistryError
+    from pawl.registry.before import snapshot_profile
+
+    try:
+        snapshot_profile(workspace, store_of(workspace), task)
+    except RegistryError as error:
+        print(f"drift is told against the champion known last: {error.found}", file=sys.stderr)
 
 
 def _fix(workspace: Workspace, task: str) -> FixReport:
