@@ -96,7 +96,8 @@ def _held(pid: int) -> int:
         for process in (root, *root.children(recursive=True)):
             total += process.memory_full_info().pss
     except psutil.NoSuchProcess:
-        pass
+        # One ended while it was looked at: what was counted so far is no less than it held.
+        return total
     return total
 
 

@@ -173,3 +173,30 @@ def test_a_completion_that_breaks_the_tasks_own_pattern_blocks(quick_workspace: 
 def test_a_suite_without_a_rule_is_no_pass() -> None:
     with pytest.raises(DataError, match="no rules"):
         validate(pd.DataFrame({"row": [0]}), [], name="empty")
+
+
+def test_a_secret_that_many_rows_hold_is_no_common_word_and_no_label(
+    quick_workspace: Workspace,
+) -> None:
+    secret = "AKIA" + "Z7Q2MNP4R8TX1VBC"
+    inputs(quick_workspace, "tickets")
+    rewritten(
+        quick_workspace,
+        lambda rows: (
+            [
+                {
+                    **row,
+                    "prompt": f"{row['prompt']} {secret}",
+                    "completion": f'{{"category": "{secret}"}}',
+                }
+                for row in rows[:90]
+            ]
+            + rows[90:]
+        ),
+    )
+    with pytest.raises(DataError, match="secrets"):
+        check(quick_workspace, "tickets")
+    files = quick_workspace.files("tickets")
+    written = [p for f in (files.check, files.docs) for p in f.rglob("*") if p.is_file()]
+    quoting = [p.name for p in written if secret.lower().encode() in p.read_bytes().lower()]
+    assert quoting == ["rows.jsonl"]

@@ -71,6 +71,11 @@ def test_longer_prompts_show_as_such() -> None:
     assert found["completion length"].value == 0
 
 
+def test_a_value_that_few_rows_have_is_no_part_of_a_profile() -> None:
+    made = profile([example("p", json.dumps({"n": "a"}))] * 999 + [example("p", '{"n": "rare"}')])
+    assert set(made.labels["n"]) == {'"a"'}
+
+
 def test_no_rare_word_and_no_copied_value_is_kept_in_a_profile() -> None:
     made = profile(
         [example(f"order number, client{i}", json.dumps({"n": f"n{i}"})) for i in range(400)]

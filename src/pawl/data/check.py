@@ -57,7 +57,7 @@ def check(workspace: Workspace, task: str) -> None:
         found = examine(rows, section, ruler, to=folder / "rows.jsonl", docs=docs)
         rules = (_readable(reading, section), *found.rules)
         columns, sample = found.columns, found.sample
-        profile = profile_of(columns.prompt, columns.completion, sample)
+        profile = profile_of(columns.prompt, columns.completion, columns.without_secrets())
         report = CheckReport(
             task=task,
             data=digest_file(path),

@@ -139,10 +139,18 @@ class Columns:
         column = np.full(len(self.ids), "" if looked is None else None, dtype=object)
         if looked is not None:
             column[looked] = ""
-        hidden = set() if rule in KINDS else {n for s in SECRETS for n in self.faults.get(s, {})}
+        hidden = set() if rule in KINDS else self._holding_secrets()
         for number, says in self.faults.get(rule, {}).items():
             column[number] = HIDDEN if number in hidden else says
         return column
+
+    def without_secrets(self) -> list[Example]:
+        """The rows that were kept whole and may be told of."""
+        hidden = self._holding_secrets()
+        return [row for number, row in zip(*self.sample(), strict=True) if number not in hidden]
+
+    def _holding_secrets(self) -> set[int]:
+        return {number for rule in SECRETS for number in self.faults.get(rule, {})}
 
 
 def line_of(row: Example) -> str:

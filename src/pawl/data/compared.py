@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pawl.data.language import UNSURE, language
 from pawl.data.neighbours import near_duplicates, templates
 from pawl.data.noise import label_noise
-from pawl.data.profile import fields_of, labels_of
+from pawl.data.profile import labels_of, scalars_of
 from pawl.params import DataRule
 from pawl.records import Example
 
@@ -64,7 +64,7 @@ def dominated(rows: Sequence[Example], _near: float) -> dict[int, str]:
     }
     found: dict[int, str] = {}
     for index, row in enumerate(rows):
-        held = [pair for pair in fields_of(row.completion).items() if pair in common]
+        held = [pair for pair in scalars_of(row.completion).items() if pair in common]
         if held:
             found[index] = "; ".join(
                 f"{name} is {value}, as in {common[name, value]:.0%} of the rows"

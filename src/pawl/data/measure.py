@@ -95,7 +95,7 @@ class Ruler:
         held = secrets(whole)
         faults = {
             "schema": schema_error(row.completion, self.validator),
-            "regex": "" if self._matches(row.completion) else "does not match it",
+            "regex": "" if self._matches(row.completion) else "does not match",
             "blanks": "" if row.completion == row.completion.strip() else "blanks around it",
             "secrets": ", ".join(kind for kind in held if kind not in GUESSES),
             "possible_secrets": ", ".join(kind for kind in held if kind in GUESSES),

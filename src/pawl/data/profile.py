@@ -1,6 +1,6 @@
 """A data set in a few numbers, kept with each version, so that the next is held against it.
 
-Neither rows nor rare words are in it: it may be read by whoever may read the record of releases.
+Neither rows nor rare words and values are in it, and nothing of rows that hold a secret: it may be read by whoever may read the record of releases.
 """
 
 from __future__ import annotations
@@ -28,15 +28,16 @@ WHOLE = "completion"
 def profile_of(
     prompts: Sequence[int], completions: Sequence[int], sample: Sequence[Example]
 ) -> Profile:
-    """The profile of some rows: the lengths of all, in characters, and a sample of them."""
+    """The profile of some rows: the lengths of all, in characters, and a sample to be told of."""
     held = Counter(word for row in sample for word in set(WORD.findall(prompt_text(row))))
     words = {word: count / len(sample) for word, count in held.items()}
+    labels = labels_of(row.completion for row in sample)
     return Profile(
         rows=len(prompts),
         prompt=_shares(Counter(map(_step, prompts))),
         completion=_shares(Counter(map(_step, completions))),
-        labels=labels_of(row.completion for row in sample),
-        words={word: share for word, share in sorted(words.items()) if share >= COMMON},
+        labels={name: _common(shares) for name, shares in labels.items()},
+        words=_common(words),
     )
 
 
@@ -49,7 +50,7 @@ def labels_of(completions: Iterable[str]) -> dict[str, dict[str, float]]:
     rows = 0
     for completion in completions:
         rows += 1
-        for name, value in fields_of(completion).items():
+        for name, value in scalars_of(completion).items():
             counts[name][value] += 1
     return {
         name: _shares(found, of=rows)
@@ -60,7 +61,7 @@ def labels_of(completions: Iterable[str]) -> dict[str, dict[str, float]]:
     }
 
 
-def fields_of(completion: str) -> dict[str, str]:
+def scalars_of(completion: str) -> dict[str, str]:
     """The scalar fields of a JSON object, as JSON; of another completion the whole of it."""
     try:
         value = json.loads(completion)
@@ -151,3 +152,7 @@ def _middle(shares: Mapping[str, float]) -> str:
 def _shares(counts: Mapping[str, int], *, of: int | None = None) -> dict[str, float]:
     rows = of or sum(counts.values())
     return {name: round(count / rows, 6) for name, count in sorted(counts.items())}
+
+
+def _common(shares: Mapping[str, float]) -> dict[str, float]:
+    return {name: share for name, share in sorted(shares.items()) if share >= COMMON}
