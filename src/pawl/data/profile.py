@@ -1,6 +1,7 @@
 """A data set in a few numbers, kept with each version, so that the next is held against it.
 
-Neither rows nor rare words and values are in it, and nothing of rows that hold a secret: it may be read by whoever may read the record of releases.
+Neither rows nor rare words and values are in it, and nothing of rows that hold a secret: it may be
+read by whoever may read the record of releases.
 """
 
 from __future__ import annotations
