@@ -40,9 +40,10 @@ def main() -> None:
             size = _workspace(Path(folder), rows)
             runs = sorted(_run(Path(folder)) for _ in range(given.runs))
             wall, cpu, peak = (statistics.median(found) for found in zip(*runs, strict=True))
+            spread = f" ({runs[0][0]:.1f} to {runs[-1][0]:.1f})" if len(runs) > 1 else ""
             print(
-                f"| {rows:,} | {size / 1e6:.0f} | {wall:.1f} | {cpu:.1f} | {cpu / rows * 1e6:.0f} "
-                f"| {peak / 2**20:,.0f} |",
+                f"| {rows:,} | {size / 1e6:.0f} | {wall:.1f}{spread} | {cpu:.1f} "
+                f"| {cpu / rows * 1e6:.0f} | {peak / 2**20:,.0f} |",
                 flush=True,
             )
 

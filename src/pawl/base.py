@@ -28,6 +28,8 @@ TOKENIZER = (
     *("chat_template*", "additional_chat_templates/*"),
 )
 
+PLAIN = "TokenizersBackend"
+
 
 def find_base(base: Base, workspace: Path) -> Path:
     """The folder that holds the base's files.
@@ -98,11 +100,7 @@ def has_tokenizer(folder: Path) -> bool:
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     """The base's tokenizer, padded on the left as decoding needs it."""
-    from transformers import AutoTokenizer
-
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-        folder, trust_remote_code=False, local_files_only=True
-    )
+    tokenizer = _tokenizer(folder)
     if tokenizer.eos_token_id is None:
         raise BaseError(
             f"the tokenizer of {folder.name} has no end-of-sequence token",
@@ -112,6 +110,28 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     tokenizer.padding_side = "left"
+    return tokenizer
+
+
+def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer that transformers' `AutoTokenizer` finds.
+
+    Looking for a class takes torch, which takes seconds; where the base names the plain one, as
+    transformers saves it, there is nothing to look for.
+    """
+    path = folder / "tokenizer_config.json"
+    config = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    tokenizer: PreTrainedTokenizerBase
+    if config.get("tokenizer_class") == PLAIN and "auto_map" not in config:
+        from transformers import TokenizersBackend
+
+        tokenizer = TokenizersBackend.from_pretrained(folder, local_files_only=True)
+    else:
+        from transformers import AutoTokenizer
+
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, trust_remote_code=False, local_files_only=True
+        )
     return tokenizer
 
 

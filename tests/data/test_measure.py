@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pawl.data import measure as module
-from pawl.data.measure import Measure, Ruler, measured, never_more_tokens_than_bytes
+from pawl.data import share as module
+from pawl.data.measure import Measure, Ruler, never_more_tokens_than_bytes
 from pawl.data.read import read_examples
+from pawl.data.share import measured
 from pawl.params import Base
 from pawl.prompt import completion_tokens, prompt_tokens
 from pawl.records import Example, Message
@@ -44,7 +45,7 @@ def test_what_fits_by_its_bytes_fits_by_its_tokens(
     one = row(prompt, completion)
     ids = prompt_tokens(ruler.tokenizer, one.messages)
     exact = len(ids) + len(completion_tokens(ruler.tokenizer, completion))
-    told = ruler.measured(one).tokens
+    told = ruler.measured([one])[0].tokens
     assert ruler.tokens(one) == exact <= told
     assert told == exact or told <= ruler.longest
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import re
+import string
 from pathlib import Path
 
 import pytest
-from ftfy.badness import is_bad
-from hypothesis import given
+from ftfy.badness import MOJIBAKE_CATEGORIES, is_bad
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pawl.data.read import parse_row, read_examples, row_key
+from pawl.data.read import ASCII, parse_row, read_examples, row_key
 from pawl.errors import DataError
 from pawl.records import Message
 
@@ -132,3 +134,18 @@ def test_no_message_about_a_bad_row_shows_a_key_an_id_or_a_value_of_it(
     assert caught.value.found.count("\n") == 7
     assert secret not in str(caught.value)
     assert "rows.jsonl:2: its id stands in line 1, too" in caught.value.found
+
+
+# What ftfy looks for, among runs of ASCII of all lengths.
+LOOKED_FOR = re.compile(f"[{''.join(MOJIBAKE_CATEGORIES.values())}]")
+ODD = "".join(letter for letter in map(chr, range(0x80, 0x2700)) if LOOKED_FOR.match(letter))
+RUNS = st.one_of(
+    st.text("ÂÃÎÐØÙàâœŒ°²€™“”вЂГВРСβ€ā√±≈‚Äó×\xa0" + ODD, min_size=1, max_size=3),
+    st.text(string.ascii_letters + " .,?!\n", max_size=12),
+)
+
+
+@settings(max_examples=2000)
+@given(st.lists(RUNS, max_size=8).map("".join))
+def test_wrongly_decoded_text_is_found_without_looking_at_all_of_the_plain(text: str) -> None:
+    assert is_bad(ASCII.sub("", text)) == is_bad(text)

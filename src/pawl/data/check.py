@@ -10,7 +10,7 @@ from typing import Any
 from pawl.data.columns import Columns
 from pawl.data.examine import examine
 from pawl.data.inputs import data_file
-from pawl.data.measure import Ruler, ruler_of
+from pawl.data.measure import ruler_of
 from pawl.data.page import page
 from pawl.data.profile import drift, profile_of
 from pawl.data.read import Reading
@@ -22,7 +22,6 @@ from pawl.params import Task
 from pawl.records import (
     CheckReport,
     Drift,
-    Example,
     Fault,
     Histogram,
     Profile,
@@ -56,7 +55,7 @@ def check(workspace: Workspace, task: str) -> None:
         rows = with_fields(reading, section.split)
         found = examine(rows, section, ruler, to=folder / "rows.jsonl", docs=docs)
         rules = (_readable(reading, section), *found.rules)
-        columns, sample = found.columns, found.sample
+        columns = found.columns
         profile = profile_of(columns.prompt, columns.completion, columns.without_secrets())
         report = CheckReport(
             task=task,
@@ -64,7 +63,7 @@ def check(workspace: Workspace, task: str) -> None:
             rows=len(columns.ids),
             rules=rules,
             suite=digest_json(found.suite),
-            histograms=_histograms(columns, sample, ruler),
+            histograms=_histograms(columns, found.tokens),
             drift=_drift(profile, files.before),
         )
         write_record(folder / "report.json", report)
@@ -88,11 +87,11 @@ def _readable(reading: Reading, section: Task) -> Rule:
     )
 
 
-def _histograms(columns: Columns, sample: Sequence[Example], ruler: Ruler) -> tuple[Histogram, ...]:
+def _histograms(columns: Columns, tokens: Sequence[int]) -> tuple[Histogram, ...]:
     return (
         _histogram("prompt", "characters", columns.prompt),
         _histogram("completion", "characters", columns.completion),
-        _histogram("row", "tokens", list(map(ruler.tokens, sample))),
+        _histogram("row", "tokens", tokens),
     )
 
 

@@ -6,6 +6,7 @@ numbers in a frame, over which the suite is run (`pawl.data.validate`).
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 from pawl.data.columns import Columns, line_of
 from pawl.data.compared import COMPARED
 from pawl.data.facts import Unfounded, schema_labels
-from pawl.data.measure import Ruler, measured
+from pawl.data.measure import Ruler
+from pawl.data.share import measured, tokens_of, with_ruler
 from pawl.data.suite import Expected, suite
 from pawl.data.validate import Outcome, load_library, suite_of, validate
-from pawl.data.workers import uncollected, workers
+from pawl.data.workers import uncollected
 from pawl.params import Task
 from pawl.records import Example, Fault, Rule
 
@@ -34,17 +36,18 @@ ASIDE = 2
 class Examined:
     """What came of it: the rules with their worst rows, and each fault as a JSON value.
 
-    `sample` are the rows that were compared with each other, `suite` the rules as Great
+    `tokens` are those of the rows that were compared with each other, `suite` the rules as Great
     Expectations writes them.
     """
 
     columns: Columns
-    sample: list[Example]
+    tokens: list[int]
     suite: dict[str, Any]
     rules: tuple[Rule, ...]
     faults: tuple[dict[str, str], ...]
 
 
+@uncollected()
 def examine(
     rows: Iterable[Example],
     section: Task,
@@ -65,7 +68,7 @@ def examine(
     Raises:
         DataError: a rule could not be run; and what reading the rows raises.
     """
-    columns = gathered(rows, section, ruler, to=to)
+    columns, tokens = gathered(rows, section, ruler, to=to)
     expected = suite(section, has_schema=ruler.validator is not None)
     name = Path(section.data).name.split(".")[0]
     frame = framed(columns, expected)
@@ -77,32 +80,32 @@ def examine(
         found = _faults(rule, outcome, frame, columns)
         faults += ({"rule": rule.name, "id": fault.id, "says": fault.says} for fault in found)
         rules.append(_told(rule, outcome, found))
-    return Examined(
-        columns, columns.sample()[1], suite_of(expected, name=name), tuple(rules), tuple(faults)
-    )
+    return Examined(columns, tokens, suite_of(expected, name=name), tuple(rules), tuple(faults))
 
 
 def gathered(
     rows: Iterable[Example], section: Task, ruler: Ruler, *, to: Path | None = None
-) -> Columns:
-    """The columns of rows, each measured by itself, and those of the sample compared."""
+) -> tuple[Columns, list[int]]:
+    """The columns of rows, each measured by itself, those of the sample compared; its tokens."""
     columns = Columns(Unfounded(schema_labels(ruler.measure.schema)))
-    passing = columns.passing(measured(rows, ruler), slice_by=section.split.slice_by)
-    with uncollected(), ExitStack() as stack:
+    measures = measured(rows, ruler, meanwhile=_load_libraries)
+    passing = columns.passing(measures, slice_by=section.split.slice_by)
+    with ExitStack() as stack:
         write = stack.enter_context(to.open("w", encoding="utf-8")).write if to else None
         for row in passing:
             if write:
                 write(line_of(row))
+    # For the processes that compare, too; few rows leave no time for it before.
+    _load_libraries()
     sample = columns.sample()[1]
-    with workers(ASIDE) as aside:
+    with with_ruler(ASIDE, ruler) as aside:
         comparing = {
             rule: aside.submit(compare, sample, section.split.near)
             for rule, compare in COMPARED.items()
         }
-        # Takes seconds, too.
-        load_library()
+        counting = aside.submit(tokens_of, sample)
         columns.note({rule: found.result() for rule, found in comparing.items()})
-    return columns
+    return columns, counting.result()
 
 
 def framed(columns: Columns, expected: Sequence[Expected]) -> pd.DataFrame:
@@ -110,6 +113,18 @@ def framed(columns: Columns, expected: Sequence[Expected]) -> pd.DataFrame:
     frame = columns.frame()
     asked = {rule.arguments["column"] for rule in expected if "column" in rule.arguments}
     return frame.assign(**{name: columns.words(name) for name in sorted(asked - {*frame.columns})})
+
+
+def _load_libraries() -> None:
+    """Import what takes seconds: Great Expectations and what compares rows, which share much."""
+    load_library()
+    for name in (
+        "py3langid.langid",
+        "scipy.linalg",
+        "scipy.spatial",
+        "sklearn.feature_extraction.text",
+    ):
+        importlib.import_module(name)
 
 
 def _faults(rule: Expected, outcome: Outcome, frame: pd.DataFrame, columns: Columns) -> list[Fault]:

@@ -35,8 +35,8 @@ def profile_of(
     labels = labels_of(row.completion for row in sample)
     return Profile(
         rows=len(prompts),
-        prompt=_shares(Counter(map(_step, prompts))),
-        completion=_shares(Counter(map(_step, completions))),
+        prompt=_lengths(prompts),
+        completion=_lengths(completions),
         labels={name: _common(shares) for name, shares in labels.items()},
         words=_common(words),
     )
@@ -125,6 +125,14 @@ def _vocabulary(now: Mapping[str, float], before: Mapping[str, float]) -> Drift:
     value = sum(now[word] for word in new) / total if total else 0.0
     shown = ", ".join(f"{word} ({now[word]:.1%} of rows)" for word in new[:SHOWN])
     return Drift("vocabulary", round(value, 4), f"new common words: {shown or 'none'}")
+
+
+def _lengths(lengths: Sequence[int]) -> dict[str, float]:
+    """The shares of lengths in each step."""
+    steps: Counter[str] = Counter()
+    for length, count in Counter(lengths).items():
+        steps[_step(length)] += count
+    return _shares(steps)
 
 
 def _step(length: int) -> str:

@@ -31,6 +31,9 @@ LONGEST_NAME = 200
 ROLES = ("system", "user", "assistant")
 # All but tab and line ends, and a byte order mark inside; a model would learn to write them.
 CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff]")
+# The inside of a run of ASCII. Wrongly decoded text shows in other letters with at most two of
+# these on each side, and looking for it takes longer than all else that is asked of a row.
+ASCII = re.compile(r"(?<=[\x00-\x7f]{3})[\x00-\x7f]+(?=[\x00-\x7f]{3})")
 # On one letter (UAX 15, stream-safe text): normalising takes the square of their number.
 MARKS = 30
 
@@ -187,7 +190,7 @@ def _is_garbled(text: str) -> bool:
     """Whether a text is mojibake, by the statistics of ftfy (Speer 2019), or lost characters."""
     from ftfy.badness import is_bad
 
-    return "\ufffd" in text or bool(is_bad(text))
+    return "\ufffd" in text or bool(is_bad(ASCII.sub("", text)))
 
 
 def _is_stacked(text: str) -> bool:

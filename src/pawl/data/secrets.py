@@ -112,7 +112,8 @@ def personal(text: str) -> tuple[str, ...]:
         found.add("e-mail")
     if text.count(".") > 2 and _address(IPV4, text):
         found.add("IP address")
-    if text.count(":") > 2 and _address(IPV6, text):
+    # Eight groups, or fewer and a gap (RFC 4291).
+    if ("::" in text or text.count(":") > 6) and _address(IPV6, text):
         found.add("IP address")
     if any(_iban(m[0]) for m in IBAN.finditer(text)):
         found.add("IBAN")
