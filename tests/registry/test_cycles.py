@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 
 import pytest
 from conftest import ROWS, TASK, Bench, held_out, write_splits
 
 from pawl.errors import DataError
-from pawl.records import Champion, Look
+from pawl.records import Champion, CheckReport, Look, write_record
 from pawl.registry.cycles import answered, conclude_invalid, unchanged
 from pawl.registry.ledger import entries
 from pawl.registry.looks import reserve_look
@@ -124,6 +125,21 @@ def test_invalid_data_is_recorded_and_changes_nothing(bench: Bench) -> None:
     assert last is not None
     assert last[0] == cycle
     assert len(versions(bench.store, TASK)) == 1
+
+
+@pytest.mark.parametrize("delivered", [b"as it was checked", b"after the last check"])
+def test_an_invalid_cycle_keeps_the_check_of_its_own_data_and_of_no_earlier(
+    bench: Bench, delivered: bytes
+) -> None:
+    data = bench.workspace.root / "data" / "tickets.jsonl"
+    data.parent.mkdir()
+    data.write_bytes(delivered)
+    checked = hashlib.sha256(b"as it was checked").hexdigest()
+    report = bench.workspace.files(TASK).check / "report.json"
+    write_record(report, CheckReport(TASK, data=checked, rows=1, rules=()))
+    cycle = conclude_invalid(bench.workspace, bench.store, TASK, error=DataError("x"), question="q")
+    kept = [file.path for file in bench.store.client.list_artifacts(cycle.run_id)]
+    assert ("check" in kept) == (delivered == b"as it was checked")
 
 
 def test_reasons_too_long_for_a_tag_come_back_whole(bench: Bench) -> None:

@@ -25,7 +25,7 @@ from pawl.registry.judged import (
     stale_since,
 )
 from pawl.registry.outbox import Order, operation, post, read_order, set_aside, waiting, waits
-from pawl.registry.provenance import commit, data_md5
+from pawl.registry.provenance import checked_as_it_is, commit, data_md5
 from pawl.registry.runs import close_run, finished, log_evidence, open_run
 from pawl.registry.snapshot import read_state
 from pawl.registry.store import Store
@@ -198,8 +198,8 @@ def conclude_invalid(
     op_id = f"invalid:{digest_json([question, error.found])}"
     tags = {"pawl.question": question} if question else {}
     run_id = open_run(store, task, op_id=op_id, name=f"{task} invalid", tags=tags)
-    files = workspace.files(task)
-    log_evidence(store, run_id, params={}, metrics={}, files={files.check: "check"})
+    files = {workspace.files(task).check: "check"} if checked_as_it_is(workspace, task) else {}
+    log_evidence(store, run_id, params={}, metrics={}, files=files)
     said = (error.found, error.rule and f"rule: {error.rule}", error.remedy)
     cycle = Cycle(
         task=task,

@@ -6,7 +6,9 @@ import getpass
 
 import yaml
 
+from pawl.files import digest_file
 from pawl.programs import git
+from pawl.records import CheckReport, read_record
 from pawl.workspace import Workspace
 
 
@@ -47,6 +49,18 @@ def data_md5(workspace: Workspace, task: str) -> str:
     read = stages.get(f"check@{task}", {}).get("deps", ())
     data = workspace.task(task).data
     return next((str(one["md5"]) for one in read if one["path"] == data and "md5" in one), "")
+
+
+def checked_as_it_is(workspace: Workspace, task: str) -> bool:
+    """Whether the last check was of the data file as it is now.
+
+    A cycle may end before its own: then what lies there speaks of an earlier delivery.
+    """
+    report = workspace.files(task).check / "report.json"
+    data = workspace.inside(workspace.task(task).data)
+    if not report.is_file() or not data.is_file():
+        return False
+    return read_record(report, CheckReport).data == digest_file(data)
 
 
 def _login() -> str:
