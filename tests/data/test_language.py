@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawl.data.language import UNSURE, language, languages
+from pawl.data.compared import foreign
+from pawl.data.language import UNSURE, language
+from pawl.records import Example, Message
 
 SENTENCES = {
     "en": "My parcel has not arrived, and nobody answers the phone.",
@@ -36,9 +38,20 @@ def test_what_has_no_language_is_unsure(text: str) -> None:
     assert language(text) == UNSURE
 
 
-def test_a_mix_is_counted() -> None:
-    texts = [SENTENCES["en"]] * 5 + [SENTENCES["de"]] * 3 + ["ok"] * 2
-    assert languages(texts) == {"en": 5, "de": 3, UNSURE: 2}
+@pytest.mark.parametrize(
+    ("german", "french", "named"),
+    [(0, 0, set()), (1, 0, {"de"}), (8, 2, {"de", "fr"}), (30, 20, set()), (40, 1, {"fr"})],
+)
+def test_rows_in_another_language_than_the_data_are_named(
+    german: int, french: int, named: set[str]
+) -> None:
+    spoken = ["de"] * german + ["fr"] * french + ["en"] * (100 - german - french)
+    rows = [
+        Example(f"{code}-{at}", "0" * 16, (Message("user", SENTENCES[code]),), "x")
+        for at, code in enumerate(spoken)
+    ]
+    found = foreign([*rows, Example("short", "0" * 16, (Message("user", "ok"),), "x")], 0.7)
+    assert set(found) == {at for at, code in enumerate(spoken) if code in named}
 
 
 def test_the_model_needs_no_network() -> None:

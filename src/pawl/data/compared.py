@@ -14,8 +14,9 @@ from pawl.records import Example
 
 # The share of rows from which on a value says nothing any more.
 DOMINANT = 0.9
-# A language of fewer rows is none that the data is meant to be in.
-SPOKEN = 0.02
+# A language of fewer rows is none that the data is meant to be in; where this share of the rows is
+# in one language, no other one is.
+SPOKEN, MAIN = 0.02, 0.9
 
 
 def near_copies(rows: Sequence[Example], near: float) -> dict[int, str]:
@@ -41,15 +42,18 @@ def templated(rows: Sequence[Example], _near: float) -> dict[int, str]:
 
 
 def foreign(rows: Sequence[Example], _near: float) -> dict[int, str]:
-    """The rows whose prompt is in a language that few others are in; short ones are in none."""
+    """The rows whose prompt is not in a language of the data's; short ones are in none."""
     spoken = [language("\n".join(m.content for m in row.messages)) for row in rows]
     counts = Counter(code for code in spoken if code != UNSURE)
     total = sum(counts.values())
     mix = ", ".join(f"{code} {count / total:.0%}" for code, count in counts.most_common(3))
+    meant = {code for code, count in counts.items() if count >= SPOKEN * total}
+    if any(count >= MAIN * total for count in counts.values()):
+        meant = {code for code, _ in counts.most_common(1)}
     return {
         index: f"in {code}; of the rows {mix}"
         for index, code in enumerate(spoken)
-        if code != UNSURE and counts[code] < SPOKEN * total
+        if code != UNSURE and code not in meant
     }
 
 

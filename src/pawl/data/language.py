@@ -6,8 +6,6 @@ that "unsure" is an answer: `ok` and `AB-12345` are in no language.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -22,11 +20,6 @@ READ = 500
 NONE = "zxx"
 # Nigerian Pidgin counts as English, which it is easily mistaken for where there are no capitals.
 LEFT_OUT = "pcm"
-
-
-def languages(texts: Iterable[str]) -> Counter[str]:
-    """How many texts are in which language (ISO 639 codes), and how many are "unsure"."""
-    return Counter(map(language, texts))
 
 
 def language(text: str) -> str:
