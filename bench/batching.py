@@ -14,10 +14,11 @@ from pathlib import Path
 
 import torch
 
-from pawl.base import dequantised, load_base, load_tokenizer
+from pawl.base import dequantised, load_base
 from pawl.evaluate.decode import batches, greedy
 from pawl.prompt import prompt_tokens
 from pawl.records import Message
+from pawl.tokenizer import load_tokenizer
 
 ROOT = Path(__file__).parents[1]
 ROWS = 200

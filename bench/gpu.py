@@ -140,7 +140,7 @@ def _time_trl(case: Case, model: Any, weights: int) -> None:
     from transformers import TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
-    from pawl.base import load_tokenizer
+    from pawl.tokenizer import load_tokenizer
 
     rows = _rows(case)
     times = [time.perf_counter()]

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from pawl.base import load_tokenizer
 from pawl.scaffold import Sources, init, new_task
+from pawl.tokenizer import load_tokenizer
 from pawl.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]

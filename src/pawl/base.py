@@ -19,7 +19,7 @@ from pawl.records import BaseInfo
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
 
 # What makes a base what it is. Anything else in the folder (README, .bin copies) is not read.
 CONTENT = ("*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json")
@@ -27,8 +27,6 @@ TOKENIZER = (
     *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt"),
     *("chat_template*", "additional_chat_templates/*"),
 )
-
-PLAIN = "TokenizersBackend"
 
 
 def find_base(base: Base, workspace: Path) -> Path:
@@ -96,43 +94,6 @@ def base_width(folder: Path) -> int:
 def has_tokenizer(folder: Path) -> bool:
     """Whether a base's tokenizer is there; a plan can do without."""
     return any(any(folder.glob(pattern)) for pattern in TOKENIZER)
-
-
-def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The base's tokenizer, padded on the left as decoding needs it."""
-    tokenizer = _tokenizer(folder)
-    if tokenizer.eos_token_id is None:
-        raise BaseError(
-            f"the tokenizer of {folder.name} has no end-of-sequence token",
-            rule="an answer must be able to end",
-            remedy="set `eos_token` in its tokenizer_config.json",
-        )
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    tokenizer.padding_side = "left"
-    return tokenizer
-
-
-def _tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer that transformers' `AutoTokenizer` finds.
-
-    Looking for a class takes torch, which takes seconds; where the base names the plain one, as
-    transformers saves it, there is nothing to look for.
-    """
-    path = folder / "tokenizer_config.json"
-    config = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    tokenizer: PreTrainedTokenizerBase
-    if config.get("tokenizer_class") == PLAIN and "auto_map" not in config:
-        from transformers import TokenizersBackend
-
-        tokenizer = TokenizersBackend.from_pretrained(folder, local_files_only=True)
-    else:
-        from transformers import AutoTokenizer
-
-        tokenizer = AutoTokenizer.from_pretrained(
-            folder, trust_remote_code=False, local_files_only=True
-        )
-    return tokenizer
 
 
 def load_base(

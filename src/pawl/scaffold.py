@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pawl.base import context_length, find_base, load_tokenizer
+from pawl.base import context_length, find_base
 from pawl.data.inputs import parse_schema
 from pawl.data.read import read_examples
 from pawl.data.sources import ending
@@ -25,6 +25,7 @@ from pawl.params import TASK_NAME, Base, Params
 from pawl.paramsfile import parse_params
 from pawl.programs import DVC, run
 from pawl.prompt import completion_tokens, prompt_tokens
+from pawl.tokenizer import load_tokenizer
 from pawl.workspace import Workspace
 
 if TYPE_CHECKING:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -66,11 +67,13 @@ def test_rows_are_measured_alike_in_one_process_and_in_several(
 ) -> None:
     rows = read_examples(ROOT / "examples" / "tickets" / "v2.jsonl", "v2.jsonl").examples[:500]
     asked = Ruler(Measure(Base(str(base_folder)), ROOT, SCHEMA, 320))
-    alone = list(measured(rows, asked))
+    done = threading.Event()
+    alone = list(measured(rows, asked, meanwhile=done.set))
     monkeypatch.setattr(module, "FEW", 100)
     monkeypatch.setattr(module, "CHUNK", 60)
-    shared = list(measured(rows, asked))
+    shared = list(measured(rows, asked, meanwhile=done.set))
     assert shared == alone
+    assert done.is_set()
     assert [one for one, _ in alone] == list(rows)
 
 

@@ -12,7 +12,8 @@ from ftfy.badness import MOJIBAKE_CATEGORIES, is_bad
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pawl.data.read import ASCII, parse_row, read_examples, row_key
+from pawl.data.legible import ASCII
+from pawl.data.read import parse_row, read_examples, row_key
 from pawl.errors import DataError
 from pawl.records import Message
 

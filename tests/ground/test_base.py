@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -9,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pawl.base import base_info, load_tokenizer
+from pawl.base import base_info
 from pawl.params import Base
+from pawl.tokenizer import load_tokenizer
 
 TINY = Path(__file__).parents[2] / "base" / "tiny"
 CHAT = [{"role": "user", "content": "hi <zz>"}]
@@ -39,7 +41,7 @@ def test_whatever_makes_the_tokenizer_read_a_chat_otherwise_makes_another_base(
 
 def test_the_plain_tokenizer_is_the_one_that_transformers_finds_and_needs_no_torch() -> None:
     code = (
-        "import sys; from pathlib import Path; from pawl.base import load_tokenizer\n"
+        "import sys; from pathlib import Path; from pawl.tokenizer import load_tokenizer\n"
         f"tokenizer = load_tokenizer(Path({str(TINY)!r}))\n"
         "assert 'torch' not in sys.modules\n"
         "from transformers import AutoTokenizer\n"
@@ -50,3 +52,15 @@ def test_the_plain_tokenizer_is_the_one_that_transformers_finds_and_needs_no_tor
         "assert tokenizer.chat_template == found.chat_template\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_base_whose_class_transformers_overrules_gets_the_one_that_transformers_finds(
+    tmp_path: Path,
+) -> None:
+    from transformers import AutoTokenizer
+
+    shutil.copytree(TINY, tmp_path / "base")
+    config = json.loads((TINY / "config.json").read_text())
+    (tmp_path / "base" / "config.json").write_text(json.dumps({**config, "model_type": "qwen2"}))
+    found = AutoTokenizer.from_pretrained(tmp_path / "base", local_files_only=True)
+    assert type(load_tokenizer(tmp_path / "base")) is type(found)

@@ -142,6 +142,14 @@ def test_an_invalid_cycle_keeps_the_check_of_its_own_data_and_of_no_earlier(
     assert ("check" in kept) == (delivered == b"as it was checked")
 
 
+def test_an_invalid_cycle_is_on_record_beside_a_check_that_cannot_be_read(bench: Bench) -> None:
+    (bench.workspace.root / "data").mkdir()
+    (bench.workspace.root / "data" / "tickets.jsonl").write_bytes(b"x")
+    (bench.workspace.files(TASK).check / "report.json").write_text("{")
+    cycle = conclude_invalid(bench.workspace, bench.store, TASK, error=DataError("x"), question="q")
+    assert cycle.verdict == "invalid"
+
+
 def test_reasons_too_long_for_a_tag_come_back_whole(bench: Bench) -> None:
     error = DataError("x" * 20_000)
     cycle = conclude_invalid(bench.workspace, bench.store, TASK, error=error, question=None)

@@ -152,7 +152,7 @@ sys.path[:0] = [sys.argv[1]]
 import pawl.train.journal as journal
 journal.SHARE = 0
 from test_resume import HALF, PARAMS, trained
-from pawl.base import load_tokenizer
+from pawl.tokenizer import load_tokenizer
 from pawl.train.choices import PLAIN
 from pawl.train.journal import Kept
 base, into, half = Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4] == HALF.precision

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -47,13 +48,12 @@ def foreign(rows: Sequence[Example], _near: float) -> dict[int, str]:
     counts = Counter(code for code in spoken if code != UNSURE)
     total = sum(counts.values())
     mix = ", ".join(f"{code} {count / total:.0%}" for code, count in counts.most_common(3))
-    meant = {code for code, count in counts.items() if count >= SPOKEN * total}
-    if any(count >= MAIN * total for count in counts.values()):
-        meant = {code for code, _ in counts.most_common(1)}
+    most = max(counts.values(), default=0)
+    least = most if most >= MAIN * total else SPOKEN * total
     return {
         index: f"in {code}; of the rows {mix}"
         for index, code in enumerate(spoken)
-        if code != UNSURE and code not in meant
+        if code != UNSURE and counts[code] < least
     }
 
 
@@ -75,6 +75,17 @@ def dominated(rows: Sequence[Example], _near: float) -> dict[int, str]:
                 for name, value in held
             )
     return found
+
+
+def load_libraries() -> None:
+    """Import what these need, which takes seconds: processes that are forked then have it."""
+    for name in (
+        "py3langid.langid",
+        "scipy.linalg",
+        "scipy.spatial",
+        "sklearn.feature_extraction.text",
+    ):
+        importlib.import_module(name)
 
 
 # What each finds wrong with rows, by their index, the worst first; those that take longest begin.

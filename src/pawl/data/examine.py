@@ -6,7 +6,6 @@ numbers in a frame, over which the suite is run (`pawl.data.validate`).
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pawl.data.columns import Columns, line_of
-from pawl.data.compared import COMPARED
+from pawl.data.compared import COMPARED, load_libraries
 from pawl.data.facts import Unfounded, schema_labels
 from pawl.data.measure import Ruler
 from pawl.data.share import measured, tokens_of, with_ruler
@@ -116,15 +115,8 @@ def framed(columns: Columns, expected: Sequence[Expected]) -> pd.DataFrame:
 
 
 def _load_libraries() -> None:
-    """Import what takes seconds: Great Expectations and what compares rows, which share much."""
     load_library()
-    for name in (
-        "py3langid.langid",
-        "scipy.linalg",
-        "scipy.spatial",
-        "sklearn.feature_extraction.text",
-    ):
-        importlib.import_module(name)
+    load_libraries()
 
 
 def _faults(rule: Expected, outcome: Outcome, frame: pd.DataFrame, columns: Columns) -> list[Fault]:

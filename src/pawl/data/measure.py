@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from jsonschema import Draft202012Validator
 
-from pawl.base import find_base, load_tokenizer
+from pawl.base import find_base
 from pawl.data.facts import unfounded
 from pawl.data.secrets import GUESSES, personal, secrets
 from pawl.data.style import Trait, traits
 from pawl.params import Base, Task
 from pawl.prompt import prompt_text
 from pawl.records import Example
+from pawl.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

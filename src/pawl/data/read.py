@@ -5,12 +5,9 @@ What a row must be does not depend on the format that it came in: `pawl.data.sou
 
 from __future__ import annotations
 
-import functools
 import json
 import math
-import re
 import sys
-import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +15,7 @@ from typing import Any
 
 from pawl.alike import normalise
 from pawl.data.excerpt import excerpt
+from pawl.data.legible import fault_of
 from pawl.data.lines import MAX_COLUMNS
 from pawl.data.sources import records
 from pawl.data.strictjson import MAX_INTEGER, parse_json
@@ -29,13 +27,6 @@ from pawl.records import Example, Message
 SHOWN = 10
 LONGEST_NAME = 200
 ROLES = ("system", "user", "assistant")
-# All but tab and line ends, and a byte order mark inside; a model would learn to write them.
-CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufeff]")
-# The inside of a run of ASCII. Wrongly decoded text shows in other letters with at most two of
-# these on each side, and looking for it takes longer than all else that is asked of a row.
-ASCII = re.compile(r"(?<=[\x00-\x7f]{3})[\x00-\x7f]+(?=[\x00-\x7f]{3})")
-# On one letter (UAX 15, stream-safe text): normalising takes the square of their number.
-MARKS = 30
 
 
 @dataclass(frozen=True)
@@ -160,53 +151,9 @@ def _messages(value: Any) -> list[Message]:
 def _text(value: Any, key: str) -> str:
     if not isinstance(value, str) or not value or value.isspace():
         raise ValueError(f"'{key}' is a string that is not blank")
-    if fault := _fault(value):
+    if fault := fault_of(value):
         raise ValueError(f"'{key}' {fault}")
     return value
-
-
-def _fault(text: str) -> str:
-    """What in a text no model should learn; empty where nothing is."""
-    if text.isascii() and text.isprintable():
-        return ""
-    if found := CONTROL.search(text):
-        return f"holds the control character U+{ord(found[0]):04X}"
-    if text.isascii():
-        return ""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError as error:
-        # CSV brings bytes that are no UTF-8 as the surrogates U+DC80 to U+DCFF.
-        byte = 0xDC80 <= ord(text[error.start]) <= 0xDCFF
-        return "is not UTF-8" if byte else "holds half a surrogate pair"
-    if _is_stacked(text):
-        return f"piles more than {MARKS} marks on one letter"
-    if _is_garbled(text):
-        return "was decoded wrongly before (as “Ã¼” for “ü”); mend its encoding"
-    return ""
-
-
-def _is_garbled(text: str) -> bool:
-    """Whether a text is mojibake, by the statistics of ftfy (Speer 2019), or lost characters."""
-    from ftfy.badness import is_bad
-
-    return "\ufffd" in text or bool(is_bad(ASCII.sub("", text)))
-
-
-def _is_stacked(text: str) -> bool:
-    marks = {c for c in set(text) if _is_mark(c)} if len(text) > MARKS else set()
-    piled = 0
-    for c in text if marks else "":
-        piled = piled + 1 if c in marks else 0
-        if piled > MARKS:
-            return True
-    return False
-
-
-@functools.cache
-def _is_mark(character: str) -> bool:
-    """Whether normalising makes the character join, or change places with, those before it."""
-    return unicodedata.combining(unicodedata.normalize("NFKD", character)[0]) != 0
 
 
 def _fields(row: dict[str, Any]) -> dict[str, str]:
@@ -221,7 +168,7 @@ def _fields(row: dict[str, Any]) -> dict[str, str]:
         if value is None:
             continue
         text = value if isinstance(value, str) else json.dumps(value)
-        if fault := _fault(text) if isinstance(value, str) else _odd(value):
+        if fault := fault_of(text) if isinstance(value, str) else _odd(value):
             # A key of the data may hold a secret as any text may: it is told by place and form.
             raise ValueError(f"key {list(row).index(key) + 1} ({excerpt(key)}) {fault}")
         if text and not text.isspace():

@@ -6,8 +6,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import ExitStack
-from itertools import chain, islice
+from itertools import islice
 
 from pawl.data.measure import Measured, Ruler
 from pawl.data.workers import beside, workers
@@ -18,11 +17,12 @@ CHUNK, FEW = 2000, 10_000
 
 
 def measured(
-    rows: Iterable[Example], ruler: Ruler, *, meanwhile: Callable[[], None] | None = None
+    rows: Iterable[Example], ruler: Ruler, *, meanwhile: Callable[[], None]
 ) -> Iterator[tuple[Example, Measured]]:
     """Each row with its measures, in order; many rows are shared out to a process a core.
 
-    `meanwhile` is done beside that by a thread of this process, which waits for the others mostly.
+    `meanwhile` is then done beside that by a thread of this process, which mostly waits for the
+    others; few rows leave no time for it.
     """
     row_by_row = iter(rows)
     chunks = iter(lambda: list(islice(row_by_row, CHUNK)), [])
@@ -50,23 +50,21 @@ def _shared_out(
     first: Sequence[list[Example]],
     chunks: Iterator[list[Example]],
     ruler: Ruler,
-    meanwhile: Callable[[], None] | None,
+    meanwhile: Callable[[], None],
 ) -> Iterator[tuple[Example, Measured]]:
     count = os.cpu_count() or 1
-    waiting: deque[tuple[list[Example], Future[list[Measured]]]] = deque()
-    with with_ruler(count, ruler) as pool, ExitStack() as stack:
+    with with_ruler(count, ruler) as pool:
+        waiting = deque((chunk, pool.submit(_measure, chunk)) for chunk in first)
         try:
-            for chunk in chain(first, chunks):
-                waiting.append((chunk, pool.submit(_measure, chunk)))
-                if meanwhile is not None:
-                    # Not before the processes are there: a fork beside a thread may hang.
-                    stack.enter_context(beside(meanwhile))
-                    meanwhile = None
-                # No more than each worker can do next: memory stays flat.
-                if len(waiting) > 2 * count:
+            # The processes are there by now: a fork beside a thread may hang.
+            with beside(meanwhile):
+                for chunk in chunks:
+                    waiting.append((chunk, pool.submit(_measure, chunk)))
+                    # No more than each worker can do next: memory stays flat.
+                    if len(waiting) > 2 * count:
+                        yield from _next(waiting)
+                while waiting:
                     yield from _next(waiting)
-            while waiting:
-                yield from _next(waiting)
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pawl.base import base_info, dequantised, find_base, load_base, load_tokenizer
+from pawl.base import base_info, dequantised, find_base, load_base
 from pawl.evaluate.baselines import Turns, longest_prompt, prompt_room
 from pawl.evaluate.board import Board
 from pawl.evaluate.endpoint import UnansweredError, ask
@@ -18,6 +18,7 @@ from pawl.evaluate.seat import Seat
 from pawl.params import Base, Evaluate
 from pawl.prompt import with_instruction
 from pawl.records import Example
+from pawl.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

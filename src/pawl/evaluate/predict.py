@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pawl.adapter import load_adapter, read_adapter
-from pawl.base import base_info, dequantised, find_base, load_base, load_tokenizer
+from pawl.base import base_info, dequantised, find_base, load_base
 from pawl.evaluate.decode import greedy
 from pawl.params import Task
 from pawl.prompt import prompt_tokens
 from pawl.records import Message
+from pawl.tokenizer import load_tokenizer
 
 
 def predict(

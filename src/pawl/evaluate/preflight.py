@@ -6,12 +6,13 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from pawl.base import find_base, load_tokenizer
+from pawl.base import find_base
 from pawl.evaluate.baselines import baselines, longest_prompt, prompt_room
 from pawl.evaluate.scorers import score, scorers
 from pawl.files import write_json
 from pawl.params import Evaluate
 from pawl.records import Example, read_rows
+from pawl.tokenizer import load_tokenizer
 from pawl.workspace import Workspace
 
 

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from pawl.adapter import load_adapter, read_adapter
 from pawl.alike import hashes
-from pawl.base import dequantised, find_base, load_base, load_tokenizer
+from pawl.base import dequantised, find_base, load_base
 from pawl.budget import lineage, unspent
 from pawl.errors import DataError
 from pawl.evaluate.baselines import baselines, prompt_room
@@ -44,6 +44,7 @@ from pawl.records import (
     to_json,
 )
 from pawl.seal import seal
+from pawl.tokenizer import load_tokenizer
 from pawl.workspace import TaskFiles, Workspace
 
 if TYPE_CHECKING:

@@ -6,6 +6,7 @@ import getpass
 
 import yaml
 
+from pawl.errors import DataError
 from pawl.files import digest_file
 from pawl.programs import git
 from pawl.records import CheckReport, read_record
@@ -58,9 +59,11 @@ def checked_as_it_is(workspace: Workspace, task: str) -> bool:
     """
     report = workspace.files(task).check / "report.json"
     data = workspace.inside(workspace.task(task).data)
-    if not report.is_file() or not data.is_file():
+    try:
+        return read_record(report, CheckReport).data == digest_file(data)
+    except (DataError, OSError):
+        # None is there, or one of another version of pawl; or the data is gone, which is on record.
         return False
-    return read_record(report, CheckReport).data == digest_file(data)
 
 
 def _login() -> str:

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pawl.base import has_tokenizer, linear_names, load_tokenizer
+from pawl.base import has_tokenizer, linear_names
 from pawl.params import Train
 from pawl.records import Example
+from pawl.tokenizer import load_tokenizer
 from pawl.train.calibrate import Calibration, calibrate
 from pawl.train.choices import Choices
 from pawl.train.device import GIB, Device

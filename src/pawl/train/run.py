@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pawl.alike import hashes
-from pawl.base import base_width, find_base, load_tokenizer
+from pawl.base import base_width, find_base
 from pawl.basecheck import refuse_unfit
 from pawl.errors import DataError
 from pawl.files import remove
@@ -27,6 +27,7 @@ from pawl.records import (
     read_rows,
     write_record,
 )
+from pawl.tokenizer import load_tokenizer
 from pawl.train.choices import PLAIN, Choices
 from pawl.train.device import GIB, here, settled
 from pawl.train.fit import choose
