@@ -63,7 +63,7 @@ def check(workspace: Workspace, task: str) -> None:
             rows=len(columns.ids),
             rules=rules,
             suite=digest_json(found.suite),
-            histograms=_histograms(columns, found.tokens),
+            histograms=_histograms(columns),
             drift=_drift(profile, files.before),
         )
         write_record(folder / "report.json", report)
@@ -87,11 +87,11 @@ def _readable(reading: Reading, section: Task) -> Rule:
     )
 
 
-def _histograms(columns: Columns, tokens: Sequence[int]) -> tuple[Histogram, ...]:
+def _histograms(columns: Columns) -> tuple[Histogram, ...]:
     return (
         _histogram("prompt", "characters", columns.prompt),
         _histogram("completion", "characters", columns.completion),
-        _histogram("row", "tokens", tokens),
+        _histogram("row", "tokens", columns.sampled),
     )
 
 

@@ -36,7 +36,8 @@ class Columns:
     """What is kept of each row, in the order of the file.
 
     `faults` maps a rule to what is wrong with rows, by their number; the worst first where there is
-    a worse. `looked` holds the rows of the sample for a rule that looked at no others.
+    a worse. `looked` holds the rows of the sample for a rule that looked at no others; `sampled` has
+    the tokens of each row of the sample, exact.
     """
 
     facts: Unfounded
@@ -50,6 +51,7 @@ class Columns:
     faults: dict[str, dict[int, str]] = field(default_factory=dict)
     looked: dict[str, list[int]] = field(default_factory=dict)
     slices: list[str] = field(default_factory=list)
+    sampled: list[int] = field(default_factory=list)
     _sample: list[tuple[int, int, Example]] = field(default_factory=list)
 
     def passing(

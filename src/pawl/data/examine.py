@@ -35,12 +35,10 @@ ASIDE = 2
 class Examined:
     """What came of it: the rules with their worst rows, and each fault as a JSON value.
 
-    `tokens` are those of the rows that were compared with each other, `suite` the rules as Great
-    Expectations writes them.
+    `suite` are the rules as Great Expectations writes them.
     """
 
     columns: Columns
-    tokens: list[int]
     suite: dict[str, Any]
     rules: tuple[Rule, ...]
     faults: tuple[dict[str, str], ...]
@@ -67,7 +65,7 @@ def examine(
     Raises:
         DataError: a rule could not be run; and what reading the rows raises.
     """
-    columns, tokens = gathered(rows, section, ruler, to=to)
+    columns = gathered(rows, section, ruler, to=to)
     expected = suite(section, has_schema=ruler.validator is not None)
     name = Path(section.data).name.split(".")[0]
     frame = framed(columns, expected)
@@ -79,13 +77,13 @@ def examine(
         found = _faults(rule, outcome, frame, columns)
         faults += ({"rule": rule.name, "id": fault.id, "says": fault.says} for fault in found)
         rules.append(_told(rule, outcome, found))
-    return Examined(columns, tokens, suite_of(expected, name=name), tuple(rules), tuple(faults))
+    return Examined(columns, suite_of(expected, name=name), tuple(rules), tuple(faults))
 
 
 def gathered(
     rows: Iterable[Example], section: Task, ruler: Ruler, *, to: Path | None = None
-) -> tuple[Columns, list[int]]:
-    """The columns of rows, each measured by itself, those of the sample compared; its tokens."""
+) -> Columns:
+    """The columns of rows, each measured by itself, and those of the sample compared."""
     columns = Columns(Unfounded(schema_labels(ruler.measure.schema)))
     measures = measured(rows, ruler, meanwhile=_load_libraries)
     passing = columns.passing(measures, slice_by=section.split.slice_by)
@@ -104,7 +102,8 @@ def gathered(
         }
         counting = aside.submit(tokens_of, sample)
         columns.note({rule: found.result() for rule, found in comparing.items()})
-    return columns, counting.result()
+        columns.sampled = counting.result()
+    return columns
 
 
 def framed(columns: Columns, expected: Sequence[Expected]) -> pd.DataFrame:
