@@ -36,8 +36,8 @@ class Columns:
     """What is kept of each row, in the order of the file.
 
     `faults` maps a rule to what is wrong with rows, by their number; the worst first where there is
-    a worse. `looked` holds the rows of the sample for a rule that looked at no others; `sampled` has
-    the tokens of each row of the sample, exact.
+    a worse. `looked` holds the rows of the sample for a rule that looked at no others; `sampled`
+    has the tokens of each row of the sample, exact.
     """
 
     facts: Unfounded
