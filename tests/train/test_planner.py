@@ -20,7 +20,7 @@ from pawl.params import Base, Train
 from pawl.records import Example, Message
 from pawl.train.calibrate import calibrate
 from pawl.train.choices import LEAST, PLAIN, ROOM, Choices, fastest_first
-from pawl.train.device import GIB, Device, here, named, settled
+from pawl.train.device import GIB, Device, computes, here, named, settled
 from pawl.train.fit import choose, remedies
 from pawl.train.loop import ready, summed_loss
 from pawl.train.memory import Load, peak
@@ -134,6 +134,7 @@ def test_a_config_alone_is_enough_to_plan_with_and_is_not_enough_to_train_on(
     folder = find_config(base, tmp_path)
     found = plan(folder, ((), ()), PARAMS, here(), train_hour=2.0)
     assert found.fits
+    assert found.says[0].endswith("tokens, in float32, as `train.precision` asks")
     assert (found.tokens, found.speed, found.seconds, found.cost) == (None, None, None, None)
     assert "are assumed" in found.says[1]
     assert found.says[-1] == "no time is told: the base's weights are not here"
@@ -299,3 +300,15 @@ def test_the_memory_that_is_predicted_is_that_of_the_process_within_a_tenth(
     command = [sys.executable, str(ROOT / "bench" / "planning.py"), *asked]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
+
+
+def test_a_training_says_what_it_computes_in_and_why() -> None:
+    said = {
+        asked: computes(dataclasses.replace(PARAMS, precision=asked), cuda=False)
+        for asked in ("auto", "float32", "bfloat16")
+    }
+    fastest = said.pop("auto")
+    assert fastest.endswith("which this CPU multiplies fastest")
+    assert sum(words == fastest for words in said.values()) == 1
+    assert sum(words.endswith("as `train.precision` asks") for words in said.values()) == 1
+    assert computes(PARAMS, cuda=True) == "in bfloat16, as on every card"

@@ -96,6 +96,20 @@ def compute_dtype(params: Train, *, cuda: bool) -> torch.dtype:
     return torch.float32 if wide else torch.bfloat16
 
 
+def computes(params: Train, *, cuda: bool) -> str:
+    """What products are computed in and why, as a person reads it."""
+    if cuda:
+        return "in bfloat16, as on every card"
+    precision, fastest = (
+        settled(dataclasses.replace(params, precision=asked)).precision
+        for asked in (params.precision, "auto")
+    )
+    why = (
+        "which this CPU multiplies fastest" if precision == fastest else "as `train.precision` asks"
+    )
+    return f"in {precision}, {why}"
+
+
 def _quick() -> bool:
     """Whether this CPU multiplies bfloat16 in hardware; elsewhere it is emulated, and slow."""
     import torch

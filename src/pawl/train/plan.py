@@ -16,7 +16,7 @@ from pawl.records import Example
 from pawl.tokenizer import load_tokenizer
 from pawl.train.calibrate import Calibration, calibrate
 from pawl.train.choices import Choices
-from pawl.train.device import GIB, Device
+from pawl.train.device import GIB, Device, computes
 from pawl.train.fit import Fit, choose, remedies
 from pawl.train.memory import Peak
 from pawl.train.phantom import shapes
@@ -104,7 +104,7 @@ def plan(
         untimed = untimed or "a step of this base takes minutes on this machine"
     seconds = tokens / speed.tokens_per_second if tokens and speed else None
     cost = None if seconds is None or train_hour is None else train_hour * seconds / HOUR
-    said = [_fits(fit, device)]
+    said = [f"{_fits(fit, device)}, {computes(params, cuda=device.cuda)}"]
     if not fit.fits:
         said.append(
             "what would fit: " + ", or ".join(remedies(folder, rows, dev_rows, params, device))

@@ -29,7 +29,7 @@ from pawl.records import (
 )
 from pawl.tokenizer import load_tokenizer
 from pawl.train.choices import PLAIN, Choices
-from pawl.train.device import GIB, here, settled
+from pawl.train.device import GIB, computes, here, settled
 from pawl.train.fit import choose
 from pawl.train.journal import Journal, Kept, question
 from pawl.train.launch import end_with_launcher, launch
@@ -211,7 +211,8 @@ def chosen(
         return dataclasses.replace(fit.choices, weights="nf4")
     need = f"{fit.peak.total / GIB:.2f} of {device.usable / GIB:.1f} GiB that training may use"
     if not quiet:
-        sys.stderr.write(f"train: {fit.choices.says()}; {need} on {device.name}\n")
+        how = f"{fit.choices.says()}, {computes(params, cuda=device.cuda)}"
+        sys.stderr.write(f"train: {how}; {need} on {device.name}\n")
     if not fit.fits:
         LOG.warning("training may run out of memory: `pawl plan` says what would make it fit")
     return fit.choices
