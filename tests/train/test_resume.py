@@ -207,14 +207,17 @@ def test_a_training_in_bf16_killed_at_random_ends_in_the_same_bytes(
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)  # some 80 processes, each of which loads torch
+@pytest.mark.parametrize("params", [PARAMS, HALF], ids=["float32", "bfloat16"])
 def test_fifty_kills_at_random_moments_end_in_the_same_bytes(
-    base_folder: Path, tmp_path: Path, whole: bytes
+    base_folder: Path, tokenizer: Any, tmp_path: Path, params: Train
 ) -> None:
+    trained(base_folder, tokenizer, tmp_path / "whole", None, params)
+    whole = (tmp_path / "whole" / WEIGHTS).read_bytes()
     generator = torch.Generator().manual_seed(11)
     met, trial = 0, 0
     while met < 50:
         into = tmp_path / f"t{trial}"
         pauses = (torch.rand(3, generator=generator) * 0.15).tolist()
-        met += killed_and_resumed(base_folder, into, pauses)
+        met += killed_and_resumed(base_folder, into, pauses, params)
         assert (into / "adapter" / WEIGHTS).read_bytes() == whole
         trial += 1
