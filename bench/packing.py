@@ -97,6 +97,7 @@ def padded(batch: Sequence[Row]) -> Pack:
         positions=torch.arange(longest).repeat(len(batch))[None],
         at=torch.tensor(at),
         targets=torch.tensor(targets),
+        read=torch.tensor(at),
         lengths=(longest,) * len(batch),
     )
 

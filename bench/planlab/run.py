@@ -16,6 +16,7 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from pawl.params import Train
+from pawl.train import steady
 from pawl.train.choices import Choices
 from pawl.train.loop import Loop
 from pawl.train.measure import mean_loss
@@ -25,15 +26,15 @@ from pawl.train.qlora import prepared
 from pawl.train.rows import Row
 
 TINY = Path(__file__).resolve().parents[2] / "base" / "tiny"
-# glibc's `M_MMAP_THRESHOLD`: larger blocks are mapped one by one and given back when freed. Left to
-# itself it grows with what is freed.
-MMAP_THRESHOLD = -3
+# What malloc is asked for in place of what a training asks (`pawl.train.steady`): larger blocks are
+# mapped one by one, and all is given back when it is freed.
+MAP, TRIM = (-3, 1 << 16), (-1, 1 << 17)
 
 
 def measure(case: dict[str, Any]) -> dict[str, Any]:
     """Train the case's base in this process, which nothing else was trained in before."""
     if not case["as_is"]:
-        ctypes.CDLL("libc.so.6").mallopt(MMAP_THRESHOLD, 1 << 16)
+        steady.MAP, steady.TRIM = MAP, TRIM
     with tempfile.TemporaryDirectory() as scratch:
         folder, choices = Path(scratch), Choices(**case["choices"])
         # Random weights, in bfloat16 as most are saved.

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
+
+from pawl.train.scored import Places, places, scored
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -20,11 +22,13 @@ if TYPE_CHECKING:
 NAME = "pawl_packed"
 # Rows up to this much longer than the shortest of a group are padded into one batch.
 SPREAD = 1.5
-# Up to so many tokens a row's scores, all heads, are few enough to be kept.
-SHORT = 512
+# Rows of up to so many tokens have few enough scores to be kept.
+SHORT = 1024
+# So many rows are a batch: their scores stay in the cache, and batches differ less in shape.
+MANY = 4
 # A group is padded to a multiple of this: products of odd widths are slow, and of many widths each
 # is compiled anew.
-EVEN = 16
+EVEN = 32
 
 
 class _Lift(torch.autograd.Function):
@@ -46,12 +50,14 @@ class _Lift(torch.autograd.Function):
 @dataclass(frozen=True)
 class Group:
     """Rows of similar length: `lift` [rows * longest] are places among the group's tokens (padding
-    repeats the first), `drop` those of the lifted that are no padding, in the pack's order."""
+    repeats the first), `drop` those of the lifted that are no padding, in the pack's order,
+    `padding` the others."""
 
     rows: int
     longest: int
     lift: torch.Tensor
     drop: torch.Tensor
+    padding: torch.Tensor
 
     def lifted(self, part: torch.Tensor) -> torch.Tensor:
         """The group's tokens [heads, n, width] as [heads, rows, longest, width]."""
@@ -70,6 +76,26 @@ class Rows:
     ends: torch.Tensor
     read: torch.Tensor
     groups: tuple[Group, ...] = ()
+    # What every layer asks for again.
+    kept: dict[tuple[object, ...], Any] = field(default_factory=dict)
+
+    def hidden(self, longest: int, window: int, dtype: torch.dtype) -> torch.Tensor:
+        """What is added to scores [longest, longest] to hide what lies ahead, or too far behind."""
+        key = longest, window, dtype
+        if key not in self.kept:
+            seen = torch.ones(longest, longest, dtype=torch.bool).tril().triu(1 - window)
+            nothing = torch.zeros(longest, longest, dtype=dtype)
+            self.kept[key] = nothing.masked_fill_(~seen, float("-inf"))
+        found: torch.Tensor = self.kept[key]
+        return found
+
+    def places(self, heads: int, shared: int) -> Places:
+        """Where the groups' tokens lie, for so many heads of queries and of keys."""
+        key = heads, shared
+        if key not in self.kept:
+            self.kept[key] = places(self.groups, heads=heads, shared=shared)
+        found: Places = self.kept[key]
+        return found
 
 
 def rows_of(lengths: Sequence[int], read: torch.Tensor) -> Rows:
@@ -80,7 +106,7 @@ def rows_of(lengths: Sequence[int], read: torch.Tensor) -> Rows:
         return Rows(longest, ends, read)
     groups: list[list[int]] = []
     for length in lengths:
-        if groups and length <= SPREAD * groups[-1][0]:
+        if groups and length <= SPREAD * groups[-1][0] and len(groups[-1]) < MANY:
             groups[-1].append(length)
         else:
             groups.append([length])
@@ -106,11 +132,14 @@ def _group(lengths: Sequence[int]) -> Group:
     longest, start = -(-max(lengths) // EVEN) * EVEN, 0
     lift: list[int] = []
     drop: list[int] = []
+    padding: list[int] = []
     for number, length in enumerate(lengths):
         lift += [*range(start, start + length), *[0] * (longest - length)]
         drop += range(number * longest, number * longest + length)
+        padding += range(number * longest + length, (number + 1) * longest)
         start += length
-    return Group(len(lengths), longest, torch.tensor(lift), torch.tensor(drop))
+    where = (torch.tensor(part, dtype=torch.int64) for part in (lift, drop, padding))
+    return Group(len(lengths), longest, *where)
 
 
 def _attend(
@@ -166,47 +195,22 @@ def _grouped(
     scaling: float,
     window: int,
 ) -> torch.Tensor:
+    if query.dtype == torch.bfloat16 and rows.longest <= SHORT:
+        # torch's CPU kernel has a slow backward pass in bf16.
+        q, k, v = (part[0].transpose(0, 1) for part in (query, key, value))
+        hidden = [rows.hidden(group.longest, window, query.dtype) for group in rows.groups]
+        at = rows.places(q.shape[1], k.shape[1])
+        return scored(q, k, v, at, hidden, scaling=scaling)[None]
     sizes = [len(group.drop) for group in rows.groups]
     parts = (torch.split(part[0], sizes, dim=1) for part in (query, key, value))
     found = []
     for group, *three in zip(rows.groups, *parts, strict=True):
+        near = rows.hidden(group.longest, window, query.dtype) if window < group.longest else None
         # Each [heads, rows, longest, width].
-        q, k, v = (group.lifted(part) for part in three)
-        near = _near(group.longest, window, q)
-        out = _products(q, k, v, near, scaling) if _short(q) else _kernel(q, k, v, near, scaling)
+        q, k, v = map(group.lifted, three)
+        out = _kernel(q, k, v, near, scaling)
         found.append(out.flatten(1, 2).index_select(1, group.drop))
     return torch.cat(found, dim=1).transpose(0, 1)[None]
-
-
-def _near(longest: int, window: int, query: torch.Tensor) -> torch.Tensor | None:
-    """What is added to scores [longest, longest] to hide what lies ahead, or too far behind; None
-    where the kernel does so itself."""
-    if window >= longest and not _short(query):
-        return None
-    seen = torch.ones(longest, longest, dtype=torch.bool).tril().triu(1 - window)
-    return torch.zeros(longest, longest, dtype=query.dtype).masked_fill_(~seen, float("-inf"))
-
-
-def _short(query: torch.Tensor) -> bool:
-    """Whether plain products are the faster way: torch's CPU kernel has a slow backward pass in
-    bf16. The scores of long rows would take too much room."""
-    return query.dtype == torch.bfloat16 and query.shape[2] <= SHORT
-
-
-def _products(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    near: torch.Tensor | None,
-    scaling: float,
-) -> torch.Tensor:
-    """Attention by two products a head, heads and rows as one batch."""
-    shared = query.shape[0] // key.shape[0]
-    if shared > 1:
-        key, value = (part.repeat_interleave(shared, dim=0) for part in (key, value))
-    q, k, v = (part.flatten(0, 1) for part in (query, key, value))
-    scores = torch.baddbmm(near, q, k.transpose(1, 2), alpha=scaling)  # type: ignore[arg-type]
-    return torch.bmm(torch.softmax(scores, dim=-1), v).view_as(query)
 
 
 def _kernel(

@@ -34,13 +34,13 @@ class _Norm(torch.autograd.Function):
         inverse = torch.linalg.vector_norm(wide, dim=-1, keepdim=True)
         inverse.square_().div_(x.shape[-1]).add_(eps).rsqrt_()
         ctx.save_for_backward(x, weight, inverse)
-        out: torch.Tensor = (wide * inverse).to(x.dtype)
-        return out.mul_(weight)
+        out: torch.Tensor = (wide * inverse).mul_(weight.float()).to(x.dtype)
+        return out
 
     @staticmethod
     def backward(ctx: Any, out: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         x, weight, inverse = ctx.saved_tensors
-        wide, slope = x.float(), (out * weight).float()
+        wide, slope = x.float(), out * weight.float()
         along = (slope * wide).sum(-1, keepdim=True)
         along.mul_(inverse.square()).div_(x.shape[-1])
         return slope.addcmul_(wide, along, value=-1).mul_(inverse).to(x.dtype), None, None

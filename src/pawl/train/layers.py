@@ -7,7 +7,6 @@ bfloat16 a small step of B would be rounded away in that sum, so that there the 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -16,10 +15,6 @@ import torch
 
 if TYPE_CHECKING:
     from peft import PeftModel
-
-
-# Products that oneDNN keeps compiled, more than a step has of different shapes.
-COMPILED = 64
 
 
 class _Wide(torch.autograd.Function):
@@ -79,10 +74,6 @@ def widened(model: PeftModel) -> Iterator[None]:
     """Within this, plain LoRA layers (no dropout, no DoRA, not off) take the wide product."""
     from peft.tuners.lora import LoraLayer
 
-    # Products of another number of tokens are compiled anew. oneDNN and torch's layer above it,
-    # which read these at their first, would each keep 1,024 of them: 300 MB.
-    for cache in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
-        os.environ.setdefault(cache, str(COMPILED))
     layers = [m for m in model.modules() if isinstance(m, LoraLayer) and _plain(m)]
     for layer in layers:
         layer.forward = _forward(layer)

@@ -23,6 +23,7 @@ from pawl.train.layers import widened
 from pawl.train.loss import completion_loss
 from pawl.train.pack import Pack
 from pawl.train.rows import Row
+from pawl.train.steady import steady
 from pawl.train.team import ALONE, Team
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Loop:
             TrainError: a loss or gradient is no finite number; names the step and its rows.
         """
         self.model.train()
-        with ready(self.model, checkpointing=self.choices.checkpointing):
+        with steady(), ready(self.model, checkpointing=self.choices.checkpointing):
             for batch in self._batches():
                 after(self._take(batch))
 
@@ -171,14 +172,13 @@ def summed_loss(model: PeftModel, pack: Pack, *, rows: Rows | None = None) -> to
 def learned_states(model: PeftModel, pack: Pack, *, rows: Rows | None = None) -> torch.Tensor:
     """[N, width]: the base's last hidden states where the next token is learned."""
     base, device = _base(model), model.device
-    read = pack.at.to(device)
     hidden: torch.Tensor = base.base_model(
         input_ids=pack.ids.to(device),
         position_ids=pack.positions.to(device),
         use_cache=False,
-        pawl_rows=rows or rows_of(pack.lengths, read),
+        pawl_rows=rows or rows_of(pack.lengths, pack.read.to(device)),
     ).last_hidden_state[0]
-    return hidden[read]
+    return hidden[pack.at.to(device)]
 
 
 def paced(weights: Mapping[str, torch.Tensor], params: Train) -> list[dict[str, Any]]:

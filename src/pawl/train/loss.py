@@ -38,11 +38,14 @@ class _HeadLoss(torch.autograd.Function):
             part = slice(start, start + size)
             logits = product(hidden[part], weight, bias)
             wanted = targets[part, None]
-            # The gradient by the logits: softmax, less one at the target.
-            slope = torch.softmax(logits, dim=-1, dtype=torch.float32)
-            # -log of the target's share, by way of the largest, which never is too small for a log.
-            most = logits.amax(dim=-1, keepdim=True).float()
-            total += (most - logits.gather(1, wanted).float() - slope.amax(-1, True).log()).sum()
+            # The gradient by the logits: softmax, less one at the target. By hand, because torch's
+            # softmax takes three times as long in float32 on CPU.
+            slope = logits.float()
+            slope.sub_(slope.amax(dim=-1, keepdim=True))
+            total -= slope.gather(1, wanted).sum()
+            whole = slope.exp_().sum(dim=-1, keepdim=True)
+            total += whole.log().sum()
+            slope.div_(whole)
             slope.scatter_add_(1, wanted, slope.new_full(wanted.shape, -1.0))
             gradient[part] = product(slope.to(hidden.dtype), weight.T)
         ctx.save_for_backward(gradient)

@@ -199,7 +199,7 @@ def _rows(pack: Pack, cuda: bool) -> Rows | None:
     if not cuda:
         return None
     ends = torch.tensor([0, *pack.lengths]).cumsum(0).to(torch.int32)
-    return Rows(max(pack.lengths), ends, pack.at)
+    return Rows(max(pack.lengths), ends, pack.read)
 
 
 def _bytes(tensor: torch.Tensor) -> int:

@@ -18,20 +18,26 @@ from pawl.train.rows import Row
 if TYPE_CHECKING:
     import torch
 
+# A pack is filled up to a multiple of this by a row that nobody learns: for another number of
+# tokens every product is compiled anew on CPU, and takes tiles that it does not fill on a card.
+EVEN = 64
+
 
 @dataclass(frozen=True)
 class Pack:
     """Rows end to end, T tokens in all, N of them to learn.
 
     `ids` and `positions` are [1, T] token ids and places within their row; `at` [N] are the places
-    in the pack whose next token is learned, `targets` [N] these tokens. `lengths` are the rows' in
-    the order in which they lie, which is from short to long.
+    in the pack whose next token is learned, `targets` [N] these tokens; `read` are these places and
+    some more, to an even number. `lengths` are the rows' in the order in which they lie, which is
+    from short to long.
     """
 
     ids: torch.Tensor
     positions: torch.Tensor
     at: torch.Tensor
     targets: torch.Tensor
+    read: torch.Tensor
     lengths: tuple[int, ...]
 
 
@@ -68,7 +74,9 @@ def packed(rows: Sequence[Row], *, room: int) -> list[Pack]:
 def _pack(rows: Sequence[Row]) -> Pack:
     import torch
 
-    ordered = sorted(rows, key=len)
+    missing = -sum(map(len, rows)) % EVEN
+    filler = [Row("", (0,) * missing, missing)] if missing else []
+    ordered = sorted([*rows, *filler], key=len)
     ids: list[int] = []
     positions: list[int] = []
     at: list[int] = []
@@ -79,10 +87,13 @@ def _pack(rows: Sequence[Row]) -> Pack:
         targets += row.tokens[row.prompt :]
         positions += range(len(row))
         ids += row.tokens
+    learned = set(at)
+    others = [place for place in range(len(ids)) if place not in learned]
     return Pack(
         ids=torch.tensor([ids]),
         positions=torch.tensor([positions]),
         at=torch.tensor(at),
         targets=torch.tensor(targets),
+        read=torch.tensor(at + others[: -len(at) % EVEN]),
         lengths=tuple(map(len, ordered)),
     )
