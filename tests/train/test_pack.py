@@ -17,6 +17,7 @@ from transformers.models.llama import modeling_llama
 
 from pawl.base import dequantised, load_base
 from pawl.params import Train
+from pawl.train import attention
 from pawl.train.fused import fused
 from pawl.train.loop import ready, summed_loss
 from pawl.train.loss import _HeadLoss
@@ -170,7 +171,12 @@ def test_every_family_learns_from_a_pack_what_it_learns_from_its_rows(
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_a_pack_in_bf16_learns_the_same_but_for_rounding(family: str) -> None:
+@pytest.mark.parametrize("short", [0, 48, 512])
+def test_a_pack_in_bf16_learns_the_same_but_for_rounding(
+    family: str, short: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Longer rows go another way: none, some and all.
+    monkeypatch.setattr(attention, "SHORT", short)
     model = moved(adapted(small(family), PARAMS))
     rows = some_rows([40, 3, 90, 41, 8, 2, 17])
     expected, wanted = plain(model, rows)

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 NAME = "pawl_packed"
 # Rows up to this much longer than the shortest of a group are padded into one batch.
 SPREAD = 1.5
-# Rows of up to so many tokens have few enough scores to be kept.
-SHORT = 1024
+# Up to so many tokens a row's scores, all heads, are few enough to be kept.
+SHORT = 512
 # So many rows are a batch: their scores stay in the cache, and batches differ less in shape.
 MANY = 4
 # A group is padded to a multiple of this: products of odd widths are slow, and of many widths each
@@ -89,11 +89,11 @@ class Rows:
         found: torch.Tensor = self.kept[key]
         return found
 
-    def places(self, heads: int, shared: int) -> Places:
-        """Where the groups' tokens lie, for so many heads of queries and of keys."""
-        key = heads, shared
+    def places(self, first: int, heads: int, shared: int) -> Places:
+        """Where the first groups' tokens lie, for so many heads of queries and of keys."""
+        key = first, heads, shared
         if key not in self.kept:
-            self.kept[key] = places(self.groups, heads=heads, shared=shared)
+            self.kept[key] = places(self.groups[:first], heads=heads, shared=shared)
         found: Places = self.kept[key]
         return found
 
@@ -195,22 +195,22 @@ def _grouped(
     scaling: float,
     window: int,
 ) -> torch.Tensor:
-    if query.dtype == torch.bfloat16 and rows.longest <= SHORT:
-        # torch's CPU kernel has a slow backward pass in bf16.
-        q, k, v = (part[0].transpose(0, 1) for part in (query, key, value))
-        hidden = [rows.hidden(group.longest, window, query.dtype) for group in rows.groups]
-        at = rows.places(q.shape[1], k.shape[1])
-        return scored(q, k, v, at, hidden, scaling=scaling)[None]
-    sizes = [len(group.drop) for group in rows.groups]
-    parts = (torch.split(part[0], sizes, dim=1) for part in (query, key, value))
+    q, k, v = (part[0].transpose(0, 1) for part in (query, key, value))
+    # Rows lie from short to long; torch's CPU kernel has a slow backward pass in bf16.
+    short = [g for g in rows.groups if q.dtype == torch.bfloat16 and g.longest <= SHORT]
+    start = sum(len(group.drop) for group in short)
     found = []
-    for group, *three in zip(rows.groups, *parts, strict=True):
-        near = rows.hidden(group.longest, window, query.dtype) if window < group.longest else None
-        # Each [heads, rows, longest, width].
-        q, k, v = map(group.lifted, three)
-        out = _kernel(q, k, v, near, scaling)
-        found.append(out.flatten(1, 2).index_select(1, group.drop))
-    return torch.cat(found, dim=1).transpose(0, 1)[None]
+    if short:
+        hidden = [rows.hidden(group.longest, window, q.dtype) for group in short]
+        at = rows.places(len(short), q.shape[1], k.shape[1])
+        found.append(scored(q[:start], k[:start], v[:start], at, hidden, scaling=scaling))
+    for group in rows.groups[len(short) :]:
+        near = rows.hidden(group.longest, window, q.dtype) if window < group.longest else None
+        tokens = slice(start, start := start + len(group.drop))
+        a, b, c = (group.lifted(part[tokens].transpose(0, 1)) for part in (q, k, v))
+        out = _kernel(a, b, c, near, scaling)
+        found.append(out.flatten(1, 2).index_select(1, group.drop).transpose(0, 1))
+    return torch.cat(found)[None]
 
 
 def _kernel(
