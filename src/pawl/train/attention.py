@@ -14,55 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from pawl.train.groups import Group, groups
 from pawl.train.scored import Places, places, scored
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 NAME = "pawl_packed"
-# Rows up to this much longer than the shortest of a group are padded into one batch.
-SPREAD = 1.5
 # Up to so many tokens a row's scores, all heads, are few enough to be kept.
 SHORT = 512
-# So many rows are a batch: their scores stay in the cache, and batches differ less in shape.
-MANY = 4
-# A group is padded to a multiple of this: products of odd widths are slow, and of many widths each
-# is compiled anew.
-EVEN = 32
-
-
-class _Lift(torch.autograd.Function):
-    """Tokens [heads, n, width] by places; no gradient comes from padding, which nobody looks at."""
-
-    @staticmethod
-    def forward(
-        ctx: Any, part: torch.Tensor, lift: torch.Tensor, drop: torch.Tensor
-    ) -> torch.Tensor:
-        ctx.save_for_backward(drop)
-        return part.index_select(1, lift)
-
-    @staticmethod
-    def backward(ctx: Any, out: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        (drop,) = ctx.saved_tensors
-        return out.index_select(1, drop), None, None
-
-
-@dataclass(frozen=True)
-class Group:
-    """Rows of similar length: `lift` [rows * longest] are places among the group's tokens (padding
-    repeats the first), `drop` those of the lifted that are no padding, in the pack's order,
-    `padding` the others."""
-
-    rows: int
-    longest: int
-    lift: torch.Tensor
-    drop: torch.Tensor
-    padding: torch.Tensor
-
-    def lifted(self, part: torch.Tensor) -> torch.Tensor:
-        """The group's tokens [heads, n, width] as [heads, rows, longest, width]."""
-        out: torch.Tensor = _Lift.apply(part, self.lift, self.drop)  # type: ignore[no-untyped-call]  # torch types it so
-        return out.view(part.shape[0], self.rows, self.longest, part.shape[2])
 
 
 @dataclass(frozen=True)
@@ -104,13 +64,7 @@ def rows_of(lengths: Sequence[int], read: torch.Tensor) -> Rows:
     ends = torch.tensor([0, *lengths]).cumsum(0).to(read.device, torch.int32)
     if read.is_cuda:
         return Rows(longest, ends, read)
-    groups: list[list[int]] = []
-    for length in lengths:
-        if groups and length <= SPREAD * groups[-1][0] and len(groups[-1]) < MANY:
-            groups[-1].append(length)
-        else:
-            groups.append([length])
-    return Rows(longest, ends, read, tuple(map(_group, groups)))
+    return Rows(longest, ends, read, groups(lengths))
 
 
 @contextmanager
@@ -126,20 +80,6 @@ def attending_packed(model: PreTrainedModel) -> Iterator[None]:
         yield
     finally:
         model.set_attn_implementation(before)
-
-
-def _group(lengths: Sequence[int]) -> Group:
-    longest, start = -(-max(lengths) // EVEN) * EVEN, 0
-    lift: list[int] = []
-    drop: list[int] = []
-    padding: list[int] = []
-    for number, length in enumerate(lengths):
-        lift += [*range(start, start + length), *[0] * (longest - length)]
-        drop += range(number * longest, number * longest + length)
-        padding += range(number * longest + length, (number + 1) * longest)
-        start += length
-    where = (torch.tensor(part, dtype=torch.int64) for part in (lift, drop, padding))
-    return Group(len(lengths), longest, *where)
 
 
 def _attend(

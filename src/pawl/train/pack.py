@@ -29,8 +29,8 @@ class Pack:
 
     `ids` and `positions` are [1, T] token ids and places within their row; `at` [N] are the places
     in the pack whose next token is learned, `targets` [N] these tokens; `read` are these places and
-    some more, to an even number. `lengths` are the rows' in the order in which they lie, which is
-    from short to long.
+    some more, to a multiple of `EVEN`. `lengths` are the rows', the one that fills the pack among
+    them, in the order in which they lie, which is from short to long.
     """
 
     ids: torch.Tensor

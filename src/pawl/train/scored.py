@@ -9,24 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
-
-class Group(Protocol):
-    """Rows of similar length, as `pawl.train.attention` has them."""
-
-    @property
-    def rows(self) -> int: ...
-    @property
-    def longest(self) -> int: ...
-    @property
-    def lift(self) -> torch.Tensor: ...
-    @property
-    def drop(self) -> torch.Tensor: ...
-    @property
-    def padding(self) -> torch.Tensor: ...
+from pawl.train.groups import Group
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 # has, as packs are of even sizes. What torch's layer above oneDNN keeps is larger, and of no use.
 COMPILED = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "96", "LRU_CACHE_CAPACITY": "8"}
 # mallopt(3): the free memory at the heap's top that is given back, and the size from which a block
-# is mapped on its own, and given back when it is freed (glibc takes no larger size than this).
+# is mapped on its own, and given back when it is freed (not every glibc takes a larger size).
 TRIM, MAP = (-1, 1 << 30), (-3, 32 << 20)
 
 
