@@ -16,25 +16,20 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from pawl.params import Train
-from pawl.train import steady
 from pawl.train.choices import Choices
+from pawl.train.fit import heaviest
 from pawl.train.loop import Loop
 from pawl.train.measure import mean_loss
-from pawl.train.memory import Load, peak
-from pawl.train.pack import packed
+from pawl.train.memory import peak
 from pawl.train.qlora import prepared
 from pawl.train.rows import Row
 
+BATCH = 4
 TINY = Path(__file__).resolve().parents[2] / "base" / "tiny"
-# What malloc is asked for in place of what a training asks (`pawl.train.steady`): larger blocks are
-# mapped one by one, and all is given back when it is freed.
-MAP, TRIM = (-3, 1 << 16), (-1, 1 << 17)
 
 
 def measure(case: dict[str, Any]) -> dict[str, Any]:
     """Train the case's base in this process, which nothing else was trained in before."""
-    if not case["as_is"]:
-        steady.MAP, steady.TRIM = MAP, TRIM
     with tempfile.TemporaryDirectory() as scratch:
         folder, choices = Path(scratch), Choices(**case["choices"])
         # Random weights, in bfloat16 as most are saved.
@@ -42,21 +37,21 @@ def measure(case: dict[str, Any]) -> dict[str, Any]:
         model.to(torch.bfloat16).save_pretrained(folder)
         del model
         rows = some_rows(case["lengths"], case["words"])
-        params = Train(rank=case["rank"], batch_size=len(rows), epochs=2, max_length=8192)
+        params = Train(rank=case["rank"], batch_size=BATCH, epochs=2, max_length=8192)
         params = dataclasses.replace(params, precision=case["precision"])
         # Libraries, threads and all that a first training brings into a process.
-        trained(TINY, some_rows([128] * 2, 2000), Train(batch_size=2, epochs=1), Choices())
+        first = Choices(gives_back=choices.gives_back)
+        trained(TINY, some_rows([128] * 2, 2000), Train(batch_size=2, epochs=1), first)
         before = settled()
         forget_peak()
         trained(folder, rows, params, choices)
         measured = resident("VmHWM") - before
         if torch.cuda.is_available():
             measured = torch.cuda.max_memory_allocated()
-        packs = packed(rows, room=choices.room)
-        heaviest = max(packs, key=lambda pack: pack.ids.numel())
-        load = Load(heaviest, heaviest, len(packs) > 1)
+        load = heaviest(rows, rows, params, choices.room)
         found = peak(folder, params, load, choices, cuda=torch.cuda.is_available())
-    return {"measured": measured, "predicted": found.total, "parts": found.parts}
+    tokens = load.learned.ids.numel()
+    return {"measured": measured, "predicted": found.total, "tokens": tokens, "parts": found.parts}
 
 
 def config(shape: dict[str, Any], words: int, *, tied: bool) -> LlamaConfig:

@@ -20,8 +20,8 @@ from pawl.params import Base, Train
 from pawl.records import Example, Message
 from pawl.train.calibrate import calibrate
 from pawl.train.choices import LEAST, PLAIN, ROOM, Choices, fastest_first
-from pawl.train.device import GIB, Device, computes, here, named, settled
-from pawl.train.fit import choose, remedies
+from pawl.train.device import GIB, LIBRARIES, OTHERS, Device, computes, here, named, settled
+from pawl.train.fit import Fit, choose, remedies
 from pawl.train.loop import ready, summed_loss
 from pawl.train.memory import Load, peak
 from pawl.train.pack import packed
@@ -244,6 +244,33 @@ def test_the_less_memory_a_card_has_the_less_is_taken_and_nothing_else_decides(
     assert found == choose(folder, rows, rows[:2], params, card(size))
 
 
+def test_a_cpu_with_little_memory_has_malloc_give_back_and_its_choices_take_all_that_is_usable(
+    tmp_path: Path,
+) -> None:
+    folder = outline(tmp_path / "base", num_hidden_layers=2)
+    rows = some_rows([100] * 4)
+    least = peak(folder, PARAMS, load([100] * 4), Choices(checkpointing=True), cuda=False).total
+
+    def chosen(times: float) -> Fit:
+        """What is chosen where so many times the least memory may be used."""
+        memory = int(LIBRARIES + times * least / (1 - OTHERS))
+        return choose(
+            folder, rows, rows, PARAMS, Device("cpu", cuda=False, memory=memory, here=False)
+        )
+
+    ample, scarce, tight, none = map(chosen, (9, 2.2, 1.01, 0.9))
+    assert [found.choices.gives_back for found in (ample, scarce, tight, none)] == [
+        False,
+        *[True] * 3,
+    ]
+    assert [found.fits for found in (ample, scarce, tight, none)] == [True, True, True, False]
+    # The fastest of all again, though malloc may not keep what it leaves.
+    assert scarce.choices == dataclasses.replace(ample.choices, gives_back=True)
+    assert tight.choices.checkpointing
+    assert "giving back" in scarce.choices.says()
+    assert "giving back" not in ample.choices.says()
+
+
 @pytest.mark.slow
 def test_what_is_advised_where_nothing_fits_does_fit(tmp_path: Path) -> None:
     folder = outline(tmp_path / "8b", **LARGE)
@@ -288,6 +315,15 @@ def test_devices_are_named_as_people_name_them() -> None:
     for odd in ("24", "0GB", "gpu9", "-3GB", "GB", ""):
         with pytest.raises(UsageError, match="is no device"):
             named(odd)
+
+
+@pytest.mark.parametrize("cuda", [True, False])
+@pytest.mark.parametrize("tensors", [1, 5 * GIB + 3])
+def test_the_memory_that_is_advised_is_just_enough(cuda: bool, tensors: int) -> None:
+    device = Device("any", cuda=cuda, memory=24 * GIB, here=False)
+    needed = device.memory_for(tensors)
+    assert 0 <= dataclasses.replace(device, memory=needed).usable - tensors <= 1
+    assert dataclasses.replace(device, memory=needed - 2).usable < tensors
 
 
 @pytest.mark.slow

@@ -26,24 +26,29 @@ class Choices:
     `weights`: unpack an NF4 weight for each product (least memory), or all of them once (the very
     same values). `checkpointing`: keep the input of each decoder layer alone and compute the rest
     again (the same bits). `room`: tokens of a pack; another one sums in another order.
+    `gives_back`: malloc gives back what tensors leave, so that a process on CPU holds what they
+    take; their memory is then fetched anew each time, which is slower (the same bits).
     """
 
     weights: Literal["nf4", "dense"] = "nf4"
     checkpointing: bool = False
     room: int = ROOM
+    gives_back: bool = False
 
     def says(self) -> str:
         """The choices as a person reads them."""
         held = "unpacked once" if self.weights == "dense" else "as NF4, unpacked for each product"
         kept = "with" if self.checkpointing else "without"
-        return f"the base {held}, {kept} checkpointing, packs of up to {self.room:,} tokens"
+        said = f"the base {held}, {kept} checkpointing, packs of up to {self.room:,} tokens"
+        return said + (", malloc giving back what is freed (slower)" if self.gives_back else "")
 
 
 PLAIN = Choices()
 
 
 def fastest_first(rows: Sequence[Row], params: Train) -> list[Choices]:
-    """All choices, by the time that they are expected to take; the last takes least memory.
+    """All choices but malloc's, by the time that they are expected to take; the last takes least
+    memory.
 
     A pass without checkpointing is two of the base (forward, and back to the inputs: frozen weights
     have no gradient), with it three; each pack costs `PACK`, unpacking costs `UNPACKING` beside.

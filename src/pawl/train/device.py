@@ -6,6 +6,7 @@ All in all, not what is free at the moment: the same machine must always choose 
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import re
 from dataclasses import dataclass
@@ -24,9 +25,11 @@ SIZE = re.compile(r"(\d+(?:\.\d+)?) ?Gi?B", re.IGNORECASE)
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 # CUDA's own context and kernels; gaps between blocks.
 CONTEXT, GAPS = 0.75 * GIB, 0.03
-# Python with torch and transformers; malloc keeps up to half as much again as is in use (measured:
-# bench/README.md), and other processes live on the machine, too.
-LIBRARIES, KEPT = 0.75 * GIB, 0.5
+# Python with torch and transformers; what other processes of the machine take of the rest.
+LIBRARIES, OTHERS = 0.75 * GIB, 0.2
+# On CPU a process holds up to so many times what its tensors take, where malloc keeps what they
+# leave between others (measured: bench/README.md).
+KEPT = 2.5
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,24 @@ class Device:
 
     @property
     def usable(self) -> int:
-        """Bytes that tensors may take."""
+        """Bytes that tensors may take, where what they leave is given back."""
         if self.cuda:
             return max(0, int(self.memory * (1 - GAPS) - CONTEXT))
-        return max(0, int((self.memory - LIBRARIES) * (1 - KEPT)))
+        return max(0, int((self.memory - LIBRARIES) * (1 - OTHERS)))
+
+    def memory_for(self, tensors: int) -> int:
+        """Bytes of memory of which tensors may take so many."""
+        if self.cuda:
+            return math.ceil((tensors + CONTEXT) / (1 - GAPS))
+        return math.ceil(tensors / (1 - OTHERS) + LIBRARIES)
+
+    @property
+    def limits(self) -> tuple[tuple[int, bool], ...]:
+        """Bytes that tensors may take, and whether malloc must then give back what they leave: the
+        faster way first. CUDA's memory is not malloc's."""
+        if self.cuda:
+            return ((self.usable, False),)
+        return ((int(self.usable / KEPT), False), (self.usable, True))
 
 
 def here() -> Device:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,21 +35,26 @@ def choose(
 ) -> Fit:
     """The fastest choices whose memory the device has; it is the same on the same machine."""
     order = fastest_first(rows, params)
-    fits: dict[Choices, bool] = {}
-    for choices in order:
-        least = dataclasses.replace(choices, room=order[-1].room)
-        if not fits.get(least, True):
-            continue
-        need = _need(folder, rows, dev_rows, params, choices, device)
-        fits[choices] = need.total <= device.usable
-        if fits[choices]:
-            return Fit(choices, need, fits=True)
-        if least not in fits:
-            # Where the smallest packs do not fit none between needs to be tried.
-            small = _need(folder, rows, dev_rows, params, least, device)
-            fits[least] = small.total <= device.usable
-    last = _need(folder, rows, dev_rows, params, order[-1], device)
-    return Fit(order[-1], last, fits=False)
+
+    @functools.cache
+    def need(choices: Choices) -> Peak:
+        load = heaviest(rows, dev_rows, params, choices.room)
+        return peak(folder, params, load, choices, cuda=device.cuda)
+
+    for limit, gives_back in device.limits:
+        hopeless: set[Choices] = set()
+        for choices in order:
+            least = dataclasses.replace(choices, room=order[-1].room)
+            if least in hopeless:
+                continue
+            if need(choices).total <= limit:
+                chosen = dataclasses.replace(choices, gives_back=gives_back)
+                return Fit(chosen, need(choices), fits=True)
+            if need(least).total > limit:
+                # Where the smallest packs do not fit none between needs to be tried.
+                hopeless.add(least)
+    last = dataclasses.replace(order[-1], gives_back=not device.cuda)
+    return Fit(last, need(order[-1]), fits=False)
 
 
 def remedies(
@@ -57,15 +63,19 @@ def remedies(
     """What would make a training fit that does not: one change each, the largest that fits."""
     choices = fastest_first(rows, params)[-1]
 
+    def need(learned: Sequence[Row], read: Sequence[Row], changed: Train, least: Choices) -> int:
+        load = heaviest(learned, read, changed, least.room)
+        return peak(folder, changed, load, least, cuda=device.cuda).total
+
     def by_rank(rank: int) -> int:
         changed = dataclasses.replace(params, rank=rank)
-        return _need(folder, rows, dev_rows, changed, choices, device).total
+        return need(rows, dev_rows, changed, choices)
 
     def by_length(length: int) -> int:
         learned, read = ([_cut(row, length) for row in part] for part in (rows, dev_rows))
         changed = dataclasses.replace(params, max_length=length)
         least = fastest_first(learned, changed)[-1]
-        return _need(folder, learned, read, changed, least, device).total
+        return need(learned, read, changed, least)
 
     longest = max(map(len, (*rows, *dev_rows)))
     found = []
@@ -76,8 +86,9 @@ def remedies(
         found.append(
             f"`train.max_length: {length}` ({over:,} of {len(rows):,} train rows are longer)"
         )
-    least = _need(folder, rows, dev_rows, params, choices, device).total
-    found.append(f"a device with {(device.memory - device.usable + least) / GIB:.1f} GiB")
+    least = need(rows, dev_rows, params, choices)
+    size = math.ceil(10 * device.memory_for(least) / GIB) / 10
+    found.append(f"a device with {size:.1f} GiB")
     return tuple(found)
 
 
@@ -86,18 +97,11 @@ def _cut(row: Row, length: int) -> Row:
     return dataclasses.replace(row, tokens=row.tokens[:length], prompt=prompt)
 
 
-def _need(
-    folder: Path,
-    rows: Sequence[Row],
-    dev_rows: Sequence[Row],
-    params: Train,
-    choices: Choices,
-    device: Device,
-) -> Peak:
-    learned, several = _heaviest_step(rows, params, choices.room)
-    read = _heaviest(dev_rows or learned, choices.room)
-    load = Load(packed(learned, room=choices.room)[0], packed(read, room=choices.room)[0], several)
-    return peak(folder, params, load, choices, cuda=device.cuda)
+def heaviest(rows: Sequence[Row], dev_rows: Sequence[Row], params: Train, room: int) -> Load:
+    """What the memory depends on, of all steps and of the pass over dev (without: of the step)."""
+    learned, several = _heaviest_step(rows, params, room)
+    read = _heaviest(dev_rows or learned, room)
+    return Load(packed(learned, room=room)[0], packed(read, room=room)[0], several)
 
 
 def _heaviest_step(rows: Sequence[Row], params: Train, room: int) -> tuple[list[Row], bool]:

@@ -16,7 +16,7 @@ from pawl.records import Example
 from pawl.tokenizer import load_tokenizer
 from pawl.train.calibrate import Calibration, calibrate
 from pawl.train.choices import Choices
-from pawl.train.device import GIB, Device, computes
+from pawl.train.device import GIB, KEPT, Device, computes
 from pawl.train.fit import Fit, choose, remedies
 from pawl.train.memory import Peak
 from pawl.train.phantom import shapes
@@ -139,7 +139,9 @@ def _untimed(folder: Path, device: Device, *, known: bool, fits: bool) -> str:
 def _fits(fit: Fit, device: Device) -> str:
     need, usable = fit.peak.total / GIB, device.usable / GIB
     if fit.fits:
-        return f"fits: {need:.2f} of {usable:.1f} GiB, with {fit.choices.says()}"
+        keeps = not device.cuda and not fit.choices.gives_back
+        held = f" (malloc may keep the process at {KEPT:g} times that)" if keeps else ""
+        return f"fits: {need:.2f} of {usable:.1f} GiB{held}, with {fit.choices.says()}"
     return f"does not fit: {need:.2f} GiB for {usable:.1f}, even with {fit.choices.says()}"
 
 

@@ -27,6 +27,7 @@ from pawl.records import (
 from pawl.train.choices import Choices
 from pawl.train.device import compute_dtype
 from pawl.train.shard import shard
+from pawl.train.steady import give_back
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -37,6 +38,8 @@ def prepared(folder: Path, params: Train, choices: Choices, *, sharded: bool = F
     """The base of `folder`, held as was chosen, with a new adapter."""
     import torch
 
+    if choices.gives_back:
+        give_back()
     compute = compute_dtype(params, cuda=torch.cuda.is_available())
     base = load_base(folder, seed=params.seed, compute=compute, sharded=sharded)
     _let_go_of_files(base)
