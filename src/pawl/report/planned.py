@@ -21,12 +21,9 @@ def show_plan(facts: Mapping[str, Any], *, console: Console) -> None:
     rest = {key: value for key, value in facts.items() if key not in ("training", "parameters")}
     show_facts(rest, console=console)
     device, peak = training["device"], training["peak"]
-    table = Table(
-        title=f"training on {escape(device['name'])}: memory at the worst moment",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        padding=0,
-    )
+    # No title of the table's: it would be broken at the table's width.
+    console.print(f"training on {escape(device['name'])}: memory at the worst moment")
+    table = Table(box=SIMPLE_HEAD, padding=0)
     table.add_column("part", no_wrap=True)
     table.add_column("GiB", justify="right")
     for part, size in peak["parts"].items():
