@@ -71,7 +71,6 @@ def config(shape: dict[str, Any], words: int, *, tied: bool) -> LlamaConfig:
 def trained(folder: Path, rows: list[Row], params: Train, choices: Choices) -> None:
     """As `pawl.train.qlora` does it, without bar and checkpoints; the load is not counted."""
     model = prepared(folder, params, choices)
-    settled()
     forget_peak()
     Loop(model, rows, params=params, choices=choices).run(lambda _: None)
     mean_loss(model, rows, room=choices.room)

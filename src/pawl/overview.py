@@ -48,8 +48,8 @@ def plan(
         RegistryError: the store cannot be reached, or what it kept was altered.
         UsageError: no device is named so.
     """
-    trained_on = named(device)
     section = workspace.checked_task(task)
+    trained_on = named(device).shared(section.train.processes)
     examples: Sequence[Example] = task_rows(workspace, section).examples
     refuse_missing(examples, section.split)
     group_by = section.split.group_by

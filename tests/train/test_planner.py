@@ -18,16 +18,18 @@ from pawl.base import find_base, find_config, load_base
 from pawl.errors import BaseError, UsageError
 from pawl.params import Base, Train
 from pawl.records import Example, Message
+from pawl.train import run
 from pawl.train.calibrate import calibrate
 from pawl.train.choices import LEAST, PLAIN, ROOM, Choices, fastest_first
-from pawl.train.device import GIB, LIBRARIES, OTHERS, Device, computes, here, named, settled
+from pawl.train.device import GIB, KEPT, LIBRARIES, OTHERS, Device, computes, here, named, settled
 from pawl.train.fit import Fit, choose, remedies
 from pawl.train.loop import ready, summed_loss
 from pawl.train.memory import Load, peak
 from pawl.train.pack import packed
 from pawl.train.plan import assumed, plan
 from pawl.train.qlora import adapted, prepared
-from pawl.train.run import fit
+from pawl.train.run import chosen, fit
+from pawl.train.team import ALONE
 
 ROOT = Path(__file__).parents[2]
 MAPS = Path("/proc/self/maps")
@@ -251,14 +253,14 @@ def test_a_cpu_with_little_memory_has_malloc_give_back_and_its_choices_take_all_
     rows = some_rows([100] * 4)
     least = peak(folder, PARAMS, load([100] * 4), Choices(checkpointing=True), cuda=False).total
 
-    def chosen(times: float) -> Fit:
+    def taken(times: float) -> Fit:
         """What is chosen where so many times the least memory may be used."""
         memory = int(LIBRARIES + times * least / (1 - OTHERS))
         return choose(
             folder, rows, rows, PARAMS, Device("cpu", cuda=False, memory=memory, here=False)
         )
 
-    ample, scarce, tight, none = map(chosen, (9, 2.2, 1.01, 0.9))
+    ample, scarce, tight, none = map(taken, (9, 2.2, 1.01, 0.9))
     assert [found.choices.gives_back for found in (ample, scarce, tight, none)] == [
         False,
         *[True] * 3,
@@ -269,6 +271,28 @@ def test_a_cpu_with_little_memory_has_malloc_give_back_and_its_choices_take_all_
     assert tight.choices.checkpointing
     assert "giving back" in scarce.choices.says()
     assert "giving back" not in ample.choices.says()
+
+
+def test_malloc_gives_back_from_the_first_rank_on_where_the_last_one_needs_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = outline(tmp_path / "base", hidden_size=512, num_hidden_layers=4)
+    rows = some_rows([100] * 4)
+    fastest = fastest_first(rows, PARAMS)[0]
+    params = dataclasses.replace(PARAMS, rank=8)
+    least = peak(folder, params, load([100] * 4), fastest, cuda=False).total
+    memory = int(LIBRARIES + 1.1 * KEPT * least / (1 - OTHERS))
+    monkeypatch.setattr(run, "here", lambda: Device("cpu", cuda=False, memory=memory, here=True))
+    for largest, gives_back in ((8, False), (512, True)):
+        found = chosen(folder, rows, rows, params, ALONE, sharded=False, largest=largest)
+        assert found == dataclasses.replace(fastest, gives_back=gives_back)
+
+
+def test_processes_share_a_cpu_and_have_a_card_each() -> None:
+    cpu = Device("cpu", cuda=False, memory=24 * GIB, here=True)
+    assert cpu.shared(1) == cpu
+    assert cpu.shared(4).memory == 6 * GIB
+    assert card(24).shared(4) == card(24)
 
 
 @pytest.mark.slow

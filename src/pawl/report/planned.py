@@ -22,7 +22,8 @@ def show_plan(facts: Mapping[str, Any], *, console: Console) -> None:
     show_facts(rest, console=console)
     device, peak = training["device"], training["peak"]
     # No title of the table's: it would be broken at the table's width.
-    console.print(f"training on {escape(device['name'])}: memory at the worst moment")
+    title = f"training on {escape(device['name'])}: memory at the worst moment"
+    console.print(title, highlight=False)
     table = Table(box=SIMPLE_HEAD, padding=0)
     table.add_column("part", no_wrap=True)
     table.add_column("GiB", justify="right")

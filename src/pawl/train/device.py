@@ -29,7 +29,7 @@ CONTEXT, GAPS = 0.75 * GIB, 0.03
 LIBRARIES, OTHERS = 0.75 * GIB, 0.2
 # On CPU a process holds up to so many times what its tensors take, where malloc keeps what they
 # leave between others (measured: bench/README.md).
-KEPT = 2.5
+KEPT = 3.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,10 @@ class Device:
         if self.cuda:
             return max(0, int(self.memory * (1 - GAPS) - CONTEXT))
         return max(0, int((self.memory - LIBRARIES) * (1 - OTHERS)))
+
+    def shared(self, processes: int) -> Device:
+        """What each of so many processes has of it: of a CPU a part, a card of its own."""
+        return self if self.cuda else dataclasses.replace(self, memory=self.memory // processes)
 
     def memory_for(self, tensors: int) -> int:
         """Bytes of memory of which tensors may take so many."""

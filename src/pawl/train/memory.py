@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 # cuBLAS takes this much for itself through torch's allocator (Hopper; less on older cards).
 CUBLAS = 32 << 20
-# On CPU the process itself grows: Python's objects, compiled products, their buffers (12 to 32 MiB
+# On CPU the process itself grows: Python's objects, compiled products, their buffers (12 to 34 MiB
 # measured, whatever the base: bench/README.md).
 PROCESS = 24 << 20
 # Layers of the bases that are taken apart where the real one has more. The last layer is not like

@@ -141,7 +141,7 @@ def _fits(fit: Fit, device: Device) -> str:
     if fit.fits:
         keeps = not device.cuda and not fit.choices.gives_back
         held = f" (malloc may hold {KEPT:g} times that)" if keeps else ""
-        return f"fits: {need:.2f} of {usable:.1f} GiB{held}, with {fit.choices.says()}"
+        return f"fits: {need:.2f} GiB{held} of {usable:.1f}, with {fit.choices.says()}"
     return f"does not fit: {need:.2f} GiB for {usable:.1f}, even with {fit.choices.says()}"
 
 

@@ -7,6 +7,7 @@ larger rank does not shrink its own updates).
 from __future__ import annotations
 
 import dataclasses
+import gc
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +28,7 @@ from pawl.records import (
 from pawl.train.choices import Choices
 from pawl.train.device import compute_dtype
 from pawl.train.shard import shard
-from pawl.train.steady import give_back
+from pawl.train.steady import give_back, let_go
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -38,6 +39,8 @@ def prepared(folder: Path, params: Train, choices: Choices, *, sharded: bool = F
     """The base of `folder`, held as was chosen, with a new adapter."""
     import torch
 
+    # What trained before, at another rank, is gone but for references in a circle.
+    gc.collect()
     if choices.gives_back:
         give_back()
     compute = compute_dtype(params, cuda=torch.cuda.is_available())
@@ -46,6 +49,7 @@ def prepared(folder: Path, params: Train, choices: Choices, *, sharded: bool = F
     model = adapted(dequantised(base) if choices.weights == "dense" else base, params)
     if sharded:
         shard(model)
+    let_go()
     return model
 
 
@@ -119,7 +123,8 @@ def _let_go_of_files(base: PreTrainedModel) -> None:
     them keeps all of the file that was read in memory, the linear layers' too.
     """
     for weight in base.parameters():
-        if weight.device.type == "cpu" and getattr(weight, "quant_state", None) is None:
+        # Memory that torch did not take itself it cannot make larger either.
+        if weight.device.type == "cpu" and not weight.untyped_storage().resizable():
             weight.data = weight.data.clone()
 
 

@@ -97,10 +97,11 @@ def learn(workspace: Workspace, task: str, team: Team) -> None:
     rows, dev_rows = (token_rows(part, tokenizer, max_length=limit) for part in (taught, dev))
     checkpoints = workspace.checkpoints(task)
     sharded = team.size > 1 and section.train.parallel == "fsdp"
+    tried = ranks(base_width(folder)) if section.train.rank == "auto" else [section.train.rank]
 
     def attempt(rank: int, points: Path | None = files.points) -> tuple[PeftModel, Curve]:
         params = dataclasses.replace(asked, rank=rank)
-        choices = chosen(folder, rows, dev_rows, params, sharded=sharded, quiet=not team.leads)
+        choices = chosen(folder, rows, dev_rows, params, team, sharded=sharded, largest=tried[-1])
         # Anew for each rank: what one adapter has left on its layers the next would not expect.
         model = prepared(folder, params, choices, sharded=sharded)
         kept = Kept(checkpoints / f"rank-{rank}", question(info, rows, params, choices))
@@ -118,7 +119,7 @@ def learn(workspace: Workspace, task: str, team: Team) -> None:
 
     if section.train.rank == "auto":
         groups = [row.fields.get(report.group_by or "") for row in dev]
-        rank, found = climb(ranks(base_width(folder)), lambda rank: attempt(rank)[1], groups=groups)
+        rank, found = climb(tried, lambda rank: attempt(rank)[1], groups=groups)
         # From its last checkpoint: no step is taken again, and none is shown.
         model, _ = attempt(rank, points=None)
     else:
@@ -197,20 +198,26 @@ def chosen(
     rows: Sequence[Row],
     dev_rows: Sequence[Row],
     params: Train,
+    team: Team,
     *,
-    sharded: bool = False,
-    quiet: bool = False,
+    sharded: bool,
+    largest: int,
 ) -> Choices:
-    """What the planner chooses for this machine, told on stderr.
+    """What the planner chooses for this process's part of the machine, told on stderr.
 
-    Of a `sharded` base each process holds a part, as NF4: what travels are NF4 numbers.
+    Of a `sharded` base each process holds a part, as NF4: what travels are NF4 numbers. `largest`
+    is the last rank that may be tried in this process: malloc must give back from the first on.
     """
-    device = here()
+    device = here().shared(team.size)
     fit = choose(folder, rows, dev_rows, params, device)
+    if largest > int(params.rank) and not fit.choices.gives_back:
+        last = choose(folder, rows, dev_rows, dataclasses.replace(params, rank=largest), device)
+        choices = dataclasses.replace(fit.choices, gives_back=last.choices.gives_back)
+        fit = dataclasses.replace(fit, choices=choices)
     if sharded:
         return dataclasses.replace(fit.choices, weights="nf4")
     need = f"{fit.peak.total / GIB:.2f} of {device.usable / GIB:.1f} GiB that training may use"
-    if not quiet:
+    if team.leads:
         how = f"{fit.choices.says()}, {computes(params, cuda=device.cuda)}"
         sys.stderr.write(f"train: {how}; {need} on {device.name}\n")
     if not fit.fits:

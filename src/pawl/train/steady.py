@@ -40,8 +40,17 @@ def steady() -> Iterator[None]:
 def give_back() -> None:
     """Have malloc give back what tensors leave, from now on: before a base is loaded, because
     memory that the heap has had once is filled again before a block is mapped."""
+    _malloc("mallopt", *MAP)
+    _malloc("mallopt", *TRIM)
+
+
+def let_go() -> None:
+    """Give back what nobody uses now, as it is after a base was loaded."""
+    _malloc("malloc_trim", 0)
+
+
+def _malloc(name: str, *values: int) -> None:
     # Where the C library is not GNU's, it has no such call, or ignores it.
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if os.name == "posix" else None
-    if mallopt:
-        mallopt(*MAP)
-        mallopt(*TRIM)
+    call = getattr(ctypes.CDLL(None), name, None) if os.name == "posix" else None
+    if call:
+        call(*values)
