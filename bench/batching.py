@@ -14,11 +14,11 @@ from pathlib import Path
 
 import torch
 
-from pawl.base import dequantised, load_base
+from pawl.core.records import Message
 from pawl.evaluate.decode import batches, greedy
-from pawl.prompt import prompt_tokens
-from pawl.records import Message
-from pawl.tokenizer import load_tokenizer
+from pawl.model.base import dequantised, load_base
+from pawl.model.prompt import prompt_tokens
+from pawl.model.tokenizer import load_tokenizer
 
 ROOT = Path(__file__).parents[1]
 ROWS = 200

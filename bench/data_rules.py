@@ -29,13 +29,13 @@ from pathlib import Path
 import yaml
 from dirt import WHOLE, Dirt, Row, dirts
 
+from pawl.core.records import CheckReport, Profile, Rule, read_record
 from pawl.data.check import check
 from pawl.data.inputs import inputs
-from pawl.data.profile import drift, profile_of
-from pawl.data.read import example_of
+from pawl.data.read.examples import example_of
+from pawl.data.rules.profile import drift, profile_of
 from pawl.errors import DataError
-from pawl.records import CheckReport, Profile, Rule, read_record
-from pawl.workspace import Workspace
+from pawl.workspace.paths import Workspace
 
 REPO = Path(__file__).parents[1]
 # More dirt than this in one run, and there is no clean ground to speak of.

@@ -12,7 +12,7 @@ from typing import Any
 
 from near_copies import two_typos, typo, word_added
 
-from pawl.data.secrets import GUESSES
+from pawl.data.rules.secrets import GUESSES
 
 Row = dict[str, Any]
 # What stands in the place of a row: the row made dirty, or the row and what is added to it. A text

@@ -20,13 +20,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pawl.budget import level
-from pawl.files import digest_file, digest_json, write_lines
-from pawl.gate.decide import decide
-from pawl.gate.evidence import Evidence
-from pawl.gate.run import judge
-from pawl.params import Gate
-from pawl.records import (
+from pawl.config.schema import Gate
+from pawl.core.alpha_budget import level
+from pawl.core.files import digest_file, digest_json, write_lines
+from pawl.core.records import (
     BaseInfo,
     Champion,
     Contender,
@@ -36,7 +33,10 @@ from pawl.records import (
     SplitReport,
     write_record,
 )
-from pawl.workspace import TaskFiles
+from pawl.gate.decide import decide
+from pawl.gate.evidence import Evidence
+from pawl.gate.run import judge
+from pawl.workspace.paths import TaskFiles
 
 ROWS, SLICES, RUNS = 3000, 20, 5
 # Seconds that reading and judging may take.

@@ -27,8 +27,8 @@ import torch
 from speedlab.checks import CHECKS
 from speedlab.shapes import B8, B70, DEVICE, SMALL, Shape, built, some_rows
 
-from pawl.base import dequantised
-from pawl.params import Train
+from pawl.config.schema import Train
+from pawl.model.base import dequantised
 from pawl.train.choices import Choices
 from pawl.train.loop import Loop
 from pawl.train.memory import Load, peak
@@ -140,7 +140,7 @@ def _time_trl(case: Case, model: Any, weights: int) -> None:
     from transformers import TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
-    from pawl.tokenizer import load_tokenizer
+    from pawl.model.tokenizer import load_tokenizer
 
     rows = _rows(case)
     times = [time.perf_counter()]

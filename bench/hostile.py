@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from hostilelab.watch import Watch
 
-    from pawl.data.lines import Record
+    from pawl.data.read.lines import Record
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
@@ -143,7 +143,7 @@ WORKERS = {"damage": damage, "process": process, "atheris": fuzz}
 
 def within(path: Path, name: str) -> Iterator[Record]:
     """The records of a Parquet file, unpacked within this process."""
-    from pawl.data import parquetfile
+    from pawl.data.read import parquet_file as parquetfile
 
     out = io.BytesIO()
     # What it raises it has written before.
@@ -160,7 +160,7 @@ def watched(part: str, *, inside: bool) -> Iterator[Watch]:
     """
     from hostilelab.watch import Watch
 
-    from pawl.data import sources
+    from pawl.data.read import formats as sources
 
     if inside:
         sources.FORMATS[".parquet"] = within

@@ -1,4 +1,4 @@
-"""How many wrong answers `pawl.data.noise` finds, and how many right ones it doubts.
+"""How many wrong answers `pawl.data.rules.label_noise` finds, and how many right ones it doubts.
 
     python bench/label_noise.py [--snips FOLDER] [--seeds 3]
 
@@ -26,10 +26,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from pawl.data.neighbours import near_duplicates, templates
-from pawl.data.noise import label_noise
-from pawl.data.read import read_examples, row_key
-from pawl.records import Example, Message
+from pawl.core.records import Example, Message
+from pawl.data.read.examples import read_examples, row_key
+from pawl.data.rules.label_noise import label_noise
+from pawl.data.rules.near_duplicates import near_duplicates, templates
 
 TICKETS = Path(__file__).parents[1] / "examples" / "tickets"
 sys.path.insert(0, str(TICKETS))

@@ -26,10 +26,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from pawl.data import frames
-from pawl.data.copies import without_copies
-from pawl.data.read import read_examples, row_key
-from pawl.records import Example, Message
+from pawl.core.records import Example, Message
+from pawl.data.read.examples import read_examples, row_key
+from pawl.data.split import frames
+from pawl.data.split.copies import without_copies
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 FILLERS = ("please", "now", "just", "really", "kindly", "then")

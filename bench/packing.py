@@ -20,8 +20,8 @@ from typing import Any
 
 import torch
 
-from pawl.base import dequantised, load_base
-from pawl.params import Train
+from pawl.config.schema import Train
+from pawl.model.base import dequantised, load_base
 from pawl.train.loop import ready, summed_loss
 from pawl.train.pack import Pack, packed
 from pawl.train.qlora import adapted

@@ -21,7 +21,7 @@ from typing import Any
 
 from planlab.run import config, measure, some_rows
 
-from pawl.params import Train
+from pawl.config.schema import Train
 from pawl.train.choices import Choices
 from pawl.train.device import GIB
 from pawl.train.memory import Load, peak

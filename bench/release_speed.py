@@ -28,11 +28,12 @@ sys.path[:0] = [str(TESTS / "registry"), str(TESTS)]
 from conftest import TASK, Bench, make_bench, write_adapter  # noqa: E402
 from tracking import Server  # noqa: E402
 
-from pawl.registry.ledger import append, entries  # noqa: E402
-from pawl.registry.looks import reserve_look  # noqa: E402
-from pawl.registry.release import promote, rollback  # noqa: E402
-from pawl.registry.snapshot import read_state, snapshot_champion  # noqa: E402
-from pawl.registry.store import open_store  # noqa: E402
+from pawl.cycle.snapshots import snapshot_champion  # noqa: E402
+from pawl.ledger.ledger import append, entries  # noqa: E402
+from pawl.ledger.looks import reserve_look  # noqa: E402
+from pawl.ledger.state import read_state
+from pawl.release.release import promote, rollback  # noqa: E402
+from pawl.store.client import open_store  # noqa: E402
 
 IN_PROCESS, COMMANDS = 120, 10
 

@@ -16,12 +16,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from pawl.data.examine import framed, gathered
-from pawl.data.measure import ruler_of
-from pawl.data.read import Reading
-from pawl.data.suite import suite
-from pawl.data.validate import validate
-from pawl.params import Base, Check, Evaluate, Gate, Split, Task, Train
+from pawl.config.schema import Check, Evaluate, Gate, Split, Task, Train
+from pawl.core.records import Base
+from pawl.data.read.examples import Reading
+from pawl.data.rules.examine import framed, gathered
+from pawl.data.rules.great_expectations import validate
+from pawl.data.rules.measure import ruler_of
+from pawl.data.rules.suite import suite
 
 ROOT = Path(__file__).resolve().parents[1]
 

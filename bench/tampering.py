@@ -28,15 +28,15 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "registry"))
 
 from conftest import TASK, Bench, make_bench
 
-from pawl.adapter import read_adapter
+from pawl.core.files import digest_file
 from pawl.errors import AdapterError, DataError, PawlError
-from pawl.files import digest_file
-from pawl.registry.copies import adapter_folder
-from pawl.registry.keys import TRUSTED, make_keys, private_path
-from pawl.registry.ledger import append
-from pawl.registry.signing import flaw, signature_name
-from pawl.registry.snapshot import read_state
-from pawl.workspace import Workspace
+from pawl.ledger.ledger import append
+from pawl.ledger.state import read_state
+from pawl.model.adapter import read_adapter
+from pawl.release.keys import TRUSTED, make_keys, private_path
+from pawl.release.local_copies import adapter_folder
+from pawl.release.signing import flaw, signature_name
+from pawl.workspace.paths import Workspace
 
 SEED = 20261124
 

@@ -18,7 +18,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from rich.console import Console
 
-from pawl.records import Cycle
+from pawl.core.records import Cycle
 from pawl.report.terminal import show_cycle
 
 ROOT = Path(__file__).resolve().parents[1]

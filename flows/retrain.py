@@ -13,24 +13,25 @@ from prefect import task as step
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from pawl.data.inputs import question
+from pawl.core.records import Cycle, to_json
+from pawl.cycle.champion_profile import snapshot_profile
+from pawl.cycle.conclude import answered, catch_up, conclude, conclude_invalid, unchanged
+from pawl.cycle.outbox import begin, end, waits
+from pawl.cycle.snapshots import snapshot_champion, snapshot_known
+from pawl.data.report.check_summary import read_check, verdict
 from pawl.errors import DataError, PawlError, RegistryError
-from pawl.fitness import read_check, verdict
-from pawl.records import Cycle, to_json
-from pawl.registry.before import snapshot_profile
-from pawl.registry.cycles import answered, catch_up, conclude, conclude_invalid, unchanged
-from pawl.registry.describe import check_page, cycle_page
-from pawl.registry.keys import signing_key
-from pawl.registry.known import snapshot_known
-from pawl.registry.live import shown_live
-from pawl.registry.looks import reserve_look
-from pawl.registry.outbox import begin, end, waits
-from pawl.registry.provenance import author
-from pawl.registry.snapshot import read_state, snapshot_champion
-from pawl.registry.store import open_store
-from pawl.report.worth import read_worth
-from pawl.stage import reproduce, turn
-from pawl.workspace import Workspace, find_workspace
+from pawl.evaluate.worth import read_worth
+from pawl.ledger.looks import reserve_look
+from pawl.ledger.provenance import author
+from pawl.ledger.state import read_state
+from pawl.release.keys import signing_key
+from pawl.report.markdown import check_page, cycle_page
+from pawl.store.client import open_store
+from pawl.store.live_run import shown_live
+from pawl.workspace.fingerprints import question
+from pawl.workspace.lock import turn
+from pawl.workspace.paths import Workspace, find_workspace
+from pawl.workspace.stages import reproduce
 
 HOUR = 3600.0
 TIMEOUT = {"preflight": 4 * HOUR, "train": 12 * HOUR, "gate": 4 * HOUR}  # seconds a step

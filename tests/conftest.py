@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from pawl.scaffold import Sources, init, new_task
-from pawl.tokenizer import load_tokenizer
-from pawl.workspace import Workspace
+from pawl.commands.init import init
+from pawl.commands.new import Sources, new_task
+from pawl.model.tokenizer import load_tokenizer
+from pawl.workspace.paths import Workspace
 
 ROOT = Path(__file__).parents[1]
 BASE = ROOT / "base" / "tiny"

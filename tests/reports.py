@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pawl.records import CheckReport, Drift, Fault, Histogram, Rule
+from pawl.core.records import CheckReport, Drift, Fault, Histogram, Rule
 
 ROWS = 12_480
 

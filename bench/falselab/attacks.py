@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from falselab.judging import Judge, Rows
 from falselab.plan import ROUNDS, Turn
 from falselab.retrains import NEVER, First
-from pawl.records import Verdict
+from pawl.core.records import Verdict
 
 # DRIFTS goes on from its last candidate unless the failed rule is an earlier one; BETS begins
 # anew with so few changes that all of them must be lucky; CLIMBS keeps what scored higher;

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from falselab.attacks import BETS, CLIMBS, DRIFTS, GUARD, PICKS
 from falselab.plan import ROUNDS
 from falselab.world import World
-from pawl.params import Gate
+from pawl.config.schema import Gate
 
 EVEN, FRONT, GRADED = Gate(), Gate(spending="front"), Gate(metric="field_accuracy")
 SEALED = Gate(disclosure="sealed")

@@ -15,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from falselab.world import Counts, World
-from pawl.files import digest_json
+from pawl.config.schema import Gate
+from pawl.core.files import digest_json
+from pawl.core.records import Champion, Contender, EvalReport, Look, Score, Verdict
 from pawl.gate.decide import decide
 from pawl.gate.evidence import Evidence
 from pawl.gate.margins import not_worse
 from pawl.gate.stats import Units, mcnemar_p
-from pawl.params import Gate
-from pawl.records import Champion, Contender, EvalReport, Look, Score, Verdict
 
 # What the screen leaves out has a p of so many times the level, or more.
 NEAR = 3.0

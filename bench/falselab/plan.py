@@ -1,6 +1,6 @@
 """Which looks a task gets as its data grows, and on which rows: the ledger's own rules say so.
 
-Rows with prompts are dealt by `pawl.data.split`, looks are charged by `pawl.registry.looks` and
+Rows with prompts are dealt by `pawl.data.split`, looks are charged by `pawl.ledger.looks` and
 counted by the fold of the ledger. What comes out are turns: a charge and the numbers of the rows.
 """
 
@@ -12,14 +12,14 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pawl.alike import hashes
-from pawl.budget import Budget, Charge, lineage, unspent
-from pawl.data.read import row_key
-from pawl.data.split import deal
-from pawl.params import Gate, Split
-from pawl.records import Champion, Example, KnownRow, Message
-from pawl.registry.ledger import Entry, fold
-from pawl.registry.looks import standing
+from pawl.config.schema import Gate, Split
+from pawl.core.alpha_budget import Budget, Charge, lineage, unspent
+from pawl.core.records import Champion, Example, KnownRow, Message
+from pawl.core.row_identity import hashes
+from pawl.data.read.examples import row_key
+from pawl.data.split.split import deal
+from pawl.ledger.ledger import Entry, fold
+from pawl.ledger.looks import standing
 
 ROUNDS = 20
 TASK = "bench"

@@ -8,11 +8,11 @@ import numpy as np
 
 from falselab.judging import evidence, placed
 from falselab.world import World
-from pawl.budget import level
+from pawl.config.schema import Gate
+from pawl.core.alpha_budget import level
 from pawl.gate.decide import decide
 from pawl.gate.plan import BREAKS, WANTED
 from pawl.gate.stats import power
-from pawl.params import Gate
 
 ROWS = (300, 1000, 3000)
 # A simulation further off than so many standard errors, and this share, is no chance.

@@ -11,15 +11,16 @@ from typing import Any
 from conftest import TASK, Bench, make_bench
 
 from faultlab.lab import Acks, attempt, check, counts
-from pawl.registry.alias import project
-from pawl.registry.cycles import answered, catch_up, conclude
-from pawl.registry.ledger import entries
-from pawl.registry.looks import reserve_look
-from pawl.registry.release import promote, rollback
-from pawl.registry.snapshot import read_state, snapshot_champion
-from pawl.registry.store import open_store
-from pawl.registry.versions import versions
-from pawl.workspace import Workspace
+from pawl.cycle.conclude import answered, catch_up, conclude
+from pawl.cycle.snapshots import snapshot_champion
+from pawl.ledger.alias import project
+from pawl.ledger.ledger import entries
+from pawl.ledger.looks import reserve_look
+from pawl.ledger.state import read_state
+from pawl.release.release import promote, rollback
+from pawl.store.client import open_store
+from pawl.store.versions import versions
+from pawl.workspace.paths import Workspace
 
 # Episodes that share one workspace: a look's budget is 200, and reading grows with the history.
 EPISODES = 12

@@ -17,14 +17,14 @@ from typing import Any
 import conftest
 
 from faultlab.lab import Acks, attempt, check, clock
+from pawl.cycle.conclude import conclude
+from pawl.cycle.snapshots import snapshot_champion
 from pawl.errors import PawlError
-from pawl.registry.alias import project
-from pawl.registry.cycles import conclude
-from pawl.registry.looks import reserve_look
-from pawl.registry.release import promote, rollback
-from pawl.registry.snapshot import snapshot_champion
-from pawl.registry.store import open_store
-from pawl.workspace import Workspace
+from pawl.ledger.alias import project
+from pawl.ledger.looks import reserve_look
+from pawl.release.release import promote, rollback
+from pawl.store.client import open_store
+from pawl.workspace.paths import Workspace
 
 PROCESSES, TASKS, VERSIONS = 8, 4, 4
 # A real ledger has hundreds of entries, not tens of thousands: so many operations, then new tasks.

@@ -25,24 +25,24 @@ from typing import Any
 
 import history_checker
 
-import pawl.registry.cycles  # noqa: F401 - `arm` looks for holders among the loaded modules
-from pawl.registry.history import history
+import pawl.cycle.conclude  # noqa: F401 - `arm` looks for holders among the loaded modules
+from pawl.release.history import history
 
 # Where a process dies: before or after the nth call of one of these.
 POINTS = (
-    "pawl.files.write_text",
-    "pawl.files._take_place",
-    "pawl.files._sync_folder",
-    "pawl.files.discard",
-    "pawl.registry.outbox.post",
-    "pawl.registry.runs.open_run",
-    "pawl.registry.runs.log_evidence",
-    "pawl.registry.versions.register",
-    "pawl.registry.copies.local_copy",
-    "pawl.registry.ledger.append",
-    "pawl.registry.store.add_version",
-    "pawl.registry.store.set_alias",
-    "pawl.registry.runs.close_run",
+    "pawl.core.files.write_text",
+    "pawl.core.files._take_place",
+    "pawl.core.files._sync_folder",
+    "pawl.core.files.discard",
+    "pawl.cycle.outbox.post",
+    "pawl.store.runs.open_run",
+    "pawl.store.runs.log_evidence",
+    "pawl.store.versions.register",
+    "pawl.release.local_copies.local_copy",
+    "pawl.ledger.ledger.append",
+    "pawl.store.client.add_version",
+    "pawl.store.client.set_alias",
+    "pawl.store.runs.close_run",
 )
 
 

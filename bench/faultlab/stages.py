@@ -15,26 +15,29 @@ from typing import Any
 from faultlab import lab
 from faultlab.kills import Tally
 from faultlab.lab import Acks, attempt, check, clock
-from pawl.adapter import read_adapter
+from pawl.commands.init import init
+from pawl.commands.new import Sources, new_task
+from pawl.core.files import digest_file
+from pawl.core.records import Verdict, read_record, to_json
+from pawl.cycle.conclude import answered, catch_up, conclude
+from pawl.cycle.snapshots import snapshot_champion, snapshot_known
 from pawl.data.check import check as check_rows
-from pawl.data.inputs import inputs, question
-from pawl.data.pinned import known
-from pawl.data.split import split
+from pawl.data.inputs import inputs
+from pawl.data.split.pinned import known
+from pawl.data.split.split import split
 from pawl.evaluate.preflight import preflight
 from pawl.evaluate.run import evaluate
-from pawl.files import digest_file
 from pawl.gate.run import gate
-from pawl.records import Verdict, read_record, to_json
-from pawl.registry.cycles import answered, catch_up, conclude
-from pawl.registry.known import snapshot_known
-from pawl.registry.ledger import entries
-from pawl.registry.looks import reserve_look
-from pawl.registry.snapshot import read_state, snapshot_champion
-from pawl.registry.store import open_store
-from pawl.registry.versions import versions
-from pawl.scaffold import Sources, init, new_task
+from pawl.ledger.ledger import entries
+from pawl.ledger.looks import reserve_look
+from pawl.ledger.state import read_state
+from pawl.model.adapter import read_adapter
+from pawl.store.client import open_store
+from pawl.store.versions import versions
 from pawl.train.run import train
-from pawl.workspace import Workspace, quiet_environment
+from pawl.workspace.environment import quiet_environment
+from pawl.workspace.fingerprints import question
+from pawl.workspace.paths import Workspace
 
 HOME = Path(__file__).resolve().parents[2]
 TASK, WHY, ROWS = "tickets", "a cycle", 160
@@ -45,7 +48,11 @@ EDITS = {
     "metric: exact_match": "metric: schema_valid\n      forgetting: 100",
     "exact_match: 0.1": "schema_valid: 0.1",
 }
-STAGE_POINTS = ("pawl.files.write_text", "pawl.files._take_place", "pawl.files._sync_folder")
+STAGE_POINTS = (
+    "pawl.core.files.write_text",
+    "pawl.core.files._take_place",
+    "pawl.core.files._sync_folder",
+)
 # Imported once; no thread of theirs is started before the forks.
 HEAVY = ("great_expectations", "torch", "transformers.trainer", "peft", "bitsandbytes")
 # More deaths in one cycle than this bring nothing new: it goes on undisturbed.

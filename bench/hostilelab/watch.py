@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pawl.data.read import read_examples
+from pawl.data.read.examples import read_examples
 from pawl.errors import DataError
 
 SECONDS = 10
@@ -28,7 +28,7 @@ CHANGES = {
 }  # fmt: skip
 ELSEWHERE = ("socket.", "os.exec", "os.spawn", "os.posix_spawn", "os.system", "os.startfile")
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-UNPACKING = ("-P", "-m", "pawl.data.parquetfile")
+UNPACKING = ("-P", "-m", "pawl.data.read.parquet_file")
 
 
 class Breach(BaseException):

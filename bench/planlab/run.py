@@ -15,7 +15,7 @@ os.environ.update(HF_HUB_OFFLINE="1", OMP_WAIT_POLICY="passive", TOKENIZERS_PARA
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from pawl.params import Train
+from pawl.config.schema import Train
 from pawl.train.choices import Choices
 from pawl.train.fit import heaviest
 from pawl.train.loop import Loop

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from pawl.params import Train
+from pawl.config.schema import Train
 from pawl.train.attention import _grouped, _varlen, rows_of
 from pawl.train.choices import Choices
 from pawl.train.loop import Loop, Point, ready, summed_loss

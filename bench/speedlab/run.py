@@ -18,10 +18,10 @@ os.environ.update(HF_HUB_OFFLINE="1", OMP_WAIT_POLICY="passive", TOKENIZERS_PARA
 
 import torch
 
-from pawl.data.read import parse_row
-from pawl.params import Train
-from pawl.records import Example
-from pawl.tokenizer import load_tokenizer
+from pawl.config.schema import Train
+from pawl.core.records import Example
+from pawl.data.read.examples import parse_row
+from pawl.model.tokenizer import load_tokenizer
 from pawl.train.choices import ROOM, Choices
 from pawl.train.loop import Loop, Point, ready, summed_loss
 from pawl.train.pack import packed

@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 import data_rules
 from dirt import Dirt, dirts
 
-from pawl.records import Rule
+from pawl.core.records import Rule
 
 ANSWER = '{"category":"other","urgency":"low","order":null}'
 ROWS = [{"id": str(n), "prompt": f"text {n}", "completion": ANSWER} for n in range(200)]

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from pawl.config.schema import Gate
+from pawl.core.records import Verdict
 from pawl.gate.decide import decide
 from pawl.gate.evidence import Evidence
-from pawl.params import Gate
-from pawl.records import Verdict
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 import false_promotions

@@ -7,9 +7,9 @@ import json
 import pytest
 from test_cycle import answer, pawl
 
-from pawl.data.read import read_examples
-from pawl.data.split import deal
-from pawl.workspace import Workspace
+from pawl.data.read.examples import read_examples
+from pawl.data.split.split import deal
+from pawl.workspace.paths import Workspace
 
 # Two whole cycles.
 pytestmark = [pytest.mark.server, pytest.mark.slow]

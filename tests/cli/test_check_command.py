@@ -8,7 +8,7 @@ import sys
 from typing import Any
 
 from pawl.errors import DataError
-from pawl.workspace import Workspace
+from pawl.workspace.paths import Workspace
 
 # In the form that its issuer gave such tokens; nobody's.
 SECRET = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from pawl.files import digest_file, digest_md5
-from pawl.workspace import Workspace
+from pawl.core.files import digest_file, digest_md5
+from pawl.workspace.paths import Workspace
 
 pytestmark = pytest.mark.server
 HEAD = ("rev-parse", "HEAD")

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from test_cycle import answer, commit, git, pawl
 
-from pawl.files import digest_md5
-from pawl.workspace import Workspace
+from pawl.core.files import digest_md5
+from pawl.workspace.paths import Workspace
 
 pytestmark = pytest.mark.server
 OTHER = '{"category":"other","urgency":"low","order":null}'

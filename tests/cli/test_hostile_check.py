@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pawl.files import leftovers
-from pawl.workspace import Workspace
+from pawl.core.files import leftovers
+from pawl.workspace.paths import Workspace
 
 GOOD = b'{"prompt": "p", "completion": "c"}\n'
 HOSTILE = {

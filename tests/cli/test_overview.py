@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from pawl.budget import Charge
-from pawl.data.read import read_examples
-from pawl.data.split import deal
-from pawl.overview import plan
-from pawl.records import Champion
-from pawl.registry.known import remember
-from pawl.registry.ledger import append
-from pawl.registry.store import Store, open_store
-from pawl.workspace import Workspace
+from pawl.commands.plan import plan
+from pawl.core.alpha_budget import Charge
+from pawl.core.records import Champion
+from pawl.data.read.examples import read_examples
+from pawl.data.split.split import deal
+from pawl.ledger.held_out import remember
+from pawl.ledger.ledger import append
+from pawl.store.client import Store, open_store
+from pawl.workspace.paths import Workspace
 
 TASK = "tickets"
 

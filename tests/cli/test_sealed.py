@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from pawl.seal import KEY, open_folder
-from pawl.workspace import Workspace
+from pawl.core.sealing import KEY, open_folder
+from pawl.workspace.paths import Workspace
 
 pytestmark = pytest.mark.server
 

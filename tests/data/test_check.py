@@ -10,15 +10,15 @@ from typing import Any, get_args
 import pandas as pd
 import pytest
 
+from pawl.config.schema import Check, DataRule, Evaluate, Gate, Split, Task, Train
+from pawl.core.records import Base, CheckReport, Profile, read_record, read_rows, write_record
 from pawl.data.check import check
 from pawl.data.inputs import inputs
-from pawl.data.suite import suite
-from pawl.data.validate import validate
+from pawl.data.report.check_summary import REMEDIES
+from pawl.data.rules.great_expectations import validate
+from pawl.data.rules.suite import suite
 from pawl.errors import DataError
-from pawl.fitness import REMEDIES
-from pawl.params import Base, Check, DataRule, Evaluate, Gate, Split, Task, Train
-from pawl.records import CheckReport, Profile, read_record, read_rows, write_record
-from pawl.workspace import Workspace
+from pawl.workspace.paths import Workspace
 
 Row = dict[str, Any]
 

@@ -8,9 +8,9 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawl.data.compare import Changed, Moved, difference
-from pawl.data.read import example_of
-from pawl.records import Example
+from pawl.core.records import Example
+from pawl.data.read.examples import example_of
+from pawl.data.versions.compare import Changed, Moved, difference
 
 
 def row(number: int, prompt: str, completion: str, name: str = "", **fields: str) -> Example:

@@ -10,12 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawl.data.pinned import known
-from pawl.data.read import row_key
-from pawl.data.split import CONVERSATION, deal, opening, split, with_conversations
-from pawl.files import write_lines
-from pawl.params import Split
-from pawl.records import (
+from pawl.config.schema import Split
+from pawl.core.files import write_lines
+from pawl.core.records import (
     CheckReport,
     Example,
     Message,
@@ -25,7 +22,10 @@ from pawl.records import (
     to_json,
     write_record,
 )
-from pawl.workspace import Workspace
+from pawl.data.read.examples import row_key
+from pawl.data.split.pinned import known
+from pawl.data.split.split import CONVERSATION, deal, opening, split, with_conversations
+from pawl.workspace.paths import Workspace
 
 POLICY = Split(salt="s", dev=0.2, gate=0.4)
 WORD = st.text("abcdefghij", min_size=1, max_size=6)

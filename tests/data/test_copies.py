@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawl.data.copies import HeldOut, without_copies
-from pawl.data.frames import Frames
-from pawl.data.minhash import bands
-from pawl.data.read import read_examples, row_key
-from pawl.records import Example, KnownRow, Message
+from pawl.core.records import Example, KnownRow, Message
+from pawl.data.read.examples import read_examples, row_key
+from pawl.data.split.copies import HeldOut, without_copies
+from pawl.data.split.frames import Frames
+from pawl.data.split.minhash import bands
 
 NEAR = 0.7
 
@@ -122,12 +122,13 @@ def test_every_repeated_and_every_leaked_prompt_of_snips_is_found(snips: Path) -
 
 
 def test_the_check_names_every_repeated_prompt_of_snips(snips: Path) -> None:
-    from pawl.data.columns import Columns
-    from pawl.data.facts import Unfounded
-    from pawl.data.measure import Measured
-    from pawl.data.suite import suite
-    from pawl.data.validate import validate
-    from pawl.params import Base, Check, Evaluate, Gate, Split, Task, Train
+    from pawl.config.schema import Check, Evaluate, Gate, Split, Task, Train
+    from pawl.core.records import Base
+    from pawl.data.rules.columns import Columns
+    from pawl.data.rules.facts import Unfounded
+    from pawl.data.rules.great_expectations import validate
+    from pawl.data.rules.measure import Measured
+    from pawl.data.rules.suite import suite
 
     section = Task("d", Base("b"), Check(), Split("s"), Train(), Evaluate(), Gate())
     rows = read_examples(snips / "train_full.jsonl", "train_full.jsonl", drop=0.01).examples

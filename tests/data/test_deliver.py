@@ -14,12 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from pawl.data.deliver import add, restore
-from pawl.data.tracked import Version, content, history, tracked
+from pawl.core.files import digest_md5
+from pawl.data.versions.deliver import add, restore
+from pawl.data.versions.tracked import Version, content, history, tracked
 from pawl.errors import DataError, UsageError
-from pawl.files import digest_md5
-from pawl.stage import turn
-from pawl.workspace import Workspace
+from pawl.workspace.lock import turn
+from pawl.workspace.paths import Workspace
 
 TASK, DATA = "tickets", "data/tickets.jsonl"
 

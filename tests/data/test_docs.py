@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from browser import browser
 
+from pawl.core.records import CheckReport, read_record
 from pawl.data.check import check
 from pawl.data.inputs import inputs
-from pawl.records import CheckReport, read_record
-from pawl.workspace import Workspace
+from pawl.workspace.paths import Workspace
 
 # Rules that Great Expectations does not run: the reader's.
 ELSEWHERE = 1

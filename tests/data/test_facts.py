@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawl.data import facts
-from pawl.data.facts import Unfounded, schema_labels, unfounded
+from pawl.data.rules import facts
+from pawl.data.rules.facts import Unfounded, schema_labels, unfounded
 
 
 def found(rows: list[tuple[str, str]], labels: frozenset[str] = frozenset()) -> dict[str, object]:

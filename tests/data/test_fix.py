@@ -13,16 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pawl.config.schema import Split
+from pawl.core.records import FixReport, read_record
 from pawl.data.check import check
-from pawl.data.fix import fix
 from pawl.data.inputs import inputs
-from pawl.data.layout import customary, parse
-from pawl.data.mend import Step, steps
-from pawl.data.read import read_examples
+from pawl.data.read.examples import read_examples
+from pawl.data.versions.fix import fix
+from pawl.data.versions.layout import customary, parse
+from pawl.data.versions.mend import Step, steps
 from pawl.errors import DataError
-from pawl.params import Split
-from pawl.records import FixReport, read_record
-from pawl.workspace import Workspace
+from pawl.workspace.paths import Workspace
 
 SPLIT = Split("s")
 SECRET = "xoxb-2345-the-secret"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pawl.data import sources
+from pawl.data.read import formats as sources
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "bench"))
 import hostile

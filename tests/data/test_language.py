@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawl.data.compared import foreign
-from pawl.data.language import UNSURE, language
-from pawl.records import Example, Message
+from pawl.core.records import Example, Message
+from pawl.data.rules.language import UNSURE, language
+from pawl.data.rules.pairwise import foreign
 
 SENTENCES = {
     "en": "My parcel has not arrived, and nobody answers the phone.",
@@ -59,7 +59,7 @@ def test_the_model_needs_no_network() -> None:
         "import socket\n"
         "def refuse(*_): raise OSError('no network')\n"
         "socket.socket.connect = socket.getaddrinfo = refuse\n"
-        "from pawl.data.language import language\n"
+        "from pawl.data.rules.language import language\n"
         f"assert language({SENTENCES['fr']!r}) == 'fr'\n"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

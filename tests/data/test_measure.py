@@ -14,13 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pawl.data import share as module
-from pawl.data.measure import Measure, Ruler, never_more_tokens_than_bytes
-from pawl.data.read import read_examples
-from pawl.data.share import measured
-from pawl.params import Base
-from pawl.prompt import completion_tokens, prompt_tokens
-from pawl.records import Example, Message
+from pawl.core.records import Base, Example, Message
+from pawl.data.read.examples import read_examples
+from pawl.data.rules import share as module
+from pawl.data.rules.measure import Measure, Ruler, never_more_tokens_than_bytes
+from pawl.data.rules.share import measured
+from pawl.model.prompt import completion_tokens, prompt_tokens
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = {"type": "object", "required": ["category"]}
@@ -81,7 +80,7 @@ def test_workers_end_with_a_check_that_is_killed(tmp_path: Path) -> None:
     told = tmp_path / "pids"
     code = (
         "import os, sys, time\n"
-        "from pawl.data.workers import workers\n"
+        "from pawl.data.rules.workers import workers\n"
         "with workers(2) as pool:\n"
         "    found = pool.submit(os.getpid).result()\n"
         f"    open({str(told)!r}, 'w').write(str(found))\n"

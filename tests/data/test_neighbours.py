@@ -11,13 +11,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawl.alike import letters, prompt_text
-from pawl.data.copies import HeldOut, jaccard
-from pawl.data.frames import Frames, shingles
-from pawl.data.minhash import signatures
-from pawl.data.neighbours import near_duplicates, templates
-from pawl.data.read import read_examples, row_key
-from pawl.records import Example, Message
+from pawl.core.records import Example, Message
+from pawl.core.row_identity import letters, prompt_text
+from pawl.data.read.examples import read_examples, row_key
+from pawl.data.rules.near_duplicates import near_duplicates, templates
+from pawl.data.split.copies import HeldOut, jaccard
+from pawl.data.split.frames import Frames, shingles
+from pawl.data.split.minhash import signatures
 
 NEAR = 0.7
 ROOT = Path(__file__).parents[2]
@@ -113,7 +113,7 @@ def test_signatures_agree_as_often_as_shingles_do() -> None:
 
 def test_signatures_are_the_same_in_every_process() -> None:
     code = (
-        "from pawl.data.frames import shingles; from pawl.data.minhash import signatures;"
+        "from pawl.data.split.frames import shingles; from pawl.data.split.minhash import signatures;"
         "print(signatures([shingles('where is my parcel')])[0].tolist())"
     )
     said = {

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pawl.data.fields import fields_of
-from pawl.data.noise import label_noise
-from pawl.data.read import read_examples, row_key
-from pawl.records import Example, Message
+from pawl.core.records import Example, Message
+from pawl.data.read.examples import read_examples, row_key
+from pawl.data.rules.fields import fields_of
+from pawl.data.rules.label_noise import label_noise
 
 TICKETS = Path(__file__).parents[2] / "examples" / "tickets"
 CAUSES = {"refund": "money back", "damaged": "came broken", "delivery": "has not arrived"}

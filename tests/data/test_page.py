@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reports import fit, unfit
 
-from pawl.data.page import page
-from pawl.fitness import DOCS
-from pawl.records import CheckReport, Drift, Fault, Histogram, Rule
+from pawl.core.records import CheckReport, Drift, Fault, Histogram, Rule
+from pawl.data.report.check_summary import DOCS
+from pawl.data.report.page import page
 
 STATES = {"blocks": "blocks", "warns": "warning", "passed": "passed"}
 RULES = """[...document.querySelectorAll('.rules > tbody')].map(group => {

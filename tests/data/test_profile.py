@@ -8,9 +8,9 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawl.data.profile import drift, profile_of
-from pawl.data.read import read_examples
-from pawl.records import Drift, Example, Message, Profile, read_record, write_record
+from pawl.core.records import Drift, Example, Message, Profile, read_record, write_record
+from pawl.data.read.examples import read_examples
+from pawl.data.rules.profile import drift, profile_of
 
 ROOT = Path(__file__).parents[2]
 

@@ -12,10 +12,10 @@ from ftfy.badness import MOJIBAKE_CATEGORIES, is_bad
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pawl.data.legible import ASCII
-from pawl.data.read import parse_row, read_examples, row_key
+from pawl.core.records import Message
+from pawl.data.read.examples import parse_row, read_examples, row_key
+from pawl.data.read.legible import ASCII
 from pawl.errors import DataError
-from pawl.records import Message
 
 GOOD = {"prompt": "p", "completion": "c"}
 # Without what is refused: half surrogate pairs, control characters, what looks wrongly decoded.

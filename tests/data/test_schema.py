@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pawl.data.inputs import parse_schema
 from pawl.errors import DataError
+from pawl.workspace.task_inputs import parse_schema
 
 CITY = {"$defs": {"city": {"type": "string"}}}
 

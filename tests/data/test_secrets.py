@@ -12,8 +12,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pawl.data import secrets as module
-from pawl.data.secrets import GUESSES, LONG, MARKED, MARKS, _detector, personal, secrets, suspect
+from pawl.data.rules import secrets as module
+from pawl.data.rules.secrets import (
+    GUESSES,
+    LONG,
+    MARKED,
+    MARKS,
+    _detector,
+    personal,
+    secrets,
+    suspect,
+)
 
 DRAW = random.Random(6)
 

@@ -22,11 +22,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
 
-import pawl.data.lines
-from pawl.data.excerpt import TELLING, excerpt
-from pawl.data.read import Rows, read_examples
-from pawl.data.sources import FORMATS
-from pawl.data.strictjson import MAX_LINE
+import pawl.data.read.lines
+from pawl.core.jsonio import MAX_LINE
+from pawl.data.read.examples import Rows, read_examples
+from pawl.data.read.excerpt import TELLING, excerpt
+from pawl.data.read.formats import FORMATS
 from pawl.errors import DataError
 
 ROWS = [
@@ -194,7 +194,7 @@ def test_what_is_no_regular_file_is_not_read(tmp_path: Path, kind: str) -> None:
 def test_a_small_archive_of_blank_lines_ends_at_a_stated_number_of_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pawl.data.lines, "MAX_LINES", 1000)
+    monkeypatch.setattr(pawl.data.read.lines, "MAX_LINES", 1000)
     path = tmp_path / "rows.jsonl.gz"
     path.write_bytes(gzip.compress(b"\n" * 1001) + gzip.compress(b"\n" * 1001))
     with pytest.raises(DataError, match="has more than 1 GiB or 1,000 lines"):

@@ -11,14 +11,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawl.alike import hashes
-from pawl.data.pinned import known as keep_known
-from pawl.data.read import row_key
-from pawl.data.split import apart, deal, refuse_missing, side, split
-from pawl.errors import DataError
-from pawl.files import write_lines
-from pawl.params import Split
-from pawl.records import (
+from pawl.config.schema import Split
+from pawl.core.files import write_lines
+from pawl.core.records import (
     CheckReport,
     Example,
     KnownRow,
@@ -29,7 +24,12 @@ from pawl.records import (
     to_json,
     write_record,
 )
-from pawl.workspace import Workspace
+from pawl.core.row_identity import hashes
+from pawl.data.read.examples import row_key
+from pawl.data.split.pinned import known as keep_known
+from pawl.data.split.split import apart, deal, refuse_missing, side, split
+from pawl.errors import DataError
+from pawl.workspace.paths import Workspace
 
 POLICY = Split(salt="s", dev=0.1, gate=0.2)
 TEXTS = st.lists(st.text(min_size=1), unique_by=lambda text: example(text).key)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawl.data import style
-from pawl.data.style import Style, traits
+from pawl.data.rules import style
+from pawl.data.rules.style import Style, traits
 
 ROW = {"category": "delivery", "urgency": "high", "order": "AB-12345", "count": 3}
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
+from pawl.core.records import Example, Message
 from pawl.errors import DataError
 from pawl.evaluate.baselines import baselines, choose_shots
-from pawl.records import Example, Message
-from pawl.tokenizer import load_tokenizer
+from pawl.model.tokenizer import load_tokenizer
 
 ROWS = [
     Example(f"r{i}", f"{i:016x}", (Message("user", f"question {i}"),), f"answer {i % 5}")

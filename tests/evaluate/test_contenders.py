@@ -15,24 +15,9 @@ from typing import Any
 import pytest
 import torch
 
-from pawl.adapter import read_adapter
-from pawl.alike import hashes
-from pawl.base import find_base, load_base
-from pawl.data.check import check
-from pawl.data.inputs import inputs
-from pawl.data.pinned import known
-from pawl.data.split import split
-from pawl.errors import DataError, ParamsError
-from pawl.evaluate import decode, run
-from pawl.evaluate.answers import answer_key
-from pawl.evaluate.run import evaluate
-from pawl.evaluate.world import world
-from pawl.files import read_lines, write_json, write_lines
-from pawl.gate.decide import decide
-from pawl.gate.run import read_evidence
-from pawl.params import Evaluate
-from pawl.question import look_question
-from pawl.records import (
+from pawl.config.schema import Evaluate
+from pawl.core.files import read_lines, write_json, write_lines
+from pawl.core.records import (
     AdapterManifest,
     BaseInfo,
     Champion,
@@ -45,9 +30,24 @@ from pawl.records import (
     read_rows,
     write_record,
 )
-from pawl.seal import seal
+from pawl.core.row_identity import hashes
+from pawl.core.sealing import seal
+from pawl.data.check import check
+from pawl.data.inputs import inputs
+from pawl.data.split.pinned import known
+from pawl.data.split.split import split
+from pawl.errors import DataError, ParamsError
+from pawl.evaluate import decode, run
+from pawl.evaluate.answers import answer_key
+from pawl.evaluate.external_inputs import world
+from pawl.evaluate.run import evaluate
+from pawl.gate.decide import decide
+from pawl.gate.run import read_evidence
+from pawl.model.adapter import read_adapter
+from pawl.model.base import find_base, load_base
 from pawl.train.qlora import adapted, save
-from pawl.workspace import TaskFiles, Workspace
+from pawl.workspace.fingerprints import look_question
+from pawl.workspace.paths import TaskFiles, Workspace
 
 TASK = "tickets"
 

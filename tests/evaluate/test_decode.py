@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from pawl.base import dequantised, load_base
+from pawl.core.records import Message
 from pawl.evaluate.decode import greedy
-from pawl.prompt import prompt_tokens, with_instruction
-from pawl.records import Message
-from pawl.tokenizer import load_tokenizer
+from pawl.model.base import dequantised, load_base
+from pawl.model.prompt import prompt_tokens, with_instruction
+from pawl.model.tokenizer import load_tokenizer
 
 TEXTS = [
     "Copy this: AB-12345",

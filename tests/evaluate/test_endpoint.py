@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 
+from pawl.config.schema import Endpoint, Evaluate
+from pawl.core.records import Example, Message, SplitReport
 from pawl.evaluate.board import Board
 from pawl.evaluate.elsewhere import score_endpoints
 from pawl.evaluate.endpoint import UnansweredError, ask
 from pawl.evaluate.scorers import scorers
-from pawl.params import Endpoint, Evaluate
-from pawl.records import Example, Message, SplitReport
-from pawl.tokenizer import load_tokenizer
+from pawl.model.tokenizer import load_tokenizer
 
 Asked = list[dict[str, Any]]
 # status, body, headers for the nth request

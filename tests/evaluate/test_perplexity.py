@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 import torch
 
-from pawl.base import dequantised, load_base
+from pawl.core.records import Message
 from pawl.evaluate.perplexity import answer_perplexity, general_perplexity, general_text
-from pawl.prompt import completion_tokens, prompt_tokens, with_instruction
-from pawl.records import Message
-from pawl.tokenizer import load_tokenizer
+from pawl.model.base import dequantised, load_base
+from pawl.model.prompt import completion_tokens, prompt_tokens, with_instruction
+from pawl.model.tokenizer import load_tokenizer
 
 ANSWERS = ["AB-12345", "Oslo, 1999. " * 5, "x", '{"fruit": "pear"}']
 TEXTS = ["Copy this: AB-12345", "Write it again. " * 9, "ok?", "Which fruit is it, please?"]

@@ -7,15 +7,15 @@ import json
 
 import pytest
 
+from pawl.core.files import write_lines
+from pawl.core.records import Message, read_rows
 from pawl.data.check import check
 from pawl.data.inputs import inputs
-from pawl.data.pinned import known
-from pawl.data.split import split
+from pawl.data.split.pinned import known
+from pawl.data.split.split import split
 from pawl.errors import DataError
 from pawl.evaluate.preflight import preflight
-from pawl.files import write_lines
-from pawl.records import Message, read_rows
-from pawl.workspace import Workspace
+from pawl.workspace.paths import Workspace
 
 TASK = "tickets"
 

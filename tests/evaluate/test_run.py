@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pawl.records import EvalReport, Verdict, read_record
-from pawl.stage import reproduce
-from pawl.workspace import Workspace
+from pawl.core.records import EvalReport, Verdict, read_record
+from pawl.workspace.paths import Workspace
+from pawl.workspace.stages import reproduce
 
 
 def test_without_a_look_dvc_goes_as_far_as_the_dev_scores_and_judges_nothing(

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pawl.config.code_digest import PACKAGE, local_sources, scoring_code
+from pawl.config.schema import Evaluate
+from pawl.config.user_functions import function_digest, function_file, load_function
+from pawl.core.metrics import FALL
 from pawl.errors import DataError, ParamsError
 from pawl.evaluate.fields import by_field, enums, field_accuracy, field_f1, json_equal, json_valid
-from pawl.evaluate.metrics import mean, summary
 from pawl.evaluate.scorers import char_error, edit_distance, exact_match, score, scorers
-from pawl.functions import function_digest, function_file, load_function
-from pawl.metrics import FALL
-from pawl.params import Evaluate
-from pawl.question import named
-from pawl.sources import PACKAGE, local_sources, scoring_code
+from pawl.evaluate.summary import mean, summary
+from pawl.workspace.fingerprints import named
 
 OBJECTS = st.dictionaries(
     st.text(), st.none() | st.booleans() | st.integers() | st.text(), min_size=1

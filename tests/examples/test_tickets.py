@@ -59,10 +59,10 @@ def test_no_schema_sees_the_bad_delivery_yet_every_row_of_it_is_wrong(made: Path
 
 
 def test_the_long_prompt_leaves_room_for_the_longest_message(base_folder: Path, made: Path) -> None:
-    from pawl.paramsfile import read_params
-    from pawl.prompt import prompt_tokens, with_instruction
-    from pawl.records import Message
-    from pawl.tokenizer import load_tokenizer
+    from pawl.config.load import read_params
+    from pawl.core.records import Message
+    from pawl.model.prompt import prompt_tokens, with_instruction
+    from pawl.model.tokenizer import load_tokenizer
 
     tokenizer = load_tokenizer(base_folder)
     instruction = (ROOT / "data" / "tickets.prompt.md").read_text(encoding="utf-8").strip()

@@ -17,11 +17,13 @@ from typing import Any
 import pytest
 import yaml
 
-from pawl.deploy import deploy, render
-from pawl.paramsfile import read_params
-from pawl.registry.history import history, status
-from pawl.registry.store import open_store
-from pawl.workspace import Workspace, quiet_environment
+from pawl.commands.deploy import deploy, render
+from pawl.commands.status import status
+from pawl.config.load import read_params
+from pawl.release.history import history
+from pawl.store.client import open_store
+from pawl.workspace.environment import quiet_environment
+from pawl.workspace.paths import Workspace
 
 ROOT = Path(__file__).parents[2]
 # A first Prefect start migrates its database, and the cycle itself trains on one core.

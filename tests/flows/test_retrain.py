@@ -15,13 +15,14 @@ from typing import Any
 
 import pytest
 
+from pawl.commands.plan import plan
+from pawl.commands.status import status
 from pawl.errors import DataError, PawlError
-from pawl.overview import plan
-from pawl.registry.history import status
-from pawl.registry.snapshot import read_state
-from pawl.registry.store import open_store
-from pawl.stage import reproduce, turn
-from pawl.workspace import Workspace
+from pawl.ledger.state import read_state
+from pawl.store.client import open_store
+from pawl.workspace.lock import turn
+from pawl.workspace.paths import Workspace
+from pawl.workspace.stages import reproduce
 
 TASK = """
 tasks:
@@ -121,7 +122,9 @@ def test_a_cycle_that_is_killed_leaves_no_stage_running_on_nobodys_behalf(tmp_pa
     subprocess.run(
         [sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], cwd=tmp_path, check=True
     )
-    words = "from pawl.stage import reproduce; from pawl.workspace import find_workspace; "
+    words = (
+        "from pawl.workspace.stages import reproduce; from pawl.workspace import find_workspace; "
+    )
     words += "reproduce(find_workspace(), 'train', 'tickets')"
     cycle = subprocess.Popen([sys.executable, "-c", words], cwd=tmp_path)
     wait_for(lambda: len(processes("sleep 986")) >= 2)

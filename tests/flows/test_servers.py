@@ -14,17 +14,17 @@ from pathlib import Path
 
 import pytest
 
+from pawl.commands.ui import serve_ui
+from pawl.core.records import Champion
 from pawl.errors import UsageError
-from pawl.records import Champion
-from pawl.registry.ledger import append
-from pawl.registry.snapshot import read_state
-from pawl.registry.store import open_store
-from pawl.servers import serve_ui
-from pawl.workspace import Workspace
+from pawl.ledger.ledger import append
+from pawl.ledger.state import read_state
+from pawl.store.client import open_store
+from pawl.workspace.paths import Workspace
 
 IMPORTS = """
 from pathlib import Path
-from pawl.servers import serve_ui
+from pawl.commands.ui import serve_ui
 from pawl.workspace import Workspace
 """
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from tracking import Server, wait_for
 
-from pawl.registry.ledger import entries
-from pawl.registry.release import promote
-from pawl.registry.store import all_versions, open_store
-from pawl.workspace import Workspace
+from pawl.ledger.ledger import entries
+from pawl.release.release import promote
+from pawl.store.client import all_versions, open_store
+from pawl.workspace.paths import Workspace
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 TASK = "tickets"

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawl.files import digest_json
+from pawl.config.schema import Gate
+from pawl.core.files import digest_json
+from pawl.core.records import Champion, Contender, EvalReport, Look, Score, Verdict
 from pawl.gate.decide import decide
 from pawl.gate.evidence import Evidence
-from pawl.params import Gate
-from pawl.records import Champion, Contender, EvalReport, Look, Score, Verdict
 
 POLICY = Gate(floors={"exact_match": 0.5}, guards={"json_valid": 0.2}, min_rows=10)
 Bits = list[bool]

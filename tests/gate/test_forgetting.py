@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pawl.config.schema import Gate
 from pawl.gate.forgetting import forgetting, unmeasured
-from pawl.params import Gate
 
 ASKS = Gate(forgetting=0.1)
 

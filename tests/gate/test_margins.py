@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pawl.core.metrics import bounded
 from pawl.gate.margins import holm, not_worse, rows_to_settle
 from pawl.gate.stats import units
-from pawl.metrics import bounded
 
 ALPHA = 0.05
 

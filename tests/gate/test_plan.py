@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pawl.config.schema import Gate
 from pawl.gate.better import better
 from pawl.gate.margins import not_worse
 from pawl.gate.plan import sight, unprovable
 from pawl.gate.stats import units
-from pawl.params import Gate
 
 
 def test_rows_of_one_group_count_once() -> None:

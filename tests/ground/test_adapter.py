@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from pawl.adapter import CONFIG, FILES, MANIFEST, WEIGHTS, read_adapter
+from pawl.core.files import digest_files
+from pawl.core.records import AdapterManifest, BaseInfo, write_record
 from pawl.errors import AdapterError
-from pawl.files import digest_files
-from pawl.records import AdapterManifest, BaseInfo, write_record
+from pawl.model.adapter import CONFIG, FILES, MANIFEST, WEIGHTS, read_adapter
 
 PREFIX = "base_model.model.model.layers"
 Weights = dict[str, Any]
@@ -210,7 +210,7 @@ def test_checking_a_few_megabytes_takes_a_moment_and_no_torch(tmp_path: Path) ->
     read_adapter(folder)
     best = min(_seconds(folder) for _ in range(5))
     assert best < 0.3  # 30 ms on an idle machine
-    code = f"import sys; from pathlib import Path; from pawl.adapter import read_adapter; \
+    code = f"import sys; from pathlib import Path; from pawl.model.adapter import read_adapter; \
 read_adapter(Path({str(folder)!r})); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 

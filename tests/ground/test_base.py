@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from pawl.base import base_info
-from pawl.params import Base
-from pawl.tokenizer import load_tokenizer
+from pawl.core.records import Base
+from pawl.model.base import base_info
+from pawl.model.tokenizer import load_tokenizer
 
 TINY = Path(__file__).parents[2] / "base" / "tiny"
 CHAT = [{"role": "user", "content": "hi <zz>"}]
@@ -41,7 +41,7 @@ def test_whatever_makes_the_tokenizer_read_a_chat_otherwise_makes_another_base(
 
 def test_the_plain_tokenizer_is_the_one_that_transformers_finds_and_needs_no_torch() -> None:
     code = (
-        "import sys; from pathlib import Path; from pawl.tokenizer import load_tokenizer\n"
+        "import sys; from pathlib import Path; from pawl.model.tokenizer import load_tokenizer\n"
         f"tokenizer = load_tokenizer(Path({str(TINY)!r}))\n"
         "assert 'torch' not in sys.modules\n"
         "from transformers import AutoTokenizer\n"

@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 from huggingface_hub import constants
 
-from pawl.data.inputs import inputs, question
-from pawl.doctor import examine
+from pawl.commands.doctor import examine
+from pawl.core.files import write_text
+from pawl.data.inputs import inputs
 from pawl.errors import ParamsError
-from pawl.files import write_text
-from pawl.workspace import Workspace
+from pawl.workspace.fingerprints import question
+from pawl.workspace.paths import Workspace
 
 
 def asking(root: Path, base_folder: Path, **train: Any) -> Workspace:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawl.budget import Budget, Charge, Life, fresh, level, share, unspent
-from pawl.params import Gate
-from pawl.records import Example, KnownRow, Message
+from pawl.config.schema import Gate
+from pawl.core.alpha_budget import Budget, Charge, Life, fresh, level, share, unspent
+from pawl.core.records import Example, KnownRow, Message
 
 POLICIES = st.builds(
     Gate,

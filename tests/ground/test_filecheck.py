@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from pawl.errors import DataError, ParamsError
-from pawl.workspace import Workspace
+from pawl.workspace.paths import Workspace
 
 SCORERS = """
 from math import sqrt as root

@@ -14,8 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pawl.core.files import (
+    digest_json,
+    leftovers,
+    read_lines,
+    whole_folder,
+    write_json,
+    write_lines,
+)
 from pawl.errors import full_disk
-from pawl.files import digest_json, leftovers, read_lines, whole_folder, write_json, write_lines
 
 
 def test_a_failed_folder_leaves_the_old_one_and_nothing_else(tmp_path: Path) -> None:

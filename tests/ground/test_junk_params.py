@@ -11,9 +11,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pawl.config.load import parse_params
+from pawl.config.schema import Cost, Evaluate, Gate, Params, Split, Task, Train
 from pawl.errors import ParamsError
-from pawl.params import Cost, Evaluate, Gate, Params, Split, Task, Train
-from pawl.paramsfile import parse_params
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "params.yaml").read_text(encoding="utf-8")

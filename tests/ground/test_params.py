@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from pawl.config.load import parse_params, read_params
 from pawl.errors import ParamsError
-from pawl.paramsfile import parse_params, read_params
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "params.yaml").read_text(encoding="utf-8")

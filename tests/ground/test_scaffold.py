@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pawl.files import write_lines
-from pawl.scaffold import Sources, init, new_task
+from pawl.commands.init import init
+from pawl.commands.new import Sources, new_task
+from pawl.core.files import write_lines
 
 
 @pytest.mark.parametrize(("window", "shots"), [(2048, {4}), (80, {1, 2, 3}), (40, {0})])

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pawl.core.sealing import KEY, SEALED, open_folder, seal
 from pawl.errors import DataError, UsageError
-from pawl.seal import KEY, SEALED, open_folder, seal
 
 TAG = 16  # bytes that AES-SIV adds
 SECRET = "an answer to a gate row \u2028"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pawl.errors import UsageError
-from pawl.workspace import Workspace
+from pawl.workspace.paths import Workspace
 
 
 @pytest.mark.parametrize(

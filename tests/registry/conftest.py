@@ -16,9 +16,8 @@ import pytest
 import yaml
 from safetensors.numpy import save
 
-from pawl.adapter import CONFIG, FILES, MANIFEST, WEIGHTS
-from pawl.files import digest_file, digest_files, whole_folder, write_json, write_lines
-from pawl.records import (
+from pawl.core.files import digest_file, digest_files, whole_folder, write_json, write_lines
+from pawl.core.records import (
     AdapterManifest,
     BaseInfo,
     Champion,
@@ -32,11 +31,12 @@ from pawl.records import (
     to_json,
     write_record,
 )
-from pawl.registry.cycles import conclude
-from pawl.registry.looks import reserve_look
-from pawl.registry.snapshot import snapshot_champion
-from pawl.registry.store import Store, open_store
-from pawl.workspace import Workspace
+from pawl.cycle.conclude import conclude
+from pawl.cycle.snapshots import snapshot_champion
+from pawl.ledger.looks import reserve_look
+from pawl.model.adapter import CONFIG, FILES, MANIFEST, WEIGHTS
+from pawl.store.client import Store, open_store
+from pawl.workspace.paths import Workspace
 
 BASE = BaseInfo("base/tiny", None, "b" * 64)
 TASK = "tickets"
@@ -175,6 +175,6 @@ def write_adapter(folder: Path, seed: int, *, width: int = 8, data: str = "d" * 
 
 
 def manifest_of(folder: Path) -> AdapterManifest:
-    from pawl.adapter import read_adapter
+    from pawl.model.adapter import read_adapter
 
     return read_adapter(folder)

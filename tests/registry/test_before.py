@@ -7,9 +7,9 @@ from urllib.parse import urlparse
 
 from conftest import TASK, Bench
 
-from pawl.records import Profile, read_record, write_record
-from pawl.registry.before import PROFILE, snapshot_profile
-from pawl.registry.versions import get
+from pawl.core.records import Profile, read_record, write_record
+from pawl.cycle.champion_profile import PROFILE, snapshot_profile
+from pawl.store.versions import get
 
 KEPT = Profile(rows=3, prompt={"8": 1.0}, completion={"4": 1.0}, words={"parcel": 1.0})
 

@@ -8,16 +8,17 @@ import hashlib
 import pytest
 from conftest import ROWS, TASK, Bench, held_out, write_splits
 
+from pawl.core.records import Champion, CheckReport, Look, write_record
+from pawl.cycle.conclude import answered, conclude_invalid, unchanged
+from pawl.cycle.snapshots import snapshot_champion
 from pawl.errors import DataError
-from pawl.records import Champion, CheckReport, Look, write_record
-from pawl.registry.cycles import answered, conclude_invalid, unchanged
-from pawl.registry.ledger import entries
-from pawl.registry.looks import reserve_look
-from pawl.registry.release import promote, rollback
-from pawl.registry.runs import last_cycle
-from pawl.registry.snapshot import read_state, snapshot_champion
-from pawl.registry.store import get_alias, set_alias
-from pawl.registry.versions import fetch, find, versions
+from pawl.ledger.ledger import entries
+from pawl.ledger.looks import reserve_look
+from pawl.ledger.state import read_state
+from pawl.release.release import promote, rollback
+from pawl.store.client import get_alias, set_alias
+from pawl.store.runs import last_cycle
+from pawl.store.versions import fetch, find, versions
 
 
 def ready(bench: Bench, seed: int, decision: str = "promote") -> Look:
@@ -47,7 +48,7 @@ def test_a_conclusion_that_crashed_before_the_release_is_taken_up_again(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr("pawl.registry.judged.append", crash)
+        broken.setattr("pawl.cycle.registration.append", crash)
         with pytest.raises(KeyboardInterrupt):
             bench.conclude("q")
     assert find(bench.store, TASK, "q") is not None

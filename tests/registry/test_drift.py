@@ -9,17 +9,19 @@ from typing import Any
 import pytest
 from conftest import TASK, Bench
 
-from pawl.adapter import WEIGHTS
+from pawl.commands.status import status
+from pawl.cycle.snapshots import snapshot_champion
 from pawl.errors import AdapterError, RegistryError, UsageError
-from pawl.registry.alias import STRAYED, project
-from pawl.registry.copies import local_copy
-from pawl.registry.history import history, status
-from pawl.registry.ledger import append, entries, model
-from pawl.registry.release import adopt, promote, rollback
-from pawl.registry.signing import sign_release
-from pawl.registry.snapshot import read_state, snapshot_champion
-from pawl.registry.store import get_alias, open_store, set_alias
-from pawl.registry.versions import get
+from pawl.ledger.alias import STRAYED, project
+from pawl.ledger.ledger import append, entries, model
+from pawl.ledger.state import read_state
+from pawl.model.adapter import WEIGHTS
+from pawl.release.history import history
+from pawl.release.local_copies import local_copy
+from pawl.release.release import adopt, promote, rollback
+from pawl.release.signing import sign_release
+from pawl.store.client import get_alias, open_store, set_alias
+from pawl.store.versions import get
 
 
 def notes(bench: Bench) -> list[str]:

@@ -20,13 +20,13 @@ from typing import Any
 import pytest
 from conftest import TASK, Bench, make_bench
 
-from pawl.adapter import WEIGHTS
-from pawl.files import digest_file
-from pawl.registry.ledger import append, entries
-from pawl.registry.release import promote, rollback
-from pawl.registry.snapshot import read_state
-from pawl.registry.store import add_version, set_alias
-from pawl.registry.versions import versions
+from pawl.core.files import digest_file
+from pawl.ledger.ledger import append, entries
+from pawl.ledger.state import read_state
+from pawl.model.adapter import WEIGHTS
+from pawl.release.release import promote, rollback
+from pawl.store.client import add_version, set_alias
+from pawl.store.versions import versions
 
 CHECKER = Path(__file__).parents[2] / "bench" / "history_checker.py"
 LEDGER = f"{TASK}.ledger"

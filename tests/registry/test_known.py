@@ -10,14 +10,15 @@ from conftest import ROWS, TASK, Bench, held_out, write_splits
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pawl.core.records import Example, KnownRow, Message, Relabel, read_known_rows
+from pawl.cycle.snapshots import snapshot_known
 from pawl.errors import RegistryError, UsageError
-from pawl.records import Example, KnownRow, Message, Relabel, read_known_rows
-from pawl.registry.history import history
-from pawl.registry.kept import download
-from pawl.registry.known import Seen, accept, fold_known, known_rows, snapshot_known
-from pawl.registry.ledger import entries
-from pawl.registry.looks import reserve_look
-from pawl.registry.snapshot import read_state
+from pawl.ledger.held_out import Seen, accept, fold_known, known_rows
+from pawl.ledger.ledger import entries
+from pawl.ledger.looks import reserve_look
+from pawl.ledger.state import read_state
+from pawl.release.history import history
+from pawl.store.artifacts import download
 
 CHANGE = Relabel("key gate-0", "gate-0", "gate", ("yes",), ("no",))
 
@@ -41,7 +42,7 @@ def test_a_look_puts_its_held_out_rows_on_record_before_it_is_reserved(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr("pawl.registry.looks.append", crash)
+        broken.setattr("pawl.ledger.looks.append", crash)
         with pytest.raises(KeyboardInterrupt):
             look(bench, 1)
     assert known_rows(bench.store, TASK) == (), "rows without a look that counts are not known"

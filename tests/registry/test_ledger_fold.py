@@ -8,9 +8,9 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawl.records import Champion
-from pawl.registry.chain import naming
-from pawl.registry.ledger import Entry, State, fold, odd_numbers
+from pawl.core.records import Champion
+from pawl.ledger.hash_chain import naming
+from pawl.ledger.ledger import Entry, State, fold, odd_numbers
 
 NONE = Champion()
 CHAMPIONS = [NONE, *(Champion(n, f"{n}" * 64) for n in range(1, 5))]

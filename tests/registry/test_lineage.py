@@ -13,16 +13,16 @@ import pytest
 from conftest import TASK, Bench, write_adapter
 from rich.console import Console
 
-from pawl.data.deliver import add, restore
+from pawl.commands.lineage import diff, lineage, resolve
+from pawl.core.files import digest_file, digest_md5
+from pawl.core.records import Decision
+from pawl.cycle.snapshots import snapshot_champion
+from pawl.data.versions.deliver import add, restore
 from pawl.errors import DataError, UsageError
-from pawl.files import digest_file, digest_md5
-from pawl.lineage import diff, lineage, resolve
-from pawl.records import Decision
-from pawl.registry.looks import reserve_look
-from pawl.registry.provenance import data_md5
-from pawl.registry.snapshot import snapshot_champion
-from pawl.registry.versions import versions
-from pawl.report.versions import show_lineage
+from pawl.ledger.looks import reserve_look
+from pawl.ledger.provenance import data_md5
+from pawl.report.data_versions import show_lineage
+from pawl.store.versions import versions
 
 DATA = "data/tickets.jsonl"
 # DVC writes dvc.lock as it does for the workspace's own stage, whose work nothing here needs.

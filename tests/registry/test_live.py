@@ -15,9 +15,9 @@ import pytest
 from conftest import TASK, Bench
 from tracking import Server, wait_for
 
-from pawl.registry import live
-from pawl.registry.live import shown_live
-from pawl.registry.store import Store, open_store
+from pawl.store import live_run as live
+from pawl.store.client import Store, open_store
+from pawl.store.live_run import shown_live
 from pawl.train.loop import Point
 from pawl.train.points import telling
 

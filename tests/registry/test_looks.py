@@ -8,14 +8,10 @@ from pathlib import Path
 import pytest
 from conftest import TASK, Bench, held_out, write_splits
 
-from pawl.alike import hashes
-from pawl.data.read import read_examples
-from pawl.data.split import deal
-from pawl.errors import DataError
-from pawl.files import write_json, write_lines
-from pawl.overview import plan
-from pawl.params import Split
-from pawl.records import (
+from pawl.commands.plan import plan
+from pawl.config.schema import Split
+from pawl.core.files import write_json, write_lines
+from pawl.core.records import (
     AdapterManifest,
     KnownRow,
     SplitReport,
@@ -23,9 +19,12 @@ from pawl.records import (
     to_json,
     write_record,
 )
-from pawl.registry.known import snapshot_known
-from pawl.registry.looks import reserve_look
-from pawl.registry.snapshot import snapshot_champion
+from pawl.core.row_identity import hashes
+from pawl.cycle.snapshots import snapshot_champion, snapshot_known
+from pawl.data.read.examples import read_examples
+from pawl.data.split.split import deal
+from pawl.errors import DataError
+from pawl.ledger.looks import reserve_look
 
 
 @pytest.mark.parametrize("change", ["schema", "prompt", "slices", "other salt's rows"])

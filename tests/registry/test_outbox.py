@@ -15,15 +15,16 @@ from conftest import TASK, Bench, make_bench
 from proxy import Proxy
 from tracking import Server
 
-from pawl.adapter import WEIGHTS
+from pawl.cycle.conclude import answered, catch_up
+from pawl.cycle.outbox import refused, waiting
+from pawl.cycle.snapshots import snapshot_champion
 from pawl.errors import AdapterError, DataError, WaitingError
-from pawl.registry.cycles import answered, catch_up
-from pawl.registry.ledger import entries
-from pawl.registry.looks import reserve_look
-from pawl.registry.outbox import refused, waiting
-from pawl.registry.release import rollback
-from pawl.registry.snapshot import read_state, snapshot_champion
-from pawl.registry.store import Store, all_versions, open_store
+from pawl.ledger.ledger import entries
+from pawl.ledger.looks import reserve_look
+from pawl.ledger.state import read_state
+from pawl.model.adapter import WEIGHTS
+from pawl.release.release import rollback
+from pawl.store.client import Store, all_versions, open_store
 
 NOWHERE = "http://127.0.0.1:9"
 

@@ -6,10 +6,10 @@ import re
 
 from conftest import TASK, Bench
 
-from pawl.registry.ledger import model
-from pawl.registry.release import promote, rollback
-from pawl.registry.retire import retire
-from pawl.registry.store import all_versions
+from pawl.ledger.ledger import model
+from pawl.release.release import promote, rollback
+from pawl.release.retire import retire
+from pawl.store.client import all_versions
 
 # MLflow's list of versions shows so much of a description's first line, as plain text.
 SHOWN = 32

@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from pawl.registry.provenance import commit
-from pawl.workspace import Workspace
+from pawl.ledger.provenance import commit
+from pawl.workspace.paths import Workspace
 
 
 def git(root: Path, *words: str) -> None:

@@ -7,16 +7,17 @@ from pathlib import Path
 
 from conftest import TASK, Bench
 
+from pawl.core.records import Champion
+from pawl.cycle.conclude import conclude
+from pawl.cycle.snapshots import snapshot_champion
 from pawl.errors import PawlError, RegistryError
-from pawl.records import Champion
-from pawl.registry.cycles import conclude
-from pawl.registry.history import history
-from pawl.registry.ledger import append, entries, fold, odd_numbers
-from pawl.registry.looks import reserve_look
-from pawl.registry.release import promote, rollback
-from pawl.registry.snapshot import read_state, snapshot_champion
-from pawl.registry.store import get_alias, open_store
-from pawl.workspace import Workspace
+from pawl.ledger.ledger import append, entries, fold, odd_numbers
+from pawl.ledger.looks import reserve_look
+from pawl.ledger.state import read_state
+from pawl.release.history import history
+from pawl.release.release import promote, rollback
+from pawl.store.client import get_alias, open_store
+from pawl.workspace.paths import Workspace
 
 # fork would share MLflow's open SQLite connections; a fresh interpreter is what a rival is.
 SPAWN = multiprocessing.get_context("spawn")

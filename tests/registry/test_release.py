@@ -7,16 +7,19 @@ from typing import Any
 import pytest
 from conftest import TASK, Bench
 
-from pawl.adapter import WEIGHTS
+from pawl.commands.compare import compare
+from pawl.commands.status import status
+from pawl.core.files import digest_file
+from pawl.core.records import BaseInfo, write_record
+from pawl.cycle.snapshots import snapshot_champion
 from pawl.errors import AdapterError, UsageError
-from pawl.files import digest_file
-from pawl.records import BaseInfo, write_record
-from pawl.registry.copies import adapter_folder
-from pawl.registry.history import compare, history, status
-from pawl.registry.looks import reserve_look
-from pawl.registry.release import promote, rollback
-from pawl.registry.snapshot import read_state, snapshot_champion
-from pawl.registry.store import get_alias, set_alias
+from pawl.ledger.looks import reserve_look
+from pawl.ledger.state import read_state
+from pawl.model.adapter import WEIGHTS
+from pawl.release.history import history
+from pawl.release.local_copies import adapter_folder
+from pawl.release.release import promote, rollback
+from pawl.store.client import get_alias, set_alias
 
 
 def claim(bench: Bench, version: int, **tags: str) -> None:
@@ -208,7 +211,7 @@ def test_a_release_asks_the_store_a_dozen_times_at_most_however_long_the_ledger_
 ) -> None:
     for seed in (1, 2):
         bench.cycle(seed)
-    monkeypatch.setattr("pawl.registry.store.PAGE", 2)
+    monkeypatch.setattr("pawl.store.client.PAGE", 2)
     for _ in range(2):
         rollback(bench.workspace, bench.store, TASK, why="back", who="Bo", to=1)
         promote(bench.workspace, bench.store, TASK, 2, why="on", who="Bo", override=True)

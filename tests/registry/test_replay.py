@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from conftest import BASE, TASK, Bench
 
-from pawl.errors import RegistryError, UsageError
-from pawl.files import digest_file, digest_json, write_lines
-from pawl.gate.run import gate, judge
-from pawl.records import (
+from pawl.commands.replay import replay
+from pawl.core.files import digest_file, digest_json, write_lines
+from pawl.core.records import (
     Champion,
     Contender,
     EvalReport,
@@ -22,12 +21,13 @@ from pawl.records import (
     read_record,
     write_record,
 )
-from pawl.registry.looks import reserve_look
-from pawl.registry.snapshot import snapshot_champion
-from pawl.registry.versions import get
-from pawl.replay import replay
-from pawl.seal import KEY, seal
-from pawl.workspace import TaskFiles
+from pawl.core.sealing import KEY, seal
+from pawl.cycle.snapshots import snapshot_champion
+from pawl.errors import RegistryError, UsageError
+from pawl.gate.run import gate, judge
+from pawl.ledger.looks import reserve_look
+from pawl.store.versions import get
+from pawl.workspace.paths import TaskFiles
 
 # Stands nowhere but in gate answers and gate scores; no digest or time of day holds such a thing.
 ANSWER, RATE = "kingfisher", "0.7654"

@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 from conftest import TASK, Bench, make_bench
 
-from pawl.registry.copies import adapter_folder
-from pawl.registry.history import history, status
-from pawl.registry.release import rollback
-from pawl.registry.store import open_store
+from pawl.commands.status import status
+from pawl.release.history import history
+from pawl.release.local_copies import adapter_folder
+from pawl.release.release import rollback
+from pawl.store.client import open_store
 
 pytestmark = pytest.mark.server
 

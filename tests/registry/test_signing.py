@@ -12,17 +12,18 @@ from typing import Any
 import pytest
 from conftest import TASK, Bench
 
-from pawl.adapter import read_adapter
+from pawl.core.files import digest_file
+from pawl.cycle.snapshots import snapshot_champion
 from pawl.errors import AdapterError, PawlError, RegistryError, UsageError
-from pawl.files import digest_file
-from pawl.registry import keys
-from pawl.registry.copies import adapter_folder
-from pawl.registry.keys import TRUSTED, make_keys, private_path, signing_key
-from pawl.registry.ledger import append
-from pawl.registry.release import promote, rollback
-from pawl.registry.snapshot import read_state, snapshot_champion
-from pawl.registry.versions import register
-from pawl.workspace import Workspace
+from pawl.ledger.ledger import append
+from pawl.ledger.state import read_state
+from pawl.model.adapter import read_adapter
+from pawl.release import keys
+from pawl.release.keys import TRUSTED, make_keys, private_path, signing_key
+from pawl.release.local_copies import adapter_folder
+from pawl.release.release import promote, rollback
+from pawl.store.versions import register
+from pawl.workspace.paths import Workspace
 
 
 def use_champion(bench: Bench) -> None:
@@ -182,7 +183,7 @@ def test_an_unsigned_champion_is_refused_where_there_are_keys(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bench.cycle(1)
-    monkeypatch.setattr("pawl.registry.fold.State.signature", lambda *_: None)
+    monkeypatch.setattr("pawl.ledger.entries.State.signature", lambda *_: None)
     with pytest.raises(AdapterError, match="is not signed"):
         adapter_folder(bench.workspace, bench.store, TASK)
 
@@ -248,7 +249,7 @@ def test_a_cycle_releases_on_the_verdict_that_it_judged_and_no_other(
         path.write_text(path.read_text().replace("the gate says", "the gate said"))
         return version
 
-    monkeypatch.setattr("pawl.registry.cycles.register", registered)
+    monkeypatch.setattr("pawl.cycle.conclude.register", registered)
     with pytest.raises(PawlError, match="verdict"):
         bench.cycle(2)
     assert read_state(bench.store, TASK).champion.version == 1

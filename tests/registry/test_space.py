@@ -10,17 +10,19 @@ import pytest
 import yaml
 from conftest import TASK, Bench
 
-from pawl.adapter import read_adapter
+from pawl.commands.compare import compare
+from pawl.commands.gc import free, survey
+from pawl.commands.status import status
+from pawl.core.files import write_text
 from pawl.errors import RegistryError, UsageError
-from pawl.files import write_text
-from pawl.registry.history import compare, history, status
-from pawl.registry.ledger import model
-from pawl.registry.release import promote, rollback
-from pawl.registry.retire import retire
-from pawl.registry.snapshot import read_state
-from pawl.registry.space import free, survey
-from pawl.registry.store import open_store
-from pawl.registry.versions import get
+from pawl.ledger.ledger import model
+from pawl.ledger.state import read_state
+from pawl.model.adapter import read_adapter
+from pawl.release.history import history
+from pawl.release.release import promote, rollback
+from pawl.release.retire import retire
+from pawl.store.client import open_store
+from pawl.store.versions import get
 
 
 def keep(bench: Bench, count: int) -> None:

@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from conftest import TASK, Bench
 
+from pawl.commands.status import status
 from pawl.errors import RegistryError
-from pawl.registry import store as module
-from pawl.registry.history import status
-from pawl.registry.ledger import append, entries, model
-from pawl.registry.retire import retire
-from pawl.registry.snapshot import read_state
-from pawl.registry.store import open_store
-from pawl.registry.verify import verify
-from pawl.registry.versions import versions
+from pawl.ledger.ledger import append, entries, model
+from pawl.ledger.state import read_state
+from pawl.release.retire import retire
+from pawl.release.verify import verify
+from pawl.store import client as module
+from pawl.store.client import open_store
+from pawl.store.versions import versions
 
 PRICE = {"level": 0.001, "alpha": 0.05, "since": 1, "rows": 20}
 

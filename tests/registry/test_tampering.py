@@ -13,10 +13,10 @@ from types import ModuleType
 import pytest
 from conftest import TASK, Bench, make_bench
 
-from pawl.adapter import WEIGHTS
+from pawl.cycle.snapshots import snapshot_champion
 from pawl.errors import AdapterError, PawlError
-from pawl.registry.copies import adapter_folder
-from pawl.registry.snapshot import snapshot_champion
+from pawl.model.adapter import WEIGHTS
+from pawl.release.local_copies import adapter_folder
 
 TAMPERING = Path(__file__).parents[2] / "bench" / "tampering.py"
 TRIES = 24

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pawl.files import write_json
-from pawl.records import Rung, to_json
+from pawl.core.files import write_json
+from pawl.core.records import Rung, to_json
 
 if TYPE_CHECKING:
     from conftest import Bench

@@ -9,16 +9,16 @@ from pathlib import Path
 import pytest
 from conftest import TASK, Bench
 
-from pawl.adapter import WEIGHTS
 from pawl.errors import UsageError
-from pawl.registry.alias import project
-from pawl.registry.copies import local_copy
-from pawl.registry.ledger import append, model
-from pawl.registry.signing import sign_release
-from pawl.registry.snapshot import read_state
-from pawl.registry.store import open_store, set_alias
-from pawl.registry.verify import verify
-from pawl.registry.versions import get
+from pawl.ledger.alias import project
+from pawl.ledger.ledger import append, model
+from pawl.ledger.state import read_state
+from pawl.model.adapter import WEIGHTS
+from pawl.release.local_copies import local_copy
+from pawl.release.signing import sign_release
+from pawl.release.verify import verify
+from pawl.store.client import open_store, set_alias
+from pawl.store.versions import get
 
 
 def off(bench: Bench, version: int | None = None) -> set[str]:

@@ -9,9 +9,9 @@ import pytest
 from reports import fit, unfit
 from rich.console import Console
 
-from pawl.fitness import REMEDIES, remedy
-from pawl.records import CheckReport, Fault, FixReport, Mend
-from pawl.report.checked import show_check, show_fix
+from pawl.core.records import CheckReport, Fault, FixReport, Mend
+from pawl.data.report.check_summary import REMEDIES, remedy
+from pawl.report.check import show_check, show_fix
 
 
 def printed(report: CheckReport | FixReport, **words: str) -> str:

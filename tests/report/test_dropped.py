@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pawl.data.copies import without_copies
+from pawl.data.split.copies import without_copies
 from pawl.report.dropped import CAUSES, told
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pawl.core.records import AdapterManifest, BaseInfo, Example, Message, Score
 from pawl.errors import DataError
-from pawl.records import AdapterManifest, BaseInfo, Example, Message, Score
-from pawl.report.flips import changed, flips
+from pawl.gate.flips import changed, flips
 
 
 def row(number: int, answer: str = "right") -> Example:

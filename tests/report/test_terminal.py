@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from pawl.records import Candidate, Champion, Cycle
+from pawl.core.records import Candidate, Champion, Cycle
 from pawl.report.terminal import show_cycle, show_facts, show_history
 
 

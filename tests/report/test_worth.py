@@ -5,17 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawl.params import Cost
-from pawl.records import (
-    Champion,
-    Comparison,
-    Contender,
-    EvalReport,
-    Timing,
-    Verdict,
-    Worth,
-)
-from pawl.report.worth import worth
+from pawl.config.schema import Cost
+from pawl.core.records import Champion, Comparison, Contender, EvalReport, Timing, Verdict, Worth
+from pawl.evaluate.worth import worth
 
 COST = Cost(prompt_tokens=2.0, output_tokens=10.0, train_hour=3.0)
 

@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 
-from pawl.base import base_info
-from pawl.files import write_text
-from pawl.params import Base
-from pawl.records import Example, Message, SplitReport, to_json, write_record
+from pawl.core.files import write_text
+from pawl.core.records import Base, Example, Message, SplitReport, to_json, write_record
+from pawl.model.base import base_info
 from pawl.train.loop import Loop, Point
-from pawl.workspace import Workspace
+from pawl.workspace.paths import Workspace
 
 TASK = "t"
 CITIES = ("Rome", "Bonn", "Oslo", "Kyiv", "Lima", "Baku", "Riga", "Cork")

@@ -15,8 +15,8 @@ from plainly import padded, some_rows
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 from transformers.models.llama import modeling_llama
 
-from pawl.base import dequantised, load_base
-from pawl.params import Train
+from pawl.config.schema import Train
+from pawl.model.base import dequantised, load_base
 from pawl.train import attention
 from pawl.train.fused import fused
 from pawl.train.loop import ready, summed_loss

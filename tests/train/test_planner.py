@@ -14,10 +14,10 @@ import pytest
 import torch
 from plainly import some_rows
 
-from pawl.base import find_base, find_config, load_base
+from pawl.config.schema import Train
+from pawl.core.records import Base, Example, Message
 from pawl.errors import BaseError, UsageError
-from pawl.params import Base, Train
-from pawl.records import Example, Message
+from pawl.model.base import find_base, find_config, load_base
 from pawl.train import run
 from pawl.train.calibrate import calibrate
 from pawl.train.choices import LEAST, PLAIN, ROOM, Choices, fastest_first

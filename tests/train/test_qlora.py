@@ -12,13 +12,13 @@ import pytest
 import torch
 from plainly import padded
 
-from pawl.adapter import load_adapter, read_adapter
-from pawl.base import base_info, dequantised, load_base
+from pawl.config.schema import Train
+from pawl.core.files import digest_json
+from pawl.core.records import AdapterManifest, Base, Example, Message
 from pawl.errors import AdapterError, DataError, TrainError, full_disk
-from pawl.files import digest_json
-from pawl.params import Base, Train
-from pawl.prompt import prompt_tokens
-from pawl.records import AdapterManifest, Example, Message
+from pawl.model.adapter import load_adapter, read_adapter
+from pawl.model.base import base_info, dequantised, load_base
+from pawl.model.prompt import prompt_tokens
 from pawl.train.qlora import adapted, save
 from pawl.train.rows import token_rows
 from pawl.train.run import fit

@@ -17,16 +17,16 @@ from hypothesis import strategies as st
 from prepared import TASK, examples, prepared
 from rich.console import Console
 
-from pawl.adapter import WEIGHTS, read_adapter
+from pawl.core.records import read_record
 from pawl.errors import TrainError
-from pawl.records import read_record
+from pawl.model.adapter import WEIGHTS, read_adapter
 from pawl.report.ranks import read_rungs, show_rungs
 from pawl.train.choices import PLAIN
 from pawl.train.loop import Loop, Point
 from pawl.train.rank import LEAST, LEVEL, chance, climb, ranks
 from pawl.train.run import train
 from pawl.train.watch import Curve
-from pawl.workspace import Workspace
+from pawl.workspace.paths import Workspace
 
 UNGROUPED = [None] * 200
 

@@ -15,11 +15,11 @@ import pytest
 import torch
 from prepared import stopped_after
 
-from pawl.adapter import WEIGHTS
-from pawl.base import base_info
+from pawl.config.schema import Train
+from pawl.core.records import AdapterManifest, Base, Example, Message
 from pawl.errors import TrainError
-from pawl.params import Base, Train
-from pawl.records import AdapterManifest, Example, Message
+from pawl.model.adapter import WEIGHTS
+from pawl.model.base import base_info
 from pawl.train.checkpoint import MANIFEST, STATE
 from pawl.train.choices import PLAIN
 from pawl.train.journal import Kept, question
@@ -152,7 +152,7 @@ sys.path[:0] = [sys.argv[1]]
 import pawl.train.journal as journal
 journal.SHARE = 0
 from test_resume import HALF, PARAMS, trained
-from pawl.tokenizer import load_tokenizer
+from pawl.model.tokenizer import load_tokenizer
 from pawl.train.choices import PLAIN
 from pawl.train.journal import Kept
 base, into, half = Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4] == HALF.precision

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pawl.params import Train
+from pawl.config.schema import Train
 from pawl.train.choices import Choices
 from pawl.train.qlora import prepared
 from pawl.train.steady import MAP, steady

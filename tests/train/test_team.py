@@ -16,17 +16,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tracking import wait_for
 
-from pawl.adapter import WEIGHTS, read_adapter
-from pawl.base import base_info
+from pawl.core.files import write_lines
+from pawl.core.records import Base, Example, Message, SplitReport, to_json, write_record
 from pawl.errors import TrainError
-from pawl.files import write_lines
-from pawl.params import Base
-from pawl.records import Example, Message, SplitReport, to_json, write_record
-from pawl.stage import told_failure
+from pawl.model.adapter import WEIGHTS, read_adapter
+from pawl.model.base import base_info
 from pawl.train.pack import packed
 from pawl.train.rows import Row
 from pawl.train.team import Team, shares
-from pawl.workspace import Workspace
+from pawl.workspace.paths import Workspace
+from pawl.workspace.stages import told_failure
 
 TASK = "orders"
 # float32 on every CPU: curves are compared by its rounding.

@@ -12,11 +12,11 @@ import torch
 from plainly import some_rows
 from prepared import TASK, examples, prepared, stopped_after
 
-from pawl.adapter import WEIGHTS, load_adapter, read_adapter
-from pawl.base import dequantised, load_base
+from pawl.config.schema import Train
+from pawl.core.records import read_record
 from pawl.errors import DataError, TrainError
-from pawl.params import Train
-from pawl.records import read_record
+from pawl.model.adapter import WEIGHTS, load_adapter, read_adapter
+from pawl.model.base import dequantised, load_base
 from pawl.train.loop import Loop
 from pawl.train.measure import mean_loss, row_losses
 from pawl.train.qlora import adapted

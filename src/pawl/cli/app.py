@@ -15,8 +15,8 @@ from pawl.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from pawl.registry.store import Store
-    from pawl.workspace import Workspace
+    from pawl.store.client import Store
+    from pawl.workspace.paths import Workspace
 
 app = typer.Typer(
     name="pawl",
@@ -48,7 +48,8 @@ def _root(
 
 def open_workspace(task: str | None = None) -> Workspace:
     """The workspace around the current folder; a task, where named, is known to exist in it."""
-    from pawl.workspace import find_workspace, quiet_environment
+    from pawl.workspace.environment import quiet_environment
+    from pawl.workspace.paths import find_workspace
 
     workspace = find_workspace()
     os.environ.update(quiet_environment(workspace))
@@ -60,7 +61,7 @@ def open_workspace(task: str | None = None) -> Workspace:
 
 def store_of(workspace: Workspace) -> Store:
     """The workspace's tracking store; importing MLflow takes seconds, so it happens here."""
-    from pawl.registry.store import open_store
+    from pawl.store.client import open_store
 
     return open_store(workspace)
 

@@ -10,8 +10,8 @@ import typer
 from pawl.cli.app import Json, Task, app, console, open_workspace, print_json, store_of
 
 if TYPE_CHECKING:
-    from pawl.records import CheckReport, FixReport
-    from pawl.workspace import Workspace
+    from pawl.core.records import CheckReport, FixReport
+    from pawl.workspace.paths import Workspace
 
 
 @app.command()
@@ -23,9 +23,9 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Check the task's data: what each rule found, its worst rows, what to do."""
+    from pawl.data.report.check_summary import read_check
     from pawl.errors import DataError
-    from pawl.fitness import read_check
-    from pawl.stage import reproduce
+    from pawl.workspace.stages import reproduce
 
     workspace = open_workspace(task)
     _bring_profile(workspace, task)
@@ -46,8 +46,8 @@ def check(
 
 def _bring_profile(workspace: Workspace, task: str) -> None:
     """The profile of the champion's data as it is now; a check does without the store."""
+    from pawl.cycle.champion_profile import snapshot_profile
     from pawl.errors import RegistryError
-    from pawl.registry.before import snapshot_profile
 
     try:
         snapshot_profile(workspace, store_of(workspace), task)
@@ -56,15 +56,15 @@ def _bring_profile(workspace: Workspace, task: str) -> None:
 
 
 def _fix(workspace: Workspace, task: str) -> FixReport:
-    from pawl.data.fix import fix
-    from pawl.data.secrets import secrets
+    from pawl.data.rules.secrets import secrets
+    from pawl.data.versions.fix import fix
 
     return fix(workspace, task, hides=secrets)
 
 
 def _print(report: CheckReport | None, proposed: FixReport | None) -> None:
     """The check's report, the copy's as `fix` in it; nothing where the data could not be read."""
-    from pawl.records import to_json
+    from pawl.core.records import to_json
 
     values = {} if report is None else to_json(report)
     if proposed is not None:
@@ -76,8 +76,8 @@ def _print(report: CheckReport | None, proposed: FixReport | None) -> None:
 def _show(
     workspace: Workspace, task: str, report: CheckReport | None, proposed: FixReport | None
 ) -> None:
-    from pawl.fitness import DOCS, PAGE
-    from pawl.report.checked import show_check, show_fix
+    from pawl.data.report.check_summary import DOCS, PAGE
+    from pawl.report.check import show_check, show_fix
 
     files, to = workspace.files(task), console()
     if report is not None:

@@ -12,7 +12,7 @@ from pawl.cli.app import Json, Task, Version, app, console, open_workspace, prin
 from pawl.errors import UsageError
 
 if TYPE_CHECKING:
-    from pawl.workspace import Workspace
+    from pawl.workspace.paths import Workspace
 
 EXIT = {"promote": 0, "unchanged": 0, "reject": 3, "inconclusive": 4, "invalid": 5}
 
@@ -20,7 +20,7 @@ EXIT = {"promote": 0, "unchanged": 0, "reject": 3, "inconclusive": 4, "invalid":
 @app.command()
 def init(folder: Path) -> None:
     """Make a new workspace: git, DVC, the flow, empty parameters."""
-    from pawl.scaffold import init as make
+    from pawl.commands.init import init as make
 
     workspace = make(folder)
     print(f"{workspace.root} is a workspace; next: cd {folder} && pawl new TASK --data FILE.jsonl")
@@ -42,7 +42,7 @@ def new(
     as_json: Json = False,
 ) -> None:
     """Add a task to this workspace: its data, and a section of params.yaml."""
-    from pawl.scaffold import Sources, new_task
+    from pawl.commands.new import Sources, new_task
 
     workspace = open_workspace()
     section = new_task(workspace, task, Sources(data, schema, prompt, base, drop_bad))
@@ -62,8 +62,8 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Before training: memory, time and cost on a device, and the gain that the gate can see."""
-    from pawl.overview import plan as overview
-    from pawl.report.planned import show_plan
+    from pawl.commands.plan import plan as overview
+    from pawl.report.plan import show_plan
 
     workspace = open_workspace(task)
     facts = overview(workspace, store_of(workspace), task, device=device)
@@ -80,8 +80,8 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Run one cycle: check, split, train, evaluate, gate, register, release."""
-    from pawl.cycle import run_cycle
-    from pawl.records import to_json
+    from pawl.commands.run import run_cycle
+    from pawl.core.records import to_json
     from pawl.report.ranks import read_rungs, show_rungs
     from pawl.report.terminal import show_cycle
 
@@ -101,8 +101,8 @@ def run(
 @app.command()
 def resume(task: Task, as_json: Json = False) -> None:
     """Register what waits because the tracking store was not there; trains nothing."""
-    from pawl.cycle import resume as go_on
-    from pawl.records import to_json
+    from pawl.commands.resume import resume as go_on
+    from pawl.core.records import to_json
     from pawl.report.terminal import show_cycle
 
     cycles = go_on(open_workspace(task), task)
@@ -125,9 +125,9 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Answer prompts with the champion, or with another version."""
+    from pawl.core.records import Message
     from pawl.evaluate.predict import predict as answer
-    from pawl.records import Message
-    from pawl.registry.copies import adapter_folder
+    from pawl.release.local_copies import adapter_folder
 
     workspace = open_workspace(task)
     prompts = prompt or [line.rstrip("\n") for line in sys.stdin if line.strip()]
@@ -145,8 +145,8 @@ def predict(
 @app.command()
 def reproduce(task: Task, version: Version, as_json: Json = False) -> None:
     """Train a version again from its commit in a clean worktree; compare bytes and dev scores."""
+    from pawl.commands.reproduce import reproduce as again
     from pawl.report.terminal import show_facts
-    from pawl.reproduce import reproduce as again
 
     workspace = open_workspace(task)
     facts = again(workspace, store_of(workspace), task, version)
@@ -159,7 +159,7 @@ def reproduce(task: Task, version: Version, as_json: Json = False) -> None:
 
 def _left_out(workspace: Workspace, task: str) -> tuple[str, ...]:
     """What the last split kept out of train; nothing where the data was not fit to be split."""
-    from pawl.records import SplitReport, read_record
+    from pawl.core.records import SplitReport, read_record
     from pawl.report.dropped import told
 
     path = workspace.files(task).splits / "manifest.json"

@@ -11,8 +11,8 @@ from pawl.cli.app import Json, Task, app, console, open_workspace, print_json, s
 from pawl.errors import UsageError
 
 if TYPE_CHECKING:
-    from pawl.data.deliver import Delivery
-    from pawl.workspace import Workspace
+    from pawl.data.versions.deliver import Delivery
+    from pawl.workspace.paths import Workspace
 
 data = typer.Typer(help="Versions of a task's data, kept by DVC and git.", no_args_is_help=True)
 app.add_typer(data, name="data")
@@ -31,7 +31,7 @@ def add(
     as_json: Json = False,
 ) -> None:
     """Make the rows of a file the task's data, whole or not at all; DVC keeps the old ones."""
-    from pawl.data.deliver import add as deliver
+    from pawl.data.versions.deliver import add as deliver
 
     workspace = open_workspace(task)
     done = deliver(workspace, task or _only_task(workspace), file, message=commit)
@@ -46,8 +46,8 @@ def restore(
     as_json: Json = False,
 ) -> None:
     """Bring the rows of an earlier version back, from DVC's cache or remote, verified."""
-    from pawl.data.deliver import restore as bring
-    from pawl.lineage import resolve
+    from pawl.commands.lineage import resolve
+    from pawl.data.versions.deliver import restore as bring
 
     workspace = open_workspace(task)
     wanted = resolve(workspace, lambda: store_of(workspace), task, version)
@@ -63,8 +63,8 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Rows added, removed and relabelled between two versions; the rules before and after."""
-    from pawl.lineage import diff as compare
-    from pawl.report.versions import show_diff
+    from pawl.commands.lineage import diff as compare
+    from pawl.report.data_versions import show_diff
 
     workspace = open_workspace(task)
     facts = compare(workspace, lambda: store_of(workspace), task, a, b, ruled=rules)
@@ -77,8 +77,8 @@ def diff(
 @data.command()
 def log(task: Task, as_json: Json = False) -> None:
     """The versions of the data, newest first, and the adapters made from each."""
-    from pawl.lineage import lineage
-    from pawl.report.versions import show_log
+    from pawl.commands.lineage import lineage
+    from pawl.report.data_versions import show_log
 
     workspace = open_workspace(task)
     found: list[dict[str, Any]] = lineage(workspace, store_of(workspace), task)["data"]
@@ -100,7 +100,7 @@ def _only_task(workspace: Workspace) -> str:
 
 
 def _delivered(done: Delivery, verb: str, *, as_json: bool) -> None:
-    from pawl.records import to_json
+    from pawl.core.records import to_json
 
     if as_json:
         print_json(to_json(done))

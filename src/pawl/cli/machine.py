@@ -14,7 +14,7 @@ def deploy(
     apply: Annotated[bool, typer.Option("--apply", help="Also `prefect deploy --all`.")] = False,
 ) -> None:
     """Write prefect.yaml from the schedules in params.yaml."""
-    from pawl.deploy import deploy as write
+    from pawl.commands.deploy import deploy as write
 
     print(write(open_workspace(), apply=apply))
 
@@ -25,7 +25,7 @@ def ui(
     prefect_port: Annotated[int, typer.Option(min=1, max=65535)] = 4200,
 ) -> None:
     """Serve the MLflow UI and the Prefect UI of this workspace on loopback until Ctrl-C."""
-    from pawl.servers import serve_ui
+    from pawl.commands.ui import serve_ui
 
     serve_ui(open_workspace(), mlflow_port=mlflow_port, prefect_port=prefect_port)
 
@@ -35,7 +35,7 @@ def doctor(as_json: Json = False) -> None:
     """See whether everything is there that a cycle needs, and what to do where it is not."""
     from dataclasses import asdict
 
-    from pawl.doctor import examine
+    from pawl.commands.doctor import examine
     from pawl.report.terminal import show_findings
 
     found = [asdict(finding) for finding in examine(open_workspace())]
@@ -49,8 +49,8 @@ def doctor(as_json: Json = False) -> None:
 @app.command()
 def keys(as_json: Json = False) -> None:
     """Make this machine's key to sign releases with, if it has none, and trust it."""
-    from pawl.records import to_json
-    from pawl.registry.keys import TRUSTED, make_keys
+    from pawl.core.records import to_json
+    from pawl.release.keys import TRUSTED, make_keys
 
     made = make_keys(open_workspace())
     if as_json:
@@ -70,9 +70,9 @@ def gc(
     as_json: Json = False,
 ) -> None:
     """Show, or with --yes free, what is needed no more; nothing that a rollback needs."""
-    from pawl.registry.space import free, survey
+    from pawl.commands.gc import free, survey
     from pawl.report.terminal import show_rows
-    from pawl.stage import turn
+    from pawl.workspace.lock import turn
 
     workspace = open_workspace()
     with turn(workspace):

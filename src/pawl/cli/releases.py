@@ -9,7 +9,7 @@ import typer
 from pawl.cli.app import Json, Task, Version, app, console, open_workspace, print_json, store_of
 
 if TYPE_CHECKING:
-    from pawl.registry.ledger import Entry
+    from pawl.ledger.ledger import Entry
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the ledger for ever.")]
 
@@ -23,10 +23,10 @@ def status(
     as_json: Json = False,
 ) -> None:
     """The champion, the last cycle's verdict, the looks left; or the lineage of all versions."""
-    from pawl.lineage import lineage as trace
-    from pawl.registry.history import status as read
+    from pawl.commands.lineage import lineage as trace
+    from pawl.commands.status import status as read
+    from pawl.report.data_versions import show_lineage
     from pawl.report.terminal import show_facts
-    from pawl.report.versions import show_lineage
 
     workspace = open_workspace(task)
     store = store_of(workspace)
@@ -42,7 +42,7 @@ def status(
 @app.command()
 def history(task: Task, as_json: Json = False) -> None:
     """All releases, oldest first: what, when, who, why."""
-    from pawl.registry.history import history as read
+    from pawl.release.history import history as read
     from pawl.report.terminal import show_history
 
     workspace = open_workspace(task)
@@ -56,7 +56,7 @@ def history(task: Task, as_json: Json = False) -> None:
 @app.command()
 def compare(task: Task, a: Version, b: Version, as_json: Json = False) -> None:
     """Two versions beside each other: scores, parameters, data, commits."""
-    from pawl.registry.history import compare as read
+    from pawl.commands.compare import compare as read
     from pawl.report.terminal import show_facts
 
     workspace = open_workspace(task)
@@ -70,7 +70,7 @@ def compare(task: Task, a: Version, b: Version, as_json: Json = False) -> None:
 @app.command()
 def replay(task: Task, version: Version, as_json: Json = False) -> None:
     """Derive a version's verdict again from its stored evidence; exit code 1 if it differs."""
-    from pawl.replay import replay as again
+    from pawl.commands.replay import replay as again
     from pawl.report.terminal import show_facts
 
     facts = again(store_of(open_workspace(task)), task, version)
@@ -90,7 +90,7 @@ def verify(
     """Check bytes, signature, evidence, ledger and alias, afresh; exit code 1 if one is off."""
     from dataclasses import asdict
 
-    from pawl.registry.verify import verify as check
+    from pawl.release.verify import verify as check
     from pawl.report.terminal import show_findings
 
     workspace = open_workspace(task)
@@ -109,7 +109,7 @@ def flips(
     as_json: Json = False,
 ) -> None:
     """Rows that a version won and lost against its champion, and what changed in the data."""
-    from pawl.flipped import flipped
+    from pawl.commands.flips import flipped
     from pawl.report.terminal import show_flips
 
     workspace = open_workspace(task)
@@ -131,8 +131,8 @@ def promote(
     as_json: Json = False,
 ) -> None:
     """Release a version that the gate promoted (or, with --override, any)."""
-    from pawl.registry.provenance import author
-    from pawl.registry.release import promote as release
+    from pawl.ledger.provenance import author
+    from pawl.release.release import promote as release
 
     workspace = open_workspace(task)
     who = author(workspace)
@@ -150,8 +150,8 @@ def rollback(
     as_json: Json = False,
 ) -> None:
     """Release the champion before the present one again, or the one named by --to."""
-    from pawl.registry.provenance import author
-    from pawl.registry.release import rollback as release
+    from pawl.ledger.provenance import author
+    from pawl.release.release import rollback as release
 
     workspace = open_workspace(task)
     entry = release(workspace, store_of(workspace), task, why=reason, who=author(workspace), to=to)
@@ -168,8 +168,8 @@ def adopt(
     as_json: Json = False,
 ) -> None:
     """Make official what was changed by hand: the alias, or a ledger that was altered."""
-    from pawl.registry.provenance import author
-    from pawl.registry.release import adopt as release
+    from pawl.ledger.provenance import author
+    from pawl.release.release import adopt as release
 
     workspace = open_workspace(task)
     entry = release(
@@ -181,9 +181,9 @@ def adopt(
 @app.command()
 def retire(task: Task, version: Version, reason: Reason, as_json: Json = False) -> None:
     """Never release a version again; `pawl gc` may free its files, its evidence stays."""
-    from pawl.records import to_json
-    from pawl.registry.provenance import author
-    from pawl.registry.retire import retire as record
+    from pawl.core.records import to_json
+    from pawl.ledger.provenance import author
+    from pawl.release.retire import retire as record
 
     workspace = open_workspace(task)
     entry = record(workspace, store_of(workspace), task, version, why=reason, who=author(workspace))
@@ -196,10 +196,10 @@ def retire(task: Task, version: Version, reason: Reason, as_json: Json = False) 
 @app.command()
 def accept(task: Task, reason: Reason, as_json: Json = False) -> None:
     """Let the changed answers of held-out rows in the present data count from now on."""
-    from pawl.accept import accept as relabel
-    from pawl.data.pinned import told
-    from pawl.records import to_json
-    from pawl.registry.provenance import author
+    from pawl.commands.accept import accept as relabel
+    from pawl.core.records import to_json
+    from pawl.data.split.pinned import told
+    from pawl.ledger.provenance import author
 
     workspace = open_workspace(task)
     entry, changes = relabel(
@@ -214,7 +214,7 @@ def accept(task: Task, reason: Reason, as_json: Json = False) -> None:
 
 def _released(entry: Entry, *, as_json: bool) -> None:
     if as_json:
-        from pawl.records import to_json
+        from pawl.core.records import to_json
 
         print_json(to_json(entry))
     else:

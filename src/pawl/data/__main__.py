@@ -2,8 +2,8 @@
 
 from pawl.data.check import check
 from pawl.data.inputs import inputs
-from pawl.data.pinned import known
-from pawl.data.split import split
-from pawl.stage import main
+from pawl.data.split.pinned import known
+from pawl.data.split.split import split
+from pawl.workspace.stages import main
 
 main({"inputs": inputs, "check": check, "known": known, "split": split})

@@ -7,19 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pawl.data.columns import Columns
-from pawl.data.examine import examine
-from pawl.data.inputs import data_file
-from pawl.data.measure import ruler_of
-from pawl.data.page import page
-from pawl.data.profile import drift, profile_of
-from pawl.data.read import Reading
-from pawl.data.split import with_fields
-from pawl.errors import DataError
-from pawl.files import digest_file, digest_json, whole_folder, write_json, write_lines, write_text
-from pawl.fitness import PAGE
-from pawl.params import Task
-from pawl.records import (
+from pawl.config.schema import Task
+from pawl.core.files import (
+    digest_file,
+    digest_json,
+    whole_folder,
+    write_json,
+    write_lines,
+    write_text,
+)
+from pawl.core.records import (
     CheckReport,
     Drift,
     Fault,
@@ -29,7 +26,17 @@ from pawl.records import (
     read_record,
     write_record,
 )
-from pawl.workspace import Workspace
+from pawl.data.read.examples import Reading
+from pawl.data.report.check_summary import PAGE
+from pawl.data.report.page import page
+from pawl.data.rules.columns import Columns
+from pawl.data.rules.examine import examine
+from pawl.data.rules.measure import ruler_of
+from pawl.data.rules.profile import drift, profile_of
+from pawl.data.split.split import with_fields
+from pawl.errors import DataError
+from pawl.workspace.paths import Workspace
+from pawl.workspace.task_inputs import data_file
 
 SHOWN = 10
 BINS = 24

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from pawl import adapter, base
+from pawl.config.schema import Evaluate
+from pawl.core.files import digest_file, digest_json, read_lines, write_lines
+from pawl.core.records import to_json
 from pawl.evaluate import decode
 from pawl.evaluate.decode import Answer
-from pawl.files import digest_file, digest_json, read_lines, write_lines
-from pawl.params import Evaluate
-from pawl.records import to_json
+from pawl.model import adapter, base
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

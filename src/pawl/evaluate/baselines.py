@@ -15,12 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pawl.base import context_length
+from pawl.config.schema import Evaluate
+from pawl.core.files import digest_text
+from pawl.core.records import Example, Message
 from pawl.errors import DataError
-from pawl.files import digest_text
-from pawl.params import Evaluate
-from pawl.prompt import prompt_tokens, with_instruction, with_shots
-from pawl.records import Example, Message
+from pawl.model.base import context_length
+from pawl.model.prompt import prompt_tokens, with_instruction, with_shots
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from pawl.core.records import Contender, Example, Score, SplitReport, Timing
 from pawl.evaluate.fields import by_field
-from pawl.evaluate.metrics import mean, summary
 from pawl.evaluate.scorers import Scorer, score
-from pawl.records import Contender, Example, Score, SplitReport, Timing
+from pawl.evaluate.summary import mean, summary
 
 Split = Literal["dev", "gate"]
 

@@ -10,15 +10,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pawl.base import base_info, dequantised, find_base, load_base
+from pawl.config.schema import Evaluate
+from pawl.core.records import Base, Example
+from pawl.evaluate.adapter_slot import Seat
 from pawl.evaluate.baselines import Turns, longest_prompt, prompt_room
 from pawl.evaluate.board import Board
 from pawl.evaluate.endpoint import UnansweredError, ask
-from pawl.evaluate.seat import Seat
-from pawl.params import Base, Evaluate
-from pawl.prompt import with_instruction
-from pawl.records import Example
-from pawl.tokenizer import load_tokenizer
+from pawl.model.base import base_info, dequantised, find_base, load_base
+from pawl.model.prompt import with_instruction
+from pawl.model.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

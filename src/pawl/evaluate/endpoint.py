@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from pawl.config.schema import Endpoint
+from pawl.core.records import Message
 from pawl.evaluate.board import Reply
-from pawl.params import Endpoint
-from pawl.records import Message
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -19,7 +19,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from pawl.jsonhooks import refuse_constant, refuse_repeats
+from pawl.core.jsonio import refuse_constant, refuse_repeats
 
 # Fields of the summary: enough for any form; objects keyed by data would have thousands.
 MOST_FIELDS = 40

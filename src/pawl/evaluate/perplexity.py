@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from pawl.evaluate.decode import batches
-from pawl.prompt import completion_tokens
+from pawl.model.prompt import completion_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase

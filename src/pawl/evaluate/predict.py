@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pawl.adapter import load_adapter, read_adapter
-from pawl.base import base_info, dequantised, find_base, load_base
+from pawl.config.schema import Task
+from pawl.core.records import Message
 from pawl.evaluate.decode import greedy
-from pawl.params import Task
-from pawl.prompt import prompt_tokens
-from pawl.records import Message
-from pawl.tokenizer import load_tokenizer
+from pawl.model.adapter import load_adapter, read_adapter
+from pawl.model.base import base_info, dequantised, find_base, load_base
+from pawl.model.prompt import prompt_tokens
+from pawl.model.tokenizer import load_tokenizer
 
 
 def predict(

@@ -6,14 +6,14 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from pawl.base import find_base
+from pawl.config.schema import Evaluate
+from pawl.core.files import write_json
+from pawl.core.records import Example, read_rows
 from pawl.evaluate.baselines import baselines, longest_prompt, prompt_room
 from pawl.evaluate.scorers import score, scorers
-from pawl.files import write_json
-from pawl.params import Evaluate
-from pawl.records import Example, read_rows
-from pawl.tokenizer import load_tokenizer
-from pawl.workspace import Workspace
+from pawl.model.base import find_base
+from pawl.model.tokenizer import load_tokenizer
+from pawl.workspace.paths import Workspace
 
 
 def preflight(workspace: Workspace, task: str) -> None:

@@ -10,17 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
-from pawl.adapter import load_adapter, read_adapter
-from pawl.alike import hashes
-from pawl.base import dequantised, find_base, load_base
-from pawl.budget import lineage, unspent
-from pawl.errors import DataError
-from pawl.evaluate.baselines import baselines, prompt_room
-from pawl.evaluate.board import Board
-from pawl.evaluate.elsewhere import score_bases, score_endpoints
-from pawl.evaluate.scorers import scorers
-from pawl.evaluate.seat import Seat
-from pawl.files import (
+from pawl.config.schema import Gate
+from pawl.core.alpha_budget import lineage, unspent
+from pawl.core.files import (
     digest_json,
     digest_text,
     json_text,
@@ -28,9 +20,7 @@ from pawl.files import (
     read_lines,
     whole_folder,
 )
-from pawl.params import Gate
-from pawl.question import look_question
-from pawl.records import (
+from pawl.core.records import (
     AdapterManifest,
     BaseInfo,
     Champion,
@@ -43,9 +33,19 @@ from pawl.records import (
     read_rows,
     to_json,
 )
-from pawl.seal import seal
-from pawl.tokenizer import load_tokenizer
-from pawl.workspace import TaskFiles, Workspace
+from pawl.core.row_identity import hashes
+from pawl.core.sealing import seal
+from pawl.errors import DataError
+from pawl.evaluate.adapter_slot import Seat
+from pawl.evaluate.baselines import baselines, prompt_room
+from pawl.evaluate.board import Board
+from pawl.evaluate.elsewhere import score_bases, score_endpoints
+from pawl.evaluate.scorers import scorers
+from pawl.model.adapter import load_adapter, read_adapter
+from pawl.model.base import dequantised, find_base, load_base
+from pawl.model.tokenizer import load_tokenizer
+from pawl.workspace.fingerprints import look_question
+from pawl.workspace.paths import TaskFiles, Workspace
 
 if TYPE_CHECKING:
     from peft import PeftModel

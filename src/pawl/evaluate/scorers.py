@@ -15,10 +15,10 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from pawl.config.schema import Evaluate
+from pawl.config.user_functions import load_function
 from pawl.errors import DataError
 from pawl.evaluate import fields
-from pawl.functions import load_function
-from pawl.params import Evaluate
 
 Scorer = Callable[[str, str], float | None]
 

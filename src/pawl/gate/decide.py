@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 
+from pawl.config.schema import Gate
+from pawl.core.records import Comparison, Contender, Decision, Verdict
 from pawl.gate.evidence import Evidence, faults, plausible
 from pawl.gate.forgetting import forgetting
 from pawl.gate.rules import Finding, beside, compare, floors, guards
-from pawl.params import Gate
-from pawl.records import Comparison, Contender, Decision, Verdict
 
 
 def decide(

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from pawl.files import digest_json
+from pawl.config.schema import Gate
+from pawl.core.files import digest_json
+from pawl.core.metrics import FALL, judged
+from pawl.core.records import EvalReport, Score
 from pawl.gate.forgetting import unmeasured
-from pawl.metrics import FALL, judged
-from pawl.params import Gate
-from pawl.records import EvalReport, Score
 
 CANDIDATE = "candidate"
 CHAMPION = "champion"

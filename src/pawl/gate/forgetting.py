@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from pawl.params import Gate
+from pawl.config.schema import Gate
 
 BASE, CANDIDATE = "base", "candidate"
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pawl.budget import level
+from pawl.config.schema import Gate
+from pawl.core.alpha_budget import level
+from pawl.core.metrics import bounded
 from pawl.gate.margins import holm, not_worse
 from pawl.gate.stats import rows_needed, smallest_gain, units
-from pawl.metrics import bounded
-from pawl.params import Gate
 
 # A better adapter still loses some rows that the old one had right; 2 % is common.
 BREAKS = 0.02

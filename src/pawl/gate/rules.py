@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pawl.config.schema import Gate
+from pawl.core.metrics import FALL, bounded, judged, shown, sign
+from pawl.core.records import Comparison, Score
 from pawl.gate.better import better
 from pawl.gate.evidence import CANDIDATE, CHAMPION, Evidence
 from pawl.gate.margins import P, holm, not_worse, rows_to_settle
 from pawl.gate.stats import Units, interval, units
-from pawl.metrics import FALL, bounded, judged, shown, sign
-from pawl.params import Gate
-from pawl.records import Comparison, Score
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,9 @@ import json
 
 from pydantic import TypeAdapter, ValidationError
 
-from pawl.errors import DataError
-from pawl.files import digest_file, digest_text
-from pawl.gate.decide import decide
-from pawl.gate.evidence import Evidence
-from pawl.params import Gate
-from pawl.records import (
+from pawl.config.schema import Gate
+from pawl.core.files import digest_file, digest_text
+from pawl.core.records import (
     BaseInfo,
     EvalReport,
     Score,
@@ -21,8 +18,11 @@ from pawl.records import (
     read_record,
     write_record,
 )
-from pawl.seal import SEALED, open_folder
-from pawl.workspace import TaskFiles, Workspace
+from pawl.core.sealing import SEALED, open_folder
+from pawl.errors import DataError
+from pawl.gate.decide import decide
+from pawl.gate.evidence import Evidence
+from pawl.workspace.paths import TaskFiles, Workspace
 
 
 def gate(workspace: Workspace, task: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 # Up to this share is what ordinary data loses; more is worth a person's look.
 MANY = 0.1
-# By the names of `pawl.data.copies`: what the train rows are, and what to do where most are such.
+# By the names of `pawl.data.split.copies`: what the train rows are, and what to do where most are such.
 CAUSES = {
     "copy": (
         "the same letters as a held-out row",

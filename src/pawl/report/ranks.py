@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pawl.records import Rung, read_record
+from pawl.core.records import Rung, read_record
 from pawl.report.terminal import show_rows
 
 

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from pawl.metrics import FALL, shown
-from pawl.records import Cycle
+from pawl.core.metrics import FALL, shown
+from pawl.core.records import Cycle
 
 # Row ids named of each change; --json has them all.
 SHOWN = 10

@@ -1,6 +1,6 @@
 """`python -m pawl.train train TASK`: the door that DVC opens."""
 
-from pawl.stage import main
 from pawl.train.run import train, work
+from pawl.workspace.stages import main
 
 main({"train": train, "worker": work})

@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from pawl.params import Train
+from pawl.config.schema import Train
 from pawl.train.choices import Choices
 from pawl.train.loop import Loop, Point
 from pawl.train.phantom import shapes

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pawl.core.files import digest_file, digest_json, remove, whole_folder
+from pawl.core.records import read_record, to_json, write_record
 from pawl.errors import PawlError
-from pawl.files import digest_file, digest_json, remove, whole_folder
-from pawl.records import read_record, to_json, write_record
 from pawl.train.loop import Point
 
 if TYPE_CHECKING:

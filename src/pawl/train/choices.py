@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from pawl.params import Train
+from pawl.config.schema import Train
 from pawl.train.pack import best_fit
 from pawl.train.rows import Row
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pawl.config.schema import Train
 from pawl.errors import UsageError
-from pawl.params import Train
 
 if TYPE_CHECKING:
     import torch

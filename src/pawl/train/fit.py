@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pawl.params import Train
+from pawl.config.schema import Train
 from pawl.train.choices import Choices, fastest_first
 from pawl.train.device import GIB, Device
 from pawl.train.loop import shuffled

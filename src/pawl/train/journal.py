@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from pawl.config.schema import Train, as_json
+from pawl.core.files import digest_file, digest_json, remove
+from pawl.core.records import BaseInfo
 from pawl.errors import TrainError
-from pawl.files import digest_file, digest_json, remove
-from pawl.params import Train, as_json
-from pawl.records import BaseInfo
 from pawl.train.checkpoint import last, leave
 from pawl.train.choices import Choices
 from pawl.train.loop import Loop, Point

@@ -10,8 +10,8 @@ import time
 from typing import Any
 
 from pawl.errors import ParamsError, TrainError
-from pawl.stage import forget_failure, told_failure
-from pawl.workspace import Workspace
+from pawl.workspace.paths import Workspace
+from pawl.workspace.stages import forget_failure, told_failure
 
 # Where the launcher's process id is left for those that it starts.
 LAUNCHER = "PAWL_LAUNCHER"

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pawl.config.schema import Train
+from pawl.core.files import digest_json
 from pawl.errors import TrainError
-from pawl.files import digest_json
-from pawl.params import Train
 from pawl.train.attention import Rows, attending_packed, rows_of
 from pawl.train.choices import PLAIN, Choices
 from pawl.train.fused import fused

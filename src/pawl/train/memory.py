@@ -15,7 +15,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from pawl.params import Train
+from pawl.config.schema import Train
 from pawl.train.attention import Rows
 from pawl.train.choices import Choices
 from pawl.train.device import compute_dtype

@@ -10,8 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pawl.base import hush, linear_names
-from pawl.params import Train
+from pawl.config.schema import Train
+from pawl.model.base import hush, linear_names
 from pawl.train.qlora import adapted
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pawl.base import has_tokenizer, linear_names
-from pawl.params import Train
-from pawl.records import Example
-from pawl.tokenizer import load_tokenizer
+from pawl.config.schema import Train
+from pawl.core.records import Example
+from pawl.model.base import has_tokenizer, linear_names
+from pawl.model.tokenizer import load_tokenizer
 from pawl.train.calibrate import Calibration, calibrate
 from pawl.train.choices import Choices
 from pawl.train.device import GIB, KEPT, Device, computes

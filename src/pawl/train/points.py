@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
-from pawl.files import write_text
+from pawl.core.files import write_text
 from pawl.train.loop import Point
 
 GIB = 2**30

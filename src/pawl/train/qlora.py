@@ -12,19 +12,12 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pawl.adapter import CONFIG, FILES, MANIFEST, WEIGHTS
-from pawl.base import (
-    dequantised,
-    linear_names,
-    load_base,
-)
+from pawl.config.schema import Train
+from pawl.core.files import digest_files, whole_folder, write_json
+from pawl.core.records import AdapterManifest, write_record
 from pawl.errors import TrainError
-from pawl.files import digest_files, whole_folder, write_json
-from pawl.params import Train
-from pawl.records import (
-    AdapterManifest,
-    write_record,
-)
+from pawl.model.adapter import CONFIG, FILES, MANIFEST, WEIGHTS
+from pawl.model.base import dequantised, linear_names, load_base
 from pawl.train.choices import Choices
 from pawl.train.device import compute_dtype
 from pawl.train.shard import shard

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.stats import permutation_test
 
-from pawl.records import Rung
+from pawl.core.records import Rung
 from pawl.train.watch import Curve
 
 FIRST, TOP = 8, 128

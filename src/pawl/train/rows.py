@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pawl.core.records import Example
 from pawl.errors import DataError
-from pawl.prompt import completion_tokens, prompt_tokens
-from pawl.records import Example
+from pawl.model.prompt import completion_tokens, prompt_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

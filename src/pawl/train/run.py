@@ -13,13 +13,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pawl.alike import hashes
-from pawl.base import base_width, find_base
-from pawl.basecheck import refuse_unfit
-from pawl.errors import DataError
-from pawl.files import remove
-from pawl.params import Train, as_json
-from pawl.records import (
+from pawl.config.preconditions import refuse_unfit
+from pawl.config.schema import Train, as_json
+from pawl.core.files import remove
+from pawl.core.records import (
     AdapterManifest,
     BaseInfo,
     SplitReport,
@@ -27,7 +24,10 @@ from pawl.records import (
     read_rows,
     write_record,
 )
-from pawl.tokenizer import load_tokenizer
+from pawl.core.row_identity import hashes
+from pawl.errors import DataError
+from pawl.model.base import base_width, find_base
+from pawl.model.tokenizer import load_tokenizer
 from pawl.train.choices import PLAIN, Choices
 from pawl.train.device import GIB, computes, here, settled
 from pawl.train.fit import choose
@@ -41,7 +41,7 @@ from pawl.train.rank import climb, ranks
 from pawl.train.rows import Row, token_rows
 from pawl.train.team import ALONE, LostError, Team, joined
 from pawl.train.watch import Curve, bar, curve
-from pawl.workspace import Workspace
+from pawl.workspace.paths import Workspace
 
 if TYPE_CHECKING:
     from peft import PeftModel

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pawl.records import Rung
+from pawl.core.records import Rung
 from pawl.train.choices import Choices
 from pawl.train.loop import Point
 

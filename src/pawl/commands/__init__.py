@@ -1,0 +1,1 @@
+"""One file a command of `pawl`, named like it."""

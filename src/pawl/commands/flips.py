@@ -1,0 +1,97 @@
+"""`pawl flips`: the rows that a version won and lost against the champion of its day."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from pawl.core.files import digest_file, read_lines
+from pawl.core.records import AdapterManifest, EvalReport, Score, read_record, read_rows, to_json
+from pawl.errors import DataError, UsageError
+from pawl.gate.flips import changed, flips
+from pawl.model.adapter import MANIFEST
+from pawl.store.client import Store
+from pawl.store.runs import fetch_file
+from pawl.store.versions import AdapterVersion, get, versions
+from pawl.workspace.paths import Workspace
+
+
+def flipped(
+    workspace: Workspace, store: Store, task: str, version: int | None = None
+) -> dict[str, Any]:
+    """Flips of a version (default: the newest), from the stored evidence alone, as JSON values.
+
+    `task`, `version`, `against`, `metric`, `won`, `lost` (rows with prompt, reference and both
+    answers), `data`: ids of train rows `added`, `removed` and `relabelled` since the champion's.
+
+    Raises:
+        UsageError: no such version, the gate is sealed, or no champion was judged against.
+        DataError: the stored rows are not those that the stored report names.
+        RegistryError: the store cannot be reached, or lacks the evidence.
+    """
+    judged = _judged(store, task, version)
+    _refuse_sealed(workspace, judged)
+    if judged.against.version is None:
+        raise UsageError(
+            f"version {judged.version} of '{task}' was judged without a champion",
+            rule="a flip is a row that candidate and champion answer differently well",
+            remedy=f"name a later version: `pawl flips {task} VERSION`",
+        )
+    champion = get(store, task, judged.against.version)
+    metric = str(judged.params["gate"]["metric"])
+    with tempfile.TemporaryDirectory() as folder:
+        here, there = Path(folder) / "candidate", Path(folder) / "champion"
+        report = read_record(_fetch(store, judged, "eval/report.json", here), EvalReport)
+        scores = _fetch(store, judged, "eval/rows.jsonl", here)
+        if digest_file(scores) != report.scores:
+            raise DataError(
+                f"the stored rows of version {judged.version} are not those of its report",
+                rule="the report names its rows by digest",
+                remedy="restore the store's artifact folder from its backup",
+            )
+        kind = TypeAdapter(Score)
+        rows, earlier = (
+            read_rows(_fetch(store, one, "check/rows.jsonl", place))
+            for one, place in ((judged, here), (champion, there))
+        )
+        mine, other = (
+            read_record(_fetch(store, one, f"adapter/{MANIFEST}", place), AdapterManifest)
+            for one, place in ((judged, here), (champion, there))
+        )
+        found = flips((kind.validate_python(v) for v in read_lines(scores)), rows, metric)
+    return {
+        "task": task,
+        "version": judged.version,
+        "against": champion.version,
+        "metric": metric,
+        "won": [to_json(flip) for flip in found if flip.won],
+        "lost": [to_json(flip) for flip in found if not flip.won],
+        "data": to_json(changed(mine, rows, other, earlier)),
+    }
+
+
+def _judged(store: Store, task: str, version: int | None) -> AdapterVersion:
+    if version is not None:
+        return get(store, task, version)
+    known = versions(store, task)
+    if not known:
+        raise UsageError(f"task '{task}' has no version yet", remedy=f"run `pawl run {task}`")
+    return known[-1]
+
+
+def _refuse_sealed(workspace: Workspace, judged: AdapterVersion) -> None:
+    """Sealed when it was judged, or sealed now: either way its gate rows are not shown."""
+    then = judged.params.get("gate", {}).get("disclosure")
+    if "sealed" in (then, workspace.task(judged.task).gate.disclosure):
+        raise UsageError(
+            f"the gate of '{judged.task}' is sealed: its rows and answers are not shown",
+            rule="`gate.disclosure: sealed` tells pass or fail and the failing rule's name alone",
+            remedy="look at the dev split, which is there to be looked at freely",
+        )
+
+
+def _fetch(store: Store, version: AdapterVersion, name: str, into: Path) -> Path:
+    return fetch_file(store, version.run_id, name, into=into)

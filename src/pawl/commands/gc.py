@@ -1,0 +1,118 @@
+"""`pawl gc`: what can be freed, and freeing it. What a rollback needs is never on the list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pawl.core.files import leftovers, remove
+from pawl.cycle.outbox import refused
+from pawl.ledger.ledger import State
+from pawl.ledger.state import undoubted_state
+from pawl.release.local_copies import copies_of
+from pawl.release.retire import mark_retired
+from pawl.store.client import Store
+from pawl.store.run_files import delete_files, size_of_files
+from pawl.store.versions import ADAPTER
+from pawl.workspace.paths import Workspace
+
+# Large, and not ours to walk: MLflow's files, Prefect's home.
+FOREIGN = ("artifacts", "prefect")
+
+
+@dataclass(frozen=True)
+class Waste:
+    """Something that can be freed: a local `path`, or else the adapter files of a run.
+
+    `size` is in bytes, 0 where the store does not say.
+    """
+
+    what: str
+    size: int
+    path: Path | None = None
+    run: str | None = None
+
+
+def survey(workspace: Workspace, store: Store) -> list[Waste]:
+    """All that can be freed in a workspace and, of its retired versions, in the store.
+
+    Raises:
+        RegistryError: the store cannot be reached, or a ledger was altered: what a rollback needs
+            cannot be told then, and nothing is freed.
+    """
+    params = workspace.params()
+    found: list[Waste] = []
+    for task in sorted({*params.tasks, *_folders(workspace.home / "adapters")}):
+        state = undoubted_state(store, task)
+        found += _copies(workspace, task, state, keep=params.release.keep)
+        found += _retired(store, task, state)
+        found += [_local("order that was refused", path) for path in refused(workspace, task)]
+    for task in _folders(workspace.root / "build"):
+        if task not in params.tasks:
+            path = workspace.root / "build" / task
+            found.append(_local("build of a task that is no more", path))
+    if workspace.answers.is_dir():
+        found.append(_local("kept answers", workspace.answers))
+    taken = [waste.path for waste in found if waste.path]
+    for path in _unfinished(workspace):
+        if not any(path.is_relative_to(other) for other in taken):
+            found.append(_local("left by a crash", path))
+    return found
+
+
+def free(store: Store, wastes: Sequence[Waste]) -> None:
+    """Free what `survey` found.
+
+    Raises:
+        RegistryError: the store cannot be reached, or does not let files be deleted.
+    """
+    for waste in wastes:
+        if waste.path is not None:
+            remove(waste.path)
+        if waste.run is not None:
+            delete_files(store, waste.run, ADAPTER)
+
+
+def _copies(workspace: Workspace, task: str, state: State, *, keep: int) -> Iterator[Waste]:
+    """Local copies of versions that are not among the champions to keep."""
+    needed = {str(champion.version) for champion in state.kept(keep)}
+    folder = copies_of(workspace, task)
+    for name in _folders(folder):
+        if name not in needed:
+            yield _local(f"local copy of {task} version {name}", folder / name)
+
+
+def _retired(store: Store, task: str, state: State) -> Iterator[Waste]:
+    for entry in state.retired:
+        version = int(entry.details["version"])
+        mark_retired(store, task, entry)
+        run = str(entry.details["run"])
+        size = size_of_files(store, run, ADAPTER)
+        if size is not None:
+            yield Waste(f"adapter of {task} version {version}, retired", size, run=run)
+
+
+def _unfinished(workspace: Workspace) -> Iterator[Path]:
+    roots = [workspace.root / "build", workspace.root / "data"]
+    if workspace.home.is_dir():
+        yield from leftovers(workspace.home)
+        roots += [path for path in workspace.home.iterdir() if path.name not in FOREIGN]
+    for root in roots:
+        if root.is_dir():
+            yield from leftovers(root)
+            for folder in root.rglob("*"):
+                # What lies in a leftover goes with it.
+                if folder.is_dir() and not folder.is_symlink():
+                    yield from leftovers(folder)
+
+
+def _local(what: str, path: Path) -> Waste:
+    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
+    return Waste(what, sum(file.lstat().st_size for file in files), path=path)
+
+
+def _folders(root: Path) -> list[str]:
+    if not root.is_dir():
+        return []
+    return sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))

@@ -1,0 +1,59 @@
+"""`pawl init`: a new workspace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pawl.commands.deploy import render
+from pawl.config.schema import Params
+from pawl.core.files import write_text
+from pawl.core.processes import DVC, run
+from pawl.errors import UsageError
+from pawl.workspace.paths import Workspace
+
+if TYPE_CHECKING:
+    pass
+
+COPIED = ("dvc.yaml", "flows/retrain.py")
+WRITTEN = {
+    "params.yaml": "# One section a task; `pawl new TASK --data FILE` adds one.\ntasks: {}\n",
+    ".gitignore": "/.venv/\n/.pawl/\n/build/\n__pycache__/\n",
+    ".dvcignore": "# Nothing below these is data of this workspace.\n.venv\n.pawl\n",
+}
+MAKES = {
+    "rule": "git and dvc make the workspace",
+    "remedy": "see what it says; `pawl doctor` checks both programs",
+}
+
+
+def init(target: Path) -> Workspace:
+    """Make a workspace in `target`, which must not exist or be empty: git, DVC, flow, parameters.
+
+    Raises:
+        UsageError: the folder holds something already.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise UsageError(
+            f"{target} holds something already",
+            rule="a new workspace starts in a new or empty folder",
+            remedy="name another folder; in a workspace, `pawl new TASK` adds a task",
+        )
+    target.mkdir(parents=True, exist_ok=True)
+    for name in COPIED:
+        write_text(target / name, _template(name).read_text(encoding="utf-8"))
+    write_text(target / "prefect.yaml", render(Params({})))
+    for name, text in WRITTEN.items():
+        write_text(target / name, text)
+    (target / "data").mkdir()
+    run(target, "git", "init", "--quiet", **MAKES)
+    run(target, *DVC, "init", "--quiet", **MAKES)
+    run(target, *DVC, "config", "core.analytics", "false", **MAKES)
+    return Workspace(target.resolve())
+
+
+def _template(name: str) -> Path:
+    """A file that every workspace starts with: at the root of a checkout, or in the package."""
+    package = Path(__file__).parents[1]
+    installed = package / "workspace_files" / name
+    return installed if installed.exists() else package.parents[1] / name

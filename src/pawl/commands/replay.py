@@ -1,0 +1,88 @@
+"""`pawl replay`: derive a version's verdict again from what its MLflow run has stored."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from pawl.config.schema import Gate
+from pawl.core.files import digest_file
+from pawl.core.records import Verdict, read_record, to_json
+from pawl.errors import DataError, RegistryError
+from pawl.gate.run import judge
+from pawl.ledger.ledger import entries, fold
+from pawl.store.client import Store
+from pawl.store.runs import fetch_evidence
+from pawl.store.version_tags import verdict_of
+from pawl.store.versions import AdapterVersion, get
+from pawl.workspace.paths import TaskFiles
+
+# What a verdict is derived from, and the verdict as it was recorded.
+STORED = ("eval", "splits", "inputs", "verdict.json")
+
+
+def replay(store: Store, task: str, version: int) -> dict[str, Any]:
+    """The recorded and the derived decision, and what differs between the two verdicts.
+
+    No model runs and nothing outside the run and the version's own record is read: rows, report,
+    base digest and policy are those of the judgement. Whether the verdict is the one that was
+    released on, the ledger says.
+
+    Raises:
+        UsageError: there is no such version, or the key to its sealed evidence is not here.
+        RegistryError: the store cannot be reached, the run lacks its evidence, or the version its
+            policy.
+        DataError: the recorded verdict is no record.
+    """
+    registered = get(store, task, version)
+    policy = _policy(registered)
+    with tempfile.TemporaryDirectory(prefix="pawl-replay-") as folder:
+        files = TaskFiles(Path(folder))
+        fetch_evidence(store, registered.run_id, STORED, into=files.root)
+        recorded = read_record(files.verdict, Verdict)
+        derived, differs = _derived(files, policy, recorded)
+        verdict = digest_file(files.verdict)
+    releases = fold(entries(store, task)).releases
+    named = {e.evidence for e in releases if e.new == registered.champion and e.evidence}
+    if verdict_of(store, task, version) != verdict:
+        differs.append("the version was registered with another verdict: this one came later")
+    if named - {verdict}:
+        differs.append("the ledger names another verdict than this one")
+    if recorded.decision != registered.verdict:
+        differs.append(f"the version's tag says '{registered.verdict}'")
+    if recorded.candidate != registered.digest:
+        differs.append("the verdict is about another adapter than the version's")
+    return {
+        "task": task,
+        "version": version,
+        "recorded": recorded.decision,
+        "derived": derived and derived.decision,
+        "reasons": list(derived.reasons) if derived else [],
+        "differs": differs,
+        "same": not differs,
+    }
+
+
+def _policy(registered: AdapterVersion) -> Gate:
+    try:
+        return TypeAdapter(Gate).validate_python(registered.params["gate"])
+    except (KeyError, TypeError, ValidationError) as error:
+        raise RegistryError(
+            f"version {registered.version} of '{registered.task}' carries no gate policy: "
+            + " ".join(str(error).split())[:200],
+            rule="a version's `pawl.params` are those that it was judged by, and are not edited",
+            remedy="restore the tracking store from its backup",
+        ) from error
+
+
+def _derived(files: TaskFiles, policy: Gate, recorded: Verdict) -> tuple[Verdict | None, list[str]]:
+    try:
+        derived = judge(files, policy)
+    except DataError as error:
+        # Evidence that was altered is what a replay is there to find: an answer, not a failure.
+        return None, [error.found.replace(f"{files.root}/", "")]
+    mine, other = to_json(derived), to_json(recorded)
+    return derived, [f"`{key}` of the verdict" for key in sorted(mine) if mine[key] != other[key]]

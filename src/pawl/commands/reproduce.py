@@ -1,0 +1,109 @@
+"""`pawl reproduce`: train a version again from its commit, in a clean worktree, and compare.
+
+Nothing of this checkout is used but DVC's cache of the data: code, parameters and pointers come
+from the commit, and every stage runs anew. Gate rows stay sealed: they are scored for a look that
+was paid for, and `pawl replay` derives the verdict from those scores.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pawl.core.processes import DVC, run
+from pawl.core.records import EvalReport, read_record
+from pawl.errors import UsageError
+from pawl.model.adapter import read_adapter
+from pawl.store.artifacts import download
+from pawl.store.client import Store
+from pawl.store.versions import get
+from pawl.workspace.paths import TaskFiles, Workspace
+from pawl.workspace.stages import reproduce as repro
+
+# What a verdict calls the candidate's scores on the dev split, and the metrics that are wall times.
+DEV, TIMES = "candidate (dev)", {"seconds"}
+FETCHES = {
+    "rule": "code, parameters and data of the version's commit are fetched with git and DVC",
+    "remedy": "`git fetch` and `dvc pull --all-commits` bring what is missing here",
+}
+
+
+def reproduce(workspace: Workspace, store: Store, task: str, version: int) -> dict[str, Any]:
+    """Digests and dev scores of the registered and the newly trained adapter, and what differs.
+
+    `same` asks for the same bytes and the same scores; wall times are no scores.
+
+    Raises:
+        UsageError: the version's commit is unknown, or it was trained on uncommitted changes.
+        PawlError: a stage failed.
+    """
+    registered = get(store, task, version)
+    commit = registered.commit
+    if not commit or commit.endswith("-dirty"):
+        raise UsageError(
+            f"version {version} was trained on {commit or 'no git commit'}",
+            rule="only what is committed can be fetched again",
+            remedy="commit params.yaml and the .dvc files before `pawl run`",
+        )
+    with _worktree(workspace, commit) as clean:
+        # What the split held its train rows against then; a version of before has no such file.
+        files = clean.files(task)
+        files.root.mkdir(parents=True, exist_ok=True)
+        download(store, registered.run_id, files.known.name, files.root)
+        repro(clean, "evaluate", task, force=True)
+        again = read_adapter(files.adapter).digest
+        scores = _dev_scores(files)
+    before = registered.scores.get(DEV, {})
+    differs = [
+        f"{metric}: {before.get(metric)} then, {scores.get(metric)} now"
+        for metric in sorted((before.keys() | scores.keys()) - TIMES)
+        if before.get(metric) != scores.get(metric)
+    ]
+    if registered.digest != again:
+        differs.insert(0, f"adapter: {registered.digest[:12]} then, {again[:12]} now")
+    return {
+        "task": task,
+        "version": version,
+        "commit": commit,
+        "registered": registered.digest,
+        "reproduced": again,
+        "scores": scores,
+        "differs": differs,
+        "same": not differs,
+    }
+
+
+def _dev_scores(files: TaskFiles) -> dict[str, float]:
+    report = read_record(files.eval / "report.json", EvalReport)
+    (candidate,) = (c for c in report.contenders if (c.name, c.split) == ("candidate", "dev"))
+    return candidate.scores
+
+
+@contextmanager
+def _worktree(workspace: Workspace, commit: str) -> Iterator[Workspace]:
+    """A checkout of `commit` with its data, removed in the end."""
+    folder = Path(tempfile.mkdtemp(prefix="pawl-reproduce-"))
+    clean = folder / "workspace"
+    before = os.environ.get("PYTHONPATH")
+    try:
+        add = ("git", "worktree", "add", "--quiet", "--detach", str(clean), commit)
+        run(workspace.root, *add, **FETCHES)
+        cache = workspace.root / ".dvc" / "cache"
+        run(clean, *DVC, "config", "--local", "cache.dir", str(cache), **FETCHES)
+        tracked = [str(p.relative_to(clean)) for p in clean.rglob("*.dvc") if p.is_file()]
+        run(clean, *DVC, "checkout", "--quiet", *tracked, **FETCHES)
+        if (clean / "src" / "pawl").is_dir():
+            # A checkout of Pawl itself: that commit's code, not the installed one.
+            os.environ["PYTHONPATH"] = str(clean / "src")
+        yield Workspace(clean)
+    finally:
+        os.environ.pop("PYTHONPATH", None)
+        if before is not None:
+            os.environ["PYTHONPATH"] = before
+        shutil.rmtree(folder, ignore_errors=True)
+        run(workspace.root, "git", "worktree", "prune", **FETCHES)

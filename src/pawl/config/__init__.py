@@ -1,0 +1,1 @@
+"""`params.yaml`: its schema, how it is read, and the rules that no single key shows."""

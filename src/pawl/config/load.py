@@ -1,0 +1,203 @@
+"""Reading `params.yaml`: each fault is named with its line and the nearest valid key.
+
+`read_params` looks at the file alone, so that a rollback needs nothing else to be in order;
+`read_task` also holds one task's section against the files that it names.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import reprlib
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import TypeAdapter, ValidationError
+
+from pawl.config.policy_rules import Fault, faults
+from pawl.config.preconditions import absent
+from pawl.config.schema import (
+    TASK_NAME,
+    Check,
+    Cost,
+    Endpoint,
+    Evaluate,
+    Gate,
+    Params,
+    Release,
+    Schedule,
+    Split,
+    Task,
+    Train,
+)
+from pawl.core.records import Base
+from pawl.errors import ParamsError, PawlError, nearest
+
+# The keys that take a truth value.
+TRUTHS = ("dora",)
+
+
+def read_params(path: Path) -> Params:
+    """Read and check `params.yaml`.
+
+    Raises:
+        ParamsError: unreadable YAML, a repeated or unknown key, a value out of range; the message
+            names the file and the line.
+    """
+    return parse_params(_text(path), path.name)
+
+
+def read_task(path: Path, name: str) -> Task:
+    """Read one task's section and hold it against the files of its workspace.
+
+    Raises:
+        ParamsError: as above, there is no such task, or it names what the files do not have.
+        DataError: it names a key that the data's rows do not have.
+    """
+    text = _text(path)
+    section = parse_params(text, path.name).task(name)
+    for fault in absent(section, path.parent):
+        raise _refused(fault, name, yaml.compose(text, Loader=yaml.SafeLoader), path.name)
+    return section
+
+
+def parse_params(text: str, source: str) -> Params:
+    """Check the text of a `params.yaml`; `source` is how messages name it. Raises as above."""
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        value = yaml.safe_load(text)
+    except Exception as error:  # on a value that its tag does not fit, PyYAML raises anything
+        raise _unreadable(source, error) from error
+    _refuse_repeats(node, source)
+    try:
+        params: Params = TypeAdapter(Params).validate_python(value)
+    except ValidationError as error:
+        raise _taught(error, node, source) from error
+    for name, task in params.tasks.items():
+        if not TASK_NAME.match(name):
+            raise ParamsError(
+                f"{source}:{_line(node, ('tasks', name))}: task name '{name}'",
+                rule=f"a task name matches {TASK_NAME.pattern}",
+                remedy="use lower-case letters, digits, '-' and '_'",
+            )
+        for fault in faults(task):
+            raise _refused(fault, name, node, source)
+    return params
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(path.name, error) from error
+
+
+def _refused(fault: Fault, task: str, node: yaml.Node | None, source: str) -> PawlError:
+    place = _place(node, ("tasks", task, *fault.at), source)
+    return fault.error(f"{place}{fault.found}", rule=fault.rule, remedy=fault.remedy)
+
+
+def _unreadable(source: str, error: Exception) -> ParamsError:
+    return ParamsError(
+        f"{source} cannot be read: {' '.join(str(error).split())}",
+        rule="params.yaml is UTF-8 YAML with a `tasks:` mapping",
+        remedy="mend the line named, or start again with `pawl init`",
+    )
+
+
+def _taught(error: ValidationError, node: yaml.Node | None, name: str) -> ParamsError:
+    # A misspelt key is both unknown and missing; the unknown one is what a person can mend.
+    unknown = ("unexpected_keyword_argument", "extra_forbidden")
+    first = min(error.errors(), key=lambda e: e["type"] not in unknown)
+    path = first["loc"]
+    if path[-1:] == ("[key]",) and first["type"] not in unknown:
+        path = path[:-1]
+    place = _place(node, path, name)
+    if first["type"] in unknown:
+        return ParamsError(
+            f"{place} is no known key",
+            rule="unknown keys are refused, so that a typing error is never a silent default",
+            remedy=nearest(str(path[-1]), _keys_at(path[:-1])),
+        )
+    if first["type"] in ("missing", "missing_argument"):
+        return ParamsError(f"{place} is missing", rule="this key has no default", remedy="add it")
+    # Of a long value the beginning: aliases make a page of YAML gigabytes when written out.
+    short = reprlib.Repr()
+    short.maxstring = short.maxother = 80
+    return ParamsError(
+        f"{place} = {short.repr(first['input'])}",
+        rule=first["msg"].removeprefix("Value error, "),
+        remedy="change the value",
+    )
+
+
+def _place(node: yaml.Node | None, path: tuple[Any, ...], source: str) -> str:
+    return f"{source}:{_line(node, path)}: {'.'.join(map(str, path))}"
+
+
+def _keys_at(path: tuple[Any, ...]) -> list[str]:
+    """The keys that the section at `path` knows; task names under `tasks` are free."""
+    section: Any = Params
+    for part in path[:1] + path[2:]:
+        section = Task if part == "tasks" else _SECTIONS.get(str(part), section)
+    return [f.name for f in dataclasses.fields(section)]
+
+
+_SECTIONS: dict[str, Any] = {
+    "base": Base,
+    "check": Check,
+    "split": Split,
+    "train": Train,
+    "evaluate": Evaluate,
+    "bases": Base,
+    "endpoints": Endpoint,
+    "gate": Gate,
+    "schedule": Schedule,
+    "cost": Cost,
+    "release": Release,
+}
+
+
+def _line(node: yaml.Node | None, path: tuple[Any, ...]) -> int:
+    """The 1-based line of the deepest part of `path` that stands in the YAML."""
+    line = 1
+    for part in path:
+        if not isinstance(node, yaml.MappingNode):
+            break
+        for key, value in node.value:
+            if key.value == str(part):
+                line, node = key.start_mark.line + 1, value
+                break
+        else:
+            break
+    return line
+
+
+def _refuse_repeats(root: yaml.Node | None, name: str) -> None:
+    """No key stands twice in one mapping, and no truth value where a text or a number belongs:
+    `slices: yes` would count as 1.
+    """
+    todo, met = [root], {id(root)}
+    while todo:
+        node = todo.pop()
+        keys: set[str] = set()
+        for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+            place = f"{name}:{key.start_mark.line + 1}"
+            if str(key.value) in keys:
+                raise ParamsError(
+                    f"{place}: the key '{key.value}' stands twice",
+                    rule="YAML would silently keep the last one",
+                    remedy="remove one of them",
+                )
+            if value.tag == "tag:yaml.org,2002:bool" and key.value not in TRUTHS:
+                raise ParamsError(
+                    f"{place}: {key.value} = {value.value}",
+                    rule=f"no key but {', '.join(TRUTHS)} takes a truth value; a bare yes, no, on "
+                    "or off is one in YAML",
+                    remedy="give a number, or a text in quotes",
+                )
+            keys.add(str(key.value))
+            # Aliases share nodes, and may even hold themselves.
+            if id(value) not in met:
+                met.add(id(value))
+                todo.append(value)

@@ -1,0 +1,153 @@
+"""What no single key of a task's section shows: rules between keys, as a table of small functions.
+
+Each rule looks at a section that is well-formed by itself and yields what cannot work. A policy
+that asks for the impossible is refused when it is read, not after a night of training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from pawl.config.schema import CONTENDERS, ROW_KEYS, Task
+from pawl.core.alpha_budget import level
+from pawl.core.metrics import FALL, METRICS, bounded
+from pawl.errors import ParamsError, PawlError, nearest
+
+# Below this not even graded rows, whose p comes from drawn sign flips, could pass a look.
+LEAST_LEVEL = 1e-5
+NEEDS_SCHEMA = ("schema_valid", "enum_valid")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a task's section: at which key, what was found, the rule, the remedy.
+
+    `error` is what it is raised as: data may have lost what the section rightly names.
+    """
+
+    at: tuple[str, ...]
+    found: str
+    rule: str
+    remedy: str
+    error: type[PawlError] = ParamsError
+
+
+def faults(task: Task) -> Iterator[Fault]:
+    """All that is wrong between the keys of a section, in the order of RULES."""
+    for rule in RULES:
+        yield from rule(task)
+
+
+def named_metrics(task: Task) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Every metric that the policy names, with the key that names it."""
+    yield ("gate", "metric"), task.gate.metric
+    for section, names in (("floors", task.gate.floors), ("guards", task.gate.guards)):
+        for metric in names:
+            yield ("gate", section, metric), metric
+
+
+def _metrics_are_known(task: Task) -> Iterator[Fault]:
+    known = (*METRICS, *task.evaluate.scorers)
+    for at, metric in named_metrics(task):
+        if metric not in known:
+            rule = f"a metric is one of {', '.join(known)}"
+            yield Fault(at, f": '{metric}' is no metric", rule, nearest(metric, known))
+
+
+def _metrics_can_be_measured(task: Task) -> Iterator[Fault]:
+    for at, metric in named_metrics(task):
+        if metric in NEEDS_SCHEMA and task.schema is None:
+            rule = "it is measured against the JSON Schema that the task's `schema` names"
+            yield Fault(at, f": '{metric}' without a schema", rule, "add `schema: FILE`")
+        if metric == "regex_match" and task.evaluate.regex is None:
+            rule = "it is measured against `evaluate.regex`"
+            yield Fault(at, f": '{metric}' without an expression", rule, "add `regex:` there")
+
+
+def _scorers_have_names_of_their_own(task: Task) -> Iterator[Fault]:
+    for metric in sorted(set(task.evaluate.scorers) & set(METRICS)):
+        yield Fault(
+            ("evaluate", "scorers", metric),
+            f": '{metric}'",
+            "a scorer of your own does not take the name of one of Pawl's",
+            f"call it 'my_{metric}'",
+        )
+
+
+def _contenders_have_names_of_their_own(task: Task) -> Iterator[Fault]:
+    evaluate = task.evaluate
+    taken = {"bases": {*CONTENDERS}, "endpoints": {*CONTENDERS, *evaluate.bases}}
+    for section, names in (("bases", evaluate.bases), ("endpoints", evaluate.endpoints)):
+        for name in names:
+            if name in taken[section]:
+                rule = f"other contenders are {', '.join(sorted(taken[section]))}"
+                at = ("evaluate", section, name)
+                yield Fault(at, f": the name '{name}' is taken", rule, f"call it 'other-{name}'")
+
+
+def _floors_can_be_reached(task: Task) -> Iterator[Fault]:
+    for metric, floor in task.gate.floors.items():
+        at = ("gate", "floors", metric)
+        if metric in FALL:
+            remedy = "name it under `guards` instead"
+            yield Fault(at, f": '{metric}' has no floor", "of this metric less is better", remedy)
+        elif floor > 1:
+            rule = f"{metric} lies in [0, 1], so that no more can be reached"
+            yield Fault(at, f" = {floor:g}", rule, _points(floor))
+
+
+def _margins_forbid_something(task: Task) -> Iterator[Fault]:
+    gate = task.gate
+    margins = {("guards", metric): (metric, margin) for metric, margin in gate.guards.items()}
+    sliced = {} if gate.slices is None else {("slices",): (gate.metric, gate.slices)}
+    for at, (metric, margin) in (*margins.items(), *sliced.items()):
+        if bounded(metric) and margin >= 1:
+            rule = f"{metric} lies in [0, 1]: a margin of 1 or more forbids nothing"
+            yield Fault(("gate", *at), f" = {margin:g}", rule, _points(margin))
+
+
+def _slices_have_a_field(task: Task) -> Iterator[Fault]:
+    if task.gate.slices is not None and task.split.slice_by is None:
+        yield Fault(
+            ("gate", "slices"),
+            f" = {task.gate.slices:g} without `split.slice_by`",
+            "slices are the values of a key of the data's rows",
+            "name that key: `split: {slice_by: KEY}`",
+        )
+    for option, name in (("group_by", task.split.group_by), ("slice_by", task.split.slice_by)):
+        if name in ROW_KEYS:
+            rule = f"it names a further key of the rows, none of {', '.join(ROW_KEYS)}"
+            yield Fault(("split", option), f" = '{name}'", rule, "name another key")
+
+
+def _looks_can_be_passed(task: Task) -> Iterator[Fault]:
+    gate = task.gate
+    last = level(gate, gate.looks)
+    if last < LEAST_LEVEL:
+        yield Fault(
+            ("gate", "alpha"),
+            f" = {gate.alpha:g} over {gate.looks} looks: the last asks for p below {last:.2g}",
+            f"no look of a task's first budget, which has alpha / 2, asks for p below "
+            f"{LEAST_LEVEL:g}: hardly any gain would pass, and the k-th budget has but "
+            "alpha / (k (k + 1))",
+            "raise `alpha`, or allow fewer `looks`",
+        )
+
+
+def _points(value: float) -> str:
+    if value > 100:
+        return "give a share between 0 and 1"
+    return f"give a share: {value:g} points is {value / 100:g}"
+
+
+RULES = (
+    _metrics_are_known,
+    _metrics_can_be_measured,
+    _scorers_have_names_of_their_own,
+    _contenders_have_names_of_their_own,
+    _floors_can_be_reached,
+    _margins_forbid_something,
+    _slices_have_a_field,
+    _looks_can_be_passed,
+)

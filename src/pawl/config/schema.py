@@ -1,0 +1,262 @@
+"""`params.yaml` as typed, frozen parameters: unknown keys are refused, ranges are checked.
+
+Each task has one section; DVC hands each stage just the part of it that the stage reads, so that a
+new gate policy does not retrain and a new rank does not re-check.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import field
+from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, Field, PlainValidator, StrictBool
+from pydantic.dataclasses import dataclass
+
+from pawl.core.records import STRICT, Base
+from pawl.errors import ParamsError, nearest
+
+TASK_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,39}$")
+
+# Contenders of every evaluation; `evaluate.bases` and `evaluate.endpoints` take other names.
+CONTENDERS = ("candidate", "champion", "zero-shot", "few-shot", "long-prompt", "base")
+# Keys of a row that are no further ones: what `split.group_by` names is none of them.
+ROW_KEYS = ("id", "prompt", "completion", "messages")
+FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
+# Those of `pawl.data.rules.suite`, and what is found before a frame can be made.
+DataRule = Literal[
+    "row_count", "length", "schema", "regex", "contradictions", "duplicates", "near_duplicates",
+    "constant", "dominance", "templates", "slices", "blanks", "style", "facts", "language",
+    "secrets", "possible_secrets", "personal", "label_noise", "readable",
+]  # fmt: skip
+Share = Annotated[float, Field(gt=0, lt=0.5)]
+# A file of the workspace; no system allows a NUL in a name.
+FileName = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]+$")]
+# Both become names of MLflow metrics, which allow no other characters.
+MetricName = Annotated[str, Field(pattern=r"^[A-Za-z]\w{0,39}$")]
+ContenderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,39}$")]
+LayerName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
+# In the metric's own unit; `pawl.config.policy_rules` holds it against what the metric can be.
+Amount = Annotated[float, Field(ge=0)]
+
+
+def _known_timezone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"'{name}' is no IANA time zone; {nearest(name, available_timezones())}")
+    return name
+
+
+def _function(name: str) -> str:
+    if not FUNCTION.fullmatch(name):
+        raise ValueError(f"'{name}' is not `module:function`")
+    return name
+
+
+def _pattern(text: str) -> str:
+    try:
+        re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        raise ValueError(f"'{text}' is no regular expression: {error}") from error
+    return text
+
+
+def _rank(value: Any) -> int | str:
+    if value != "auto" and (type(value) is not int or not 1 <= value <= 512):
+        raise ValueError("a rank is a whole number from 1 to 512, or 'auto'")
+    return value  # type: ignore[no-any-return]  # one of the two, as was just seen
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    if not names or len(set(names)) < len(names):
+        raise ValueError("targets are names of linear layers, at least one, each once")
+    return names
+
+
+def _five_fields(cron: str) -> str:
+    if len(cron.split()) != 5:
+        raise ValueError("a cron line has five fields: minute hour day month weekday")
+    return cron
+
+
+@dataclass(frozen=True, config=STRICT)
+class Check:
+    """What the data must be before anything is trained on it.
+
+    `drop_bad` is the share of rows that cannot be read up to which they are left out and counted.
+    `severity` says of a rule by its name whether it blocks or warns.
+    """
+
+    min_rows: Annotated[int, Field(ge=10)] = 100
+    # More than a fifth is no noise: the file is another one than was meant.
+    drop_bad: Annotated[float, Field(ge=0, le=0.2)] = 0.0
+    severity: dict[DataRule, Literal["block", "warn"]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Split:
+    """Shares of the held-out splits; `salt` decides, with a row's prompt, where the row goes.
+
+    `group_by` and `slice_by` name a further key of the data's rows: rows of one group (a customer,
+    a conversation) share a side; each slice is guarded by itself. Train rows whose prompts share
+    `near` of their shingles (Jaccard) with a held-out row are near-copies and left out.
+    """
+
+    salt: Annotated[str, Field(min_length=1)]
+    dev: Share = 0.08
+    gate: Share = 0.2
+    group_by: str | None = None
+    slice_by: str | None = None
+    near: Annotated[float, Field(gt=0, le=1)] = 0.7
+
+
+@dataclass(frozen=True, config=STRICT)
+class Train:
+    """QLoRA: NF4 base with double quantisation, LoRA on linear layers, rsLoRA scaling.
+
+    `rank`: `pawl.train.rank`. `targets` are linear layers, None: all but the head. `dora`: Liu et
+    al. 2024; `lora_plus` is the ratio of B's learning rate to A's (Hayou et al. 2024). `processes`
+    of one machine take each step together, each with the whole base (`ddp`) or with a share of it
+    (`fsdp`). `precision` is what products are computed in on a CPU, `auto`: bfloat16 where it has
+    it in hardware; a card computes in bfloat16.
+    """
+
+    rank: Annotated[int | Literal["auto"], PlainValidator(_rank)] = 16
+    alpha: Annotated[float, Field(gt=0)] = 16
+    targets: Annotated[tuple[LayerName, ...], AfterValidator(_distinct)] | None = None
+    dora: StrictBool = False
+    lora_plus: Annotated[float, Field(ge=1, le=1024)] = 1
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    epochs: Annotated[float, Field(gt=0, le=1000)] = 6
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-3
+    batch_size: Annotated[int, Field(ge=1)] = 16
+    max_length: Annotated[int, Field(ge=8)] = 512
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 17
+    processes: Annotated[int, Field(ge=1, le=64)] = 1
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+
+
+@dataclass(frozen=True, config=STRICT)
+class Endpoint:
+    """An OpenAI-compatible server to compare with; the key is read from the variable `key_env`."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[!-~]+$")]
+    model: Annotated[str, Field(min_length=1)]
+    key_env: str | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class Evaluate:
+    """How contenders answer: greedy decoding, batched; `shots` examples for the k-shot baseline.
+
+    `scorers` maps a metric of your own (more is better) to `module:function`, `regex` is what
+    `regex_match` asks of a whole answer. `bases` and `endpoints` add contenders by name, another
+    base or a server, which inform and need not be beaten.
+    """
+
+    shots: Annotated[int, Field(ge=0, le=64)] = 4
+    max_new_tokens: Annotated[int, Field(ge=1)] = 64
+    batch_size: Annotated[int, Field(ge=1)] = 64
+    regex: Annotated[str, AfterValidator(_pattern)] | None = None
+    scorers: dict[MetricName, Annotated[str, AfterValidator(_function)]] = field(
+        default_factory=dict
+    )
+    bases: dict[ContenderName, Base] = field(default_factory=dict)
+    endpoints: dict[ContenderName, Endpoint] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, config=STRICT)
+class Gate:
+    """The promotion policy.
+
+    `alpha` is the chance of a false promotion over the whole life of the gate split, spent over
+    `looks` looks, evenly or more of it on the first ones (`spending`). `floors` must be reached by
+    a first champion; `guards` may fall behind the champion by at most the stated margin (in the
+    metric's own unit), `slices` is that margin for `metric` within each slice, and `forgetting`
+    the share by which the adapter may raise the base's perplexity of a general text.
+    """
+
+    metric: str = "exact_match"
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    looks: Annotated[int, Field(ge=1, le=1000)] = 20
+    spending: Literal["even", "front"] = "even"
+    min_rows: Annotated[int, Field(ge=1)] = 30
+    floors: dict[str, Amount] = field(default_factory=dict)
+    guards: dict[str, Amount] = field(default_factory=dict)
+    slices: Amount | None = None
+    forgetting: Amount | None = None
+    disclosure: Literal["full", "sealed"] = "full"
+
+
+@dataclass(frozen=True, config=STRICT)
+class Cost:
+    """What things cost, in one currency: a million prompt and output tokens, an hour of training.
+
+    With them the verdict says after how many calls a training has paid for itself.
+    """
+
+    prompt_tokens: Amount
+    output_tokens: Amount
+    train_hour: Amount
+
+
+@dataclass(frozen=True, config=STRICT)
+class Schedule:
+    """When the flow runs by itself."""
+
+    cron: Annotated[str, AfterValidator(_five_fields)]
+    timezone: Annotated[str, AfterValidator(_known_timezone)] = "UTC"
+
+
+@dataclass(frozen=True, config=STRICT)
+class Task:
+    """One narrow job: its data, its base, how it is trained, judged and scheduled.
+
+    The sections must stand in the file, be it as `{}`: DVC tracks each as a parameter of a stage.
+    """
+
+    data: FileName
+    base: Base
+    check: Check
+    split: Split
+    train: Train
+    evaluate: Evaluate
+    gate: Gate
+    schema: FileName | None = None
+    prompt: FileName | None = None
+    schedule: Schedule | None = None
+    cost: Cost | None = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class Release:
+    """How releases are kept, for all tasks: the champion and the `keep` champions before it stay as
+    verified local copies, so that a rollback needs nothing else.
+    """
+
+    keep: Annotated[int, Field(ge=1, le=100)] = 3
+
+
+@dataclass(frozen=True, config=STRICT)
+class Params:
+    """The whole of `params.yaml`."""
+
+    tasks: dict[str, Task]
+    release: Release = field(default_factory=Release)
+
+    def task(self, name: str) -> Task:
+        """Return one task's section, or raise `ParamsError` that names the nearest task."""
+        if name not in self.tasks:
+            raise ParamsError(
+                f"there is no task '{name}'",
+                rule="a task is a section under `tasks:` in params.yaml",
+                remedy=f"{nearest(name, self.tasks)}; `pawl new {name} --data FILE` adds one",
+            )
+        return self.tasks[name]
+
+
+def as_json(section: Any) -> dict[str, Any]:
+    """A section of the parameters as plain JSON values (defaults spelled out)."""
+    return dataclasses.asdict(section)

@@ -1,0 +1,85 @@
+"""JSON as RFC 7493 (I-JSON) has it: what readers would take differently, or not at all, is refused.
+
+The standard reader accepts `NaN`, keeps the last of two equal keys, and how deep it can go depends
+on who calls it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+# Of a line, and of a CSV row that goes over several.
+MAX_LINE = 1 << 20
+# A JSON reader may round what is larger.
+MAX_INTEGER = (1 << 53) - 1
+MAX_DEPTH = 100
+BOM = b"\xef\xbb\xbf"
+NO_BOM = "it begins with a byte order mark; save the file as UTF-8 without BOM"
+TOO_DEEP = f"nested too deeply: more than {MAX_DEPTH} levels"
+
+
+def refuse_constant(constant: str) -> Any:
+    """As `parse_constant`: NaN and infinities are no JSON (RFC 8259)."""
+    raise ValueError(f"{constant} is not JSON")
+
+
+def refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """As `object_pairs_hook`: of two equal keys readers keep different ones (RFC 7493)."""
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a key stands twice in one object")
+    return value
+
+
+def parse_json(line: bytes) -> dict[str, Any]:
+    """A line as a JSON object, strictly; raises `ValueError` with the reason."""
+    if len(line) > MAX_LINE:
+        raise ValueError(f"the line has more than {MAX_LINE:,} bytes")
+    if line.startswith(BOM):
+        raise ValueError(NO_BOM)
+    try:
+        text = line.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 at byte {error.start}") from error
+    value = parse_text(text)
+    if not isinstance(value, dict):
+        raise ValueError(f"a row is an object, not {type(value).__name__}")
+    return value
+
+
+def parse_text(text: str) -> Any:
+    """A text as a JSON value, strictly; raises `ValueError` with the reason."""
+    if not text or text.isspace():
+        raise ValueError("the line is blank")
+    try:
+        value = _DECODER.decode(text)
+    except RecursionError as error:
+        raise ValueError(TOO_DEEP) from error
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON: {error.msg} at column {error.colno}") from error
+    if text.count("[") + text.count("{") > MAX_DEPTH:
+        _refuse_deep(value)
+    return value
+
+
+def _refuse_deep(value: Any) -> None:
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        lists = [v.values() if isinstance(v, dict) else v for v in level]
+        level = [v for values in lists for v in values if isinstance(v, dict | list)]
+        if not level:
+            return
+    raise ValueError(TOO_DEEP)
+
+
+def _integer(digits: str) -> int:
+    # By length first: thousands of digits would take long, or be refused in other words.
+    if len(digits) > 17 or abs(int(digits)) > MAX_INTEGER:
+        raise ValueError("an integer beyond 2^53 is read differently by others: write it as a text")
+    return int(digits)
+
+
+_DECODER = json.JSONDecoder(
+    parse_constant=refuse_constant, object_pairs_hook=refuse_repeats, parse_int=_integer
+)

@@ -1,0 +1,101 @@
+"""Records of an evaluation: scores a row, summaries a contender, what a call saves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pawl.core.records.ledger import Champion, Look
+
+
+@dataclass(frozen=True)
+class Score:
+    """One contender's answer to one held-out row; `values` maps metric to value.
+
+    Rows with the same `group` are no independent evidence; `slice` is guarded by itself.
+    """
+
+    id: str
+    key: str
+    contender: str
+    split: Literal["dev", "gate"]
+    output: str
+    values: dict[str, float]
+    group: str | None = None
+    slice: str | None = None
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One contender's summary: the mean of each metric, and mean tokens a row.
+
+    `adapter` is the digest of the adapter that it wore, None for a base with a prompt alone.
+    `fields` maps each top-level field of JSON answers to its accuracy and F1. `elsewhere` says what
+    it ran on where that is not the task's base: such a contender is compared with, not judged by.
+    """
+
+    name: str
+    split: Literal["dev", "gate"]
+    rows: int
+    scores: dict[str, float]
+    prompt_tokens: float | None
+    output_tokens: float | None
+    adapter: str | None = None
+    fields: dict[str, dict[str, float]] = field(default_factory=dict)
+    elsewhere: str | None = None
+
+
+@dataclass(frozen=True)
+class EvalReport:
+    """What `evaluate` leaves. `gate` digests the gate rows that were scored, None without a look.
+
+    `scores` digests the row scores; `skipped` says why a contender could not be measured. Wall
+    times stand in timing.json beside it, so that the same evidence has the same bytes. `general`
+    maps base, candidate and champion to the perplexity of a general text.
+    """
+
+    task: str
+    base: str
+    candidate: str
+    champion: Champion
+    look: Look | None
+    gate: str | None
+    excluded: int
+    contenders: tuple[Contender, ...]
+    skipped: dict[str, str]
+    scores: str
+    general: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Mean seconds a row, by `split/contender`, and the contenders whose answers were kept ones.
+
+    The time of a kept answer is that of its decoding.
+    """
+
+    seconds_per_row: dict[str, float]
+    kept: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Worth:
+    """Is the adapter worth having: what it gains and saves against the best prompted baseline.
+
+    `gain` is in the metric's own unit, positive where the adapter is better, and `beaten` whether
+    luck is ruled out. `prompt_tokens`, `output_tokens`, `seconds` and `cost` are what one call
+    saves, `training` what the training cost, `calls` after how many calls it has paid for itself;
+    None where it is not known (`calls`: or never). `says` is all of it in words.
+    """
+
+    against: str
+    metric: str
+    gain: float
+    beaten: bool
+    prompt_tokens: float | None
+    output_tokens: float | None
+    seconds: float | None
+    cost: float | None
+    training: float | None
+    calls: int | None
+    says: tuple[str, ...]

@@ -1,0 +1,58 @@
+"""Records of a judgement: comparisons and the verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pawl.core.records.ledger import Champion, Look
+
+Decision = Literal["promote", "reject", "inconclusive", "unchanged", "invalid"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Candidate against one other contender on the same rows.
+
+    `wins` and `losses` count the rows that one of the two did better; `p` is the one-sided
+    probability of such rows if the candidate were no better (a guard: worse by `margin` or more);
+    `level` what it must fall below. `interval` is the 95 % confidence interval of the difference a
+    row, above 0 where the candidate is better; None where a single group gives none.
+    """
+
+    against: str
+    metric: str
+    candidate: float
+    other: float
+    wins: int
+    losses: int
+    p: float
+    level: float
+    passed: bool
+    interval: tuple[float, float] | None = None
+    margin: float | None = None
+    slice: str | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The judgement, with its reasons in words and the digests of what it was made from.
+
+    `comparisons` are with those who must be beaten, `beside` with contenders elsewhere. `failed`
+    names the rules that do not hold. Under `gate.disclosure: sealed` it names the first alone, and
+    what was measured on gate rows stands nowhere in the record.
+    """
+
+    task: str
+    decision: Decision
+    reasons: tuple[str, ...]
+    candidate: str | None
+    champion: Champion
+    look: Look | None
+    comparisons: tuple[Comparison, ...]
+    scores: dict[str, dict[str, float]]
+    rows: dict[str, int]
+    parents: dict[str, str] = field(default_factory=dict)
+    guards: tuple[Comparison, ...] = ()
+    beside: tuple[Comparison, ...] = ()
+    failed: tuple[str, ...] = ()

@@ -1,0 +1,64 @@
+"""Records to JSON files and back, validated when read."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from pawl.core.files import read_lines, write_json
+from pawl.core.jsonio import refuse_constant
+from pawl.core.records.data import Example, KnownRow
+from pawl.errors import DataError
+
+Record = TypeVar("Record")
+
+
+def to_json(record: Any) -> dict[str, Any]:
+    """A record as plain JSON values."""
+    value: dict[str, Any] = dataclasses.asdict(record)
+    return value
+
+
+def write_record(path: Path, record: Any) -> None:
+    """Write a record whole, with sorted keys; NaN and infinity are refused."""
+    write_json(path, to_json(record))
+
+
+def read_record(path: Path, kind: type[Record]) -> Record:
+    """Read a record that an earlier stage left.
+
+    Raises:
+        DataError: the file is absent, is no JSON, or is not such a record. Evidence that cannot
+            be read blocks; it is never taken for empty.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse_constant)
+        return TypeAdapter(kind).validate_python(value)
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{path} is not there",
+            rule=f"the stage before leaves a {kind.__name__} record",
+            remedy="run `pawl run TASK`, or `dvc repro`, which runs the stages in order",
+        ) from error
+    except (ValueError, ValidationError, OSError) as error:
+        raise DataError(
+            f"{path} holds no {kind.__name__}: {' '.join(str(error).split())[:300]}",
+            rule="records are written whole by the stage before and not edited",
+            remedy="delete the file and run `dvc repro` again",
+        ) from error
+
+
+def read_rows(path: Path) -> list[Example]:
+    """The examples of one split file, as the data room wrote them."""
+    adapter = TypeAdapter(Example)
+    return [adapter.validate_python(row) for row in read_lines(path)]
+
+
+def read_known_rows(path: Path) -> list[KnownRow]:
+    """The held-out rows that the flow's snapshot names, oldest first."""
+    adapter = TypeAdapter(KnownRow)
+    return [adapter.validate_python(row) for row in read_lines(path)]

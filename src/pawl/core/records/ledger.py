@@ -1,0 +1,42 @@
+"""Records that the ledger speaks in: the champion, a reserved look, stored rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Champion:
+    """The released adapter at the time of the snapshot; `version` None: there is none yet."""
+
+    version: int | None = None
+    digest: str | None = None
+
+    def label(self, none: str = "none") -> str:
+        """'version 3'; `none` where there is no version."""
+        return none if self.version is None else f"version {self.version}"
+
+
+@dataclass(frozen=True)
+class Look:
+    """One reserved use of the gate split; `question` is what it was reserved for.
+
+    `level` is what p must fall below in this look. Gate rows that were known before the look
+    `since` belong to a budget that is used up and are not judged on again.
+    """
+
+    number: int
+    of: int
+    question: str
+    level: float
+    since: int = 1
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Where rows are that an entry brings: a file of an MLflow run, and its sha256."""
+
+    run: str
+    name: str
+    digest: str
+    rows: int

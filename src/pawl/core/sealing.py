@@ -1,0 +1,116 @@
+"""Sealed evidence: one file that only the holder of the owner's key can read.
+
+A sealed gate discloses pass or fail alone, yet its verdicts must be open to replay. What the
+evaluation measured on gate rows is therefore encrypted before it leaves the stage, and travels as
+any other file: through DVC's cache, into the MLflow run. See docs/adr/0005.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from pawl.core.files import lines_text
+from pawl.errors import DataError, UsageError
+
+SEALED = "sealed.bin"
+ROWS = "rows.jsonl"
+KEY = "PAWL_SEAL_KEY"
+# Padding: the size of the file tells no more than which power of two the evidence fits in.
+SMALLEST = 1 << 16
+LENGTH = 64
+
+
+def seal(files: Mapping[str, str]) -> dict[str, bytes]:
+    """What may lie on a disk of an evaluation's files: `sealed.bin`, and the dev rows in plain.
+
+    In memory, so that whatever ends the process leaves nothing that was to be sealed. The same
+    files and key give the same bytes (AES-SIV, RFC 5297).
+    """
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+    dev = [row for row in map(json.loads, _lines(files[ROWS])) if row["split"] == "dev"]
+    plain = json.dumps(files, sort_keys=True).encode()
+    padded = plain.ljust(max(SMALLEST, 1 << (len(plain) - 1).bit_length()))
+    return {
+        SEALED: AESSIV(_key(make=True)).encrypt(padded, None),
+        ROWS: lines_text(dev).encode("utf-8"),
+    }
+
+
+def open_folder(folder: Path) -> dict[str, str]:
+    """The texts of an evaluation's files by name, read as they are or from under the seal.
+
+    Raises:
+        DataError: a file is absent, or the sealed file is not what was sealed with this key.
+        UsageError: the key is not here.
+    """
+    sealed = folder / SEALED
+    if not sealed.is_file():
+        try:
+            return {path.name: _text(path) for path in folder.iterdir()}
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(
+                f"{folder} cannot be read: {error}",
+                rule="the evaluation leaves its report and rows there",
+                remedy="run `pawl run TASK`, or `dvc repro`",
+            ) from error
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+    try:
+        plain = AESSIV(_key(make=False)).decrypt(sealed.read_bytes(), None)
+    except InvalidTag as error:
+        raise DataError(
+            f"{sealed} was sealed with another key, or altered since",
+            rule="sealed evidence opens whole, with the key that sealed it, or not at all",
+            remedy=f"name the right key file in {KEY}",
+        ) from error
+    files: dict[str, str] = json.loads(plain)
+    return files
+
+
+def key_file() -> Path:
+    """Where the owner's key lies: the file that PAWL_SEAL_KEY names, else in the home folder."""
+    named = os.environ.get(KEY)
+    return Path(named) if named else Path.home() / ".config" / "pawl" / "seal.key"
+
+
+def _key(*, make: bool) -> bytes:
+    path = key_file()
+    if make and not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        # For the owner's eyes alone; another process may have made one in between, and it stands.
+        with (
+            suppress(FileExistsError),
+            os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file,
+        ):
+            file.write(os.urandom(LENGTH))
+    try:
+        key = path.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"the key to sealed evidence is not at {path}",
+            rule="evidence of a sealed gate is read with the key that sealed it",
+            remedy=f"bring the owner's key file there, or name it in {KEY}",
+        ) from error
+    if len(key) != LENGTH:
+        raise UsageError(
+            f"{path} holds {len(key)} bytes",
+            rule=f"a seal key is {LENGTH} random bytes",
+            remedy="restore it from the owner's copy",
+        )
+    return key
+
+
+def _text(path: Path) -> str:
+    # Not read_text: it would turn \r\n into \n, and the digests are of the bytes.
+    return path.read_bytes().decode("utf-8")
+
+
+def _lines(text: str) -> list[str]:
+    # str.splitlines would also split inside an answer that holds U+2028.
+    return [line for line in text.split("\n") if line]

@@ -1,0 +1,74 @@
+"""The champion as the stages see it: a snapshot on disk."""
+
+from __future__ import annotations
+
+import shutil
+
+from pawl.core.files import whole_folder, write_lines
+from pawl.core.records import (
+    Champion,
+    read_record,
+    to_json,
+    write_record,
+)
+from pawl.errors import AdapterError, DataError
+from pawl.ledger.alias import project
+from pawl.ledger.held_out import known_rows
+from pawl.ledger.state import undoubted_state
+from pawl.model.adapter import read_adapter, refuse_links
+from pawl.release.local_copies import released_copy
+from pawl.store.client import Store
+from pawl.workspace.paths import TaskFiles, Workspace
+
+RECORD = "champion.json"
+ADAPTER = "adapter"
+
+
+def snapshot_champion(workspace: Workspace, store: Store, task: str) -> Champion:
+    """Leave the champion and its adapter in `build/<task>/champion/` and set the alias right.
+
+    A snapshot that is right already stays as it is, so that DVC sees no change.
+
+    Raises:
+        AdapterError: the champion's bytes are not those that were judged.
+        RegistryError: the store cannot be reached, or the ledger was altered: nothing is judged
+            against a champion that is in doubt.
+    """
+    files = workspace.files(task)
+    state = undoubted_state(store, task)
+    champion = state.champion
+    project(store, task)
+    refuse_links(files.champion)
+    if _stands(files, champion):
+        return champion
+    with whole_folder(files.champion) as folder:
+        write_record(folder / RECORD, champion)
+        if champion.version is not None:
+            copy = released_copy(workspace, store, champion, task=task, state=state)
+            shutil.copytree(copy, folder / ADAPTER)
+    return champion
+
+
+def _stands(files: TaskFiles, champion: Champion) -> bool:
+    """Whether the snapshot on disk is this champion's, to the byte."""
+    names = {RECORD} if champion.version is None else {RECORD, ADAPTER}
+    if not files.champion.is_dir() or {p.name for p in files.champion.iterdir()} != names:
+        return False
+    try:
+        if read_record(files.champion / RECORD, Champion) != champion:
+            return False
+        if champion.version is None:
+            return True
+        return read_adapter(files.champion / ADAPTER).digest == champion.digest
+    except (AdapterError, DataError):
+        # Whatever is wrong with it, the answer is the same: it is written anew.
+        return False
+
+
+def snapshot_known(workspace: Workspace, store: Store, task: str) -> None:
+    """Leave the known rows in `build/<task>/known.jsonl`, which the split reads.
+
+    Raises:
+        RegistryError: the store cannot be reached, or what it kept was altered.
+    """
+    write_lines(workspace.files(task).known, map(to_json, known_rows(store, task)))

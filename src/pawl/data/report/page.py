@@ -1,0 +1,155 @@
+"""A check report as one HTML page: self-contained, without a script, readable on a phone.
+
+Nothing is on it that is not in the record. Every text is escaped, and the page forbids itself to
+run or to load anything, whatever a row may have brought in.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from pawl.core.records import CheckReport, Drift, Fault, Rule
+from pawl.data.report.check_summary import (
+    DOCS,
+    drift_text,
+    fit,
+    ranked,
+    remedy,
+    rows_text,
+    sampled,
+    share,
+    share_text,
+    state,
+    verdict,
+)
+from pawl.data.report.plots import plots, text_of
+
+POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+STATE_WORDS = {"blocks": "blocks", "warns": "warning", "passed": "passed"}
+
+
+def page(report: CheckReport) -> str:
+    """The page, to be written beside the report as UTF-8; the same report gives the same bytes."""
+    title = f"{report.task}: data check"
+    css = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
+    parts = (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{text_of(title)}</title>\n<style>\n{css}</style>\n</head>\n<body>",
+        _head(report, title),
+        "<main>",
+        _rules(report),
+        plots(report.histograms),
+        _drift(report),
+        _origin(report),
+        "</main>\n</body>\n</html>\n",
+    )
+    return "\n".join(part for part in parts if part)
+
+
+def _head(report: CheckReport, title: str) -> str:
+    states = Counter(map(state, report.rules))
+    counts = f"{states['blocks']} block, {states['warns']} warn, {states['passed']} passed"
+    return (
+        f"<header>\n<h1>{text_of(title)}</h1>\n"
+        f'<p class="verdict {"passed" if fit(report) else "blocks"}" id="verdict">'
+        f"{text_of(verdict(report))}</p>\n"
+        f'<p class="soft">{report.rows:,} rows, {len(report.rules)} rules: {counts}. '
+        f'<a href="{DOCS}">Data Docs of Great Expectations</a></p>\n</header>'
+    )
+
+
+def _rules(report: CheckReport) -> str:
+    rows = "\n".join(_rule(rule, report) for rule in ranked(report))
+    return (
+        '<section aria-labelledby="rules">\n<h2 id="rules">Rules</h2>\n<table class="rules">\n'
+        '<thead><tr><th scope="col">Rule</th><th scope="col">State</th>'
+        '<th scope="col" class="n">Found</th><th scope="col" class="n">Share</th></tr></thead>\n'
+        f"{rows}\n</table>\n</section>"
+    )
+
+
+def _rule(rule: Rule, report: CheckReport) -> str:
+    """One rule as a group of rows of the table: what it found, then what to do about it."""
+    now = state(rule)
+    name = text_of(rule.name).replace("_", "_<wbr>")
+    of = f" <span>of {rule.of:,}</span>" if share(rule) is not None else ""
+    sample = "<small>a sample</small>" if rule in sampled(report) else ""
+    do = f"<p><b>What to do:</b> {_prose(remedy(rule, report.task))}</p>"
+    return (
+        f'<tbody id="rule-{text_of(rule.name)}">\n<tr><th scope="rowgroup">{name}</th>'
+        f'<td><span class="state {now}">{STATE_WORDS[now]}</span></td>'
+        f'<td class="n">{rule.found:,}{of}{sample}</td>'
+        f'<td class="n">{share_text(rule)}</td></tr>\n'
+        f'<tr class="more"><td colspan="4"><p class="soft">{text_of(rule.says)}</p>'
+        f"{'' if rule.passed else do}{_worst(rule)}</td></tr>\n</tbody>"
+    )
+
+
+def _worst(rule: Rule) -> str:
+    if not rule.worst:
+        return ""
+    shown = len(rule.worst)
+    many = f"The worst {shown} of {rule.found:,}" if shown < rule.found else rows_text(shown)
+    rows = "".join(map(_fault, rule.worst))
+    return (
+        f'<details><summary>{many}</summary>\n<table class="worst"><thead><tr>'
+        f'<th scope="col">Row</th><th scope="col">What is wrong</th></tr></thead>\n'
+        f"<tbody>{rows}</tbody></table></details>"
+    )
+
+
+def _fault(fault: Fault) -> str:
+    # Names of rows may be in a script that runs the other way.
+    return (
+        f'<tr><th scope="row"><bdi>{text_of(fault.id)}</bdi></th>'
+        f"<td><bdi>{text_of(fault.says) or '–'}</bdi></td></tr>"
+    )
+
+
+def _drift(report: CheckReport) -> str:
+    head = '<section aria-labelledby="drift">\n<h2 id="drift">Against the champion\'s data</h2>\n'
+    if not report.drift:
+        return f'{head}<p class="soft">{text_of(drift_text(report))}</p>\n</section>'
+    rows = "\n".join(map(_drifted, report.drift))
+    return (
+        f'{head}<p class="soft">Distance from the champion\'s training data: 0 is the same, '
+        '1 has nothing in common.</p>\n<table class="drift"><thead><tr>'
+        '<th scope="col">What</th><th scope="col">In words</th>'
+        f'<th scope="col" class="n">Distance</th></tr></thead>\n<tbody>\n{rows}\n</tbody></table>'
+        "\n</section>"
+    )
+
+
+def _drifted(drift: Drift) -> str:
+    wide = 100 * min(1.0, max(0.0, drift.value))
+    return (
+        f'<tr><th scope="row">{text_of(drift.name)}</th><td><bdi>{text_of(drift.says)}</bdi></td>'
+        f'<td class="n">{drift.value:.3f}<span class="meter" aria-hidden="true">'
+        f'<svg viewBox="0 0 100 10" preserveAspectRatio="none">'
+        f'<rect width="{wide:.1f}" height="10"/></svg></span></td></tr>'
+    )
+
+
+def _origin(report: CheckReport) -> str:
+    samples = "; ".join(f"{rule.name}: {rule.of:,} of {report.rows:,}" for rule in sampled(report))
+    facts = {
+        "task": text_of(report.task),
+        "rows": f"{report.rows:,}",
+        "rules that looked at a sample": text_of(samples) or "none: every rule saw every row",
+        "data (sha256)": f"<code>{text_of(report.data)}</code>",
+        "rules (sha256 of the suite)": f"<code>{text_of(report.suite) or '–'}</code>",
+    }
+    listed = "\n".join(f"<dt>{key}</dt><dd>{value}</dd>" for key, value in facts.items())
+    return (
+        '<section aria-labelledby="origin">\n<h2 id="origin">What was checked</h2>\n'
+        f'<dl class="panel">\n{listed}\n</dl>\n</section>'
+    )
+
+
+def _prose(text: str) -> str:
+    """Our own words: what stands between backquotes is code."""
+    parts = text_of(text).split("`")
+    return "".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(parts))

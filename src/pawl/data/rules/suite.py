@@ -1,0 +1,127 @@
+"""The rules of a task's data, in the order in which a person should read them.
+
+Each is an expectation of Great Expectations over the columns of `pawl.data.rules.columns`. What the
+library cannot see in a text is a column of words first, one word of what is wrong with the row and
+empty where nothing is: the expectation is then that it is empty.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, Literal
+
+from pawl.config.schema import DataRule, Task
+from pawl.data.rules.pairwise import DOMINANT
+
+# Up to this share of contradicting rows is ordinary noise; more is a labelling fault.
+CONTRADICTIONS = 0.01
+# A slice with fewer rows has too few gate rows to be guarded.
+OF_SLICE = 50
+# Rows of real users are alike at times, and people disagree on a few.
+NEAR, NOISE, TEMPLATES, STYLE, LANGUAGE, FACTS = 0.02, 0.02, 0.5, 0.01, 0.01, 0.05
+
+
+@dataclasses.dataclass(frozen=True)
+class Expected:
+    """One rule: an expectation by its type and arguments, and what it says to a person.
+
+    `words` are said of a row at fault, with its columns in braces; those with the highest `worst`
+    come first.
+    """
+
+    name: DataRule
+    severity: Literal["block", "warn"]
+    says: str
+    expectation: str
+    arguments: dict[str, Any]
+    words: str = ""
+    worst: str | None = None
+
+
+def suite(section: Task, *, has_schema: bool) -> list[Expected]:
+    """The rules of a task; `check.severity` has the last word on what blocks."""
+    least, longest = section.check.min_rows, section.train.max_length
+    rules = [
+        Expected(
+            "row_count",
+            "block",
+            f"at least {least} rows",
+            "expect_table_row_count_to_be_between",
+            {"min_value": least},
+        ),
+        _most("length", "block", f"prompt and completion fit in {longest} tokens", longest,
+              "tokens", words="{tokens} tokens"),
+        _most("contradictions", "block",
+              f"at most {CONTRADICTIONS:.0%} of rows share a prompt but not the completion", 1,
+              "answers", mostly=1 - CONTRADICTIONS, words="{answers} answers to one question"),
+        _most("duplicates", "warn", "no prompt stands twice", 1,
+              "copies", words="stands {copies} times"),
+        Expected(
+            "constant",
+            "block",
+            "completions are not all the same",
+            "expect_column_unique_value_count_to_be_between",
+            {"column": "answer", "min_value": 2},
+        ),
+        _empty("near_duplicates", "warn", f"at most {NEAR:.0%} of the prompts are nearly another's",
+               mostly=1 - NEAR),
+        _empty("label_noise", "warn",
+               f"at most {NOISE:.0%} of rows answer otherwise than the rows nearest to them",
+               mostly=1 - NOISE),
+        _empty("templates", "warn",
+               f"at most {TEMPLATES:.0%} of the prompts are little else than a template",
+               mostly=1 - TEMPLATES),
+        _empty("dominance", "warn", f"no value stands in more than {DOMINANT:.0%} of the rows"),
+        _empty("blanks", "warn", "completions neither begin nor end with blanks"),
+        _empty("style", "warn", f"at most {STYLE:.0%} of the completions are written otherwise",
+               mostly=1 - STYLE),
+        _empty("language", "warn",
+               f"at most {LANGUAGE:.0%} of the prompts are in another language than the rest",
+               mostly=1 - LANGUAGE),
+        _empty("facts", "warn",
+               f"at most {FACTS:.0%} of the completions say what their prompt does not",
+               mostly=1 - FACTS),
+        _empty("secrets", "block", "no row holds a key, a token or a password"),
+        _empty("possible_secrets", "warn", "no row holds what looks like one"),
+        _empty("personal", "warn", "no row holds personal data"),
+    ]  # fmt: skip
+    if has_schema:
+        rules.append(_empty("schema", "block", "each completion is JSON that obeys the schema"))
+    if section.evaluate.regex is not None:
+        rules.append(_empty("regex", "block", "each completion matches `evaluate.regex`"))
+    if section.split.slice_by is not None:
+        rules.append(
+            Expected(
+                "slices",
+                "warn",
+                f"each slice ({section.split.slice_by}) has {OF_SLICE} rows",
+                "expect_column_values_to_be_between",
+                {"column": "of_slice", "min_value": OF_SLICE},
+                words="{of_slice} rows in its slice",
+            )
+        )
+    asked = section.check.severity
+    return [dataclasses.replace(r, severity=asked.get(r.name, r.severity)) for r in rules]
+
+
+def _most(
+    name: DataRule,
+    severity: Literal["block", "warn"],
+    says: str,
+    most: float,
+    column: str,
+    *,
+    mostly: float = 1.0,
+    words: str,
+) -> Expected:
+    arguments = {"column": column, "max_value": most, "mostly": mostly}
+    kind = "expect_column_values_to_be_between"
+    return Expected(name, severity, says, kind, arguments, words, worst=column)
+
+
+def _empty(
+    name: DataRule, severity: Literal["block", "warn"], says: str, *, mostly: float = 1.0
+) -> Expected:
+    arguments = {"column": name, "value_set": [""], "mostly": mostly}
+    kind = "expect_column_values_to_be_in_set"
+    return Expected(name, severity, says, kind, arguments, words=f"{{{name}}}")

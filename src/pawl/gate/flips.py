@@ -1,0 +1,117 @@
+"""Flips: the rows won and lost against the champion, beside what changed in the data. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from pawl.core.metrics import sign
+from pawl.core.records import AdapterManifest, Example, Message, Score
+from pawl.errors import DataError
+
+CANDIDATE, CHAMPION = "candidate", "champion"
+
+
+@dataclass(frozen=True)
+class Flip:
+    """A gate row that one of the two got better than the other, with both answers."""
+
+    id: str
+    won: bool
+    prompt: str
+    reference: str
+    candidate: str
+    champion: str
+    values: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Changed:
+    """Train rows of the candidate against the champion's, a row's id each.
+
+    `relabelled` rows are in both with another completion.
+    """
+
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    relabelled: tuple[str, ...]
+
+
+def flips(scores: Iterable[Score], rows: Sequence[Example], metric: str) -> list[Flip]:
+    """The gate rows in which candidate and champion differ in `metric`, won ones first.
+
+    Args:
+        scores: the stored evidence, of all contenders and splits.
+        rows: the checked rows that the candidate's cycle began with.
+
+    Raises:
+        DataError: a flipped row is not among them.
+    """
+    held = {(row.id, row.key): row for row in rows}
+    by_row: dict[str, dict[str, Score]] = {}
+    for score in scores:
+        if score.split == "gate" and score.contender in (CANDIDATE, CHAMPION):
+            by_row.setdefault(score.id, {})[score.contender] = score
+    found = []
+    for name, pair in by_row.items():
+        # Evidence that was judged invalid may lack one of the two, or the metric.
+        both = [one for one in pair.values() if metric in one.values]
+        if len(both) < 2:
+            continue
+        mine, other = pair[CANDIDATE], pair[CHAMPION]
+        values = (mine.values[metric], other.values[metric])
+        if values[0] != values[1]:
+            row = held.get((name, mine.key))
+            if row is None:
+                raise DataError(
+                    f"row '{name}' was judged and is not in the stored rows",
+                    rule="a version's run keeps the checked rows that its cycle began with",
+                    remedy="restore the store's artifact folder from its backup",
+                )
+            won = sign(metric) * (values[0] - values[1]) > 0
+            text = _text(row.messages)
+            found.append(Flip(name, won, text, row.completion, mine.output, other.output, values))
+    return sorted(found, key=lambda flip: (not flip.won, flip.id))
+
+
+def changed(
+    candidate: AdapterManifest,
+    rows: Sequence[Example],
+    champion: AdapterManifest,
+    earlier: Sequence[Example],
+) -> Changed:
+    """How the rows that the candidate learned from differ from the champion's.
+
+    Args:
+        rows, earlier: the checked rows of the candidate's and of the champion's cycle.
+    """
+    mine, other = _learned(candidate, rows), _learned(champion, earlier)
+    return Changed(
+        added=_ids(mine[key] for key in mine.keys() - other.keys()),
+        removed=_ids(other[key] for key in other.keys() - mine.keys()),
+        relabelled=_ids(
+            mine[key]
+            for key in mine.keys() & other.keys()
+            if mine[key].completion != other[key].completion
+        ),
+    )
+
+
+def _learned(manifest: AdapterManifest, rows: Sequence[Example]) -> Mapping[str, Example]:
+    """The rows that the manifest says were trained on, by key; the first of a key stands for it."""
+    keys = set(manifest.trained_on)
+    found: dict[str, Example] = {}
+    for row in rows:
+        if row.key in keys:
+            found.setdefault(row.key, row)
+    return found
+
+
+def _ids(rows: Iterable[Example]) -> tuple[str, ...]:
+    return tuple(sorted(row.id for row in rows))
+
+
+def _text(messages: Sequence[Message]) -> str:
+    if len(messages) == 1:
+        return messages[0].content
+    return "\n".join(f"{message.role}: {message.content}" for message in messages)

@@ -1,0 +1,57 @@
+"""Who acts, which code, which data: what the records say beside digests, asked from git and DVC."""
+
+from __future__ import annotations
+
+import getpass
+
+import yaml
+
+from pawl.core.processes import git
+from pawl.workspace.paths import Workspace
+
+
+def author(workspace: Workspace) -> str:
+    """'Name <email>' from git's configuration, else the operating system's user name."""
+    name = git(workspace.root, "config", "user.name")
+    email = git(workspace.root, "config", "user.email")
+    if name and email:
+        return f"{name} <{email}>"
+    return name or email or _login()
+
+
+def commit(workspace: Workspace) -> str:
+    """The commit that the workspace stands on, with '-dirty' where tracked files differ from it.
+
+    'none' where there is no commit yet. Untracked files do not count: build output is ignored,
+    and what matters of the rest (the data) goes by its own digest. Nor does `dvc.lock`: the cycle
+    itself has just written it, and nothing is made from it.
+    """
+    head = git(workspace.root, "rev-parse", "--verify", "HEAD")
+    if not head:
+        return "none"
+    changed = git(
+        workspace.root, "status", "--porcelain", "--untracked-files=no", "--", ":/", ":!dvc.lock"
+    )
+    return f"{head}-dirty" if changed else head
+
+
+def data_md5(workspace: Workspace, task: str) -> str:
+    """DVC's name for the rows that the last cycle checked, by `dvc.lock`; '' where it has none.
+
+    Not asked from the data file: a delivery may have come since.
+    """
+    path = workspace.root / "dvc.lock"
+    if not path.is_file():
+        return ""
+    stages = yaml.safe_load(path.read_text(encoding="utf-8")).get("stages", {})
+    read = stages.get(f"check@{task}", {}).get("deps", ())
+    data = workspace.task(task).data
+    return next((str(one["md5"]) for one in read if one["path"] == data and "md5" in one), "")
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run under a user id that has no name; the record still needs a who.
+        return "unknown"

@@ -1,0 +1,245 @@
+"""The frozen base: found, known by its digest, loaded in NF4; adapters new and saved on it.
+
+The same code path serves a hub id, a local folder and the project's own tiny base. Only
+safetensors are read, and code from a model folder is never run.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pawl.core.files import digest_file, digest_json
+from pawl.core.records import Base, BaseInfo
+from pawl.errors import BaseError
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
+
+# What makes a base what it is. Anything else in the folder (README, .bin copies) is not read.
+CONTENT = ("*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json")
+TOKENIZER = (
+    *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt"),
+    *("chat_template*", "additional_chat_templates/*"),
+)
+
+
+def find_base(base: Base, workspace: Path) -> Path:
+    """The folder that holds the base's files.
+
+    A name that is a folder below `workspace` (or an absolute one) is that folder; else it is a
+    Hugging Face id, taken from the local cache or fetched.
+
+    Raises:
+        BaseError: the folder lacks weights, or the id is not cached and cannot be fetched.
+    """
+    folder = workspace / base.model
+    if folder.is_dir():
+        return _complete(folder, base.model)
+    if _is_folder(base, workspace):
+        raise BaseError(
+            f"the base folder '{base.model}' is not there",
+            rule="a base is a folder with config.json, safetensors and a tokenizer, or a hub id",
+            remedy="`dvc pull` brings it where the workspace tracks it; else mend `base.model`",
+        )
+    return _complete(_from_hub(base, (*CONTENT, *TOKENIZER)), base.model)
+
+
+def find_config(base: Base, workspace: Path) -> Path:
+    """The folder that holds at least the base's config.json, which is enough to plan with.
+
+    Of a hub id that is not cached the weights are not fetched.
+
+    Raises:
+        BaseError: there is no config.json, or the id is not cached and cannot be fetched.
+    """
+    folder = workspace / base.model
+    if folder.is_dir():
+        return _configured(folder, base.model)
+    if _is_folder(base, workspace):
+        return find_base(base, workspace)
+    return _configured(_from_hub(base, ("config.json", *TOKENIZER)), base.model)
+
+
+def base_info(base: Base, workspace: Path) -> BaseInfo:
+    """Which base this is, by the sha256 of all files that training and decoding read."""
+    folder = find_base(base, workspace)
+    found = {path for pattern in CONTENT + TOKENIZER for path in folder.glob(pattern)}
+    names = sorted(path.relative_to(folder).as_posix() for path in found)
+    digest = digest_json({name: digest_file(folder / name) for name in names})
+    return BaseInfo(model=base.model, revision=base.revision, digest=digest)
+
+
+def context_length(folder: Path) -> int:
+    """The base's window: tokens that prompt and answer may have together."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    return int(config.get_text_config().max_position_embeddings)
+
+
+def base_width(folder: Path) -> int:
+    """The width of the base's hidden states: no update of a layer has a rank above it."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    return int(config.get_text_config().hidden_size)
+
+
+def has_tokenizer(folder: Path) -> bool:
+    """Whether a base's tokenizer is there; a plan can do without."""
+    return any(any(folder.glob(pattern)) for pattern in TOKENIZER)
+
+
+def load_base(
+    folder: Path, *, seed: int = 0, compute: torch.dtype | None = None, sharded: bool = False
+) -> PreTrainedModel:
+    """The base in NF4 with double quantisation (QLoRA, Dettmers et al. 2023), frozen.
+
+    Computes in `compute`: if not given, in bf16 on CUDA and fp32 on CPU. `sharded`: it is to be
+    split among processes, so it stays in main memory, NF4 numbers in pairs of bytes.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+
+    hush()
+    torch.manual_seed(seed)
+    if compute is None:
+        compute = torch.bfloat16 if torch.cuda.is_available() else torch.float32
+    config = BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=compute,
+        bnb_4bit_quant_storage=torch.bfloat16 if sharded else torch.uint8,
+    )
+    on_card = torch.cuda.is_available() and not sharded
+    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        folder,
+        quantization_config=config,
+        dtype=compute,
+        device_map={"": f"cuda:{torch.cuda.current_device()}" if on_card else "cpu"},
+        trust_remote_code=False,
+        use_safetensors=True,
+        local_files_only=True,
+    )
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    _keep_autograd(model)
+    return model
+
+
+def dequantised(model: PreTrainedModel) -> PreTrainedModel:
+    """Replace each NF4 layer by a dense one that holds the very values NF4 stands for.
+
+    For decoding: a token at a time, unpacking the weights on every step costs more than the
+    product itself. The outputs are those of the NF4 model; the memory is the dense one's.
+    """
+    import bitsandbytes as bnb
+    import torch
+
+    for name, layer in list(model.named_modules()):
+        if not isinstance(layer, bnb.nn.Linear4bit):
+            continue
+        weight = bnb.functional.dequantize_4bit(layer.weight.data, layer.weight.quant_state)
+        dense = torch.nn.Linear(
+            layer.in_features, layer.out_features, bias=layer.bias is not None, device="meta"
+        )
+        dense.weight = torch.nn.Parameter(weight.to(layer.compute_dtype), requires_grad=False)
+        if layer.bias is not None:
+            dense.bias = torch.nn.Parameter(layer.bias.data, requires_grad=False)
+        parent, _, child = name.rpartition(".")
+        setattr(model.get_submodule(parent), child, dense)
+    # transformers would refuse to treat it as the dense model that it now is.
+    model.config.quantization_config = None
+    model.is_quantized = False
+    return model
+
+
+def hush() -> None:
+    """Before bitsandbytes is imported: it asks for the package `kernels`, which would fetch code
+    from the hub, and warns that it is not there.
+    """
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+
+
+def linear_names(model: PreTrainedModel) -> list[str]:
+    """Names of all linear layers but the head: what LoRA sits on."""
+    import torch
+
+    head = model.get_output_embeddings()
+    found = {
+        name.rpartition(".")[2]
+        for name, layer in model.named_modules()
+        if isinstance(layer, torch.nn.Linear) and layer is not head
+    }
+    return sorted(found)
+
+
+def _keep_autograd(model: torch.nn.Module) -> None:
+    """Keep bitsandbytes off its AVX512-BF16 repack.
+
+    On CPUs with that instruction set an evaluation forward repacks the weights for a kernel that
+    has no autograd; later training forwards then silently lose gradient.
+    """
+    module: Any
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+
+
+def _is_folder(base: Base, workspace: Path) -> bool:
+    """Whether the name is meant as a folder, though none may be there."""
+    return base.model.startswith((".", "/")) or (workspace / f"{base.model}.dvc").exists()
+
+
+def _complete(folder: Path, name: str) -> Path:
+    if not any(folder.glob("*.safetensors")):
+        raise BaseError(
+            f"the base '{name}' has no *.safetensors file",
+            rule="weights are read from safetensors only (a pickle can run code)",
+            remedy="convert the weights with `save_pretrained(..., safe_serialization=True)`",
+        )
+    return _configured(folder, name)
+
+
+def _configured(folder: Path, name: str) -> Path:
+    try:
+        json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise BaseError(
+            f"the base '{name}' has no readable config.json: {error}",
+            rule="a base is a Hugging Face checkpoint",
+            remedy="bring the whole checkpoint (`dvc pull`, or download it again)",
+        ) from error
+    return folder
+
+
+def _from_hub(base: Base, patterns: tuple[str, ...]) -> Path:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    remedy = (
+        f"download it where there is a network: `hf download {base.model}`, or name a local "
+        "folder under `base.model` in params.yaml"
+    )
+    try:
+        path = snapshot_download(base.model, revision=base.revision, allow_patterns=list(patterns))
+    except HFValidationError as error:
+        raise BaseError(
+            f"the base '{base.model}' is neither a folder nor a hub id",
+            rule="a hub id reads like 'owner/name'",
+            remedy="mend `base.model` in params.yaml",
+        ) from error
+    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
+        how = "the hub is switched off" if os.environ.get("HF_HUB_OFFLINE") else "no hub answered"
+        raise BaseError(
+            f"the base '{base.model}' is not in the local cache, and {how}",
+            rule="a hub id must be cached or reachable",
+            remedy=remedy,
+        ) from error
+    return Path(path)

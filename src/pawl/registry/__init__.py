@@ -1,1 +1,0 @@
-"""What touches the world: cycles, candidates and releases on record, in MLflow."""

@@ -1,0 +1,1 @@
+"""Who may be champion: promote, roll back, adopt, retire, sign, verify."""

@@ -1,0 +1,115 @@
+"""Verified local copies of registered adapters, below `.pawl/adapters/`."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from pawl.core.records import Champion
+from pawl.errors import AdapterError, DataError, RegistryError, UsageError
+from pawl.ledger.ledger import State, entries, fold
+from pawl.model.adapter import read_adapter
+from pawl.release.signing import check_release
+from pawl.store.client import Store
+from pawl.store.versions import fetch, get
+from pawl.workspace.paths import Workspace
+
+
+def adapter_folder(
+    workspace: Workspace, store: Store, task: str, version: int | None = None
+) -> Path:
+    """A verified local copy of one version's adapter; of the champion's where none is named.
+
+    Raises:
+        UsageError: there is no such version, or no champion yet.
+        AdapterError: its bytes are not those that were judged.
+        RegistryError: the store cannot be reached.
+    """
+    state = fold(entries(store, task))
+    wanted = state.champion if version is None else get(store, task, version).champion
+    if version is not None and not any(entry.new == wanted for entry in state.releases):
+        return local_copy(workspace, store, wanted, task=task)
+    return released_copy(workspace, store, wanted, task=task, state=state)
+
+
+def released_copy(
+    workspace: Workspace, store: Store, champion: Champion, *, task: str, state: State
+) -> Path:
+    """A verified copy of a released version whose signature holds.
+
+    Raises:
+        AdapterError: its bytes are not those that were judged, or its signature does not hold.
+        RegistryError: the store cannot be reached, or has another adapter under that number.
+    """
+    folder = local_copy(workspace, store, champion, task=task)
+    check_release(workspace, store, task, champion, adapter=folder, state=state)
+    return folder
+
+
+def local_copy(workspace: Workspace, store: Store, champion: Champion, *, task: str) -> Path:
+    """A verified copy of a version's adapter under `.pawl/adapters/`, downloaded if need be.
+
+    Raises:
+        AdapterError: its bytes are not those that were judged.
+        RegistryError: the store cannot be reached, or has another adapter under that number.
+    """
+    if champion.version is None:
+        raise UsageError(f"task '{task}' has no champion yet", remedy=f"run `pawl run {task}`")
+    folder = copies_of(workspace, task) / str(champion.version)
+    if folder.is_dir() and _intact(folder, champion.digest):
+        return folder
+    manifest = fetch(store, task, champion.version, into=folder)
+    if manifest.digest != champion.digest:
+        raise RegistryError(
+            f"version {champion.version} of '{task}' is adapter {manifest.digest[:12]}",
+            rule=f"the ledger released {(champion.digest or 'none')[:12]} under that number",
+            remedy="the registered model was deleted and made anew: restore the tracking store",
+        )
+    return folder
+
+
+def copies_of(workspace: Workspace, task: str) -> Path:
+    """Where a task's local copies lie, a folder a version."""
+    return workspace.home / "adapters" / task
+
+
+def keep_copies(workspace: Workspace, store: Store, task: str, state: State) -> tuple[str, ...]:
+    """Have a verified copy of the champion and of the champions before it that params.yaml names.
+
+    Returns a line for each that cannot be had: a rollback to it will not work.
+
+    Raises:
+        RegistryError: the store cannot be reached.
+    """
+    lacking = []
+    for champion in state.kept(workspace.params().release.keep):
+        try:
+            released_copy(workspace, store, champion, task=task, state=state)
+        except (AdapterError, DataError, UsageError, RegistryError) as error:
+            lacking.append(f"no verified copy of version {champion.version}: {error.found}")
+    return tuple(lacking)
+
+
+def stored_champion(store: Store, task: str, state: State) -> tuple[str, ...]:
+    """What is wrong with the champion's files in the tracking store; empty if they are well."""
+    champion = state.champion
+    if champion.version is None:
+        return ()
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            found = fetch(store, task, champion.version, into=Path(folder) / "adapter").digest
+        except (AdapterError, DataError, UsageError, RegistryError) as error:
+            return (f"champion version {champion.version} in the tracking store: {error.found}",)
+    if found != champion.digest:
+        return (
+            f"version {champion.version} in the tracking store is adapter {found[:12]}; the ledger "
+            f"released {(champion.digest or 'none')[:12]}: the model was deleted and made anew",
+        )
+    return ()
+
+
+def _intact(folder: Path, digest: str | None) -> bool:
+    try:
+        return read_adapter(folder).digest == digest
+    except (AdapterError, DataError):
+        return False

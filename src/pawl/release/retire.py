@@ -1,0 +1,79 @@
+"""Retire a version: it is never released again, and `pawl gc` may free its files."""
+
+from __future__ import annotations
+
+import uuid
+
+from pawl.errors import RegistryError, UsageError
+from pawl.ledger.ledger import Entry, State, append
+from pawl.ledger.state import read_state, undoubted_state
+from pawl.store.client import Store
+from pawl.store.version_tags import mark_version
+from pawl.store.versions import AdapterVersion, get
+from pawl.workspace.paths import Workspace
+
+MARK = "pawl.retired"
+
+
+def retire(
+    workspace: Workspace, store: Store, task: str, version: int, *, why: str, who: str
+) -> Entry:
+    """Put on record that a version is done with; its evidence stays, its adapter may be freed.
+
+    Raises:
+        UsageError: no such version or reason, it is retired already, it is the champion, or a
+            rollback may need it.
+        RegistryError: the store cannot be reached, the ledger was altered, or somebody released
+            in between.
+    """
+    # For ever: on a ledger in doubt it may be the champion that is retired.
+    chosen, state = get(store, task, version), undoubted_state(store, task)
+    if not why.strip():
+        raise UsageError(
+            "no reason was given", rule="every retirement says why", remedy="add --reason '…'"
+        )
+    _refuse_needed(chosen, state, workspace.params().release.keep)
+    entry = append(
+        store,
+        task,
+        op_id=f"retire:{uuid.uuid4().hex}",
+        kind="retire",
+        expected=state.champion,
+        new=None,
+        who=who,
+        why=why.strip(),
+        details={"version": chosen.version, "digest": chosen.digest, "run": chosen.run_id},
+        run=chosen.run_id,
+    )
+    counted = read_state(store, task).retirement(chosen.champion)
+    if counted is None or counted.op_id != entry.op_id:
+        raise RegistryError(
+            f"somebody else changed the champion of '{task}' first: entry {entry.number} is void",
+            rule="a version is retired only while the champion is the one that was seen",
+            remedy=f"see `pawl history {task}`, then decide again",
+        )
+    mark_retired(store, task, entry)
+    return entry
+
+
+def mark_retired(store: Store, task: str, entry: Entry) -> None:
+    """Put the tag `pawl.retired`, with the reason, on the version's page."""
+    says = f"{entry.why} ({entry.who}, {entry.when[:10]}, ledger entry {entry.number})"
+    mark_version(store, task, int(entry.details["version"]), key=MARK, value=says)
+
+
+def _refuse_needed(chosen: AdapterVersion, state: State, keep: int) -> None:
+    task, version = chosen.task, chosen.version
+    if (gone := state.retirement(chosen.champion)) is not None:
+        raise UsageError(
+            f"version {version} of '{task}' was retired on {gone.when[:10]} already: {gone.why}",
+            rule="a version is retired once",
+            remedy="`pawl gc --yes` frees what it takes",
+        )
+    if chosen.champion in state.kept(keep):
+        what = "the champion" if chosen.champion == state.champion else "what a rollback may need"
+        raise UsageError(
+            f"version {version} of '{task}' is {what}",
+            rule=f"the champion and the {keep} champions before it are kept (`release.keep`)",
+            remedy="release another version first, or keep fewer in params.yaml",
+        )

@@ -1,0 +1,138 @@
+"""What `pawl check` prints: the rules as a table, below it what each found and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from pawl.core.records import CheckReport, Fault, FixReport, Rule
+from pawl.data.report.check_summary import (
+    drift_text,
+    fit,
+    plain,
+    ranked,
+    remedy,
+    rows_text,
+    sampled,
+    share_text,
+    state,
+    verdict,
+)
+
+COLOURS = {"blocks": "red", "warns": "yellow", "passed": "green"}
+# Of a row's name; a longer one goes on below itself.
+NAME = 24
+
+
+def show_check(report: CheckReport, *, console: Console) -> None:
+    """The verdict, a row a rule, then each rule that found something with its worst rows."""
+    colour = "green" if fit(report) else "red"
+    console.print(f"{escape(report.task)}: [bold {colour}]{escape(verdict(report))}[/]")
+    console.print(f"{report.rows:,} rows, data {report.data[:12]}", highlight=False)
+    console.print(_table(report))
+    for rule in ranked(report):
+        if not rule.passed or rule.worst:
+            _show_rule(rule, report.task, console)
+    console.print("against the champion's training data (0 is the same, 1 is all different):")
+    console.print(_indented(_drift(report)))
+
+
+def show_fix(report: FixReport, *, folder: str, console: Console) -> None:
+    """What the proposed copy in `folder` does, what it leaves to a person, how to take it over."""
+    console.print()
+    if not report.changed:
+        console.print("--fix: there is nothing to mend that needs no judgement")
+    for mend in report.mends:
+        if mend.found:
+            console.print(f"[bold]{mend.name}[/] ({rows_text(mend.found)}): {mend.says}")
+            console.print(_faults(mend.first, mend.found))
+    for rule in report.left or ():
+        named = ", ".join(plain(fault.id) for fault in rule.worst)
+        said = f"left to you: {rule.name} ({rows_text(rule.found)})" + (
+            f": {named}" if named else ""
+        )
+        console.print(Text(said))
+    if report.left is None:
+        console.print("the rules could not be asked before: check the copy once you have it")
+    if report.changed:
+        _show_next(report, folder, console)
+
+
+def _show_next(report: FixReport, folder: str, console: Console) -> None:
+    told = f"{report.rows:,} of {report.of:,} rows stay; the data itself is as it was. Look, then:"
+    console.print(told, highlight=False)
+    if report.hidden:
+        told = (
+            f"(the diff shows {rows_text(report.hidden)} without the words: secret, or unreadable)"
+        )
+        console.print(told, highlight=False)
+    for command in (
+        f"less {folder}/changes.diff",
+        f"pawl data add {folder}/{report.file} --task {report.task}",
+        f"pawl check {report.task}",
+    ):
+        # Whole, however narrow the terminal: it is to be copied.
+        console.print(Text(f"  {command}"), soft_wrap=True)
+
+
+def _table(report: CheckReport) -> Table:
+    partly = sampled(report)
+    note = "* of a sample" if partly else None
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), caption=note, caption_justify="left")
+    table.add_column("rule")
+    table.add_column("state")
+    for column in ("found", "of", "share"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for rule in ranked(report):
+        now = state(rule)
+        table.add_row(
+            escape(rule.name),
+            f"[{COLOURS[now]}]{now}[/]",
+            f"{rule.found:,}",
+            f"{rule.of:,}{' *' if rule in partly else ''}",
+            share_text(rule),
+        )
+    return table
+
+
+def _show_rule(rule: Rule, task: str, console: Console) -> None:
+    now = state(rule)
+    console.print(f"[bold {COLOURS[now]}]{escape(rule.name)}[/] ({now}): {escape(rule.says)}")
+    console.print(_faults(rule.worst, rule.found))
+    if not rule.passed:
+        console.print(_indented(Text(f"what to do: {remedy(rule, task)}")))
+    console.print()
+
+
+def _faults(worst: Sequence[Fault], found: int) -> Padding:
+    """Rows by name with what is said of them, and how many there are more."""
+    rows = Table.grid(padding=(0, 2, 0, 0))
+    rows.add_column(max_width=NAME, overflow="fold")
+    rows.add_column(overflow="fold")
+    for fault in worst:
+        rows.add_row(Text(plain(fault.id)), Text(plain(fault.says)))
+    if worst and found > len(worst):
+        rows.add_row("…", f"and {found - len(worst):,} more")
+    return _indented(rows)
+
+
+def _indented(shown: Table | Text) -> Padding:
+    return Padding(shown, (0, 0, 0, 2), expand=False)
+
+
+def _drift(report: CheckReport) -> Table | Text:
+    if not report.drift:
+        return Text(drift_text(report))
+    rows = Table.grid(padding=(0, 2, 0, 0))
+    rows.add_column()
+    rows.add_column(justify="right")
+    rows.add_column()
+    for drift in report.drift:
+        rows.add_row(Text(plain(drift.name)), f"{drift.value:.3f}", Text(plain(drift.says)))
+    return rows

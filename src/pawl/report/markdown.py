@@ -1,0 +1,122 @@
+"""Records as markdown, for the MLflow and Prefect pages that people read. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from pawl.core.metrics import FALL, shown
+from pawl.core.records import CheckReport, Cycle, Rule, Verdict, Worth
+from pawl.data.report.check_summary import plain, ranked, remedy, share_text, state, verdict
+
+Scores = Mapping[str, Mapping[str, float]]
+# What markdown would take for its own in a line of text.
+MARKS = re.compile(r"([\\`*_\[\]<>|~&#])")
+
+
+def score_table(scores: Scores) -> str:
+    """A markdown table, a row per metric and a column per contender; '–' where not measured.
+
+    A page is higher than wide, and there are more metrics than contenders.
+    """
+    metrics = sorted({metric for values in scores.values() for metric in values})
+    if not metrics:
+        return "No scores."
+    head = ["metric", *scores]
+    rows = [
+        [
+            f"{metric} ↓" if metric in FALL else metric,
+            *(shown(metric, v[metric]) if metric in v else "–" for v in scores.values()),
+        ]
+        for metric in metrics
+    ]
+    aligned = ["---", *("---:" for _ in scores)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (head, aligned, *rows))
+
+
+def verdict_page(verdict: Verdict, worth: Worth | None = None, *, stale: str | None = None) -> str:
+    """What a registered version says of itself: verdict, reasons, worth, comparisons, scores."""
+    parts = [
+        # MLflow's list of versions shows this line as plain text, at most 32 characters of it.
+        f"{verdict.decision}{', not applied' if stale else ''}",
+        stale or "",
+        bullets(verdict.reasons),
+        _worth(worth),
+        _comparisons(verdict),
+        "#### Scores",
+        score_table(verdict.scores),
+        _rows(verdict.rows),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def cycle_page(cycle: Cycle) -> str:
+    """What one cycle came to, for its Prefect run page."""
+    version = cycle.champion.version
+    released = "none" if version is None else f"version {version}"
+    judged = "none" if cycle.candidate.version is None else f"version {cycle.candidate.version}"
+    parts = [
+        f"## {cycle.task}: {cycle.verdict}",
+        bullets(cycle.reasons),
+        _worth(cycle.worth),
+        f"Candidate: {judged}. Champion now: {released}.",
+        score_table(cycle.scores),
+        _rows(cycle.rows),
+        f"MLflow run: `{cycle.run_id}`" if cycle.run_id else "",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def check_page(report: CheckReport) -> str:
+    """What each data rule found, for the Prefect page of a run: needed most if it ended there."""
+    head = "| rule | state | found | of | share | asks |\n|---|---|---:|---:|---:|---|"
+    rows = [
+        f"| {_literal(rule.name)} | {state(rule)} | {rule.found:,} | {rule.of:,} "
+        f"| {share_text(rule)} | {_literal(rule.says)} |"
+        for rule in ranked(report)
+    ]
+    drift = [f"{_literal(d.name)}: {d.value:.3f} ({_literal(d.says)})" for d in report.drift]
+    parts = [
+        f"## {_literal(report.task)}: {_literal(verdict(report))}",
+        f"{report.rows:,} rows, data `{report.data[:12]}`.",
+        "\n".join([head, *rows]),
+        *(_found(rule, report.task) for rule in ranked(report) if not rule.passed),
+        f"#### Drift from the champion's data (0 to 1)\n\n{bullets(drift)}" if drift else "",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def bullets(lines: Sequence[str]) -> str:
+    """A markdown list; a line break within an item stays within it."""
+    return "\n".join("- " + line.replace("\n", "\n  ") for line in lines)
+
+
+def _found(rule: Rule, task: str) -> str:
+    worst = bullets([f"{_literal(f.id)}: {_literal(f.says) or '–'}" for f in rule.worst])
+    return f"#### {_literal(rule.name)}\n\n{remedy(rule, task)}\n\n{worst}".strip()
+
+
+def _literal(text: str) -> str:
+    """A text of the data as it is, whatever marks it holds."""
+    return MARKS.sub(r"\\\1", plain(text))
+
+
+def _comparisons(verdict: Verdict) -> str:
+    if not verdict.comparisons:
+        return ""
+    head = "| against | metric | candidate | other | won | lost | p | must be below | |"
+    rows = [
+        f"| {c.against} | {c.metric} | {shown(c.metric, c.candidate)} "
+        f"| {shown(c.metric, c.other)} | {c.wins} | {c.losses} "
+        f"| {c.p:.3g} | {c.level:.3g} | {'passed' if c.passed else 'failed'} |"
+        for c in verdict.comparisons
+    ]
+    return "\n".join([head, "|---|---|---:|---:|---:|---:|---:|---:|---|", *rows])
+
+
+def _worth(worth: Worth | None) -> str:
+    return f"#### Worth it?\n\n{bullets(worth.says)}" if worth else ""
+
+
+def _rows(rows: Mapping[str, int]) -> str:
+    return "Rows: " + ", ".join(f"{n} {split}" for split, n in rows.items()) if rows else ""

@@ -1,0 +1,85 @@
+"""Rows that are too long for a ledger entry: JSON lines on an MLflow run, named by digest.
+
+The runs stand in the experiment of the ledger, beside no cycle.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from pawl.core.files import digest_file, read_lines, write_lines
+from pawl.core.records import Kept
+from pawl.errors import RegistryError
+from pawl.store.client import Store, speaking_to
+from pawl.store.runs import open_run
+
+
+def keep(store: Store, experiment: str, rows: Sequence[dict[str, Any]], *, name: str) -> Kept:
+    """Put `rows` into the file `name` of a run of their own and return where they are stored.
+
+    Raises:
+        RegistryError: the store cannot be reached.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        write_lines(path, rows)
+        digest = digest_file(path)
+        run = open_run(store, experiment, op_id=f"{name}:{digest}", name=name, tags={})
+        with speaking_to(store.uri):
+            store.client.log_artifact(run, str(path))
+            store.client.set_terminated(run, "FINISHED")
+    return Kept(run=run, name=name, digest=digest, rows=len(rows))
+
+
+def read_kept(store: Store, kept: Kept) -> list[Any]:
+    """The rows as they were kept.
+
+    Raises:
+        RegistryError: they are gone or were altered, or the store cannot be reached.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = download(store, kept.run, kept.name, Path(folder))
+        found = None if path is None else digest_file(path)
+        if path is None or found != kept.digest:
+            raise RegistryError(
+                f"{kept.name} of run {kept.run} "
+                + ("is gone" if found is None else f"has digest {found[:12]}"),
+                rule=f"the ledger names it by its digest, {kept.digest[:12]}",
+                remedy="restore the tracking store's artifacts from its backup",
+            )
+        return list(read_lines(path))
+
+
+def download(store: Store, run: str, name: str, folder: Path) -> Path | None:
+    """The file `name` of a run, brought into `folder`; None where the run has none.
+
+    Raises:
+        RegistryError: the store cannot be reached.
+    """
+    with speaking_to(store.uri):
+        if name not in (file.path for file in store.client.list_artifacts(run)):
+            return None
+        return Path(store.client.download_artifacts(run, name, str(folder)))
+
+
+def kept_by(details: dict[str, Any], key: str) -> Kept | None:
+    """Where the rows are that an entry's `details` name, None where they name none.
+
+    Raises:
+        RegistryError: the entry is not as Pawl writes it.
+    """
+    if key not in details:
+        return None
+    try:
+        return TypeAdapter(Kept).validate_python(details[key])
+    except ValidationError as error:
+        raise RegistryError(
+            f"a ledger entry's `{key}` is no place of rows: {details[key]!r}",
+            rule="the ledger is written by Pawl alone and never edited",
+            remedy="restore the tracking store from its backup",
+        ) from error

@@ -1,0 +1,255 @@
+"""Judged adapters as versions of the registered model `<task>`, promoted or not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pawl.core.files import whole_folder
+from pawl.core.records import AdapterManifest, Champion, Look, Verdict, Worth
+from pawl.errors import AdapterError, RegistryError, UsageError
+from pawl.model.adapter import read_adapter, refuse_links
+from pawl.report.markdown import verdict_page
+from pawl.store.client import Store, absent, add_version, all_versions, speaking_to
+from pawl.store.version_tags import EVIDENCE
+
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
+ADAPTER = "adapter"
+
+
+@dataclass(frozen=True)
+class AdapterVersion:
+    """One judged adapter: what it is made from, what it scored, what the gate said of it.
+
+    `against` is the champion at its judgement, `look` the question of the look that paid for it,
+    None without one; `params` the task's section then. `stale` says why its verdict could not be
+    applied, None if it could. `data` is the sha256 of the data file, `data_md5` DVC's name for it,
+    None where it was not recorded. `when` is UTC in ISO 8601.
+    """
+
+    task: str
+    version: int
+    digest: str
+    base: str
+    base_digest: str
+    data: str
+    data_md5: str | None
+    commit: str
+    params: dict[str, Any]
+    verdict: str
+    question: str
+    op_id: str
+    scores: dict[str, dict[str, float]]
+    rows: dict[str, int]
+    against: Champion
+    look: str | None
+    stale: str | None
+    run_id: str
+    when: str
+
+    @property
+    def champion(self) -> Champion:
+        """This version as the record that the ledger speaks of."""
+        return Champion(self.version, self.digest)
+
+
+def register(
+    store: Store,
+    verdict: Verdict,
+    manifest: AdapterManifest,
+    *,
+    evidence: str,
+    op_id: str,
+    question: str,
+    run_id: str,
+    commit: str,
+    data_md5: str,
+    params: dict[str, Any],
+    worth: Worth | None = None,
+    stale: str | None = None,
+) -> AdapterVersion:
+    """Make a version of the adapter that the run carries; the same `op_id` again makes none.
+
+    `evidence` is the sha256 of the verdict file: what is signed later must be that very file.
+
+    Raises:
+        RegistryError: the store cannot be reached.
+    """
+    for known in versions(store, verdict.task):
+        if known.op_id == op_id:
+            return known
+    base, against = manifest.base, verdict.champion
+    tags = {
+        "pawl.base": f"{base.model}@{base.revision}" if base.revision else base.model,
+        "pawl.base_digest": base.digest,
+        "pawl.data": manifest.data,
+        "pawl.commit": commit,
+        "pawl.params": _dump(params),
+        "pawl.verdict": verdict.decision,
+        EVIDENCE: evidence,
+        "pawl.question": question,
+        "pawl.digest": manifest.digest,
+        "pawl.scores": _dump(verdict.scores),
+        "pawl.rows": _dump(verdict.rows),
+        "pawl.against": "none" if against.version is None else str(against.version),
+        "pawl.against_digest": against.digest or "none",
+    }
+    look = verdict.look and verdict.look.question
+    known_only = {"pawl.look": look, "pawl.data_md5": data_md5, "pawl.stale": stale}
+    tags |= {name: value for name, value in known_only.items() if value}
+    with speaking_to(store.uri):
+        source = f"{store.client.get_run(run_id).info.artifact_uri}/{ADAPTER}"
+    added = add_version(
+        store,
+        verdict.task,
+        op_id=op_id,
+        source=source,
+        run_id=run_id,
+        tags=tags,
+        description=verdict_page(verdict, worth, stale=stale),
+    )
+    return _first(store, verdict.task, op_id, added=int(added.version))
+
+
+def versions(store: Store, task: str) -> tuple[AdapterVersion, ...]:
+    """All versions that Pawl registered, oldest first.
+
+    One that a person added through MLflow's own pages is left out: nothing judged it. Two writers
+    with one `op_id` may both have added theirs; the first is the version.
+    """
+    first: dict[str, AdapterVersion] = {}
+    for version in all_versions(store, task):
+        if "pawl.digest" in version.tags:
+            first.setdefault(version.tags.get("pawl.op_id", ""), _parse(version))
+    return tuple(first.values())
+
+
+def find(store: Store, task: str, question: str) -> AdapterVersion | None:
+    """The newest version that answers this question, None if there is none."""
+    found = [v for v in versions(store, task) if v.question == question]
+    return found[-1] if found else None
+
+
+def judged_in(store: Store, task: str, look: Look | None) -> AdapterVersion | None:
+    """The first version that was judged in this look, None if none was yet."""
+    asked = None if look is None else look.question
+    return next((v for v in versions(store, task) if v.look and v.look == asked), None)
+
+
+def get(store: Store, task: str, version: int) -> AdapterVersion:
+    """One version by its number.
+
+    Raises:
+        UsageError: there is no such version.
+    """
+    known = versions(store, task)
+    for one in known:
+        if one.version == version:
+            return one
+    raise UsageError(
+        f"task '{task}' has no version {version}",
+        rule="a version is an adapter that a cycle judged and registered",
+        remedy=f"known: {', '.join(str(one.version) for one in known) or 'none'}",
+    )
+
+
+def fetch(store: Store, task: str, version: int, *, into: Path) -> AdapterManifest:
+    """Download a version's adapter to the folder `into`, whole and verified, or not at all.
+
+    Raises:
+        UsageError: there is no such version.
+        AdapterError: its bytes are not those that were judged.
+        RegistryError: the store cannot be reached.
+    """
+    from mlflow.exceptions import MlflowException
+
+    wanted = get(store, task, version)
+    refuse_links(into)
+    with whole_folder(into) as folder:
+        with speaking_to(store.uri):
+            try:
+                got = store.client.download_artifacts(wanted.run_id, ADAPTER, str(folder))
+            except (OSError, MlflowException) as error:
+                raise _gone(wanted, error) from error
+        # Before its files come up one floor: none of them is called as the folder is then.
+        manifest = _verified(Path(got), wanted)
+        for path in Path(got).iterdir():
+            path.rename(folder / path.name)
+        Path(got).rmdir()
+        return manifest
+
+
+def _first(store: Store, task: str, op_id: str, *, added: int) -> AdapterVersion:
+    """The version of an operation; one that came later for the same operation is removed.
+
+    A slow server may take a request to heart after its sender gave it up and sent another.
+    """
+    known = [version for version in versions(store, task) if version.op_id == op_id]
+    if known and known[0].version != added:
+        with speaking_to(store.uri):
+            absent(lambda: store.client.delete_model_version(task, str(added)))
+    return known[0]
+
+
+def _verified(folder: Path, wanted: AdapterVersion) -> AdapterManifest:
+    manifest = read_adapter(folder)
+    if manifest.digest != wanted.digest:
+        raise AdapterError(
+            f"version {wanted.version} of '{wanted.task}' holds adapter {manifest.digest[:12]}",
+            rule=f"it was judged and registered as {wanted.digest[:12]}",
+            remedy=f"roll back to another version: `pawl rollback {wanted.task} --to N --reason …`",
+        )
+    return manifest
+
+
+def _gone(wanted: AdapterVersion, error: Exception) -> RegistryError:
+    return RegistryError(
+        f"the adapter of version {wanted.version} of '{wanted.task}' cannot be read: {error}",
+        rule="a registered version keeps its files as long as it is listed",
+        remedy="restore the store's artifact folder, or roll back to another version",
+    )
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+
+
+def _against(version: str, digest: str) -> Champion:
+    return Champion() if version == "none" else Champion(int(version), digest)
+
+
+def _parse(version: ModelVersion) -> AdapterVersion:
+    tags, number = version.tags, int(version.version)
+    try:
+        return AdapterVersion(
+            task=version.name,
+            version=number,
+            digest=tags["pawl.digest"],
+            base=tags["pawl.base"],
+            base_digest=tags["pawl.base_digest"],
+            data=tags["pawl.data"],
+            data_md5=tags.get("pawl.data_md5"),
+            commit=tags["pawl.commit"],
+            params=json.loads(tags["pawl.params"]),
+            verdict=tags["pawl.verdict"],
+            question=tags["pawl.question"],
+            op_id=tags["pawl.op_id"],
+            scores=json.loads(tags["pawl.scores"]),
+            rows=json.loads(tags["pawl.rows"]),
+            against=_against(tags["pawl.against"], tags["pawl.against_digest"]),
+            look=tags.get("pawl.look"),
+            stale=tags.get("pawl.stale"),
+            run_id=version.run_id or "",
+            when=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(),
+        )
+    except (KeyError, ValueError) as error:
+        raise RegistryError(
+            f"version {number} of '{version.name}' lacks or garbles a tag: {error}",
+            rule="a version's `pawl.` tags are written with it and not edited",
+            remedy="put the tag back in MLflow, or restore the tracking store from its backup",
+        ) from error

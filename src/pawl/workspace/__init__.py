@@ -1,0 +1,1 @@
+"""Where things lie in a workspace, its stages, its environment, its fingerprints."""

@@ -1,0 +1,40 @@
+"""The environment for the tools underneath: state under `.pawl/`, no telemetry, loopback only."""
+
+from __future__ import annotations
+
+import os
+
+from pawl.workspace.paths import Workspace
+
+
+def quiet_environment(workspace: Workspace) -> dict[str, str]:
+    """Environment for the tools underneath: state under `.pawl/`, no telemetry, loopback only.
+
+    What the user has set already wins.
+    """
+    defaults = {
+        "PREFECT_HOME": str(workspace.home / "prefect"),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        "DO_NOT_TRACK": "1",
+        "DVC_NO_ANALYTICS": "1",
+        "GX_ANALYTICS_ENABLED": "false",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_TRACKING_URI": workspace.tracking_uri,
+        # What fails is raised and told once; MLflow would log a traceback of a page before.
+        "MLFLOW_LOGGING_LEVEL": "CRITICAL",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+        "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+        # The defaults, seven retries and 120 s, let a wrong address hang for minutes.
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+        "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        # Threads that spin while they wait starve each other on a machine that does other work too.
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "TRANSFORMERS_VERBOSITY": "error",
+        # The libraries warn each other of what they will change; no user can act on it.
+        "PYTHONWARNINGS": "ignore::FutureWarning,ignore::DeprecationWarning",
+    }
+    return {key: os.environ.get(key, value) for key, value in defaults.items()}

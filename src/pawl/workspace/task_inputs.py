@@ -1,0 +1,83 @@
+"""The files that a task's section names: data, schema, long prompt."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]  # has no types
+from referencing import Resource
+from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
+
+from pawl.config.schema import Task
+from pawl.errors import DataError
+from pawl.workspace.paths import Workspace
+
+
+def data_file(workspace: Workspace, section: Task) -> Path:
+    """The task's data file, known to exist."""
+    path = workspace.inside(section.data)
+    if not path.is_file():
+        tracked = path.with_name(f"{path.name}.dvc").exists()
+        raise DataError(
+            f"{section.data} is not there",
+            rule="each task has its data file in the workspace",
+            remedy="`dvc pull` brings it" if tracked else "put it there and `dvc add` it",
+        )
+    return path
+
+
+def read_schema(workspace: Workspace, section: Task) -> Any:
+    """The task's JSON Schema (2020-12) as a JSON value, or None where it has none."""
+    if section.schema is None:
+        return None
+    return parse_schema(workspace.inside(section.schema), section.schema)
+
+
+def parse_schema(path: Path, name: str) -> Any:
+    """Read and check a JSON Schema file; `name` is how messages call it.
+
+    Raises:
+        DataError: it is none, or refers to what does not stand in it: nothing is fetched.
+    """
+    try:
+        schema = json.loads(path.read_text(encoding="utf-8"))
+        Draft202012Validator.check_schema(schema)
+        whole = DRAFT202012.create_resource(schema)
+        _resolve(whole, REGISTRY.with_resource("", whole).resolver())
+    except (OSError, ValueError, SchemaError, Unresolvable) as error:
+        detail = error.message if isinstance(error, SchemaError) else error
+        raise DataError(
+            f"{name} is no JSON Schema: {detail}",
+            rule="`schema` names a file with a JSON Schema of draft 2020-12",
+            remedy="mend the file, or remove `schema` from the task in params.yaml",
+        ) from error
+    return schema
+
+
+def _resolve(schema: Resource[Any], resolver: Any) -> None:
+    """Look up every reference below a schema; raises `Unresolvable`."""
+    resolver, value = resolver.in_subresource(schema), schema.contents
+    for key in ("$ref", "$dynamicRef"):
+        if isinstance(value, dict) and key in value:
+            resolver.lookup(value[key])
+    for part in schema.subresources():
+        _resolve(part, resolver)
+
+
+def read_prompt(workspace: Workspace, section: Task) -> str:
+    """The task's long instruction prompt; empty where it has none."""
+    if section.prompt is None:
+        return ""
+    try:
+        return workspace.inside(section.prompt).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(
+            f"{section.prompt} cannot be read: {error}",
+            rule="`prompt` names a UTF-8 text file",
+            remedy="mend the file, or remove `prompt` from the task in params.yaml",
+        ) from error
