@@ -24,7 +24,7 @@ warnings.simplefilter("ignore", FutureWarning)
 os.environ.update(MLFLOW_LOGGING_LEVEL="CRITICAL", MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR="false")
 # The hands of the stages (adapters, verdicts) are those that the tests use.
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent / "tests" / "registry")]
+sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
 from faultlab import hammer, kills, lab, servers, stages, troubles  # noqa: E402
 

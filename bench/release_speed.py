@@ -23,10 +23,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1] / "tests"
-sys.path[:0] = [str(TESTS / "registry"), str(TESTS)]
+sys.path.insert(0, str(TESTS))
 
-from conftest import TASK, Bench, make_bench, write_adapter  # noqa: E402
 from tracking import Server  # noqa: E402
+from workbench import TASK, Bench, make_bench, write_adapter  # noqa: E402
 
 from pawl.cycle.snapshots import snapshot_champion  # noqa: E402
 from pawl.ledger.ledger import append, entries  # noqa: E402

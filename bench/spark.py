@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 from pawl.config.schema import Check, Evaluate, Gate, Split, Task, Train
-from pawl.core.records import Base
+from pawl.core.records import BaseRef
 from pawl.data.read.examples import Reading
 from pawl.data.rules.examine import framed, gathered
 from pawl.data.rules.great_expectations import validate
@@ -35,7 +35,7 @@ def main() -> int:
     parser.add_argument("--rows", type=Path, default=ROOT / "examples" / "tickets" / "v3.jsonl")
     given = parser.parse_args()
     schema = json.loads((ROOT / "data" / "tickets.schema.json").read_text(encoding="utf-8"))
-    base, split, train = Base("base/tiny"), Split("s"), Train(max_length=320)
+    base, split, train = BaseRef("base/tiny"), Split("s"), Train(max_length=320)
     section = Task("data", base, Check(), split, train, Evaluate(), Gate())
     rows = Reading(given.rows, given.rows.name)
     columns = gathered(rows, section, ruler_of(section, ROOT, schema))

@@ -24,9 +24,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "registry"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from conftest import TASK, Bench, make_bench
+from workbench import TASK, Bench, make_bench
 
 from pawl.core.files import digest_file
 from pawl.errors import AdapterError, DataError, PawlError

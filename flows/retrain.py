@@ -17,7 +17,7 @@ from pawl.core.records import Cycle, to_json
 from pawl.cycle.champion_profile import snapshot_profile
 from pawl.cycle.conclude import answered, catch_up, conclude, conclude_invalid, unchanged
 from pawl.cycle.outbox import begin, end, waits
-from pawl.cycle.snapshots import snapshot_champion, snapshot_known
+from pawl.cycle.snapshots import snapshot_champion, snapshot_held_out
 from pawl.data.report.check_summary import read_check, verdict
 from pawl.errors import DataError, PawlError, RegistryError
 from pawl.evaluate.worth import read_worth
@@ -28,8 +28,8 @@ from pawl.release.keys import signing_key
 from pawl.report.markdown import check_page, cycle_page
 from pawl.store.client import open_store
 from pawl.store.live_run import shown_live
-from pawl.workspace.fingerprints import question
-from pawl.workspace.lock import turn
+from pawl.workspace.fingerprints import cycle_fingerprint
+from pawl.workspace.lock import workspace_lock
 from pawl.workspace.paths import Workspace, find_workspace
 from pawl.workspace.stages import reproduce
 
@@ -46,7 +46,7 @@ def retrain(task: str, force: bool = False) -> dict[str, Any]:
     """
     workspace = find_workspace()
     log = get_run_logger()
-    with turn(workspace, waiting=lambda: log.warning("another cycle runs here: waiting")):
+    with workspace_lock(workspace, waiting=lambda: log.warning("another cycle runs here: waiting")):
         cycle = _cycle(workspace, task, force=force)
     log.info("%s: %s", task, "\n  ".join((cycle.verdict, *cycle.reasons)))
     name = task.replace("_", "-")
@@ -110,7 +110,7 @@ def ask(workspace: Workspace, task: str) -> str:
     # Without a key the release would fail, hours later.
     signing_key(workspace)
     accepted = read_state(open_store(workspace), task).accepted
-    return question(workspace, task, accepted=accepted)
+    return cycle_fingerprint(workspace, task, accepted=accepted)
 
 
 @world
@@ -132,7 +132,7 @@ def deliver_waiting(workspace: Workspace, task: str, asked: str) -> Cycle | None
 def recollect(workspace: Workspace, task: str) -> None:
     """What the ledger's store knows of the data before: held-out rows, the champion's profile."""
     store = open_store(workspace)
-    snapshot_known(workspace, store, task)
+    snapshot_held_out(workspace, store, task)
     snapshot_profile(workspace, store, task)
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
+from workbench import Bench, make_bench
 
 from pawl.commands.init import init
 from pawl.commands.new import Sources, new_task
 from pawl.model.tokenizer import load_tokenizer
+from pawl.store.client import open_store
 from pawl.workspace.paths import Workspace
 
 ROOT = Path(__file__).parents[1]
@@ -75,3 +78,28 @@ def quick_workspace(template: Path, tmp_path: Path) -> Workspace:
     root = tmp_path / "workspace"
     shutil.copytree(template, root, symlinks=True)
     return Workspace(root)
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store's file as MLflow makes it; making one anew for each test takes seconds."""
+    before = dict(os.environ)
+    os.environ.pop("MLFLOW_TRACKING_URI", None)
+    workspace = Workspace(tmp_path_factory.mktemp("empty"))
+    open_store(workspace)
+    os.environ.clear()
+    os.environ.update(before)
+    return workspace.home / "mlflow.db"
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, empty_store: Path) -> Iterator[Bench]:
+    # Opening a store sets the tools' environment; no test shall see another one's store.
+    before = dict(os.environ)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    home = tmp_path / "ws" / ".pawl"
+    home.mkdir(parents=True)
+    shutil.copy(empty_store, home / "mlflow.db")
+    yield make_bench(tmp_path / "ws")
+    os.environ.clear()
+    os.environ.update(before)

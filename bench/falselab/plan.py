@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pawl.config.schema import Gate, Split
-from pawl.core.alpha_budget import Budget, Charge, lineage, unspent
-from pawl.core.records import Champion, Example, KnownRow, Message
-from pawl.core.row_identity import hashes
+from pawl.core.alpha_budget import AlphaBudget, LookCost, gate_split_id, unspent
+from pawl.core.records import Champion, Example, HeldOutRow, Message
+from pawl.core.row_identity import row_hashes
 from pawl.data.read.examples import row_key
 from pawl.data.split.split import deal
-from pawl.ledger.ledger import Entry, fold
-from pawl.ledger.looks import standing
+from pawl.ledger.entries import Entry, replay_entries
+from pawl.ledger.looks import budget_status
 
 ROUNDS = 20
 TASK = "bench"
@@ -33,7 +33,7 @@ class Turn:
     `budget` is the number among the task's budgets of the one that pays.
     """
 
-    charge: Charge
+    charge: LookCost
     budget: int
     gate: Rows
     dev: Rows
@@ -49,23 +49,23 @@ def turns(policy: Gate, arrivals: Sequence[int], salts: Sequence[str]) -> list[T
     """
     rows: list[Example] = []
     entries: list[Entry] = []
-    known: list[KnownRow] = []
+    known: list[HeldOutRow] = []
     trained: set[str] = set()
     found = []
     for number, (new, salt) in enumerate(zip(arrivals, salts, strict=True), start=1):
         shares = Split(salt=salt, dev=0.4, gate=0.4)
         _grow(rows, shares, new)
-        parts, split = deal(rows, shares), lineage(TASK, salt)
+        parts, split = deal(rows, shares), gate_split_id(TASK, salt)
         # No row judges that a contender was trained on, and the champion may be of any round.
-        gate = [row for row in parts["gate"] if trained.isdisjoint(hashes(row))]
-        state = fold(entries)
-        budget = state.budgets.get(split, Budget())
-        stands = standing(budget, state.life, policy, gate, known, split=split)
+        gate = [row for row in parts["gate"] if trained.isdisjoint(row_hashes(row))]
+        state = replay_entries(entries)
+        budget = state.budgets.get(split, AlphaBudget())
+        stands = budget_status(budget, state.life, policy, gate, known, split=split)
         charge = stands.charge
         # What was ever a gate row is left out of train (`pawl.data.split.apart`).
         held = {row.key for row in known if row.split == "gate"}
         learned = (row for row in parts["train"] if row.key not in held)
-        trained |= {key for row in learned for key in hashes(row)}
+        trained |= {key for row in learned for key in row_hashes(row)}
         if charge is None:
             continue
         judged = unspent(gate, known, lineage=split, since=charge.since)
@@ -74,7 +74,7 @@ def turns(policy: Gate, arrivals: Sequence[int], salts: Sequence[str]) -> list[T
         entries.append(_look(number, split, policy, charge))
         known += _first_held_out(parts, known, split, look=budget.looks + 1)
         found.append(Turn(charge, stands.nth, _numbers(judged), _numbers(parts["dev"])))
-    counted = sum(map(len, fold(entries).looks.values()))
+    counted = sum(map(len, replay_entries(entries).looks.values()))
     if counted != len(found):
         raise SystemExit(f"{len(found)} looks were reserved, the ledger counts {counted}")
     return found
@@ -90,18 +90,18 @@ def _grow(rows: list[Example], shares: Split, new: int) -> None:
         new -= len(deal([row], shares)["gate"])
 
 
-def _look(number: int, split: str, policy: Gate, charge: Charge) -> Entry:
+def _look(number: int, split: str, policy: Gate, charge: LookCost) -> Entry:
     said = {"lineage": split, "question": str(number), "of": policy.looks, **asdict(charge)}
     return Entry(number, str(number), "look", Champion(), None, "", "", "", details=said)
 
 
 def _first_held_out(
-    parts: dict[str, list[Example]], known: list[KnownRow], split: str, *, look: int
-) -> list[KnownRow]:
+    parts: dict[str, list[Example]], known: list[HeldOutRow], split: str, *, look: int
+) -> list[HeldOutRow]:
     """What the ledger's store remembers of a look: the rows that its lineage saw first."""
     had = {(row.split, row.key) for row in known if row.lineage == split}
     return [
-        KnownRow(row.key, row.id, side, row.messages, row.completion, split, look)
+        HeldOutRow(row.key, row.id, side, row.messages, row.completion, split, look)
         for side in ("dev", "gate")
         for row in parts[side]
         if (side, row.key) not in had

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from conftest import TASK, Bench, make_bench
+from workbench import TASK, Bench, make_bench
 
 from faultlab.lab import Acks, attempt, check, counts
 from pawl.cycle.conclude import answered, catch_up, conclude
@@ -120,7 +120,7 @@ def operate(bench: Bench, kind: str, number: int, acks: Acks) -> None:
     acks.tell("asked", TASK, why)
     now = read_state(store, TASK)
     others = [v.version for v in versions(store, TASK) if v.champion != now.champion]
-    if kind == "rollback" and now.before() is not None:
+    if kind == "rollback" and now.previous_champion() is not None:
         entry = rollback(workspace, store, TASK, **hand)
     else:
         chosen = Random(number).choice(others)

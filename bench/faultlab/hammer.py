@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import conftest
+import workbench
 
 from faultlab.lab import Acks, attempt, check, clock
 from pawl.cycle.conclude import conclude
@@ -239,8 +239,8 @@ def _at(uri: str) -> None:
 
 def _prepare(folder: Path, task: str, acks: Acks) -> None:
     """A task with judged versions, the first of them champion."""
-    conftest.TASK = task
-    bench, why = conftest.make_bench(folder), f"{task} first"
+    workbench.TASK = task
+    bench, why = workbench.make_bench(folder), f"{task} first"
     acks.tell("asked", task, why)
     for seed in range(VERSIONS):
         bench.train(seed)

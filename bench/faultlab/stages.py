@@ -20,10 +20,10 @@ from pawl.commands.new import Sources, new_task
 from pawl.core.files import digest_file
 from pawl.core.records import Verdict, read_record, to_json
 from pawl.cycle.conclude import answered, catch_up, conclude
-from pawl.cycle.snapshots import snapshot_champion, snapshot_known
+from pawl.cycle.snapshots import snapshot_champion, snapshot_held_out
 from pawl.data.check import check as check_rows
 from pawl.data.inputs import inputs
-from pawl.data.split.pinned import known
+from pawl.data.split.pinned import held_out_register
 from pawl.data.split.split import split
 from pawl.evaluate.preflight import preflight
 from pawl.evaluate.run import evaluate
@@ -36,7 +36,7 @@ from pawl.store.client import open_store
 from pawl.store.versions import versions
 from pawl.train.run import train
 from pawl.workspace.environment import quiet_environment
-from pawl.workspace.fingerprints import question
+from pawl.workspace.fingerprints import cycle_fingerprint
 from pawl.workspace.paths import Workspace
 
 HOME = Path(__file__).resolve().parents[2]
@@ -70,10 +70,10 @@ class Cycle:
         """What the flow does, in its order; DVC's stages as DVC calls them."""
         workspace = self.workspace
         return {
-            "recollect": lambda: snapshot_known(workspace, open_store(workspace), TASK),
+            "recollect": lambda: snapshot_held_out(workspace, open_store(workspace), TASK),
             "inputs": lambda: inputs(workspace, TASK),
             "check": lambda: check_rows(workspace, TASK),
-            "known": lambda: known(workspace, TASK),
+            "known": lambda: held_out_register(workspace, TASK),
             "split": lambda: split(workspace, TASK),
             "preflight": lambda: preflight(workspace, TASK),
             "train": lambda: train(workspace, TASK),
@@ -87,7 +87,7 @@ class Cycle:
     def register(self) -> None:
         """Register and release, or what is left of it."""
         store = open_store(self.workspace)
-        asked = question(self.workspace, TASK, accepted=())
+        asked = cycle_fingerprint(self.workspace, TASK, accepted=())
         delivered = [known for known, _ in catch_up(self.workspace, store, TASK)]
         if asked in delivered or answered(store, TASK, asked) is not None:
             return

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from pawl.config.schema import Check, DataRule, Evaluate, Gate, Split, Task, Train
-from pawl.core.records import Base, CheckReport, Profile, read_record, read_rows, write_record
+from pawl.core.records import BaseRef, CheckReport, Profile, read_record, read_rows, write_record
 from pawl.data.check import check
 from pawl.data.inputs import inputs
 from pawl.data.report.check_summary import REMEDIES
@@ -84,7 +84,7 @@ def report_of(workspace: Workspace) -> CheckReport:
 
 def test_every_rule_stands_in_the_suite_and_has_a_remedy() -> None:
     section = Task(
-        "d", Base("b"), Check(), Split("s", slice_by="of"), Train(), Evaluate(regex="x"), Gate()
+        "d", BaseRef("b"), Check(), Split("s", slice_by="of"), Train(), Evaluate(regex="x"), Gate()
     )
     named = {rule.name for rule in suite(section, has_schema=True)} | {"readable"}
     assert named == set(get_args(DataRule)) == set(REMEDIES)
@@ -133,7 +133,7 @@ def test_drift_is_told_against_the_profile_that_the_flow_left(quick_workspace: W
     files = quick_workspace.files("tickets")
     check(quick_workspace, "tickets")
     assert report_of(quick_workspace).drift == ()
-    write_record(files.before, read_record(files.check / "profile.json", Profile))
+    write_record(files.champion_profile, read_record(files.check / "profile.json", Profile))
     rewritten(
         quick_workspace,
         lambda rows: [{**row, "prompt": row["prompt"] + " warranty"} for row in rows],

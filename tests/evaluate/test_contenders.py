@@ -30,23 +30,23 @@ from pawl.core.records import (
     read_rows,
     write_record,
 )
-from pawl.core.row_identity import hashes
+from pawl.core.row_identity import row_hashes
 from pawl.core.sealing import seal
 from pawl.data.check import check
 from pawl.data.inputs import inputs
-from pawl.data.split.pinned import known
+from pawl.data.split.pinned import held_out_register
 from pawl.data.split.split import split
 from pawl.errors import DataError, ParamsError
 from pawl.evaluate import decode, run
 from pawl.evaluate.answers import answer_key
-from pawl.evaluate.external_inputs import world
+from pawl.evaluate.external_inputs import external_inputs
 from pawl.evaluate.run import evaluate
 from pawl.gate.decide import decide
 from pawl.gate.run import read_evidence
 from pawl.model.adapter import read_adapter
 from pawl.model.base import find_base, load_base
 from pawl.train.qlora import adapted, save
-from pawl.workspace.fingerprints import look_question
+from pawl.workspace.fingerprints import evaluation_fingerprint
 from pawl.workspace.paths import TaskFiles, Workspace
 
 TASK = "tickets"
@@ -55,7 +55,7 @@ TASK = "tickets"
 @pytest.fixture
 def split_workspace(quick_workspace: Workspace) -> Workspace:
     """Checked and split: what training starts from."""
-    for stage in (inputs, check, known, split):
+    for stage in (inputs, check, held_out_register, split):
         stage(quick_workspace, TASK)
     return quick_workspace
 
@@ -64,7 +64,7 @@ def split_workspace(quick_workspace: Workspace) -> Workspace:
 def ready(split_workspace: Workspace) -> Workspace:
     """Ready to be evaluated: a candidate, a champion, and a look reserved for the two."""
     files = split_workspace.files(TASK)
-    world(split_workspace, TASK)
+    external_inputs(split_workspace, TASK)
     put_adapter(split_workspace, files.adapter, seed=1)
     put_adapter(split_workspace, files.champion / "adapter", seed=2)
     champion = Champion(1, read_adapter(files.champion / "adapter").digest)
@@ -77,7 +77,7 @@ def reserve(workspace: Workspace) -> None:
     """Leave the look that the flow would reserve for what stands in build/ now."""
     files = workspace.files(TASK)
     champion = read_record(files.champion / "champion.json", Champion)
-    question = look_question(workspace, TASK, champion)
+    question = evaluation_fingerprint(workspace, TASK, champion)
     write_json(files.look, {"look": {"number": 1, "of": 3, "question": question, "level": 0.01}})
 
 
@@ -215,7 +215,7 @@ def test_rows_that_a_contender_learned_from_or_that_repeat_another_judge_nobody_
     retyped = dataclasses.replace(gate[3], key="0" * 16)
     manifest = files.root / who / "pawl.json"
     value = json.loads(manifest.read_text())
-    value["trained_on"] = sorted({*value["trained_on"], *learned, *hashes(retyped)})
+    value["trained_on"] = sorted({*value["trained_on"], *learned, *row_hashes(retyped)})
     manifest.write_text(json.dumps(value))
     reserve(ready)
     evaluate(ready, TASK)
@@ -329,7 +329,7 @@ def test_a_base_or_a_scorer_that_changed_asks_a_new_question(
         if change is not None:
             change(ready.root)
         inputs(ready, TASK)
-        said.append(files.named.read_text())
+        said.append(files.scoring_inputs.read_text())
     assert len(set(said)) == 3
     (ready.root / "mine.py").unlink()
     with pytest.raises(ParamsError, match="there is no module 'mine'"):

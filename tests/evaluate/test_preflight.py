@@ -11,7 +11,7 @@ from pawl.core.files import write_lines
 from pawl.core.records import Message, read_rows
 from pawl.data.check import check
 from pawl.data.inputs import inputs
-from pawl.data.split.pinned import known
+from pawl.data.split.pinned import held_out_register
 from pawl.data.split.split import split
 from pawl.errors import DataError
 from pawl.evaluate.preflight import preflight
@@ -22,7 +22,7 @@ TASK = "tickets"
 
 @pytest.fixture
 def split_workspace(quick_workspace: Workspace) -> Workspace:
-    for stage in (inputs, check, known, split):
+    for stage in (inputs, check, held_out_register, split):
         stage(quick_workspace, TASK)
     return quick_workspace
 

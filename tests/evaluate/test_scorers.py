@@ -18,7 +18,7 @@ from pawl.errors import DataError, ParamsError
 from pawl.evaluate.fields import by_field, enums, field_accuracy, field_f1, json_equal, json_valid
 from pawl.evaluate.scorers import char_error, edit_distance, exact_match, score, scorers
 from pawl.evaluate.summary import mean, summary
-from pawl.workspace.fingerprints import named
+from pawl.workspace.fingerprints import scoring_inputs
 
 OBJECTS = st.dictionaries(
     st.text(), st.none() | st.booleans() | st.integers() | st.text(), min_size=1
@@ -306,8 +306,14 @@ def test_a_change_of_pawls_own_scoring_code_asks_a_new_question(tmp_path: Path) 
     package = tmp_path / "pawl"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
     before = scoring_code(package)
-    assert before == named(Evaluate(), tmp_path)["code"]
-    for name in ("metrics.py", "evaluate/fields.py", "evaluate/decode.py", "evaluate/general.txt"):
+    assert before == scoring_inputs(Evaluate(), tmp_path)["code"]
+    for name in (
+        "core/metrics.py",
+        "model/tokenizer.py",
+        "evaluate/fields.py",
+        "evaluate/decode.py",
+        "evaluate/general.txt",
+    ):
         with (package / name).open("a") as file:
             file.write("# changed\n")
         after = scoring_code(package)

@@ -20,7 +20,7 @@ from pawl.commands.status import status
 from pawl.errors import DataError, PawlError
 from pawl.ledger.state import read_state
 from pawl.store.client import open_store
-from pawl.workspace.lock import turn
+from pawl.workspace.lock import workspace_lock
 from pawl.workspace.paths import Workspace
 from pawl.workspace.stages import reproduce
 
@@ -149,7 +149,7 @@ def test_a_command_that_is_killed_takes_prefects_server_and_its_stages_with_it(
 
 
 def _hold(root: Path, held: object) -> None:
-    with turn(Workspace(root)):
+    with workspace_lock(Workspace(root)):
         held.set()  # type: ignore[attr-defined]
         time.sleep(60)
 
@@ -163,7 +163,7 @@ def test_a_second_cycle_waits_for_its_turn_and_gets_it_when_the_first_is_killed(
     first.start()
     assert held.wait(30)
     # What kill -9 leaves: the kernel frees the lock, nobody tidies up.
-    with turn(Workspace(tmp_path), waiting=first.kill):
+    with workspace_lock(Workspace(tmp_path), waiting=first.kill):
         first.join(10)
         assert first.exitcode == -9
 

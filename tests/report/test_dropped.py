@@ -5,25 +5,25 @@ from __future__ import annotations
 import pytest
 
 from pawl.data.split.copies import without_copies
-from pawl.report.dropped import CAUSES, told
+from pawl.report.dropped import CAUSES, dropped_text
 
 
 def test_nothing_left_out_is_nothing_to_say() -> None:
-    assert told(10, {"copy": 0, "near_copy": 0, "known_gate_row": 0}) == ()
+    assert dropped_text(10, {"copy": 0, "near_copy": 0, "known_gate_row": 0}) == ()
 
 
 def test_each_cause_is_counted_and_a_few_rows_are_no_warning() -> None:
-    (line,) = told(97, {"copy": 1, "near_copy": 2, "known_gate_row": 0})
+    (line,) = dropped_text(97, {"copy": 1, "near_copy": 2, "known_gate_row": 0})
     assert line == (
         "left out of train: 1 the same letters as a held-out row, 2 near-copies of a held-out row"
     )
 
 
 def test_what_left_dev_is_told_and_is_no_loss_of_train() -> None:
-    assert told(10, {"copy": 0, "dev_copy": 9}) == (
+    assert dropped_text(10, {"copy": 0, "dev_copy": 9}) == (
         "left out of dev: 9 the same letters as a gate row",
     )
-    assert len(told(97, {"copy": 1, "dev_copy": 90})) == 2
+    assert len(dropped_text(97, {"copy": 1, "dev_copy": 90})) == 2
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ def test_what_left_dev_is_told_and_is_no_loss_of_train() -> None:
     [("copy", "repeated"), ("near_copy", "raise `split.near`"), ("known_gate_row", "add rows")],
 )
 def test_more_than_a_tenth_is_a_warning_that_says_what_to_do(cause: str, says: str) -> None:
-    _, warning = told(80, {"copy": 1, "near_copy": 1, "known_gate_row": 1, cause: 18})
+    _, warning = dropped_text(80, {"copy": 1, "near_copy": 1, "known_gate_row": 1, cause: 18})
     assert warning.startswith("warning: 20% of the train rows")
     assert says in warning
 

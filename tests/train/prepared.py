@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from pawl.core.files import write_text
-from pawl.core.records import Base, Example, Message, SplitReport, to_json, write_record
+from pawl.core.records import BaseRef, Example, Message, SplitReport, to_json, write_record
 from pawl.model.base import base_info
 from pawl.train.loop import Loop, Point
 from pawl.workspace.paths import Workspace
@@ -59,7 +59,7 @@ def prepared(
     write_text(root / "params.yaml", json.dumps({"tasks": {TASK: section}}))
     workspace = Workspace(root)
     files = workspace.files(TASK)
-    write_record(files.base, base_info(Base(str(base_folder)), root))
+    write_record(files.base, base_info(BaseRef(str(base_folder)), root))
     report = SplitReport(TASK, "d" * 64, "s", {}, {}, {}, group_by=group_by)
     write_record(files.splits / "manifest.json", report)
     held = examples(10, start=500) if dev is None else dev

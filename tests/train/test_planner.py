@@ -15,7 +15,7 @@ import torch
 from plainly import some_rows
 
 from pawl.config.schema import Train
-from pawl.core.records import Base, Example, Message
+from pawl.core.records import BaseRef, Example, Message
 from pawl.errors import BaseError, UsageError
 from pawl.model.base import find_base, find_config, load_base
 from pawl.train import run
@@ -130,7 +130,7 @@ def test_a_config_alone_is_enough_to_plan_with_and_is_not_enough_to_train_on(
 ) -> None:
     (tmp_path / "base").mkdir()
     shutil.copy(base_folder / "config.json", tmp_path / "base")
-    base = Base("base")
+    base = BaseRef("base")
     with pytest.raises(BaseError, match=r"no \*\.safetensors"):
         find_base(base, tmp_path)
     folder = find_config(base, tmp_path)

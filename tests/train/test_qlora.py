@@ -14,7 +14,7 @@ from plainly import padded
 
 from pawl.config.schema import Train
 from pawl.core.files import digest_json
-from pawl.core.records import AdapterManifest, Base, Example, Message
+from pawl.core.records import AdapterManifest, BaseRef, Example, Message
 from pawl.errors import AdapterError, DataError, TrainError, full_disk
 from pawl.model.adapter import load_adapter, read_adapter
 from pawl.model.base import base_info, dequantised, load_base
@@ -111,7 +111,7 @@ def test_a_row_that_does_not_fit_is_an_error_and_never_cut(tokenizer: Any) -> No
 
 
 def manifest(base_folder: Path) -> AdapterManifest:
-    base = base_info(Base(base_folder.name), base_folder.parent)
+    base = base_info(BaseRef(base_folder.name), base_folder.parent)
     return AdapterManifest("t", base, "d", 4, {}, ("k",), {})
 
 

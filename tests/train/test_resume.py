@@ -16,7 +16,7 @@ import torch
 from prepared import stopped_after
 
 from pawl.config.schema import Train
-from pawl.core.records import AdapterManifest, Base, Example, Message
+from pawl.core.records import AdapterManifest, BaseRef, Example, Message
 from pawl.errors import TrainError
 from pawl.model.adapter import WEIGHTS
 from pawl.model.base import base_info
@@ -51,7 +51,7 @@ def trained(
     rows = token_rows(EXAMPLES, tokenizer, max_length=params.max_length)
     model = prepared(base_folder, params, PLAIN)
     curve = fit(model, rows, rows[:4], params=params, kept=kept)
-    base = base_info(Base(base_folder.name), base_folder.parent)
+    base = base_info(BaseRef(base_folder.name), base_folder.parent)
     save(model, AdapterManifest("t", base, "d", 4, {}, ("k",), {}), into)
     return curve
 
@@ -132,7 +132,7 @@ def test_checkpoints_of_another_training_do_not_push_out_those_of_this_one(
 
 
 def test_whatever_a_training_is_made_of_names_it(base_folder: Path, tokenizer: Any) -> None:
-    base = base_info(Base(base_folder.name), base_folder.parent)
+    base = base_info(BaseRef(base_folder.name), base_folder.parent)
     rows = token_rows(EXAMPLES, tokenizer, max_length=128)
     asked = {
         question(base, rows, PARAMS, PLAIN),

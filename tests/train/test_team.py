@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from tracking import wait_for
 
 from pawl.core.files import write_lines
-from pawl.core.records import Base, Example, Message, SplitReport, to_json, write_record
+from pawl.core.records import BaseRef, Example, Message, SplitReport, to_json, write_record
 from pawl.errors import TrainError
 from pawl.model.adapter import WEIGHTS, read_adapter
 from pawl.model.base import base_info
@@ -52,7 +52,7 @@ def workspace(root: Path, base: Path, **train: Any) -> Workspace:
     (root / "params.yaml").write_text(yaml.safe_dump({"tasks": {TASK: task}}))
     made = Workspace(root)
     files = made.files(TASK)
-    write_record(files.base, base_info(Base(str(base)), root))
+    write_record(files.base, base_info(BaseRef(str(base)), root))
     rows = {"train": len(EXAMPLES), "dev": 4, "gate": 0}
     write_record(files.splits / "manifest.json", SplitReport(TASK, "d", "s", rows, {}, {}))
     write_lines(files.splits / "train.jsonl", map(to_json, EXAMPLES))

@@ -160,10 +160,10 @@ def reproduce(task: Task, version: Version, as_json: Json = False) -> None:
 def _left_out(workspace: Workspace, task: str) -> tuple[str, ...]:
     """What the last split kept out of train; nothing where the data was not fit to be split."""
     from pawl.core.records import SplitReport, read_record
-    from pawl.report.dropped import told
+    from pawl.report.dropped import dropped_text
 
     path = workspace.files(task).splits / "manifest.json"
     if not path.exists():
         return ()
     report = read_record(path, SplitReport)
-    return told(report.rows["train"], report.dropped)
+    return dropped_text(report.rows["train"], report.dropped)

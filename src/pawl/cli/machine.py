@@ -70,14 +70,14 @@ def gc(
     as_json: Json = False,
 ) -> None:
     """Show, or with --yes free, what is needed no more; nothing that a rollback needs."""
-    from pawl.commands.gc import free, survey
+    from pawl.commands.gc import find_reclaimable, free
     from pawl.report.terminal import show_rows
-    from pawl.workspace.lock import turn
+    from pawl.workspace.lock import workspace_lock
 
     workspace = open_workspace()
-    with turn(workspace):
+    with workspace_lock(workspace):
         store = store_of(workspace)
-        wastes = survey(workspace, store)
+        wastes = find_reclaimable(workspace, store)
         if yes:
             free(store, wastes)
     rows = [

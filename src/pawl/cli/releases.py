@@ -9,7 +9,7 @@ import typer
 from pawl.cli.app import Json, Task, Version, app, console, open_workspace, print_json, store_of
 
 if TYPE_CHECKING:
-    from pawl.ledger.ledger import Entry
+    from pawl.ledger.entries import Entry
 
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the ledger for ever.")]
 
@@ -109,11 +109,11 @@ def flips(
     as_json: Json = False,
 ) -> None:
     """Rows that a version won and lost against its champion, and what changed in the data."""
-    from pawl.commands.flips import flipped
+    from pawl.commands.flips import flips_of
     from pawl.report.terminal import show_flips
 
     workspace = open_workspace(task)
-    facts = flipped(workspace, store_of(workspace), task, version)
+    facts = flips_of(workspace, store_of(workspace), task, version)
     if as_json:
         print_json(facts)
     else:
@@ -198,7 +198,7 @@ def accept(task: Task, reason: Reason, as_json: Json = False) -> None:
     """Let the changed answers of held-out rows in the present data count from now on."""
     from pawl.commands.accept import accept as relabel
     from pawl.core.records import to_json
-    from pawl.data.split.pinned import told
+    from pawl.data.split.pinned import relabel_text
     from pawl.ledger.provenance import author
 
     workspace = open_workspace(task)
@@ -208,7 +208,7 @@ def accept(task: Task, reason: Reason, as_json: Json = False) -> None:
     if as_json:
         print_json({"entry": to_json(entry), "changes": [to_json(change) for change in changes]})
         return
-    print("\n".join(map(told, changes)))
+    print("\n".join(map(relabel_text, changes)))
     print(f"{len(changes)} held-out rows have these answers now (ledger entry {entry.number})")
 
 

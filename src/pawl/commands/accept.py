@@ -6,9 +6,9 @@ from pawl.core.records import Relabel
 from pawl.data.inputs import task_rows
 from pawl.data.split.pinned import relabelled
 from pawl.data.split.split import deal, refuse_missing
+from pawl.ledger.entries import Entry
 from pawl.ledger.held_out import accept as write
-from pawl.ledger.held_out import known_rows
-from pawl.ledger.ledger import Entry
+from pawl.ledger.held_out import held_out_rows
 from pawl.store.client import Store
 from pawl.workspace.paths import Workspace
 
@@ -29,5 +29,5 @@ def accept(
     section = workspace.task(task)
     rows = task_rows(workspace, section).examples
     refuse_missing(rows, section.split)
-    changes = relabelled(deal(rows, section.split), known_rows(store, task))
+    changes = relabelled(deal(rows, section.split), held_out_rows(store, task))
     return write(store, task, changes, who=who, why=why), changes

@@ -19,7 +19,7 @@ from pawl.store.versions import AdapterVersion, get, versions
 from pawl.workspace.paths import Workspace
 
 
-def flipped(
+def flips_of(
     workspace: Workspace, store: Store, task: str, version: int | None = None
 ) -> dict[str, Any]:
     """Flips of a version (default: the newest), from the stored evidence alone, as JSON values.

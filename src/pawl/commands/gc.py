@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pawl.core.files import leftovers, remove
 from pawl.cycle.outbox import refused
-from pawl.ledger.ledger import State
+from pawl.ledger.entries import State
 from pawl.ledger.state import undoubted_state
 from pawl.release.local_copies import copies_of
 from pawl.release.retire import mark_retired
@@ -22,7 +22,7 @@ FOREIGN = ("artifacts", "prefect")
 
 
 @dataclass(frozen=True)
-class Waste:
+class Reclaimable:
     """Something that can be freed: a local `path`, or else the adapter files of a run.
 
     `size` is in bytes, 0 where the store does not say.
@@ -34,7 +34,7 @@ class Waste:
     run: str | None = None
 
 
-def survey(workspace: Workspace, store: Store) -> list[Waste]:
+def find_reclaimable(workspace: Workspace, store: Store) -> list[Reclaimable]:
     """All that can be freed in a workspace and, of its retired versions, in the store.
 
     Raises:
@@ -42,7 +42,7 @@ def survey(workspace: Workspace, store: Store) -> list[Waste]:
             cannot be told then, and nothing is freed.
     """
     params = workspace.params()
-    found: list[Waste] = []
+    found: list[Reclaimable] = []
     for task in sorted({*params.tasks, *_folders(workspace.home / "adapters")}):
         state = undoubted_state(store, task)
         found += _copies(workspace, task, state, keep=params.release.keep)
@@ -61,7 +61,7 @@ def survey(workspace: Workspace, store: Store) -> list[Waste]:
     return found
 
 
-def free(store: Store, wastes: Sequence[Waste]) -> None:
+def free(store: Store, wastes: Sequence[Reclaimable]) -> None:
     """Free what `survey` found.
 
     Raises:
@@ -74,23 +74,23 @@ def free(store: Store, wastes: Sequence[Waste]) -> None:
             delete_files(store, waste.run, ADAPTER)
 
 
-def _copies(workspace: Workspace, task: str, state: State, *, keep: int) -> Iterator[Waste]:
+def _copies(workspace: Workspace, task: str, state: State, *, keep: int) -> Iterator[Reclaimable]:
     """Local copies of versions that are not among the champions to keep."""
-    needed = {str(champion.version) for champion in state.kept(keep)}
+    needed = {str(champion.version) for champion in state.rollback_champions(keep)}
     folder = copies_of(workspace, task)
     for name in _folders(folder):
         if name not in needed:
             yield _local(f"local copy of {task} version {name}", folder / name)
 
 
-def _retired(store: Store, task: str, state: State) -> Iterator[Waste]:
+def _retired(store: Store, task: str, state: State) -> Iterator[Reclaimable]:
     for entry in state.retired:
         version = int(entry.details["version"])
         mark_retired(store, task, entry)
         run = str(entry.details["run"])
         size = size_of_files(store, run, ADAPTER)
         if size is not None:
-            yield Waste(f"adapter of {task} version {version}, retired", size, run=run)
+            yield Reclaimable(f"adapter of {task} version {version}, retired", size, run=run)
 
 
 def _unfinished(workspace: Workspace) -> Iterator[Path]:
@@ -107,9 +107,9 @@ def _unfinished(workspace: Workspace) -> Iterator[Path]:
                     yield from leftovers(folder)
 
 
-def _local(what: str, path: Path) -> Waste:
+def _local(what: str, path: Path) -> Reclaimable:
     files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
-    return Waste(what, sum(file.lstat().st_size for file in files), path=path)
+    return Reclaimable(what, sum(file.lstat().st_size for file in files), path=path)
 
 
 def _folders(root: Path) -> list[str]:

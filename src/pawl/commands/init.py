@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pawl.commands.deploy import render
 from pawl.config.schema import Params
@@ -11,9 +10,6 @@ from pawl.core.files import write_text
 from pawl.core.processes import DVC, run
 from pawl.errors import UsageError
 from pawl.workspace.paths import Workspace
-
-if TYPE_CHECKING:
-    pass
 
 COPIED = ("dvc.yaml", "flows/retrain.py")
 WRITTEN = {

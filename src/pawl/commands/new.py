@@ -19,7 +19,7 @@ from pawl.config.load import parse_params
 from pawl.config.schema import TASK_NAME, Params
 from pawl.core.files import write_text
 from pawl.core.processes import DVC, run
-from pawl.core.records import Base
+from pawl.core.records import BaseRef
 from pawl.data.read.examples import read_examples
 from pawl.data.read.formats import ending
 from pawl.errors import ParamsError, UsageError
@@ -82,7 +82,7 @@ def new_task(workspace: Workspace, task: str, sources: Sources) -> dict[str, Any
 
 
 def _section(
-    task: str, sources: Sources, base: Base, examples: Sequence[Example], workspace: Workspace
+    task: str, sources: Sources, base: BaseRef, examples: Sequence[Example], workspace: Workspace
 ) -> dict[str, Any]:
     """A section whose lengths fit the rows, with the keys that people change most spelled out."""
     tokenizer = load_tokenizer(find_base(base, workspace.root))
@@ -123,7 +123,7 @@ def _section(
     }
 
 
-def _base(named: str | None, params: Params, workspace: Workspace) -> Base:
+def _base(named: str | None, params: Params, workspace: Workspace) -> BaseRef:
     """The base named by the user, or the one that all tasks of the workspace share."""
     if named is None:
         shared = {(t.base.model, t.base.revision) for t in params.tasks.values()}
@@ -134,13 +134,13 @@ def _base(named: str | None, params: Params, workspace: Workspace) -> Base:
                 remedy="name a hub id or a local folder: `--base MODEL`",
             )
         model, revision = shared.pop()
-        return Base(model, revision)
+        return BaseRef(model, revision)
     folder = Path(named)
     if folder.is_dir():
         folder = folder.resolve()
         inside = folder.is_relative_to(workspace.root)
         named = folder.relative_to(workspace.root).as_posix() if inside else str(folder)
-    return Base(named)
+    return BaseRef(named)
 
 
 def _place(task: str, sources: Sources) -> str:

@@ -6,21 +6,21 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from pawl.core.alpha_budget import Budget, lineage, unspent
+from pawl.core.alpha_budget import AlphaBudget, gate_split_id, unspent
 from pawl.core.metrics import bounded
 from pawl.core.records import AdapterManifest, Example, to_json
 from pawl.data.inputs import task_rows
 from pawl.data.split.split import CONVERSATION, apart, deal, refuse_missing, with_conversations
 from pawl.evaluate.preflight import longest_prompts
 from pawl.gate.plan import Sight, sight, unprovable
-from pawl.ledger.held_out import known_rows
-from pawl.ledger.ledger import State
-from pawl.ledger.looks import Standing, spends, standing, untouched
+from pawl.ledger.entries import State
+from pawl.ledger.held_out import held_out_rows
+from pawl.ledger.looks import BudgetStatus, budget_status, budget_text, unseen_rows
 from pawl.ledger.state import read_state
 from pawl.model.adapter import read_adapter
 from pawl.model.base import base_width, find_config, has_tokenizer
 from pawl.release.local_copies import local_copy
-from pawl.report.dropped import told
+from pawl.report.dropped import dropped_text
 from pawl.store.client import Store
 from pawl.train.device import named
 from pawl.train.plan import plan as plan_training
@@ -51,7 +51,7 @@ def plan(
     if group_by is None:
         examples, chats = with_conversations(examples)
         group_by = CONVERSATION if chats else None
-    known = known_rows(store, task)
+    known = held_out_rows(store, task)
     parts, dropped = apart(deal(examples, section.split), known, near=section.split.near)
     sides = {name: len(part) for name, part in parts.items()}
     base, asked = find_config(section.base, workspace.root), section.train
@@ -76,11 +76,11 @@ def plan(
         trained_on,
         train_hour=section.cost.train_hour if section.cost else None,
     )
-    split = lineage(task, section.split.salt)
+    split = gate_split_id(task, section.split.salt)
     state = read_state(store, task)
-    budget = state.budgets.get(split, Budget())
-    gate = untouched(parts["gate"], _reigning(workspace, store, task, state))
-    stands = standing(budget, state.life, section.gate, gate, known, split=split)
+    budget = state.budgets.get(split, AlphaBudget())
+    gate = unseen_rows(parts["gate"], _reigning(workspace, store, task, state))
+    stands = budget_status(budget, state.life, section.gate, gate, known, split=split)
     # What the next look will judge on: after a budget that is spent, the fresh rows alone.
     since = stands.charge.since if stands.charge else budget.looks + 1
     judged = unspent(gate, known, lineage=split, since=since)
@@ -91,7 +91,7 @@ def plan(
     return {
         "task": task,
         "rows": sides,
-        "dropped": {**dropped, "says": told(sides["train"], dropped)},
+        "dropped": {**dropped, "says": dropped_text(sides["train"], dropped)},
         "parameters": {
             **to_json(parameters),
             "share": parameters.trainable / parameters.base,
@@ -104,7 +104,7 @@ def plan(
             "used": stands.used,
             "of": stands.of,
             "budget": stands.nth,
-            "says": spends(stands, section.gate),
+            "says": budget_text(stands, section.gate),
         },
         "fresh_rows": {"there": stands.fresh, "needed": stands.needed},
         "gate": to_json(seen),
@@ -131,7 +131,7 @@ def _rank(tried: Sequence[int]) -> str:
     )
 
 
-def _says(seen: Sight, stands: Standing, metric: str) -> str:
+def _says(seen: Sight, stands: BudgetStatus, metric: str) -> str:
     if stands.charge is None:
         return (
             f"no look can be had: {stands.needed} gate rows that no look has scored open a new "

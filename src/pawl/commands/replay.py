@@ -13,7 +13,8 @@ from pawl.core.files import digest_file
 from pawl.core.records import Verdict, read_record, to_json
 from pawl.errors import DataError, RegistryError
 from pawl.gate.run import judge
-from pawl.ledger.ledger import entries, fold
+from pawl.ledger.entries import replay_entries
+from pawl.ledger.ledger import entries
 from pawl.store.client import Store
 from pawl.store.runs import fetch_evidence
 from pawl.store.version_tags import verdict_of
@@ -45,7 +46,7 @@ def replay(store: Store, task: str, version: int) -> dict[str, Any]:
         recorded = read_record(files.verdict, Verdict)
         derived, differs = _derived(files, policy, recorded)
         verdict = digest_file(files.verdict)
-    releases = fold(entries(store, task)).releases
+    releases = replay_entries(entries(store, task)).releases
     named = {e.evidence for e in releases if e.new == registered.champion and e.evidence}
     if verdict_of(store, task, version) != verdict:
         differs.append("the version was registered with another verdict: this one came later")

@@ -54,7 +54,7 @@ def reproduce(workspace: Workspace, store: Store, task: str, version: int) -> di
         # What the split held its train rows against then; a version of before has no such file.
         files = clean.files(task)
         files.root.mkdir(parents=True, exist_ok=True)
-        download(store, registered.run_id, files.known.name, files.root)
+        download(store, registered.run_id, files.held_out_register.name, files.root)
         repro(clean, "evaluate", task, force=True)
         again = read_adapter(files.adapter).digest
         scores = _dev_scores(files)

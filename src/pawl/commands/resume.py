@@ -7,7 +7,7 @@ from pawl.core.records import Cycle
 from pawl.cycle.conclude import catch_up
 from pawl.cycle.outbox import begun, end
 from pawl.store.client import open_store
-from pawl.workspace.lock import turn
+from pawl.workspace.lock import workspace_lock
 from pawl.workspace.paths import Workspace
 
 
@@ -20,7 +20,7 @@ def resume(workspace: Workspace, task: str) -> list[Cycle]:
         WaitingError: the store cannot be reached still.
     """
     store = open_store(workspace)
-    with turn(workspace):
+    with workspace_lock(workspace):
         delivered = catch_up(workspace, store, task)
         asked = begun(workspace, task)
         settled = any(known == asked and not cycle.stale for known, cycle in delivered)

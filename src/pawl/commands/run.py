@@ -16,7 +16,7 @@ from pawl.cycle.outbox import waiting
 from pawl.errors import DataError, UsageError
 from pawl.ledger.state import read_state
 from pawl.store.client import Store, open_store
-from pawl.workspace.fingerprints import question
+from pawl.workspace.fingerprints import cycle_fingerprint
 from pawl.workspace.paths import Workspace
 
 FLOW = "flows/retrain.py"
@@ -78,7 +78,7 @@ def fingerprint_now(workspace: Workspace, store: Store, task: str) -> str | None
     """The question of a cycle that started now, None if the data is not fit for one."""
     accepted = read_state(store, task).accepted
     try:
-        return question(workspace, task, accepted=accepted)
+        return cycle_fingerprint(workspace, task, accepted=accepted)
     except DataError:
         # The flow meets the same error, and records it.
         return None

@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 from pawl.core.records import to_json
 from pawl.errors import AdapterError, DataError, RegistryError
 from pawl.ledger.alias import Alias, doubts, moved_by_hand, project, read_alias
-from pawl.ledger.ledger import State, entries, fold
-from pawl.ledger.looks import spends, standing_of
+from pawl.ledger.entries import State, replay_entries
+from pawl.ledger.ledger import entries
+from pawl.ledger.looks import budget_text, task_budget_status
 from pawl.release.local_copies import keep_copies, stored_champion
 from pawl.store.client import Store
 from pawl.store.runs import last_cycle
@@ -39,11 +40,11 @@ def status(
     """
     # The alias first: what it was set from was in the ledger by then.
     alias, written = read_alias(store, task), entries(store, task, whole=True)
-    state = fold(written)
+    state = replay_entries(written)
     # What cannot be read is a finding; the rest of the status is what a person needs to mend it.
     unread: list[str] = []
     last = _or_note(unread, lambda: last_cycle(store, task))
-    stands = _or_note(unread, lambda: standing_of(workspace, store, state, task))
+    stands = _or_note(unread, lambda: task_budget_status(workspace, store, state, task))
     return {
         "task": task,
         "champion": _champion(state),
@@ -54,7 +55,7 @@ def status(
             "used": stands.used,
             "of": stands.of,
             "budget": stands.nth,
-            "says": spends(stands, workspace.task(task).gate),
+            "says": budget_text(stands, workspace.task(task).gate),
         },
         "fresh_rows": stands and {"there": stands.fresh, "needed": stands.needed},
         "notes": [

@@ -30,7 +30,7 @@ from pawl.config.schema import (
     Task,
     Train,
 )
-from pawl.core.records import Base
+from pawl.core.records import BaseRef
 from pawl.errors import ParamsError, PawlError, nearest
 
 # The keys that take a truth value.
@@ -144,12 +144,12 @@ def _keys_at(path: tuple[Any, ...]) -> list[str]:
 
 
 _SECTIONS: dict[str, Any] = {
-    "base": Base,
+    "base": BaseRef,
     "check": Check,
     "split": Split,
     "train": Train,
     "evaluate": Evaluate,
-    "bases": Base,
+    "bases": BaseRef,
     "endpoints": Endpoint,
     "gate": Gate,
     "schedule": Schedule,

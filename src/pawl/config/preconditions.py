@@ -15,7 +15,7 @@ from typing import Any
 from pawl.config.policy_rules import Fault, named_metrics
 from pawl.config.schema import ROW_KEYS, Task, Train
 from pawl.config.user_functions import undefined
-from pawl.core.records import Base
+from pawl.core.records import BaseRef
 from pawl.errors import DataError, nearest
 from pawl.model.base import linear_names
 
@@ -88,7 +88,7 @@ WINDOW = ("max_position_embeddings", "n_positions", "n_ctx", "seq_length")
 WIDTH = ("hidden_size", "n_embd", "d_model")
 
 
-def unfit(base: Base, train: Train, workspace: Path) -> Iterator[Fault]:
+def unfit(base: BaseRef, train: Train, workspace: Path) -> Iterator[Fault]:
     """What is asked of the base in vain; nothing where its files are not on this machine yet."""
     folder = _cached(base, workspace)
     config = None if folder is None else _config(folder)
@@ -113,7 +113,7 @@ def unfit(base: Base, train: Train, workspace: Path) -> Iterator[Fault]:
         yield from _unknown_targets(base, train.targets, folder)
 
 
-def refuse_unfit(base: Base, train: Train, workspace: Path) -> None:
+def refuse_unfit(base: BaseRef, train: Train, workspace: Path) -> None:
     """Raise the first fault.
 
     Raises:
@@ -125,7 +125,7 @@ def refuse_unfit(base: Base, train: Train, workspace: Path) -> None:
         )
 
 
-def _cached(base: Base, workspace: Path) -> Path | None:
+def _cached(base: BaseRef, workspace: Path) -> Path | None:
     """The folder of a base whose config.json is on this machine, None if it is not; no network."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
@@ -140,7 +140,7 @@ def _cached(base: Base, workspace: Path) -> Path | None:
     return Path(found).parent if isinstance(found, str) else None
 
 
-def _unknown_targets(base: Base, targets: tuple[str, ...], folder: Path) -> Iterator[Fault]:
+def _unknown_targets(base: BaseRef, targets: tuple[str, ...], folder: Path) -> Iterator[Fault]:
     known = _linear_layers(folder)
     for name in targets:
         if name not in known:

@@ -15,7 +15,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, Field, PlainValidator, StrictBool
 from pydantic.dataclasses import dataclass
 
-from pawl.core.records import STRICT, Base
+from pawl.core.records import STRICT, BaseRef
 from pawl.errors import ParamsError, nearest
 
 TASK_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,39}$")
@@ -163,7 +163,7 @@ class Evaluate:
     scorers: dict[MetricName, Annotated[str, AfterValidator(_function)]] = field(
         default_factory=dict
     )
-    bases: dict[ContenderName, Base] = field(default_factory=dict)
+    bases: dict[ContenderName, BaseRef] = field(default_factory=dict)
     endpoints: dict[ContenderName, Endpoint] = field(default_factory=dict)
 
 
@@ -218,7 +218,7 @@ class Task:
     """
 
     data: FileName
-    base: Base
+    base: BaseRef
     check: Check
     split: Split
     train: Train

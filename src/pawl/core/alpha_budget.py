@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from pawl.core.records import Example, KnownRow
-from pawl.core.row_identity import hashes
+from pawl.core.records import Example, HeldOutRow
+from pawl.core.row_identity import row_hashes
 
 # Levels are sums of rounded numbers: 20 times 0.05 / 20 is not 0.05 to the last bit.
 ROUNDING = 1 + 1e-9
@@ -35,7 +35,7 @@ class LookPolicy(Protocol):
 
 
 @dataclass(frozen=True)
-class Charge:
+class LookCost:
     """What one look costs, as its ledger entry says.
 
     `level` is what p must fall below, `alpha` the policy's at that time, `since` the look that
@@ -49,15 +49,15 @@ class Charge:
 
 
 @dataclass(frozen=True)
-class Life:
+class BudgetHistory:
     """What all lineages of a task have come to: budgets opened, rows of the largest look."""
 
     budgets: int = 0
     rows: int = 0
 
-    def after(self, budget: Budget, charge: Charge) -> Life:
+    def after(self, budget: AlphaBudget, charge: LookCost) -> BudgetHistory:
         """The life after a look that left this budget."""
-        return Life(max(self.budgets, budget.nth), max(self.rows, charge.rows))
+        return BudgetHistory(max(self.budgets, budget.nth), max(self.rows, charge.rows))
 
     def needed(self, policy: LookPolicy) -> int:
         """Gate rows that open the next budget; after the first budget, all of them fresh."""
@@ -65,7 +65,7 @@ class Life:
 
 
 @dataclass(frozen=True)
-class Budget:
+class AlphaBudget:
     """What the looks of one lineage have come to.
 
     `looks` counts all of them; the other numbers are those of the present budget, the task's
@@ -83,7 +83,7 @@ class Budget:
         """Looks that the present budget has paid for."""
         return self.looks - self.since + 1
 
-    def take(self, charge: Charge, life: Life) -> Budget | None:
+    def take(self, charge: LookCost, life: BudgetHistory) -> AlphaBudget | None:
         """The budget after one more look, None if it cannot pay for it.
 
         What the first look of a budget promised stands: a later edit of `alpha` or `looks` may
@@ -94,14 +94,16 @@ class Budget:
             return None
         if charge.since == number and charge.rows >= life.rows:
             nth = life.budgets + 1
-            opened = Budget(number, number, share(charge.alpha, nth), charge.level, nth)
+            opened = AlphaBudget(number, number, share(charge.alpha, nth), charge.level, nth)
             return opened if charge.level <= opened.alpha * ROUNDING else None
         spent = self.spent + charge.level
         if charge.since != self.since or not self.looks or spent > self.alpha * ROUNDING:
             return None
-        return Budget(number, self.since, self.alpha, spent, self.nth)
+        return AlphaBudget(number, self.since, self.alpha, spent, self.nth)
 
-    def next(self, policy: LookPolicy, life: Life, *, rows: int, fresh: int) -> Charge | None:
+    def next(
+        self, policy: LookPolicy, life: BudgetHistory, *, rows: int, fresh: int
+    ) -> LookCost | None:
         """The charge of the next look, None if too few rows or no budget are there to pay it.
 
         Args:
@@ -112,12 +114,12 @@ class Budget:
         """
         if self.looks and self.used < policy.looks and rows >= policy.min_rows:
             price = level(policy, self.used + 1, nth=self.nth)
-            charge = Charge(price, policy.alpha, self.since, rows)
+            charge = LookCost(price, policy.alpha, self.since, rows)
             if self.take(charge, life):
                 return charge
         if fresh >= life.needed(policy):
             price = level(policy, 1, nth=life.budgets + 1)
-            return Charge(price, policy.alpha, self.looks + 1, fresh)
+            return LookCost(price, policy.alpha, self.looks + 1, fresh)
         return None
 
 
@@ -139,13 +141,13 @@ def level(policy: LookPolicy, number: int, *, nth: int = 1) -> float:
     return whole / (number * sum(1 / n for n in range(1, policy.looks + 1)))
 
 
-def lineage(task: str, salt: str) -> str:
+def gate_split_id(task: str, salt: str) -> str:
     """The name of the gate split that looks are charged to; a new salt deals out other rows."""
     return f"{task}/{salt}"
 
 
 def unspent(
-    rows: Iterable[Example], known: Iterable[KnownRow], *, lineage: str, since: int
+    rows: Iterable[Example], known: Iterable[HeldOutRow], *, lineage: str, since: int
 ) -> list[Example]:
     """The gate rows that a look of this budget may judge on.
 
@@ -159,17 +161,17 @@ def unspent(
     return _unlike(rows, spent)
 
 
-def fresh(rows: Sequence[Example], known: Iterable[KnownRow]) -> list[Example]:
+def fresh(rows: Sequence[Example], known: Iterable[HeldOutRow]) -> list[Example]:
     """The gate rows that no look has ever scored, of rows that ask the same the first."""
     return _unlike(rows, known)
 
 
-def _unlike(rows: Iterable[Example], others: Iterable[KnownRow]) -> list[Example]:
+def _unlike(rows: Iterable[Example], others: Iterable[HeldOutRow]) -> list[Example]:
     """The rows that are none of the others nor an earlier one of themselves, retyped or not."""
-    barred = {found for row in others for found in hashes(row)}
+    barred = {found for row in others for found in row_hashes(row)}
     kept = []
     for row in rows:
-        mine = hashes(row)
+        mine = row_hashes(row)
         if barred.isdisjoint(mine):
             kept.append(row)
             barred.update(mine)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import unicodedata
 
 from pawl.core.files import digest_text
-from pawl.core.records import Example, KnownRow
+from pawl.core.records import Example, HeldOutRow
 
-Row = Example | KnownRow
+Row = Example | HeldOutRow
 # Beside letters and digits, what changes what a text says: vowel signs of Indic scripts and
 # accents that have no composed form (Mn, Mc), and operators (Sm), as C++ is not C.
 TELLING = {"Mn", "Mc", "Sm"}
@@ -30,7 +30,7 @@ def letters(row: Row) -> str:
     return told or text
 
 
-def hashes(row: Row) -> tuple[str, str]:
+def row_hashes(row: Row) -> tuple[str, str]:
     """The row's key and the hash of its letters, 16 hex digits each.
 
     Rows that share one of them count as the same wherever a row may be used only once: a comma

@@ -33,4 +33,4 @@ def snapshot_profile(workspace: Workspace, store: Store, task: str) -> None:
             except (RegistryError, DataError):
                 # Not there, or of another version of pawl: see above.
                 profile = Profile()
-    write_record(workspace.files(task).before, profile)
+    write_record(workspace.files(task).champion_profile, profile)

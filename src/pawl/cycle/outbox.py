@@ -170,5 +170,5 @@ def _evidence(files: TaskFiles) -> tuple[Path, ...]:
         files.eval,
         files.verdict,
         files.training,
-        files.known,
+        files.held_out_register,
     )

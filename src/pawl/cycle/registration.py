@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pawl.core.records import Decision, Rung, Verdict, read_record
+from pawl.core.records import Decision, RankTrial, Verdict, read_record
 from pawl.ledger.ledger import append
 from pawl.ledger.state import read_state
 from pawl.release.local_copies import local_copy
@@ -27,7 +27,7 @@ class Training:
     """
 
     points: tuple[dict[str, float], ...] = ()
-    rungs: tuple[Rung, ...] = ()
+    rungs: tuple[RankTrial, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,12 @@ def log_judged(
             files.eval: "eval",
             files.verdict: "",
             files.training: "",
-            files.known: "",
+            files.held_out_register: "",
         },
     )
 
 
-def by_rank(rung: Rung) -> dict[str, float]:
+def by_rank(rung: RankTrial) -> dict[str, float]:
     """A rung as a point of the curve over ranks: MLflow draws the rank where it draws a step."""
     return {
         "step": rung.rank,

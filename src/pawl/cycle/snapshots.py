@@ -13,7 +13,7 @@ from pawl.core.records import (
 )
 from pawl.errors import AdapterError, DataError
 from pawl.ledger.alias import project
-from pawl.ledger.held_out import known_rows
+from pawl.ledger.held_out import held_out_rows
 from pawl.ledger.state import undoubted_state
 from pawl.model.adapter import read_adapter, refuse_links
 from pawl.release.local_copies import released_copy
@@ -65,10 +65,10 @@ def _stands(files: TaskFiles, champion: Champion) -> bool:
         return False
 
 
-def snapshot_known(workspace: Workspace, store: Store, task: str) -> None:
+def snapshot_held_out(workspace: Workspace, store: Store, task: str) -> None:
     """Leave the known rows in `build/<task>/known.jsonl`, which the split reads.
 
     Raises:
         RegistryError: the store cannot be reached, or what it kept was altered.
     """
-    write_lines(workspace.files(task).known, map(to_json, known_rows(store, task)))
+    write_lines(workspace.files(task).held_out_register, map(to_json, held_out_rows(store, task)))

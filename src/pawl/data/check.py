@@ -71,7 +71,7 @@ def check(workspace: Workspace, task: str) -> None:
             rules=rules,
             suite=digest_json(found.suite),
             histograms=_histograms(columns),
-            drift=_drift(profile, files.before),
+            drift=_drift(profile, files.champion_profile),
         )
         write_record(folder / "report.json", report)
         write_text(folder / PAGE, page(report))

@@ -13,7 +13,7 @@ from pawl.core.files import write_json, write_text
 from pawl.core.records import write_record
 from pawl.data.read.examples import Rows, read_examples
 from pawl.model.base import base_info
-from pawl.workspace.fingerprints import named
+from pawl.workspace.fingerprints import scoring_inputs
 from pawl.workspace.paths import Workspace
 from pawl.workspace.task_inputs import data_file, read_prompt, read_schema
 
@@ -27,7 +27,7 @@ def inputs(workspace: Workspace, task: str) -> None:
     schema, prompt = read_schema(workspace, section), read_prompt(workspace, section)
     for function in section.evaluate.scorers.values():
         load_function(function, workspace.root)
-    write_json(files.named, named(section.evaluate, workspace.root))
+    write_json(files.scoring_inputs, scoring_inputs(section.evaluate, workspace.root))
     write_record(files.base, base_info(section.base, workspace.root))
     write_json(files.schema, schema)
     write_text(files.prompt, prompt)

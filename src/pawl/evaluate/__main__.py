@@ -1,8 +1,16 @@
-"""`python -m pawl.evaluate preflight|world|evaluate TASK`: the doors that DVC opens."""
+"""`python -m pawl.evaluate STAGE TASK`: the stages of this room, as DVC runs them."""
 
-from pawl.evaluate.external_inputs import world
+from pawl.evaluate.external_inputs import external_inputs
 from pawl.evaluate.preflight import preflight
 from pawl.evaluate.run import evaluate
 from pawl.workspace.stages import main
 
-main({"preflight": preflight, "world": world, "evaluate": evaluate})
+main(
+    {
+        "preflight": preflight,
+        "external_inputs": external_inputs,
+        # the name that workspaces made before 0.2 have in their dvc.yaml
+        "world": external_inputs,
+        "evaluate": evaluate,
+    }
+)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Seat:
+class AdapterSlot:
     """The loaded base by its digest, and `adapters`: name to digest of those that sit on it.
 
     `room` is how many tokens a prompt may have. `folder` is where answers are kept, None to decode

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pawl.config.schema import Evaluate
-from pawl.core.records import Base, Example
-from pawl.evaluate.adapter_slot import Seat
+from pawl.core.records import BaseRef, Example
+from pawl.evaluate.adapter_slot import AdapterSlot
 from pawl.evaluate.baselines import Turns, longest_prompt, prompt_room
 from pawl.evaluate.board import Board
 from pawl.evaluate.endpoint import UnansweredError, ask
@@ -89,9 +89,9 @@ def shown(instruction: str) -> Callable[[Turns], Turns]:
     return lambda turns: with_instruction(turns, instruction) if instruction else turns
 
 
-def _seat(base: Base, policy: Evaluate, *, root: Path, folder: Path | None) -> Seat:
+def _seat(base: BaseRef, policy: Evaluate, *, root: Path, folder: Path | None) -> AdapterSlot:
     place = find_base(base, root)
-    return Seat(
+    return AdapterSlot(
         model=dequantised(load_base(place)).eval(),
         tokenizer=load_tokenizer(place),
         policy=policy,

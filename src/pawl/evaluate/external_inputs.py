@@ -7,7 +7,7 @@ from pawl.core.records import Champion, write_record
 from pawl.workspace.paths import Workspace
 
 
-def world(workspace: Workspace, task: str) -> None:
+def external_inputs(workspace: Workspace, task: str) -> None:
     """Keep the flow's snapshot; where it left none, write "no champion" and "no look".
 
     Without a reserved look only dev is scored, so no path around the flow judges for free.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import TypeAdapter
 
 from pawl.config.schema import Gate
-from pawl.core.alpha_budget import lineage, unspent
+from pawl.core.alpha_budget import gate_split_id, unspent
 from pawl.core.files import (
     digest_json,
     digest_text,
@@ -26,17 +26,17 @@ from pawl.core.records import (
     Champion,
     EvalReport,
     Example,
-    KnownRow,
+    HeldOutRow,
     Look,
     SplitReport,
     read_record,
     read_rows,
     to_json,
 )
-from pawl.core.row_identity import hashes
+from pawl.core.row_identity import row_hashes
 from pawl.core.sealing import seal
 from pawl.errors import DataError
-from pawl.evaluate.adapter_slot import Seat
+from pawl.evaluate.adapter_slot import AdapterSlot
 from pawl.evaluate.baselines import baselines, prompt_room
 from pawl.evaluate.board import Board
 from pawl.evaluate.elsewhere import score_bases, score_endpoints
@@ -44,7 +44,7 @@ from pawl.evaluate.scorers import scorers
 from pawl.model.adapter import load_adapter, read_adapter
 from pawl.model.base import dequantised, find_base, load_base
 from pawl.model.tokenizer import load_tokenizer
-from pawl.workspace.fingerprints import look_question
+from pawl.workspace.fingerprints import evaluation_fingerprint
 from pawl.workspace.paths import TaskFiles, Workspace
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
     base = read_record(files.base, BaseInfo)
     champion = read_record(files.champion / "champion.json", Champion)
     look = read_look(files.look)
-    if look and look.question != look_question(workspace, task, champion):
+    if look and look.question != evaluation_fingerprint(workspace, task, champion):
         look = None
     candidate = read_adapter(files.adapter, base=base.digest)
     dev, gate, train = (
@@ -86,7 +86,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
     if look and reigning:
         adapters["champion"] = reigning.digest
     folder = find_base(section.base, workspace.root)
-    seat = Seat(
+    seat = AdapterSlot(
         model=_model(files, folder, adapters),
         tokenizer=load_tokenizer(folder),
         policy=section.evaluate,
@@ -143,7 +143,12 @@ def evaluate(workspace: Workspace, task: str) -> None:
 
 
 def _score_gate(
-    board: Board, seat: Seat, rows: Sequence[Example], train: Sequence[Example], *, instruction: str
+    board: Board,
+    seat: AdapterSlot,
+    rows: Sequence[Example],
+    train: Sequence[Example],
+    *,
+    instruction: str,
 ) -> dict[str, str]:
     """Candidate, champion and the baselines on the task's base; why any of them could not."""
     prompted, skipped = baselines(
@@ -191,17 +196,17 @@ def _reigning(files: TaskFiles, champion: Champion, base: BaseInfo) -> AdapterMa
 
 def _unspent(files: TaskFiles, task: str, gate: Sequence[Example], look: Look) -> list[Example]:
     """The gate rows that the look's budget judges on: none of a budget that is used up."""
-    kind = TypeAdapter(KnownRow)
-    known = read_lines(files.known) if files.known.is_file() else ()
+    kind = TypeAdapter(HeldOutRow)
+    known = read_lines(files.held_out_register) if files.held_out_register.is_file() else ()
     salt = read_record(files.splits / "manifest.json", SplitReport).salt
     rows = map(kind.validate_python, known)
-    return unspent(gate, rows, lineage=lineage(task, salt), since=look.since)
+    return unspent(gate, rows, lineage=gate_split_id(task, salt), since=look.since)
 
 
 def _unseen(rows: Sequence[Example], adapters: Iterable[AdapterManifest | None]) -> list[Example]:
     """The rows that none of the adapters was trained on; nothing else may judge them."""
     seen = {key for adapter in adapters if adapter for key in adapter.trained_on}
-    unseen = [row for row in rows if seen.isdisjoint(hashes(row))]
+    unseen = [row for row in rows if seen.isdisjoint(row_hashes(row))]
     if not unseen:
         raise DataError(
             f"all {len(rows)} gate rows were trained on by one of the contenders",

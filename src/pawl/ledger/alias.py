@@ -17,9 +17,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from pawl.core.records import to_json
 from pawl.errors import RegistryError
-from pawl.ledger.entries import UNEARNED
-from pawl.ledger.ledger import Entry, State, entries, fold, odd_numbers
-from pawl.store.client import ALIAS, Store, absent, set_alias, speaking_to
+from pawl.ledger.entries import UNEARNED, Entry, State, replay_entries
+from pawl.ledger.hash_chain import odd_numbers
+from pawl.ledger.ledger import entries
+from pawl.store.client import ALIAS, Store, none_if_absent, set_alias, store_errors
 from pawl.store.version_tags import listed, mark_version
 
 PROJECTED, STRAYED = "pawl.projected", "pawl.strayed"
@@ -28,7 +29,7 @@ PAUSE = 0.5
 
 
 @dataclass(frozen=True)
-class Strayed:
+class ManualMove:
     """An alias moved by hand: where it pointed, when that was seen (UTC), after which release.
 
     The note stands until the next release, `adopt` included.
@@ -58,7 +59,7 @@ class Alias:
 
     version: int | None = None
     projected: tuple[int, str] | None = None
-    strayed: Strayed | None = None
+    strayed: ManualMove | None = None
 
 
 def read_alias(store: Store, task: str) -> Alias:
@@ -67,8 +68,8 @@ def read_alias(store: Store, task: str) -> Alias:
     Raises:
         RegistryError: the store cannot be reached, or a note was edited by hand.
     """
-    with speaking_to(store.uri):
-        model = absent(lambda: store.client.get_registered_model(task))
+    with store_errors(store.uri):
+        model = none_if_absent(lambda: store.client.get_registered_model(task))
     if model is None:
         return Alias()
     said, tags = model.aliases.get(ALIAS), model.tags
@@ -78,7 +79,7 @@ def read_alias(store: Store, task: str) -> Alias:
         return Alias(
             version=None if said is None else int(said),
             projected=(int(number), digest) if number else None,
-            strayed=TypeAdapter(Strayed).validate_json(noted) if noted else None,
+            strayed=TypeAdapter(ManualMove).validate_json(noted) if noted else None,
         )
     except (ValueError, ValidationError) as error:
         raise RegistryError(
@@ -136,7 +137,7 @@ def missing(written: Sequence[Entry], alias: Alias) -> bool:
 
 def project(
     store: Store, task: str, *, written: Entry | None = None
-) -> tuple[State, Strayed | None]:
+) -> tuple[State, ManualMove | None]:
     """Point the alias at the ledger's champion; where it was moved by hand, note that first.
 
     Returns the ledger, folded, and what is noted since the last release. An alias that was set from
@@ -157,29 +158,29 @@ def project(
         ) from error
 
 
-def noted(alias: Alias, state: State) -> Strayed | None:
+def manual_move(alias: Alias, state: State) -> ManualMove | None:
     """The note on an alias that was moved by hand since the last release. Pure."""
     last = state.releases[-1].number if state.releases else 0
     return alias.strayed if alias.strayed and alias.strayed.after == last else None
 
 
-def _project(store: Store, task: str, *, by: Entry | None) -> tuple[State, Strayed | None]:
+def _project(store: Store, task: str, *, by: Entry | None) -> tuple[State, ManualMove | None]:
     seen_before: Alias | None = None
     while True:
         # The alias first: what it was set from was in the ledger by then.
         alias, written = read_alias(store, task), entries(store, task)
-        state = fold(written)
+        state = replay_entries(written)
         last = state.releases[-1] if state.releases else None
         adopted = by is not None and by.kind == "adopt" and last == by
         if missing(written, alias) and not adopted:
-            return state, noted(alias, state)
+            return state, manual_move(alias, state)
         said = (last.number, last.digest) if last else None
         if alias.version == state.champion.version and alias.projected == said:
-            return state, noted(alias, state)
+            return state, manual_move(alias, state)
         stands = (by is not None and by.new == state.champion) or _stands(store, task, state)
         target = state.champion.version if stands else None
         if alias.version == target and not stands:
-            return state, noted(alias, state)
+            return state, manual_move(alias, state)
         if moved_by_hand(alias, state) and not adopted:
             # Whoever moves the alias reads the ledger once more, so that the alias of an earlier
             # release does not stay; for a moment it may look as if a person had moved it.
@@ -188,7 +189,7 @@ def _project(store: Store, task: str, *, by: Entry | None) -> tuple[State, Stray
                 time.sleep(PAUSE)
                 continue
             when = datetime.now(UTC).isoformat(timespec="milliseconds")
-            note = Strayed(alias.version, when, last.number if last else 0)
+            note = ManualMove(alias.version, when, last.number if last else 0)
             _tag(store, task, STRAYED, json.dumps(to_json(note)))
         if alias.version != target:
             set_alias(store, task, target)
@@ -215,7 +216,7 @@ def _mark(store: Store, task: str, state: State, *, since: int) -> None:
 
 
 def _tag(store: Store, task: str, key: str, value: str) -> None:
-    with speaking_to(store.uri):
+    with store_errors(store.uri):
         store.client.set_registered_model_tag(task, key, value)
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pawl.core.alpha_budget import Budget, Charge, Life
+from pawl.core.alpha_budget import AlphaBudget, BudgetHistory, LookCost
 from pawl.core.files import digest_json
 from pawl.core.records import Champion, to_json
 
@@ -67,8 +67,8 @@ class State:
     champion: Champion = field(default_factory=Champion)
     releases: tuple[Entry, ...] = ()
     looks: dict[str, tuple[Entry, ...]] = field(default_factory=dict)
-    budgets: dict[str, Budget] = field(default_factory=dict)
-    life: Life = field(default_factory=Life)
+    budgets: dict[str, AlphaBudget] = field(default_factory=dict)
+    life: BudgetHistory = field(default_factory=BudgetHistory)
     relabels: tuple[Entry, ...] = ()
     retired: tuple[Entry, ...] = ()
 
@@ -81,12 +81,12 @@ class State:
         """The release with this `op_id` if it counted, None if it is void or absent."""
         return next((entry for entry in self.releases if entry.op_id == op_id), None)
 
-    def before(self) -> Champion | None:
+    def previous_champion(self) -> Champion | None:
         """The champion that a rollback returns to, None if the present one is the first."""
-        line = self.line()
+        line = self.rollback_line()
         return line[-2] if len(line) > 1 else None
 
-    def line(self) -> tuple[Champion, ...]:
+    def rollback_line(self) -> tuple[Champion, ...]:
         """The champions that rollbacks go back along, oldest first, the present one last.
 
         A rollback takes back all releases after its target, so that the next one goes further
@@ -102,7 +102,7 @@ class State:
         gone = {champion_of(entry) for entry in self.retired}
         return tuple(champion for champion in line if champion not in gone)
 
-    def kept(self, count: int) -> tuple[Champion, ...]:
+    def rollback_champions(self, count: int) -> tuple[Champion, ...]:
         """The champion and what rollbacks may need: the `count` champions before it.
 
         Both those most recently released and those that rollbacks would come to, one after the
@@ -111,7 +111,7 @@ class State:
         latest = dict.fromkeys(entry.new for entry in reversed(self.releases) if entry.new)
         gone = {champion_of(entry) for entry in self.retired}
         recent = [champion for champion in latest if champion not in gone][: count + 1]
-        return tuple(dict.fromkeys([*recent, *reversed(self.line()[-count - 1 :])]))
+        return tuple(dict.fromkeys([*recent, *reversed(self.rollback_line()[-count - 1 :])]))
 
     def signature(self, champion: Champion) -> str | None:
         """sha256 of the signature that a version was last released with, None if with none."""
@@ -133,7 +133,7 @@ class State:
         return next(marked, None)
 
 
-def fold(entries: Iterable[Entry]) -> State:
+def replay_entries(entries: Iterable[Entry]) -> State:
     """Fold entries, in number order, to the state that all readers agree on. Pure.
 
     A release or retirement that expected another champion is void: its writer lost the race. So is
@@ -147,8 +147,8 @@ def fold(entries: Iterable[Entry]) -> State:
     releases: list[Entry] = []
     relabels: list[Entry] = []
     looks: dict[str, tuple[Entry, ...]] = {}
-    budgets: dict[str, Budget] = {}
-    life = Life()
+    budgets: dict[str, AlphaBudget] = {}
+    life = BudgetHistory()
     retired: dict[Champion, Entry] = {}
     seen: set[str] = set()
     for entry in sorted(entries, key=lambda entry: entry.number):
@@ -161,7 +161,7 @@ def fold(entries: Iterable[Entry]) -> State:
             if any(entry.details["question"] == look.details["question"] for look in asked):
                 continue
             charge = _charge(entry)
-            after = budgets.get(lineage, Budget()).take(charge, life)
+            after = budgets.get(lineage, AlphaBudget()).take(charge, life)
             if after is not None:
                 life = life.after(after, charge)
                 looks[lineage], budgets[lineage] = (*asked, entry), after
@@ -203,9 +203,9 @@ def read_details(entry: Entry) -> None:
         [*map(int, said["accepted"]), int(said["after"])]
 
 
-def _charge(entry: Entry) -> Charge:
+def _charge(entry: Entry) -> LookCost:
     said = entry.details
-    return Charge(
+    return LookCost(
         level=float(said["level"]),
         alpha=float(said["alpha"]),
         since=int(said["since"]),

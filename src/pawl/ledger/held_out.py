@@ -14,25 +14,26 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from pawl.core.records import Example, KnownRow, Relabel, to_json
+from pawl.core.records import Example, HeldOutRow, Relabel, to_json
 from pawl.errors import UsageError
-from pawl.ledger.ledger import Entry, append, model
+from pawl.ledger.entries import Entry
+from pawl.ledger.ledger import append, model
 from pawl.ledger.state import read_state
-from pawl.store.artifacts import keep, kept_by, read_kept
+from pawl.store.artifacts import artifact_ref, fetch_rows, store_rows
 from pawl.store.client import Store
 
 KNOWN, RELABELS = "known", "relabels"
 
 
 @dataclass(frozen=True)
-class Seen:
+class EntryRows:
     """What one ledger entry adds: the rows that its look saw first, or the answers it changed."""
 
-    rows: tuple[KnownRow, ...] = ()
+    rows: tuple[HeldOutRow, ...] = ()
     relabels: tuple[Relabel, ...] = ()
 
 
-def remember(
+def store_new_rows(
     store: Store, task: str, lineage: str, held_out: Mapping[str, Sequence[Example]]
 ) -> dict[str, Any]:
     """Keep the dev and gate rows that no look of this lineage has seen; what its entry says of it.
@@ -43,7 +44,7 @@ def remember(
     Raises:
         RegistryError: the store cannot be reached, or what it kept was altered.
     """
-    had = {(row.split, row.key) for row in known_rows(store, task) if row.lineage == lineage}
+    had = {(row.split, row.key) for row in held_out_rows(store, task) if row.lineage == lineage}
     fresh: dict[tuple[str, str, str], dict[str, Any]] = {}
     for split, rows in held_out.items():
         for row in rows:
@@ -53,33 +54,35 @@ def remember(
                 fresh.setdefault((split, row.key, row.completion), said)
     if not fresh:
         return {}
-    return {KNOWN: to_json(keep(store, model(task), list(fresh.values()), name=f"{KNOWN}.jsonl"))}
+    return {
+        KNOWN: to_json(store_rows(store, model(task), list(fresh.values()), name=f"{KNOWN}.jsonl"))
+    }
 
 
-def known_rows(store: Store, task: str) -> tuple[KnownRow, ...]:
+def held_out_rows(store: Store, task: str) -> tuple[HeldOutRow, ...]:
     """All rows that were held out in a look, of every lineage, with the answers that count.
 
     Raises:
         RegistryError: the store cannot be reached, or what it kept was altered.
     """
     state = read_state(store, task)
-    said: dict[int, Seen] = {}
+    said: dict[int, EntryRows] = {}
     for lineage, looks in state.looks.items():
         for look, entry in enumerate(looks, start=1):
-            said[entry.number] = Seen(rows=_rows(store, entry, lineage=lineage, look=look))
+            said[entry.number] = EntryRows(rows=_rows(store, entry, lineage=lineage, look=look))
     for entry in state.relabels:
-        said[entry.number] = Seen(relabels=_relabels(store, entry))
-    return fold_known(said[number] for number in sorted(said))
+        said[entry.number] = EntryRows(relabels=_relabels(store, entry))
+    return replay_held_out(said[number] for number in sorted(said))
 
 
-def fold_known(said: Iterable[Seen]) -> tuple[KnownRow, ...]:
+def replay_held_out(said: Iterable[EntryRows]) -> tuple[HeldOutRow, ...]:
     """What entries, in number order, come to. Pure.
 
     A prompt keeps the answers of the entry that first held it out, in whichever lineage, until a
     relabel changes them. A row stands once for each lineage, split and answer.
     """
     answers: dict[str, tuple[str, ...]] = {}
-    first: dict[tuple[str, str, str], KnownRow] = {}
+    first: dict[tuple[str, str, str], HeldOutRow] = {}
     for seen in said:
         new: dict[str, dict[str, None]] = {}
         for row in seen.rows:
@@ -112,7 +115,7 @@ def accept(store: Store, task: str, changes: Sequence[Relabel], *, who: str, why
         raise UsageError(
             "no reason was given", rule="every relabel says why", remedy="add --reason '…'"
         )
-    kept = keep(
+    kept = store_rows(
         store, model(task), [to_json(change) for change in changes], name=f"{RELABELS}.jsonl"
     )
     return append(
@@ -128,15 +131,15 @@ def accept(store: Store, task: str, changes: Sequence[Relabel], *, who: str, why
     )
 
 
-def _rows(store: Store, entry: Entry, *, lineage: str, look: int) -> tuple[KnownRow, ...]:
-    kept = kept_by(entry.details, KNOWN)
-    lines = [] if kept is None else read_kept(store, kept)
-    return TypeAdapter(tuple[KnownRow, ...]).validate_python(
+def _rows(store: Store, entry: Entry, *, lineage: str, look: int) -> tuple[HeldOutRow, ...]:
+    kept = artifact_ref(entry.details, KNOWN)
+    lines = [] if kept is None else fetch_rows(store, kept)
+    return TypeAdapter(tuple[HeldOutRow, ...]).validate_python(
         [{**line, "lineage": lineage, "look": look} for line in lines]
     )
 
 
 def _relabels(store: Store, entry: Entry) -> tuple[Relabel, ...]:
-    kept = kept_by(entry.details, RELABELS)
-    lines = [] if kept is None else read_kept(store, kept)
+    kept = artifact_ref(entry.details, RELABELS)
+    lines = [] if kept is None else fetch_rows(store, kept)
     return TypeAdapter(tuple[Relabel, ...]).validate_python(lines)

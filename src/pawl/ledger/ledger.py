@@ -14,16 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from pawl.core.records import Champion, Kept, to_json
+from pawl.core.records import Champion, to_json
 from pawl.errors import RegistryError
-from pawl.ledger.entries import Entry, Kind, State, champion_of, fold, read_details
-from pawl.ledger.hash_chain import naming, odd_numbers
+from pawl.ledger.entries import Entry, Kind, champion_of, read_details
+from pawl.ledger.hash_chain import naming
 from pawl.store.client import Store, add_version, all_versions
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-__all__ = ["Entry", "Kept", "Kind", "State", "append", "entries", "fold", "model", "odd_numbers"]
 
 TAG = "pawl.entry"
 

@@ -8,23 +8,32 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pawl.config.schema import Gate, Task
-from pawl.core.alpha_budget import Budget, Charge, Life, fresh, lineage, share, unspent
+from pawl.core.alpha_budget import (
+    AlphaBudget,
+    BudgetHistory,
+    LookCost,
+    fresh,
+    gate_split_id,
+    share,
+    unspent,
+)
 from pawl.core.files import write_json
-from pawl.core.records import AdapterManifest, Example, KnownRow, Look, read_rows, to_json
-from pawl.core.row_identity import hashes
+from pawl.core.records import AdapterManifest, Example, HeldOutRow, Look, read_rows, to_json
+from pawl.core.row_identity import row_hashes
 from pawl.errors import DataError
-from pawl.ledger.held_out import known_rows, remember
-from pawl.ledger.ledger import Entry, State, append
+from pawl.ledger.entries import Entry, State
+from pawl.ledger.held_out import held_out_rows, store_new_rows
+from pawl.ledger.ledger import append
 from pawl.ledger.provenance import author
 from pawl.ledger.state import read_state
 from pawl.model.adapter import read_adapter
 from pawl.store.client import Store
-from pawl.workspace.fingerprints import look_question
+from pawl.workspace.fingerprints import evaluation_fingerprint
 from pawl.workspace.paths import Workspace
 
 
 @dataclass(frozen=True)
-class Standing:
+class BudgetStatus:
     """How a gate split's budget stands, and what its next look would cost.
 
     `used` of `of` looks are spent; `rows` are those that the present budget may judge on, `fresh`
@@ -40,7 +49,7 @@ class Standing:
     needed: int
     nth: int
     number: int
-    charge: Charge | None
+    charge: LookCost | None
 
 
 def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
@@ -56,12 +65,12 @@ def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
         RegistryError: the store cannot be reached, or what it kept was altered.
     """
     section, files = workspace.task(task), workspace.files(task)
-    split = lineage(task, section.split.salt)
+    split = gate_split_id(task, section.split.salt)
     state = read_state(store, task)
-    question = look_question(workspace, task, state.champion)
+    question = evaluation_fingerprint(workspace, task, state.champion)
     look = _find(state, split, question)
     if look is None:
-        stands = standing_of(workspace, store, state, task)
+        stands = task_budget_status(workspace, store, state, task)
         charge = stands.charge
         if charge is None:
             raise _blocked(split, stands, section)
@@ -79,7 +88,7 @@ def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
                 "question": question,
                 "of": section.gate.looks,
                 **dataclasses.asdict(charge),
-                **remember(store, task, split, _held_out(workspace, task)),
+                **store_new_rows(store, task, split, _held_out_splits(workspace, task)),
             },
         )
         # Somebody else may have taken the last one, or asked the same, in between: fold again.
@@ -90,33 +99,33 @@ def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
     return look
 
 
-def standing_of(workspace: Workspace, store: Store, state: State, task: str) -> Standing:
+def task_budget_status(workspace: Workspace, store: Store, state: State, task: str) -> BudgetStatus:
     """How the task's budget stands with the gate rows in `build/`; no rows where none are there."""
     section, files = workspace.task(task), workspace.files(task)
     path = files.splits / "gate.jsonl"
     folders = (files.adapter, files.champion / "adapter")
     contenders = [read_adapter(folder) for folder in folders if folder.is_dir()]
-    gate = untouched(read_rows(path), contenders) if path.is_file() else []
-    split = lineage(task, section.split.salt)
-    budget, known = state.budgets.get(split, Budget()), known_rows(store, task)
-    return standing(budget, state.life, section.gate, gate, known, split=split)
+    gate = unseen_rows(read_rows(path), contenders) if path.is_file() else []
+    split = gate_split_id(task, section.split.salt)
+    budget, known = state.budgets.get(split, AlphaBudget()), held_out_rows(store, task)
+    return budget_status(budget, state.life, section.gate, gate, known, split=split)
 
 
-def standing(
-    budget: Budget,
-    life: Life,
+def budget_status(
+    budget: AlphaBudget,
+    life: BudgetHistory,
     policy: Gate,
     gate: Sequence[Example],
-    known: Sequence[KnownRow],
+    known: Sequence[HeldOutRow],
     *,
     split: str,
-) -> Standing:
+) -> BudgetStatus:
     """How the budget of the lineage `split` stands with these gate rows. Pure."""
     rows = len(unspent(gate, known, lineage=split, since=budget.since))
     new = len(fresh(gate, known))
     charge = budget.next(policy, life, rows=rows, fresh=new)
     goes_on = charge is not None and charge.since <= budget.looks
-    return Standing(
+    return BudgetStatus(
         used=budget.used,
         of=policy.looks,
         rows=rows,
@@ -128,13 +137,13 @@ def standing(
     )
 
 
-def untouched(gate: Sequence[Example], adapters: Iterable[AdapterManifest]) -> list[Example]:
+def unseen_rows(gate: Sequence[Example], adapters: Iterable[AdapterManifest]) -> list[Example]:
     """The gate rows that none of these adapters was trained on: the others cannot judge them."""
     seen = {key for adapter in adapters for key in adapter.trained_on}
-    return [row for row in gate if seen.isdisjoint(hashes(row))]
+    return [row for row in gate if seen.isdisjoint(row_hashes(row))]
 
 
-def spends(stands: Standing, policy: Gate) -> str:
+def budget_text(stands: BudgetStatus, policy: Gate) -> str:
     """In words, what the budget of the next look may spend."""
     k = stands.nth
     return (
@@ -153,12 +162,12 @@ def _find(state: State, split: str, question: str) -> Look | None:
     return None
 
 
-def _held_out(workspace: Workspace, task: str) -> dict[str, list[Example]]:
+def _held_out_splits(workspace: Workspace, task: str) -> dict[str, list[Example]]:
     folder = workspace.files(task).splits
     return {split: read_rows(folder / f"{split}.jsonl") for split in ("dev", "gate")}
 
 
-def _blocked(split: str, stands: Standing, section: Task) -> DataError:
+def _blocked(split: str, stands: BudgetStatus, section: Task) -> DataError:
     if 0 < stands.used < stands.of and stands.rows < section.gate.min_rows:
         found, there, needed = "has too few rows to judge on", stands.rows, section.gate.min_rows
         says = (

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pawl.errors import RegistryError
 from pawl.ledger.alias import doubts, read_alias
-from pawl.ledger.ledger import State, entries, fold
+from pawl.ledger.entries import State, replay_entries
+from pawl.ledger.ledger import entries
 from pawl.store.client import Store
 
 
@@ -15,7 +16,7 @@ def undoubted_state(store: Store, task: str) -> State:
         RegistryError: the store cannot be reached, or the ledger was altered.
     """
     alias, written = read_alias(store, task), entries(store, task, whole=True)
-    state = fold(written)
+    state = replay_entries(written)
     if found := doubts(written, state, alias):
         raise RegistryError(
             "; ".join(found),
@@ -33,4 +34,4 @@ def read_state(store: Store, task: str) -> State:
     Raises:
         RegistryError: the store cannot be reached, or the ledger was altered.
     """
-    return fold(entries(store, task))
+    return replay_entries(entries(store, task))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pawl.core.files import digest_file, digest_json
-from pawl.core.records import Base, BaseInfo
+from pawl.core.records import BaseInfo, BaseRef
 from pawl.errors import BaseError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ TOKENIZER = (
 )
 
 
-def find_base(base: Base, workspace: Path) -> Path:
+def find_base(base: BaseRef, workspace: Path) -> Path:
     """The folder that holds the base's files.
 
     A name that is a folder below `workspace` (or an absolute one) is that folder; else it is a
@@ -49,7 +49,7 @@ def find_base(base: Base, workspace: Path) -> Path:
     return _complete(_from_hub(base, (*CONTENT, *TOKENIZER)), base.model)
 
 
-def find_config(base: Base, workspace: Path) -> Path:
+def find_config(base: BaseRef, workspace: Path) -> Path:
     """The folder that holds at least the base's config.json, which is enough to plan with.
 
     Of a hub id that is not cached the weights are not fetched.
@@ -65,7 +65,7 @@ def find_config(base: Base, workspace: Path) -> Path:
     return _configured(_from_hub(base, ("config.json", *TOKENIZER)), base.model)
 
 
-def base_info(base: Base, workspace: Path) -> BaseInfo:
+def base_info(base: BaseRef, workspace: Path) -> BaseInfo:
     """Which base this is, by the sha256 of all files that training and decoding read."""
     folder = find_base(base, workspace)
     found = {path for pattern in CONTENT + TOKENIZER for path in folder.glob(pattern)}
@@ -192,7 +192,7 @@ def _keep_autograd(model: torch.nn.Module) -> None:
             module.support_avx512bf16_for_cpu = False
 
 
-def _is_folder(base: Base, workspace: Path) -> bool:
+def _is_folder(base: BaseRef, workspace: Path) -> bool:
     """Whether the name is meant as a folder, though none may be there."""
     return base.model.startswith((".", "/")) or (workspace / f"{base.model}.dvc").exists()
 
@@ -219,7 +219,7 @@ def _configured(folder: Path, name: str) -> Path:
     return folder
 
 
-def _from_hub(base: Base, patterns: tuple[str, ...]) -> Path:
+def _from_hub(base: BaseRef, patterns: tuple[str, ...]) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pawl.ledger.entries import champion_of
-from pawl.ledger.ledger import Entry, State, entries, fold
+from pawl.ledger.entries import Entry, State, champion_of, replay_entries
+from pawl.ledger.ledger import entries
 from pawl.store.client import Store
 
 
@@ -20,7 +20,7 @@ def history(store: Store, task: str) -> list[dict[str, Any]]:
     Raises:
         RegistryError: the store cannot be reached.
     """
-    state = fold(entries(store, task))
+    state = replay_entries(entries(store, task))
     told = (*state.releases, *state.relabels, *state.retired)
     return [_told(state, entry) for entry in sorted(told, key=lambda entry: entry.number)]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from pawl.core.records import Champion
 from pawl.errors import AdapterError, DataError, RegistryError, UsageError
-from pawl.ledger.ledger import State, entries, fold
+from pawl.ledger.entries import State, replay_entries
+from pawl.ledger.ledger import entries
 from pawl.model.adapter import read_adapter
 from pawl.release.signing import check_release
 from pawl.store.client import Store
@@ -25,7 +26,7 @@ def adapter_folder(
         AdapterError: its bytes are not those that were judged.
         RegistryError: the store cannot be reached.
     """
-    state = fold(entries(store, task))
+    state = replay_entries(entries(store, task))
     wanted = state.champion if version is None else get(store, task, version).champion
     if version is not None and not any(entry.new == wanted for entry in state.releases):
         return local_copy(workspace, store, wanted, task=task)
@@ -82,7 +83,7 @@ def keep_copies(workspace: Workspace, store: Store, task: str, state: State) -> 
         RegistryError: the store cannot be reached.
     """
     lacking = []
-    for champion in state.kept(workspace.params().release.keep):
+    for champion in state.rollback_champions(workspace.params().release.keep):
         try:
             released_copy(workspace, store, champion, task=task, state=state)
         except (AdapterError, DataError, UsageError, RegistryError) as error:

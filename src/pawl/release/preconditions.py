@@ -12,9 +12,9 @@ from pawl.core.records import (
     read_record,
 )
 from pawl.errors import DataError, RegistryError, UsageError
-from pawl.ledger.ledger import State
+from pawl.ledger.entries import State
 from pawl.model.adapter import read_adapter
-from pawl.release.signing import EVIDENCE, kept_release
+from pawl.release.signing import EVIDENCE, release_folder
 from pawl.store.versions import AdapterVersion
 from pawl.workspace.paths import Workspace
 
@@ -35,7 +35,7 @@ def unearned(workspace: Workspace, task: str, new: Champion, state: State) -> Us
 
     A version's page in MLflow is easily edited; the verdict is the file that was judged and signed.
     """
-    verdict = read_record(kept_release(workspace, task, new) / EVIDENCE, Verdict)
+    verdict = read_record(release_folder(workspace, task, new) / EVIDENCE, Verdict)
     if (
         verdict.decision == "promote"
         and verdict.champion == state.champion

@@ -7,9 +7,10 @@ from typing import Any
 
 from pawl.core.records import Champion
 from pawl.errors import RegistryError, UsageError
-from pawl.ledger.alias import doubts, missing, moved_by_hand, noted, project, read_alias
-from pawl.ledger.entries import EARNED
-from pawl.ledger.ledger import Entry, Kind, append, entries, fold, odd_numbers
+from pawl.ledger.alias import doubts, manual_move, missing, moved_by_hand, project, read_alias
+from pawl.ledger.entries import EARNED, Entry, Kind, replay_entries
+from pawl.ledger.hash_chain import odd_numbers
+from pawl.ledger.ledger import append, entries
 from pawl.release.local_copies import local_copy
 from pawl.release.preconditions import (
     not_earned,
@@ -47,7 +48,7 @@ def promote(
         RegistryError: the store cannot be reached, or somebody else released in between.
     """
     chosen, written = get(store, task, version), _standing(store, task)
-    state = fold(written)
+    state = replay_entries(written)
     if chosen.champion == state.champion:
         raise UsageError(
             f"version {version} is champion of '{task}' already",
@@ -90,8 +91,8 @@ def rollback(
         RegistryError: the store cannot be reached, or somebody else released in between.
     """
     written = _standing(store, task)
-    state = fold(written)
-    target = state.before() if to is None else was_champion(state, task, to)
+    state = replay_entries(written)
+    target = state.previous_champion() if to is None else was_champion(state, task, to)
     if target is None:
         raise UsageError(
             f"task '{task}' has no champion before the present one",
@@ -124,8 +125,8 @@ def adopt(
         RegistryError: the store cannot be reached, or somebody else released in between.
     """
     alias, written = read_alias(store, task), entries(store, task, whole=True)
-    state = fold(written)
-    strayed, doubtful = noted(alias, state), doubts(written, state, alias)
+    state = replay_entries(written)
+    strayed, doubtful = manual_move(alias, state), doubts(written, state, alias)
     by_hand = strayed.version if strayed else None
     if moved_by_hand(alias, state):
         by_hand = alias.version
@@ -172,7 +173,7 @@ def _release(
         raise UsageError(
             "no reason was given", rule="every release says why", remedy="add --reason '…'"
         )
-    state = fold(written)
+    state = replay_entries(written)
     refuse_retired(state, task, new)
     # Verified before the entry: an adapter that cannot be served is never released.
     copy = local_copy(workspace, store, new, task=task)

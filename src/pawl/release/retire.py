@@ -5,7 +5,8 @@ from __future__ import annotations
 import uuid
 
 from pawl.errors import RegistryError, UsageError
-from pawl.ledger.ledger import Entry, State, append
+from pawl.ledger.entries import Entry, State
+from pawl.ledger.ledger import append
 from pawl.ledger.state import read_state, undoubted_state
 from pawl.store.client import Store
 from pawl.store.version_tags import mark_version
@@ -70,7 +71,7 @@ def _refuse_needed(chosen: AdapterVersion, state: State, keep: int) -> None:
             rule="a version is retired once",
             remedy="`pawl gc --yes` frees what it takes",
         )
-    if chosen.champion in state.kept(keep):
+    if chosen.champion in state.rollback_champions(keep):
         what = "the champion" if chosen.champion == state.champion else "what a rollback may need"
         raise UsageError(
             f"version {version} of '{task}' is {what}",

@@ -19,7 +19,7 @@ from pawl.core.records import Champion, Verdict, read_record
 from pawl.errors import AdapterError, RegistryError
 from pawl.ledger.entries import State
 from pawl.release.keys import TRUSTED, fingerprint, signing_key, trusted_keys
-from pawl.store.client import Store, speaking_to
+from pawl.store.client import Store, store_errors
 from pawl.store.runs import fetch_evidence
 from pawl.store.version_tags import run_of, verdict_of
 from pawl.workspace.paths import Workspace
@@ -58,7 +58,7 @@ def sign_release(
     """
     if (named := state.signature(champion)) is not None:
         check_release(workspace, store, task, champion, adapter=adapter, state=state)
-        place = kept_release(workspace, task, champion)
+        place = release_folder(workspace, task, champion)
         return Signed(named, digest_file(place / EVIDENCE))
     from model_signing import signing
 
@@ -74,7 +74,7 @@ def sign_release(
             )
         digest = digest_file(Path(scratch) / "sig")
         signature = (Path(scratch) / "sig").rename(Path(scratch) / signature_name(digest))
-        with speaking_to(store.uri):
+        with store_errors(store.uri):
             store.client.log_artifact(run, str(signature), FOLDER)
         _keep(workspace, task, champion, signature, Path(scratch) / EVIDENCE)
         return Signed(digest, evidence)
@@ -104,7 +104,7 @@ def check_release(
         if trusted_keys(workspace):
             raise _refused(task, champion, "is not signed")
         return
-    place = kept_release(workspace, task, champion)
+    place = release_folder(workspace, task, champion)
     if not _is(place / signature_name(named), named):
         fetch_release(store, task, champion, named, into=place)
     if why := flaw(
@@ -161,7 +161,7 @@ def fetch_release(store: Store, task: str, champion: Champion, named: str, *, in
             shutil.copyfile(path, folder / path.name)
 
 
-def kept_release(workspace: Workspace, task: str, champion: Champion) -> Path:
+def release_folder(workspace: Workspace, task: str, champion: Champion) -> Path:
     """Where the signature and verdict of a released version are kept on this machine."""
     return workspace.home / "releases" / task / str(champion.version)
 
@@ -169,7 +169,7 @@ def kept_release(workspace: Workspace, task: str, champion: Champion) -> Path:
 def _keep(
     workspace: Workspace, task: str, champion: Champion, signature: Path, evidence: Path
 ) -> None:
-    with whole_folder(kept_release(workspace, task, champion)) as folder:
+    with whole_folder(release_folder(workspace, task, champion)) as folder:
         for path in (signature, evidence):
             shutil.copyfile(path, folder / path.name)
 

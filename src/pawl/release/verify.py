@@ -10,9 +10,9 @@ from pathlib import Path
 from pawl.core.files import digest_file
 from pawl.core.records import Champion, Verdict, read_record
 from pawl.errors import PawlError, UsageError
-from pawl.ledger.alias import Alias, doubts, moved_by_hand, noted, read_alias
-from pawl.ledger.entries import EARNED
-from pawl.ledger.ledger import Entry, State, entries, fold
+from pawl.ledger.alias import Alias, doubts, manual_move, moved_by_hand, read_alias
+from pawl.ledger.entries import EARNED, Entry, State, replay_entries
+from pawl.ledger.ledger import entries
 from pawl.model.adapter import read_adapter
 from pawl.release.local_copies import copies_of
 from pawl.release.signing import EVIDENCE, fetch_release, flaw, signature_name
@@ -43,7 +43,7 @@ def verify(
         RegistryError: the store cannot be reached.
     """
     alias, written = read_alias(store, task), entries(store, task, whole=True)
-    state = fold(written)
+    state = replay_entries(written)
     checks = [check_ledger(task, written, state, alias), check_alias(task, state, alias)]
     chosen = _chosen(store, task, version, said=_said(state, version), doubtful=not checks[0].ok)
     if isinstance(chosen, Check):
@@ -73,7 +73,7 @@ def check_ledger(task: str, written: Sequence[Entry], state: State, alias: Alias
 
 def check_alias(task: str, state: State, alias: Alias) -> Check:
     """The alias says what the ledger says, and nobody moved it since the last release. Pure."""
-    strayed = noted(alias, state)
+    strayed = manual_move(alias, state)
     if strayed is not None:
         return Check("alias", False, strayed.says(task, state), f"`pawl history {task}` says more")
     at = "nothing" if alias.version is None else f"version {alias.version}"

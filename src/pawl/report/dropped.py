@@ -25,7 +25,7 @@ CAUSES = {
 }
 
 
-def told(train: int, dropped: Mapping[str, int]) -> tuple[str, ...]:
+def dropped_text(train: int, dropped: Mapping[str, int]) -> tuple[str, ...]:
     """Nothing where no row was left out; a line a split, and where train lost many a warning.
 
     Args:

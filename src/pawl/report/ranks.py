@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from pawl.core.records import Rung, read_record
+from pawl.core.records import RankTrial, read_record
 from pawl.report.terminal import show_rows
 
 
@@ -16,15 +16,15 @@ from pawl.report.terminal import show_rows
 class Training:
     """What `training.json` says of ranks; none where the rank was a number."""
 
-    rungs: tuple[Rung, ...] = ()
+    rungs: tuple[RankTrial, ...] = ()
 
 
-def read_rungs(path: Path) -> tuple[Rung, ...]:
+def read_rungs(path: Path) -> tuple[RankTrial, ...]:
     """The rungs of the last training, none where there was no training yet."""
     return read_record(path, Training).rungs if path.exists() else ()
 
 
-def show_rungs(rungs: Sequence[Rung], *, title: str, console: Console) -> None:
+def show_rungs(rungs: Sequence[RankTrial], *, title: str, console: Console) -> None:
     """Losses in nats a token at each rank, the gap between them, and the rank that was kept."""
     if not rungs:
         return

@@ -13,13 +13,15 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from pawl.core.files import digest_file, read_lines, write_lines
-from pawl.core.records import Kept
+from pawl.core.records import ArtifactRef
 from pawl.errors import RegistryError
-from pawl.store.client import Store, speaking_to
+from pawl.store.client import Store, store_errors
 from pawl.store.runs import open_run
 
 
-def keep(store: Store, experiment: str, rows: Sequence[dict[str, Any]], *, name: str) -> Kept:
+def store_rows(
+    store: Store, experiment: str, rows: Sequence[dict[str, Any]], *, name: str
+) -> ArtifactRef:
     """Put `rows` into the file `name` of a run of their own and return where they are stored.
 
     Raises:
@@ -30,13 +32,13 @@ def keep(store: Store, experiment: str, rows: Sequence[dict[str, Any]], *, name:
         write_lines(path, rows)
         digest = digest_file(path)
         run = open_run(store, experiment, op_id=f"{name}:{digest}", name=name, tags={})
-        with speaking_to(store.uri):
+        with store_errors(store.uri):
             store.client.log_artifact(run, str(path))
             store.client.set_terminated(run, "FINISHED")
-    return Kept(run=run, name=name, digest=digest, rows=len(rows))
+    return ArtifactRef(run=run, name=name, digest=digest, rows=len(rows))
 
 
-def read_kept(store: Store, kept: Kept) -> list[Any]:
+def fetch_rows(store: Store, kept: ArtifactRef) -> list[Any]:
     """The rows as they were kept.
 
     Raises:
@@ -61,13 +63,13 @@ def download(store: Store, run: str, name: str, folder: Path) -> Path | None:
     Raises:
         RegistryError: the store cannot be reached.
     """
-    with speaking_to(store.uri):
+    with store_errors(store.uri):
         if name not in (file.path for file in store.client.list_artifacts(run)):
             return None
         return Path(store.client.download_artifacts(run, name, str(folder)))
 
 
-def kept_by(details: dict[str, Any], key: str) -> Kept | None:
+def artifact_ref(details: dict[str, Any], key: str) -> ArtifactRef | None:
     """Where the rows are that an entry's `details` name, None where they name none.
 
     Raises:
@@ -76,7 +78,7 @@ def kept_by(details: dict[str, Any], key: str) -> Kept | None:
     if key not in details:
         return None
     try:
-        return TypeAdapter(Kept).validate_python(details[key])
+        return TypeAdapter(ArtifactRef).validate_python(details[key])
     except ValidationError as error:
         raise RegistryError(
             f"a ledger entry's `{key}` is no place of rows: {details[key]!r}",

@@ -62,13 +62,13 @@ def open_store(workspace: Workspace) -> Store:
     local = uri.startswith("sqlite:")
     if local:
         Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    with speaking_to(uri):
+    with store_errors(uri):
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
     return Store(client, uri, str(workspace.home / "artifacts") if local else None)
 
 
 @contextmanager
-def speaking_to(uri: str) -> Iterator[None]:
+def store_errors(uri: str) -> Iterator[None]:
     """Turn what MLflow and its transport raise into a `RegistryError` that says what to do."""
     import requests
     from mlflow.exceptions import MlflowException
@@ -100,7 +100,7 @@ def sent_once() -> Iterator[None]:
             os.environ[RETRIES] = before
 
 
-def absent(call: Callable[[], Answer]) -> Answer | None:
+def none_if_absent(call: Callable[[], Answer]) -> Answer | None:
     """The call's answer, or None where MLflow says that there is no such thing."""
     from mlflow.exceptions import MlflowException
 
@@ -132,7 +132,7 @@ def add_version(
     Raises:
         RegistryError: the store cannot be reached, or stayed busy for some seconds.
     """
-    with speaking_to(store.uri):
+    with store_errors(store.uri):
         if not store.seen.get(model):
             _ensure_model(store, model)
         for attempt in range(ATTEMPTS):
@@ -159,7 +159,7 @@ def all_versions(store: Store, model: str, *, since: int = 1) -> list[ModelVersi
     """A registered model's versions from the number `since` on, oldest first; maybe none."""
     found: list[ModelVersion] = []
     token: str | None = None
-    with speaking_to(store.uri):
+    with store_errors(store.uri):
         while True:
             page = store.client.search_model_versions(
                 f"name = '{model}'" + (f" AND version_number >= {since}" if since > 1 else ""),
@@ -175,14 +175,14 @@ def all_versions(store: Store, model: str, *, since: int = 1) -> list[ModelVersi
 
 def get_alias(store: Store, task: str) -> int | None:
     """The version that the alias `champion` points at, None where it points at none."""
-    with speaking_to(store.uri):
-        version = absent(lambda: store.client.get_model_version_by_alias(task, ALIAS))
+    with store_errors(store.uri):
+        version = none_if_absent(lambda: store.client.get_model_version_by_alias(task, ALIAS))
     return None if version is None else int(version.version)
 
 
 def set_alias(store: Store, task: str, version: int | None) -> None:
     """Point the alias `champion` at a version, or remove it. It projects the ledger, no more."""
-    with speaking_to(store.uri):
+    with store_errors(store.uri):
         if version is not None:
             store.client.set_registered_model_alias(task, ALIAS, str(version))
         elif get_alias(store, task) is not None:
@@ -205,7 +205,7 @@ def _by_op_id(store: Store, model: str, op_id: str) -> ModelVersion | None:
 
 
 def _ensure_model(store: Store, model: str) -> None:
-    if absent(lambda: store.client.get_registered_model(model)) is not None:
+    if none_if_absent(lambda: store.client.get_registered_model(model)) is not None:
         return
     says = (
         "The record of releases and looks, append-only; written by Pawl."

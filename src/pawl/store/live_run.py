@@ -19,7 +19,7 @@ from typing import Any
 
 from pawl.config.schema import as_json
 from pawl.errors import RegistryError
-from pawl.store.client import Store, open_store, speaking_to
+from pawl.store.client import Store, open_store, store_errors
 from pawl.store.runs import METRICS, find_run, log_evidence, open_run
 from pawl.workspace.paths import Workspace
 
@@ -123,7 +123,7 @@ class LiveRun:
             log_evidence(store, self._id, params=params, metrics={}, files={})
             return
         self._id, self._status = str(found.info.run_id), str(found.info.status)
-        with speaking_to(store.uri):
+        with store_errors(store.uri):
             history = store.client.get_metric_history(self._id, f"train/{SHOWN[0]}")
         self._shown = max((metric.step for metric in history), default=0)
 
@@ -144,7 +144,7 @@ class LiveRun:
                 for step in part
                 for name in SHOWN
             ]
-            with speaking_to(self._store.uri):
+            with store_errors(self._store.uri):
                 self._store.client.log_batch(self._id, metrics)
             self._shown = part[-1]["step"]
 
@@ -162,7 +162,7 @@ class LiveRun:
     def _be(self, status: str) -> None:
         if status == self._status:
             return
-        with speaking_to(self._store.uri):
+        with store_errors(self._store.uri):
             if status == "RUNNING":
                 self._store.client.update_run(self._id, status)
             else:
@@ -176,7 +176,7 @@ class LiveRun:
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
         monitor: Any = SystemMetricsMonitor
-        with speaking_to(self._store.uri):
+        with store_errors(self._store.uri):
             self._machine = monitor(
                 self._id, SAMPLE, resume_logging=True, tracking_uri=self._store.uri
             )

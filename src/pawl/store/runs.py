@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from pawl.core.files import write_json
 from pawl.core.records import Cycle, to_json
 from pawl.errors import RegistryError
-from pawl.store.client import Store, sent_once, speaking_to, unless_made
+from pawl.store.client import Store, sent_once, store_errors, unless_made
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -38,7 +38,7 @@ def open_run(store: Store, task: str, *, op_id: str, name: str, tags: dict[str, 
     if left is not None:
         return str(left.info.run_id)
     experiment = _experiment(store, task)
-    with speaking_to(store.uri):
+    with store_errors(store.uri):
         # Sent once: a request that is repeated after a lost reply would make a second run. The
         # next attempt finds the one that got through.
         with sent_once():
@@ -52,7 +52,7 @@ def find_run(store: Store, task: str, op_id: str, *, status: str | None = None) 
     """The newest run of an operation, in that status if one is named; None if there is none."""
     asked = f"tags.`pawl.op_id` = '{op_id}'"
     asked += f" and attributes.status = '{status}'" if status else ""
-    with speaking_to(store.uri):
+    with store_errors(store.uri):
         found = store.client.search_runs([_experiment(store, task)], asked, max_results=1)
     return found[0] if found else None
 
@@ -80,7 +80,7 @@ def log_evidence(
     at = _started(store, run_id)
     flat = [Param(key, value) for key, value in _flatten(params).items()]
     numbers = [Metric(key, value, at, 0) for key, value in metrics.items()]
-    with speaking_to(store.uri):
+    with store_errors(store.uri):
         for start in range(0, max(len(flat), len(numbers)), BATCH):
             end = start + BATCH
             store.client.log_batch(run_id, numbers[start:end], flat[start:end])
@@ -97,7 +97,7 @@ def fetch_evidence(store: Store, run_id: str, names: Sequence[str], *, into: Pat
     Raises:
         RegistryError: the store cannot be reached, or the run lacks one of them.
     """
-    with speaking_to(store.uri):
+    with store_errors(store.uri):
         there = {file.path for file in store.client.list_artifacts(run_id)}
         if missing := sorted(set(names) - there):
             raise RegistryError(
@@ -122,7 +122,7 @@ def log_curve(
         for key, value in point.items()
         if key != "step"
     ]
-    with speaking_to(store.uri):
+    with store_errors(store.uri):
         for start in range(0, len(curve), METRICS):
             store.client.log_batch(run_id, curve[start : start + METRICS])
 
@@ -136,7 +136,7 @@ def fetch_file(store: Store, run_id: str, name: str, *, into: Path) -> Path:
     # MLflow drops the file's folder: check/rows.jsonl would take the place of eval/rows.jsonl.
     place = (into / name).parent
     place.mkdir(parents=True, exist_ok=True)
-    with speaking_to(store.uri):
+    with store_errors(store.uri):
         try:
             return Path(store.client.download_artifacts(run_id, name, str(place)))
         except OSError as error:
@@ -152,7 +152,7 @@ def close_run(store: Store, cycle: Cycle, *, posted: str = "") -> None:
     if cycle.run_id is None:
         raise ValueError("a cycle without a run cannot be closed")
     text = json.dumps(to_json(cycle), sort_keys=True, ensure_ascii=False, allow_nan=False)
-    with speaking_to(store.uri), tempfile.TemporaryDirectory() as folder:
+    with store_errors(store.uri), tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "cycle.json"
         write_json(path, to_json(cycle))
         store.client.log_artifact(cycle.run_id, str(path))
@@ -169,7 +169,7 @@ def finished(store: Store, task: str, posted: str) -> Cycle | None:
     Raises:
         RegistryError: the store cannot be reached, or the run carries no cycle.
     """
-    with speaking_to(store.uri):
+    with store_errors(store.uri):
         experiment = store.client.get_experiment_by_name(task)
         if experiment is None:
             return None
@@ -184,7 +184,7 @@ def last_cycle(store: Store, task: str) -> tuple[Cycle, str] | None:
     Raises:
         RegistryError: the store cannot be reached, or the run carries no cycle.
     """
-    with speaking_to(store.uri):
+    with store_errors(store.uri):
         experiment = store.client.get_experiment_by_name(task)
         if experiment is None:
             return None
@@ -203,7 +203,7 @@ def last_cycle(store: Store, task: str) -> tuple[Cycle, str] | None:
 def _cycle_of(store: Store, run: Run) -> Cycle:
     run_id = run.info.run_id
     text = run.data.tags.get(CYCLE)
-    with speaking_to(store.uri), tempfile.TemporaryDirectory() as folder:
+    with store_errors(store.uri), tempfile.TemporaryDirectory() as folder:
         if not text:
             got = store.client.download_artifacts(run_id, "cycle.json", folder)
             text = Path(got).read_text(encoding="utf-8")
@@ -219,7 +219,7 @@ def _cycle_of(store: Store, run: Run) -> Cycle:
 
 def _experiment(store: Store, task: str) -> str:
     """The id of the task's experiment, made if it is absent."""
-    with speaking_to(store.uri):
+    with store_errors(store.uri):
         found = store.client.get_experiment_by_name(task)
         if found is None:
             where = store.artifacts and f"{store.artifacts}/{task}"
@@ -236,7 +236,7 @@ def _experiment(store: Store, task: str) -> str:
 
 def _started(store: Store, run_id: str) -> int:
     """When the run began, in ms: one time for all its numbers, so that a retry adds no second."""
-    with speaking_to(store.uri):
+    with store_errors(store.uri):
         return int(store.client.get_run(run_id).info.start_time)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pawl.core.records import Champion
 from pawl.errors import RegistryError
-from pawl.store.client import Store, absent, speaking_to
+from pawl.store.client import Store, none_if_absent, store_errors
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -39,20 +39,20 @@ def listed(store: Store, task: str, champion: Champion) -> ModelVersion | None:
     Raises:
         RegistryError: the store cannot be reached.
     """
-    with speaking_to(store.uri):
-        page = absent(lambda: store.client.get_model_version(task, str(champion.version)))
+    with store_errors(store.uri):
+        page = none_if_absent(lambda: store.client.get_model_version(task, str(champion.version)))
     return page if page and page.tags.get("pawl.digest") == champion.digest else None
 
 
 def mark_version(store: Store, task: str, version: int, *, key: str, value: str) -> None:
     """Put a tag on a version's page; a version that was deleted in MLflow has none."""
-    with speaking_to(store.uri):
-        absent(lambda: store.client.set_model_version_tag(task, str(version), key, value))
+    with store_errors(store.uri):
+        none_if_absent(lambda: store.client.set_model_version_tag(task, str(version), key, value))
 
 
 def _page(store: Store, task: str, version: int) -> ModelVersion:
-    with speaking_to(store.uri):
-        found = absent(lambda: store.client.get_model_version(task, str(version)))
+    with store_errors(store.uri):
+        found = none_if_absent(lambda: store.client.get_model_version(task, str(version)))
     if found is None:
         raise RegistryError(
             f"version {version} of '{task}' was deleted in MLflow",

@@ -13,7 +13,7 @@ from pawl.core.records import AdapterManifest, Champion, Look, Verdict, Worth
 from pawl.errors import AdapterError, RegistryError, UsageError
 from pawl.model.adapter import read_adapter, refuse_links
 from pawl.report.markdown import verdict_page
-from pawl.store.client import Store, absent, add_version, all_versions, speaking_to
+from pawl.store.client import Store, add_version, all_versions, none_if_absent, store_errors
 from pawl.store.version_tags import EVIDENCE
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def register(
     look = verdict.look and verdict.look.question
     known_only = {"pawl.look": look, "pawl.data_md5": data_md5, "pawl.stale": stale}
     tags |= {name: value for name, value in known_only.items() if value}
-    with speaking_to(store.uri):
+    with store_errors(store.uri):
         source = f"{store.client.get_run(run_id).info.artifact_uri}/{ADAPTER}"
     added = add_version(
         store,
@@ -171,7 +171,7 @@ def fetch(store: Store, task: str, version: int, *, into: Path) -> AdapterManife
     wanted = get(store, task, version)
     refuse_links(into)
     with whole_folder(into) as folder:
-        with speaking_to(store.uri):
+        with store_errors(store.uri):
             try:
                 got = store.client.download_artifacts(wanted.run_id, ADAPTER, str(folder))
             except (OSError, MlflowException) as error:
@@ -191,8 +191,8 @@ def _first(store: Store, task: str, op_id: str, *, added: int) -> AdapterVersion
     """
     known = [version for version in versions(store, task) if version.op_id == op_id]
     if known and known[0].version != added:
-        with speaking_to(store.uri):
-            absent(lambda: store.client.delete_model_version(task, str(added)))
+        with store_errors(store.uri):
+            none_if_absent(lambda: store.client.delete_model_version(task, str(added)))
     return known[0]
 
 

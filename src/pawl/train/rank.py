@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy.stats import permutation_test
 
-from pawl.core.records import Rung
+from pawl.core.records import RankTrial
 from pawl.train.watch import Curve
 
 FIRST, TOP = 8, 128
@@ -50,12 +50,12 @@ def climb(
         groups: the group of each dev row: rows of one group are no independent evidence.
     """
     curves: list[tuple[int, Curve]] = []
-    rungs: list[Rung] = []
+    rungs: list[RankTrial] = []
     for rank in ranks:
         found = attempt(rank)
         p = chance(curves[-1][1].dev_losses, found.dev_losses, groups) if curves else None
         kept = p is None or p < LEVEL
-        rungs.append(Rung(rank, found.train_loss, found.dev_loss, p, kept, found.seconds))
+        rungs.append(RankTrial(rank, found.train_loss, found.dev_loss, p, kept, found.seconds))
         if not kept:
             break
         curves.append((rank, found))

@@ -24,7 +24,7 @@ from pawl.core.records import (
     read_rows,
     write_record,
 )
-from pawl.core.row_identity import hashes
+from pawl.core.row_identity import row_hashes
 from pawl.errors import DataError
 from pawl.model.base import base_width, find_base
 from pawl.model.tokenizer import load_tokenizer
@@ -134,7 +134,7 @@ def learn(workspace: Workspace, task: str, team: Team) -> None:
         data=report.data,
         rank=rank,
         params=as_json(asked),
-        trained_on=tuple(sorted({found for row in taught for found in hashes(row)})),
+        trained_on=tuple(sorted({found for row in taught for found in row_hashes(row)})),
         files={},
     )
     save(model, manifest, files.adapter)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from pawl.core.records import Rung
+from pawl.core.records import RankTrial
 from pawl.train.choices import Choices
 from pawl.train.loop import Point
 
@@ -33,7 +33,7 @@ class Curve:
     tokens_per_second: float
     choices: Choices
     resumed: tuple[int, ...] = ()
-    rungs: tuple[Rung, ...] = ()
+    rungs: tuple[RankTrial, ...] = ()
 
 
 def curve(

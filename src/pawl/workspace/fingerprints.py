@@ -11,12 +11,12 @@ from pydantic import TypeAdapter
 from pawl.config.code_digest import scoring_code
 from pawl.config.schema import Evaluate, as_json
 from pawl.config.user_functions import function_digest
-from pawl.core.alpha_budget import lineage, unspent
+from pawl.core.alpha_budget import gate_split_id, unspent
 from pawl.core.files import digest_file, digest_json, read_lines
 from pawl.core.records import (
     BaseInfo,
     Champion,
-    KnownRow,
+    HeldOutRow,
     SplitReport,
     read_record,
     read_rows,
@@ -32,7 +32,7 @@ from pawl.workspace.task_inputs import data_file, read_prompt, read_schema
 NOT_ASKED = ("schedule",)
 
 
-def look_question(workspace: Workspace, task: str, champion: Champion) -> str:
+def evaluation_fingerprint(workspace: Workspace, task: str, champion: Champion) -> str:
     """Digest of all that the judgement of the adapter in `build/` depends on.
 
     Whatever is left out could be changed and judged again for free, until luck or a weakened
@@ -53,12 +53,12 @@ def look_question(workspace: Workspace, task: str, champion: Champion) -> str:
         "gate": as_json(section.gate),
         "evaluate": as_json(section.evaluate),
         "base": base.digest,
-        "named": named(section.evaluate, workspace.root),
+        "named": scoring_inputs(section.evaluate, workspace.root),
     }
     return digest_json(asked)
 
 
-def named(policy: Evaluate, root: Path) -> dict[str, dict[str, str]]:
+def scoring_inputs(policy: Evaluate, root: Path) -> dict[str, dict[str, str]]:
     """What the scores depend on beside parameters, rows and the task's own base, by digest.
 
     The task's own scorers with what they import, other bases, and Pawl's code that scores.
@@ -80,11 +80,14 @@ def _barred(task: str, files: TaskFiles) -> list[str]:
     Rows that another salt has since held out leave the judged ones: another question. The look's
     own rows are known afterwards but are not barred by it, so that asking again changes nothing.
     """
-    kind = TypeAdapter(KnownRow)
-    known = map(kind.validate_python, read_lines(files.known) if files.known.is_file() else ())
+    kind = TypeAdapter(HeldOutRow)
+    known = map(
+        kind.validate_python,
+        read_lines(files.held_out_register) if files.held_out_register.is_file() else (),
+    )
     salt = read_record(files.splits / "manifest.json", SplitReport).salt
     gate = read_rows(files.splits / "gate.jsonl")
-    kept = {row.key for row in unspent(gate, known, lineage=lineage(task, salt), since=1)}
+    kept = {row.key for row in unspent(gate, known, lineage=gate_split_id(task, salt), since=1)}
     return sorted({row.key for row in gate} - kept)
 
 
@@ -98,7 +101,7 @@ def _digest(path: Path) -> str:
     return digest_file(path)
 
 
-def question(workspace: Workspace, task: str, *, accepted: Sequence[str]) -> str:
+def cycle_fingerprint(workspace: Workspace, task: str, *, accepted: Sequence[str]) -> str:
     """Digest of everything that a cycle of `task` depends on, before any of it is computed.
 
     Two cycles with the same question need not both be run. The champion is no part of it: a
@@ -119,6 +122,6 @@ def question(workspace: Workspace, task: str, *, accepted: Sequence[str]) -> str
             "schema": read_schema(workspace, section),
             "prompt": read_prompt(workspace, section),
             "accepted": list(accepted),
-            "named": named(section.evaluate, workspace.root),
+            "named": scoring_inputs(section.evaluate, workspace.root),
         }
     )

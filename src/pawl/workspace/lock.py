@@ -11,7 +11,9 @@ from pawl.workspace.paths import Workspace
 
 
 @contextmanager
-def turn(workspace: Workspace, *, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+def workspace_lock(
+    workspace: Workspace, *, waiting: Callable[[], None] | None = None
+) -> Iterator[None]:
     """Hold the workspace for one cycle: DVC fails when two run at once, so the second waits.
 
     `waiting` is called once if another cycle has its turn, and stderr says so. The kernel frees

@@ -116,7 +116,7 @@ class TaskFiles:
         return self.root / "inputs" / "prompt.md"
 
     @property
-    def named(self) -> Path:
+    def scoring_inputs(self) -> Path:
         """`inputs`: the code that scores, scorers and other bases of the task's own, by digest."""
         return self.root / "inputs" / "named.json"
 
@@ -135,12 +135,12 @@ class TaskFiles:
         return self.root / "docs"
 
     @property
-    def before(self) -> Path:
+    def champion_profile(self) -> Path:
         """The flow's snapshot of the profile of the champion's data, where there is one."""
         return self.root / "before.json"
 
     @property
-    def known(self) -> Path:
+    def held_out_register(self) -> Path:
         """The flow's snapshot of the held-out rows that the ledger's store remembers."""
         return self.root / "known.jsonl"
 

@@ -4,7 +4,7 @@ A record names the digests of what it was made from, so that any one leads back 
 parameters. A metric that could not be measured is absent from its mapping, never 0.
 """
 
-from pawl.core.records.base import QUANTISATION, STRICT, Base, BaseInfo
+from pawl.core.records.base import QUANTISATION, STRICT, BaseInfo, BaseRef
 from pawl.core.records.cycle import Candidate, Cycle
 from pawl.core.records.data import (
     CheckReport,
@@ -12,8 +12,8 @@ from pawl.core.records.data import (
     Example,
     Fault,
     FixReport,
+    HeldOutRow,
     Histogram,
-    KnownRow,
     Mend,
     MendName,
     Message,
@@ -27,21 +27,22 @@ from pawl.core.records.evaluate import Contender, EvalReport, Score, Timing, Wor
 from pawl.core.records.gate import Comparison, Decision, Verdict
 from pawl.core.records.io import (
     Record,
-    read_known_rows,
+    read_held_out_rows,
     read_record,
     read_rows,
     to_json,
     write_record,
 )
-from pawl.core.records.ledger import Champion, Kept, Look
-from pawl.core.records.train import AdapterManifest, Rung
+from pawl.core.records.ledger import ArtifactRef, Champion, Look
+from pawl.core.records.train import AdapterManifest, RankTrial
 
 __all__ = [
     "QUANTISATION",
     "STRICT",
     "AdapterManifest",
-    "Base",
+    "ArtifactRef",
     "BaseInfo",
+    "BaseRef",
     "Candidate",
     "Champion",
     "CheckReport",
@@ -54,25 +55,24 @@ __all__ = [
     "Example",
     "Fault",
     "FixReport",
+    "HeldOutRow",
     "Histogram",
-    "Kept",
-    "KnownRow",
     "Look",
     "Mend",
     "MendName",
     "Message",
     "Profile",
+    "RankTrial",
     "Record",
     "Relabel",
     "Role",
     "Rule",
-    "Rung",
     "Score",
     "SplitReport",
     "Timing",
     "Verdict",
     "Worth",
-    "read_known_rows",
+    "read_held_out_rows",
     "read_record",
     "read_rows",
     "to_json",

@@ -16,7 +16,7 @@ QUANTISATION = "nf4, double"
 
 
 @dataclass(frozen=True, config=STRICT)
-class Base:
+class BaseRef:
     """The frozen model: a Hugging Face id with a revision, or a folder of the workspace."""
 
     model: Annotated[str, Field(min_length=1)]

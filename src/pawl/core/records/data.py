@@ -34,7 +34,7 @@ class Example:
 
 
 @dataclass(frozen=True)
-class KnownRow:
+class HeldOutRow:
     """A held-out row that the ledger's store remembers, with the answer that it was first given.
 
     `lineage` names the split that it was dealt to (task and salt), `look` is the number of that

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pawl.core.files import read_lines, write_json
 from pawl.core.jsonio import refuse_constant
-from pawl.core.records.data import Example, KnownRow
+from pawl.core.records.data import Example, HeldOutRow
 from pawl.errors import DataError
 
 Record = TypeVar("Record")
@@ -58,7 +58,7 @@ def read_rows(path: Path) -> list[Example]:
     return [adapter.validate_python(row) for row in read_lines(path)]
 
 
-def read_known_rows(path: Path) -> list[KnownRow]:
+def read_held_out_rows(path: Path) -> list[HeldOutRow]:
     """The held-out rows that the flow's snapshot names, oldest first."""
-    adapter = TypeAdapter(KnownRow)
+    adapter = TypeAdapter(HeldOutRow)
     return [adapter.validate_python(row) for row in read_lines(path)]

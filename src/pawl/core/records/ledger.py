@@ -33,7 +33,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Kept:
+class ArtifactRef:
     """Where rows are that an entry brings: a file of an MLflow run, and its sha256."""
 
     run: str

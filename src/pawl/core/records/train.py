@@ -35,7 +35,7 @@ class AdapterManifest:
 
 
 @dataclass(frozen=True)
-class Rung:
+class RankTrial:
     """One rank that `train.rank: auto` trained, `kept` if the climb went on from it or ended on it.
 
     Losses are in nats a completion token: `dev_loss` of all dev rows, `train_loss` of as many train

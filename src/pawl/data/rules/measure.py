@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jsonschema import Draft202012Validator
 
 from pawl.config.schema import Task
-from pawl.core.records import Base, Example
+from pawl.core.records import BaseRef, Example
 from pawl.data.rules.facts import unfounded
 from pawl.data.rules.secrets import GUESSES, personal, secrets
 from pawl.data.rules.style import Trait, traits
@@ -52,7 +52,7 @@ class Measured(NamedTuple):
 class Measure:
     """What rows are held against."""
 
-    base: Base
+    base: BaseRef
     root: Path
     schema: Any
     longest: int

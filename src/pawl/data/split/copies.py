@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pawl.core.records import Example, KnownRow
+from pawl.core.records import Example, HeldOutRow
 from pawl.core.row_identity import Row, letters, prompt_text
 from pawl.data.split.frames import Frames, Shingles
 from pawl.data.split.minhash import Index
@@ -47,7 +47,7 @@ class HeldOut:
 def without_copies(
     train: Sequence[Example],
     held_out: Sequence[Example],
-    known: Sequence[KnownRow],
+    known: Sequence[HeldOutRow],
     *,
     near: float,
 ) -> tuple[list[Example], dict[str, int]]:

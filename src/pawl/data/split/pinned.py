@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from pawl.core.files import write_text
-from pawl.core.records import Example, KnownRow, Profile, Relabel, write_record
-from pawl.core.row_identity import hashes
+from pawl.core.records import Example, HeldOutRow, Profile, Relabel, write_record
+from pawl.core.row_identity import row_hashes
 from pawl.errors import DataError
 from pawl.workspace.paths import Workspace
 
@@ -18,20 +18,22 @@ HELD_OUT: tuple[Literal["dev"], Literal["gate"]] = ("dev", "gate")
 SHOWN = 5
 
 
-def known(workspace: Workspace, task: str) -> None:
-    """Keep what the flow left of the world; where it left nothing, write that nothing is known.
+def held_out_register(workspace: Workspace, task: str) -> None:
+    """Leave the flow's snapshot of the held-out rows of earlier looks; without one, an empty file."""
+    path = workspace.files(task).held_out_register
+    if not path.exists():
+        write_text(path, "")
 
-    The held-out rows of earlier looks, and the profile of the champion's data.
-    """
-    files = workspace.files(task)
-    if not files.known.exists():
-        write_text(files.known, "")
-    if not files.before.exists():
-        write_record(files.before, Profile())
+
+def champion_profile(workspace: Workspace, task: str) -> None:
+    """Leave the flow's snapshot of the profile of the champion's data; without one, an empty one."""
+    path = workspace.files(task).champion_profile
+    if not path.exists():
+        write_record(path, Profile())
 
 
 def relabelled(
-    parts: Mapping[str, Sequence[Example]], known: Iterable[KnownRow]
+    parts: Mapping[str, Sequence[Example]], known: Iterable[HeldOutRow]
 ) -> tuple[Relabel, ...]:
     """The dev and gate rows whose answer is none of those that their prompt is pinned to.
 
@@ -56,7 +58,7 @@ def relabelled(
 
 
 def refuse_relabelled(
-    parts: Mapping[str, Sequence[Example]], known: Iterable[KnownRow], *, task: str
+    parts: Mapping[str, Sequence[Example]], known: Iterable[HeldOutRow], *, task: str
 ) -> None:
     """No known held-out row has another answer than its pinned one.
 
@@ -69,7 +71,7 @@ def refuse_relabelled(
     more = f"\n… and {len(changed) - SHOWN} more" if len(changed) > SHOWN else ""
     raise DataError(
         f"{len(changed)} held-out rows have other answers than before:\n"
-        + "\n".join(map(told, changed[:SHOWN]))
+        + "\n".join(map(relabel_text, changed[:SHOWN]))
         + more,
         rule="a held-out row keeps the answer that it was first given, or a delivery could move "
         "the goalposts",
@@ -78,27 +80,27 @@ def refuse_relabelled(
     )
 
 
-def told(change: Relabel) -> str:
+def relabel_text(change: Relabel) -> str:
     """One change in a line."""
     was, now = (" or ".join(answers) for answers in (change.was, change.now))
     return f"{change.id} ({change.split}): {was} → {now}"
 
 
 def _retyped(
-    parts: Mapping[str, Sequence[Example]], known: Sequence[KnownRow]
+    parts: Mapping[str, Sequence[Example]], known: Sequence[HeldOutRow]
 ) -> dict[str, list[str]]:
     """For the key of a new held-out row, the keys of known rows alike that are gone."""
     rows = {row.key: row for split in HELD_OUT for row in parts[split]}
     gone: dict[str, dict[str, None]] = {}
     for row in known:
         if row.key not in rows:
-            gone.setdefault(hashes(row)[1], {})[row.key] = None
+            gone.setdefault(row_hashes(row)[1], {})[row.key] = None
     there = {row.key for row in known}
     new = (row for row in rows.values() if row.key not in there)
-    return {row.key: list(gone.get(hashes(row)[1], ())) for row in new}
+    return {row.key: list(gone.get(row_hashes(row)[1], ())) for row in new}
 
 
-def _answers(rows: Iterable[Example | KnownRow]) -> dict[str, tuple[str, ...]]:
+def _answers(rows: Iterable[Example | HeldOutRow]) -> dict[str, tuple[str, ...]]:
     """Each prompt's answers, in the order in which they stand."""
     answers: dict[str, dict[str, None]] = {}
     for row in rows:

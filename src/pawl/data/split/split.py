@@ -15,14 +15,14 @@ from pawl.core.files import digest_file, whole_folder, write_lines
 from pawl.core.records import (
     CheckReport,
     Example,
-    KnownRow,
+    HeldOutRow,
     SplitReport,
-    read_known_rows,
+    read_held_out_rows,
     read_record,
     read_rows,
     write_record,
 )
-from pawl.core.row_identity import hashes
+from pawl.core.row_identity import row_hashes
 from pawl.data.read.examples import row_key
 from pawl.data.split.copies import without_copies
 from pawl.data.split.pinned import refuse_relabelled
@@ -43,7 +43,7 @@ def split(workspace: Workspace, task: str) -> None:
     """
     files, policy = workspace.files(task), workspace.task(task).split
     report = read_record(files.check / "report.json", CheckReport)
-    known = read_known_rows(files.known)
+    known = read_held_out_rows(files.held_out_register)
     rows, chats = read_rows(files.check / "rows.jsonl"), False
     if policy.group_by is None:
         rows, chats = with_conversations(rows)
@@ -110,15 +110,15 @@ def with_conversations(rows: Sequence[Example]) -> tuple[list[Example], bool]:
 
 
 def apart(
-    parts: Mapping[str, list[Example]], known: Sequence[KnownRow], *, near: float
+    parts: Mapping[str, list[Example]], known: Sequence[HeldOutRow], *, near: float
 ) -> tuple[dict[str, list[Example]], dict[str, int]]:
     """The splits without what a stricter one holds too, and how many rows left, by cause.
 
     Out of train go rows that resemble one that is or was held out (`without_copies`), out of dev
     (`dev_copy`) rows that ask what a gate row asks: anybody may look at dev.
     """
-    asked = {found for row in parts["gate"] for found in hashes(row)}
-    dev = [row for row in parts["dev"] if asked.isdisjoint(hashes(row))]
+    asked = {found for row in parts["gate"] for found in row_hashes(row)}
+    dev = [row for row in parts["dev"] if asked.isdisjoint(row_hashes(row))]
     train, dropped = without_copies(
         parts["train"],
         [*parts["dev"], *parts["gate"]],

@@ -24,7 +24,7 @@ from pawl.data.versions.tracked import (
     tracked,
 )
 from pawl.errors import UsageError
-from pawl.workspace.lock import turn
+from pawl.workspace.lock import workspace_lock
 from pawl.workspace.paths import Workspace
 
 
@@ -60,7 +60,7 @@ def add(workspace: Workspace, task: str, source: Path, *, message: str | None = 
     if not source.is_file():
         raise UsageError(f"{source} is no file", remedy="name a file with rows")
     _refuse_format(section, source.name)
-    with turn(workspace):
+    with workspace_lock(workspace):
         if target.exists() and source.samefile(target):
             found = read_examples(target, str(source), drop=section.check.drop_bad)
         else:
@@ -83,7 +83,7 @@ def restore(
     """
     section = workspace.task(task)
     target = workspace.inside(section.data)
-    with turn(workspace):
+    with workspace_lock(workspace):
         held = content(workspace, version)
         found = read_examples(held, section.data, drop=section.check.drop_bad)
         refuse_loss(workspace, section.data, coming=version.md5)

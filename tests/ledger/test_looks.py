@@ -1,0 +1,93 @@
+"""A look pays for one question: whatever changes what is judged is another, and costs another."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from workbench import TASK, Bench, held_out, write_splits
+
+from pawl.commands.plan import plan
+from pawl.config.schema import Split
+from pawl.core.files import write_json, write_lines
+from pawl.core.records import (
+    AdapterManifest,
+    HeldOutRow,
+    SplitReport,
+    read_record,
+    to_json,
+    write_record,
+)
+from pawl.core.row_identity import row_hashes
+from pawl.cycle.snapshots import snapshot_champion, snapshot_held_out
+from pawl.data.read.examples import read_examples
+from pawl.data.split.split import deal
+from pawl.errors import DataError
+from pawl.ledger.looks import reserve_look
+
+
+@pytest.mark.parametrize("change", ["schema", "prompt", "slices", "other salt's rows"])
+def test_whatever_a_judgement_depends_on_asks_a_new_question_and_costs_a_look(
+    bench: Bench, change: str
+) -> None:
+    files = bench.workspace.files(TASK)
+    bench.train(1)
+    assert reserve_look(bench.workspace, bench.store, TASK).number == 1
+    manifest = files.splits / "manifest.json"
+    if change == "schema":
+        write_json(files.schema, {"type": "object"})
+    elif change == "prompt":
+        files.prompt.write_text("Answer with nonsense.", encoding="utf-8")
+    elif change == "slices":
+        split = read_record(manifest, SplitReport)
+        write_record(manifest, dataclasses.replace(split, slice_by="region", group_by="customer"))
+    else:
+        row = held_out("gate", 1)[0]
+        known = HeldOutRow(row.key, row.id, "gate", row.messages, "yes", "tickets/other", 1)
+        write_lines(files.held_out_register, [to_json(known)])
+    assert reserve_look(bench.workspace, bench.store, TASK).number == 2
+
+
+def test_a_look_that_makes_its_own_rows_known_does_not_change_its_question(bench: Bench) -> None:
+    bench.train(1)
+    first = reserve_look(bench.workspace, bench.store, TASK)
+    snapshot_held_out(bench.workspace, bench.store, TASK)
+    assert reserve_look(bench.workspace, bench.store, TASK) == first
+
+
+def test_a_question_without_its_inputs_is_not_asked(bench: Bench) -> None:
+    bench.train(1)
+    bench.workspace.files(TASK).prompt.unlink()
+    with pytest.raises(DataError, match=r"prompt\.md is not there"):
+        reserve_look(bench.workspace, bench.store, TASK)
+
+
+def test_the_plan_promises_no_look_on_rows_that_the_champion_learned(
+    bench: Bench, base_folder: Path
+) -> None:
+    root, files = bench.workspace.root, bench.workspace.files(TASK)
+    (root / "base").mkdir()
+    (root / "base" / "tiny").symlink_to(base_folder)
+    rows = [{"prompt": f"question {n}", "completion": "yes"} for n in range(200)]
+    write_lines(root / "data" / "tickets.jsonl", rows)
+    parts = deal(read_examples(root / "data" / "tickets.jsonl", "rows.jsonl").examples, Split("s1"))
+    write_splits(bench.workspace, parts)
+    bench.train(1)
+    manifest = read_record(files.adapter / "pawl.json", AdapterManifest)
+    learned = tuple(found for row in parts["train"] for found in row_hashes(row))
+    write_record(files.adapter / "pawl.json", dataclasses.replace(manifest, trained_on=learned))
+    champion = snapshot_champion(bench.workspace, bench.store, TASK)
+    bench.judge("promote", champion, reserve_look(bench.workspace, bench.store, TASK))
+    assert bench.conclude("q").champion.version == 1
+
+    text = bench.workspace.params_file.read_text()
+    bench.workspace.params_file.write_text(text.replace("salt: s1", "salt: s2\n      gate: 0.4"))
+    said = plan(bench.workspace, bench.store, TASK)
+    dealt = deal(
+        read_examples(root / "data" / "tickets.jsonl", "rows.jsonl").examples, Split("s2", gate=0.4)
+    )
+    dev = {row.key for row in parts["dev"]}
+    assert len([row for row in dealt["gate"] if row.key not in dev]) > said["fresh_rows"]["needed"]
+    assert said["fresh_rows"]["there"] == said["gate"]["rows"] == 0
+    assert said["says"].startswith("no look can be had")
