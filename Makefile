@@ -19,7 +19,7 @@ story: $(READY) data  ## three deliveries: promote, promote, reject; roll back a
 # A process a core, each with one thread; a file's tests share what is dear to make.
 test: $(READY) data  ## the everyday tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile \
-	  -m "not slow and not gpu"
+	  -m "not slow and not gpu" $(COVERAGE)
 
 test-slow: $(READY) data  ## the tests that take minutes
 	$(BIN)/python -m pytest -m "slow and not gpu"
@@ -31,6 +31,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 format: $(READY)
 	$(BIN)/ruff format .

@@ -61,8 +61,8 @@ def first_logits(
         for rows, batch in batches(model, prompts, pad=pad, batch_size=size):
             logits = model(
                 input_ids=batch.ids,
-                attention_mask=batch.seen,
-                position_ids=batch.at,
+                attention_mask=batch.attention_mask,
+                position_ids=batch.position_ids,
                 past_key_values=batch.cache,
                 use_cache=True,
                 logits_to_keep=1,

@@ -28,8 +28,8 @@ from speedlab.checks import CHECKS
 from speedlab.shapes import B8, B70, DEVICE, SMALL, Shape, built, some_rows
 
 from pawl.config.schema import Train
+from pawl.core.records import Choices
 from pawl.model.base import dequantised
-from pawl.train.choices import Choices
 from pawl.train.loop import Loop
 from pawl.train.memory import Load, peak
 from pawl.train.pack import packed

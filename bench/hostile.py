@@ -112,7 +112,7 @@ def fuzz(inputs: int, seed: int, report: Path) -> None:
     except ImportError:
         sys.exit("atheris is not installed: pip install -c requirements.lock -e '.[bench]'")
     with atheris.instrument_imports(include=["pawl"]):
-        importlib.import_module("pawl.data.read")
+        importlib.import_module("pawl.data.read.examples")
     with watched("atheris", inside=True) as watch:
         from hostilelab.damage import DAMAGES, FORMS, hostile_file
 
@@ -143,13 +143,13 @@ WORKERS = {"damage": damage, "process": process, "atheris": fuzz}
 
 def within(path: Path, name: str) -> Iterator[Record]:
     """The records of a Parquet file, unpacked within this process."""
-    from pawl.data.read import parquet_file as parquetfile
+    from pawl.data.read import parquet_file
 
     out = io.BytesIO()
     # What it raises it has written before.
     with suppress(Exception):
-        parquetfile.unpack(str(path), out)
-    yield from parquetfile.unpacked(io.BytesIO(out.getvalue()), name)
+        parquet_file.decode(str(path), out)
+    yield from parquet_file.decoded_records(io.BytesIO(out.getvalue()), name)
 
 
 @contextmanager

@@ -79,7 +79,7 @@ def damaged_delivery(seed: int) -> float:
     judged(f"{name}, no orders", [saying(row, {"order": None}) for row in rows], wrong)
     found = label_noise(rows)
     for field in ("category", "urgency", "order"):
-        told = [suspect for suspect in found if f"{field}=" in suspect.says]
+        told = [suspect for suspect in found if f"{field}=" in suspect.reason]
         right = sum(field in wrong[rows[suspect.index].id] for suspect in told)
         of = sum(field in fields for fields in wrong.values())
         share, recall = right / len(told), right / of

@@ -28,7 +28,7 @@ from pathlib import Path
 
 from pawl.core.records import Example, Message
 from pawl.data.read.examples import read_examples, row_key
-from pawl.data.split import frames
+from pawl.data.split import boilerplate
 from pawl.data.split.copies import without_copies
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -79,13 +79,13 @@ def main() -> None:
     parser.add_argument("rows", type=Path, nargs="?")
     parser.add_argument("--templates", type=int)
     parser.add_argument("--near", type=float, default=0.7)
-    parser.add_argument("--shingle", type=int, default=frames.SHINGLE)
+    parser.add_argument("--shingle", type=int, default=boilerplate.SHINGLE)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--frame", type=Path)
     args = parser.parse_args()
     if (args.rows is None) == (args.templates is None):
         parser.error("name either a file or --templates")
-    frames.SHINGLE = args.shingle
+    boilerplate.SHINGLE = args.shingle
     frame = args.frame.read_text(encoding="utf-8") + "\n" if args.frame else ""
     rows = (
         made_of(args.templates)

@@ -22,7 +22,7 @@ import torch
 
 from pawl.config.schema import Train
 from pawl.model.base import dequantised, load_base
-from pawl.train.loop import ready, summed_loss
+from pawl.train.loop import packed_mode, summed_loss
 from pawl.train.pack import Pack, packed
 from pawl.train.qlora import adapted
 from pawl.train.rows import Row
@@ -47,7 +47,7 @@ def main() -> None:
     }
     found: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
     losses: dict[str, float] = {}
-    with ready(model):
+    with packed_mode(model):
         for _ in range(given.runs + 1):
             for way, lay in ways.items():
                 start = time.perf_counter(), time.process_time()

@@ -22,7 +22,7 @@ from typing import Any
 from planlab.run import config, measure, some_rows
 
 from pawl.config.schema import Train
-from pawl.train.choices import Choices
+from pawl.core.records import Choices
 from pawl.train.device import GIB
 from pawl.train.memory import Load, peak
 from pawl.train.pack import packed

@@ -31,7 +31,7 @@ from workbench import TASK, Bench, make_bench, write_adapter  # noqa: E402
 from pawl.cycle.snapshots import snapshot_champion  # noqa: E402
 from pawl.ledger.ledger import append, entries  # noqa: E402
 from pawl.ledger.looks import reserve_look  # noqa: E402
-from pawl.ledger.state import read_state
+from pawl.ledger.state import read_state  # noqa: E402
 from pawl.release.release import promote, rollback  # noqa: E402
 from pawl.store.client import open_store  # noqa: E402
 

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from pawl.config.schema import Check, Evaluate, Gate, Split, Task, Train
 from pawl.core.records import BaseRef
-from pawl.data.read.examples import Reading
-from pawl.data.rules.examine import framed, gathered
+from pawl.data.read.examples import ExampleReader
 from pawl.data.rules.great_expectations import validate
-from pawl.data.rules.measure import ruler_of
+from pawl.data.rules.measure import row_measurer
+from pawl.data.rules.run_rules import measure_columns, rule_frame
 from pawl.data.rules.suite import suite
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,10 +37,10 @@ def main() -> int:
     schema = json.loads((ROOT / "data" / "tickets.schema.json").read_text(encoding="utf-8"))
     base, split, train = BaseRef("base/tiny"), Split("s"), Train(max_length=320)
     section = Task("data", base, Check(), split, train, Evaluate(), Gate())
-    rows = Reading(given.rows, given.rows.name)
-    columns = gathered(rows, section, ruler_of(section, ROOT, schema))
+    rows = ExampleReader(given.rows, given.rows.name)
+    columns = measure_columns(rows, section, row_measurer(section, ROOT, schema))
     rules = suite(section, has_schema=True)
-    frame = framed(columns, rules)
+    frame = rule_frame(columns, rules)
     begun = time.perf_counter()
     here = validate(frame, rules, name="rows")
     seconds = time.perf_counter() - begun

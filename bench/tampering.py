@@ -35,7 +35,7 @@ from pawl.ledger.state import read_state
 from pawl.model.adapter import read_adapter
 from pawl.release.keys import TRUSTED, make_keys, private_path
 from pawl.release.local_copies import adapter_folder
-from pawl.release.signing import flaw, signature_name
+from pawl.release.signing import signature_name, signature_problem
 from pawl.workspace.paths import Workspace
 
 SEED = 20261124
@@ -174,7 +174,8 @@ def caught_by(bench: Bench) -> str:
     named = state.signature(champion) or ""
     if not there["signature"].exists() or digest_file(there["signature"]) != named:
         return "ledger"
-    if flaw(bench.workspace, folder, there["verdict"], there["signature"], named=named):
+    signed = (folder, there["verdict"], there["signature"])
+    if signature_problem(bench.workspace, *signed, named=named):
         return "signature"
     return "ledger" if digest_file(there["verdict"]) != state.evidence(champion) else "nothing"
 

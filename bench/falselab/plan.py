@@ -17,7 +17,7 @@ from pawl.core.alpha_budget import AlphaBudget, LookCost, gate_split_id, unspent
 from pawl.core.records import Champion, Example, HeldOutRow, Message
 from pawl.core.row_identity import row_hashes
 from pawl.data.read.examples import row_key
-from pawl.data.split.split import deal
+from pawl.data.split.split import assign_splits
 from pawl.ledger.entries import Entry, replay_entries
 from pawl.ledger.looks import budget_status
 
@@ -55,20 +55,20 @@ def turns(policy: Gate, arrivals: Sequence[int], salts: Sequence[str]) -> list[T
     for number, (new, salt) in enumerate(zip(arrivals, salts, strict=True), start=1):
         shares = Split(salt=salt, dev=0.4, gate=0.4)
         _grow(rows, shares, new)
-        parts, split = deal(rows, shares), gate_split_id(TASK, salt)
+        parts, split = assign_splits(rows, shares), gate_split_id(TASK, salt)
         # No row judges that a contender was trained on, and the champion may be of any round.
         gate = [row for row in parts["gate"] if trained.isdisjoint(row_hashes(row))]
         state = replay_entries(entries)
         budget = state.budgets.get(split, AlphaBudget())
         stands = budget_status(budget, state.life, policy, gate, known, split=split)
         charge = stands.charge
-        # What was ever a gate row is left out of train (`pawl.data.split.apart`).
+        # What was ever a gate row is left out of train (`pawl.data.split.split.remove_overlaps`).
         held = {row.key for row in known if row.split == "gate"}
         learned = (row for row in parts["train"] if row.key not in held)
         trained |= {key for row in learned for key in row_hashes(row)}
         if charge is None:
             continue
-        judged = unspent(gate, known, lineage=split, since=charge.since)
+        judged = unspent(gate, known, split_id=split, since=charge.since)
         if len(judged) != charge.rows:
             raise SystemExit(f"{charge} was charged for, {len(judged)} rows are there to judge on")
         entries.append(_look(number, split, policy, charge))
@@ -87,7 +87,7 @@ def _grow(rows: list[Example], shares: Split, new: int) -> None:
         asked = (Message("user", f"question {name}"),)
         row = Example(name, row_key(asked), asked, "answer")
         rows.append(row)
-        new -= len(deal([row], shares)["gate"])
+        new -= len(assign_splits([row], shares)["gate"])
 
 
 def _look(number: int, split: str, policy: Gate, charge: LookCost) -> Entry:

@@ -11,7 +11,7 @@ from falselab.world import World
 from pawl.config.schema import Gate
 from pawl.core.alpha_budget import level
 from pawl.gate.decide import decide
-from pawl.gate.plan import BREAKS, WANTED
+from pawl.gate.power import BREAKS, WANTED
 from pawl.gate.stats import power
 
 ROWS = (300, 1000, 3000)

@@ -11,8 +11,9 @@ from typing import Any
 from workbench import TASK, Bench, make_bench
 
 from faultlab.lab import Acks, attempt, check, counts
-from pawl.cycle.conclude import answered, catch_up, conclude
+from pawl.cycle.conclude import conclude, deliver_outbox
 from pawl.cycle.snapshots import snapshot_champion
+from pawl.cycle.unjudged import find_cached_version
 from pawl.ledger.alias import project
 from pawl.ledger.ledger import entries
 from pawl.ledger.looks import reserve_look
@@ -130,8 +131,8 @@ def operate(bench: Bench, kind: str, number: int, acks: Acks) -> None:
 
 def _cycle(bench: Bench, kind: str, number: int, acks: Acks, why: str) -> None:
     workspace, store, question = bench.workspace, bench.store, f"question {number}"
-    delivered = [asked for asked, _ in catch_up(workspace, store, TASK)]
-    if question in delivered or answered(store, TASK, question) is not None:
+    delivered = [asked for asked, _ in deliver_outbox(workspace, store, TASK)]
+    if question in delivered or find_cached_version(store, TASK, question) is not None:
         return
     acks.tell("asked", TASK, why)
     bench.train(number)

@@ -34,7 +34,7 @@ POINTS = (
     "pawl.core.files._take_place",
     "pawl.core.files._sync_folder",
     "pawl.core.files.discard",
-    "pawl.cycle.outbox.post",
+    "pawl.cycle.outbox.post_order",
     "pawl.store.runs.open_run",
     "pawl.store.runs.log_evidence",
     "pawl.store.versions.register",
@@ -42,7 +42,7 @@ POINTS = (
     "pawl.ledger.ledger.append",
     "pawl.store.client.add_version",
     "pawl.store.client.set_alias",
-    "pawl.store.runs.close_run",
+    "pawl.store.cycle_runs.close_run",
 )
 
 
@@ -201,7 +201,7 @@ def check(uri: str, task: str, acks: Acks, *, settled: bool) -> list[str]:
 
 def counts(store: Any, task: str, why: str) -> bool:
     """Whether a release with this reason is on record: what a person looks up after a crash."""
-    return any(row["why"] == why for row in history(store, task))
+    return any(row.why == why for row in history(store, task))
 
 
 def clock() -> float:

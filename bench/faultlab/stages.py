@@ -19,11 +19,11 @@ from pawl.commands.init import init
 from pawl.commands.new import Sources, new_task
 from pawl.core.files import digest_file
 from pawl.core.records import Verdict, read_record, to_json
-from pawl.cycle.conclude import answered, catch_up, conclude
+from pawl.cycle.conclude import conclude, deliver_outbox
 from pawl.cycle.snapshots import snapshot_champion, snapshot_held_out
+from pawl.cycle.unjudged import find_cached_version
 from pawl.data.check import check as check_rows
-from pawl.data.inputs import inputs
-from pawl.data.split.pinned import held_out_register
+from pawl.data.inputs import held_out_register, inputs
 from pawl.data.split.split import split
 from pawl.evaluate.preflight import preflight
 from pawl.evaluate.run import evaluate
@@ -88,8 +88,8 @@ class Cycle:
         """Register and release, or what is left of it."""
         store = open_store(self.workspace)
         asked = cycle_fingerprint(self.workspace, TASK, accepted=())
-        delivered = [known for known, _ in catch_up(self.workspace, store, TASK)]
-        if asked in delivered or answered(store, TASK, asked) is not None:
+        delivered = [known for known, _ in deliver_outbox(self.workspace, store, TASK)]
+        if asked in delivered or find_cached_version(store, TASK, asked) is not None:
             return
         self.acks.tell("asked", TASK, WHY)
         cycle = conclude(self.workspace, store, TASK, question=asked, who="Ada", why=WHY)

@@ -14,7 +14,7 @@ from random import Random
 from faultlab.episodes import EPISODES, FIRST, Episode, episodes
 from faultlab.kills import Tally
 from faultlab.lab import attempt, clock, limited
-from pawl.errors import PawlError, full_disk
+from pawl.errors import PawlError, disk_full_error
 
 # Bytes that a file may have: nothing, a tag, a manifest, a report.
 SIZES = (0, 100, 600, 1_500, 6_000)
@@ -72,7 +72,7 @@ def _tried(
                 episode.act()
         except (PawlError, OSError) as error:
             # As the command line does with what no room has put into words.
-            said = error if isinstance(error, PawlError) else full_disk(error)
+            said = error if isinstance(error, PawlError) else disk_full_error(error)
             if said is None:
                 raise
             return [said.found, said.rule, said.remedy]

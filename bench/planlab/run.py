@@ -16,12 +16,12 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
 from pawl.config.schema import Train
-from pawl.train.choices import Choices
+from pawl.core.records import Choices
 from pawl.train.fit import heaviest
 from pawl.train.loop import Loop
-from pawl.train.measure import mean_loss
 from pawl.train.memory import peak
 from pawl.train.qlora import prepared
+from pawl.train.row_loss import mean_loss
 from pawl.train.rows import Row
 
 BATCH = 4

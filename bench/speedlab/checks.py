@@ -7,9 +7,9 @@ from typing import Any
 import torch
 
 from pawl.config.schema import Train
-from pawl.train.attention import _grouped, _varlen, rows_of
-from pawl.train.choices import Choices
-from pawl.train.loop import Loop, Point, ready, summed_loss
+from pawl.core.records import Choices, Point
+from pawl.train.attention import _grouped, _varlen, pack_layout
+from pawl.train.loop import Loop, packed_mode, summed_loss
 from pawl.train.pack import packed
 from pawl.train.qlora import adapted
 from speedlab.shapes import DEVICE, SMALL, built, some_rows
@@ -21,7 +21,7 @@ def attention_stays_within_rows() -> str:
     total = sum(lengths)
     shapes = ((1, 8, total, 64), (1, 2, total, 64), (1, 2, total, 64))
     parts = [torch.randn(s, dtype=torch.bfloat16, device=DEVICE).requires_grad_() for s in shapes]
-    rows = rows_of(lengths, torch.arange(total, device=DEVICE))
+    rows = pack_layout(lengths, torch.arange(total, device=DEVICE))
     attend = _varlen if DEVICE.type == "cuda" else _grouped
     found = attend(*parts, rows, 0.125, rows.longest)[0].transpose(0, 1)
     alone = [
@@ -45,7 +45,7 @@ def packs_learn_what_rows_do() -> str:
     found = []
     for room in (4096, 1):
         model.zero_grad()
-        with ready(model):
+        with packed_mode(model):
             loss = torch.zeros((), device=DEVICE)
             for pack in packed(rows, room=room):
                 part = summed_loss(model, pack)

@@ -19,11 +19,11 @@ os.environ.update(HF_HUB_OFFLINE="1", OMP_WAIT_POLICY="passive", TOKENIZERS_PARA
 import torch
 
 from pawl.config.schema import Train
-from pawl.core.records import Example
+from pawl.core.records import Choices, Example, Point
 from pawl.data.read.examples import parse_row
 from pawl.model.tokenizer import load_tokenizer
-from pawl.train.choices import ROOM, Choices
-from pawl.train.loop import Loop, Point, ready, summed_loss
+from pawl.train.choices import ROOM
+from pawl.train.loop import Loop, packed_mode, summed_loss
 from pawl.train.pack import packed
 from pawl.train.qlora import prepared
 from pawl.train.rows import Row, token_rows
@@ -111,7 +111,7 @@ def held_out_loss(model: Any, rows: list[Row], case: dict[str, Any]) -> float:
     """Nats a completion token, by one measure for both; leaves the model in training."""
     model.eval()
     # Pawl's loop has made the model ready already.
-    made = nullcontext() if case["trainer"] == "pawl" else ready(model)
+    made = nullcontext() if case["trainer"] == "pawl" else packed_mode(model)
     packs = packed(rows, room=ROOM)
     with made, torch.no_grad():
         total = sum(float(summed_loss(model, pack)) for pack in packs)

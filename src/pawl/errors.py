@@ -1,4 +1,4 @@
-"""Errors that teach: what was found, which rule it breaks, what to do.
+"""Expected errors: the value found, the rule that it breaks, and the remedy.
 
 Every error that a user can cause derives from `PawlError`; the command line prints it without a
 traceback and exits with the class's `exit_code`.
@@ -36,63 +36,63 @@ class PawlError(Exception):
 
 
 class UsageError(PawlError):
-    """The command's words are off: a task, version or option that does not exist."""
+    """The command names a task, version, file or option that does not exist or cannot be used."""
 
     exit_code = 2
 
 
 class ParamsError(PawlError):
-    """`params.yaml` is not what the typed parameters allow."""
+    """`params.yaml` breaks its schema or a rule between its keys."""
 
     exit_code = 2
 
 
 class DataError(PawlError):
-    """The data, or evidence made from it, is not fit to train or judge on."""
+    """The data, or evidence made from it, cannot be used to train or to judge."""
 
     exit_code = 5
 
 
 class BaseError(PawlError):
-    """The base model is absent, incomplete or not the one that was expected."""
+    """The base model is missing, incomplete or not the expected one."""
 
 
 class AdapterError(PawlError):
-    """An adapter's bytes are not what its manifest says, or it cannot sit on this base."""
+    """An adapter does not match its manifest, or does not fit this base."""
 
 
 class TrainError(PawlError):
-    """Training ran into something that no later step could repair (NaN, nothing to learn)."""
+    """Training cannot go on (NaN loss, nothing to learn)."""
 
 
 class RegistryError(PawlError):
-    """The tracking store or ledger cannot be reached, or contradicts itself."""
+    """The tracking store or the ledger is unreachable or inconsistent."""
 
 
 class WaitingError(RegistryError):
-    """The store did not take what a cycle made; it waits on disk and is registered later."""
+    """The store was unreachable: the cycle's result waits in the outbox and is registered later."""
 
     exit_code = 6
 
 
-def full_disk(error: OSError) -> PawlError | None:
-    """What to tell where the disk is full, or a quota or size limit reached; None if it is not."""
-    # Where a folder was copied, the numbers stand in the words alone, a few for each file.
-    said = str(error)
-    if not any(f"[Errno {number}]" in said for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)):
+def disk_full_error(error: OSError) -> PawlError | None:
+    """The error to show for a full disk, quota or file size limit; None for any other `OSError`."""
+    # shutil.copytree joins its errors into one text, so the numbers are only in there.
+    text = str(error)
+    if not any(f"[Errno {number}]" in text for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)):
         return None
     return PawlError(
-        f"the disk took no more: {said[:300]}",
+        f"the disk is full: {text[:300]}",
         rule="files are written whole or not at all: nothing was left half",
-        remedy="free some space (`pawl gc` shows what is needed no more), then run the command "
-        "again: it goes on from what is there",
+        remedy="free some space (`pawl gc` lists what can be deleted), then run the command again: "
+        "it continues from what is there",
     )
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return ' Did you mean …?' for the closest of `known`, or the list of known names."""
-    names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+def nearest(word: str, names: Iterable[str]) -> str:
+    """Return "did you mean …?" with the closest of the valid names, or the list of all."""
+    valid = sorted(names)
+    close = difflib.get_close_matches(word, valid, n=1, cutoff=0.5)
     if close:
         return f"did you mean '{close[0]}'?"
-    return "known: " + (", ".join(names) or "none")
+    return "known: " + (", ".join(valid) or "none")

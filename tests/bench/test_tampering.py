@@ -110,6 +110,6 @@ def test_what_a_stored_adapter_must_not_hold_is_refused_whatever_its_name(
     stray = weights.parent / name
     stray.parent.mkdir(exist_ok=True)
     stray.write_bytes(b"x")
-    with pytest.raises(AdapterError, match=f"is off: {name.split('/')[0]}"):
+    with pytest.raises(AdapterError, match=f"unexpected files: {name.split('/')[0]}"):
         adapter_folder(bench.workspace, bench.store, TASK, 1)
     assert not (bench.workspace.home / "adapters" / TASK / "1").exists()

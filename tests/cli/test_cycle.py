@@ -173,7 +173,7 @@ def test_data_that_breaks_a_rule_ends_in_exit_code_5_and_keeps_the_champion(
         (("new", "tickets", "--data", "data/tickets.jsonl"), 2, "there already"),
         (("new", "Odd Name", "--data", "data/tickets.jsonl"), 2, "a task name matches"),
         (("new", "other", "--data", "dvc.yaml"), 5, "the format of dvc.yaml is not known"),
-        (("init", "data"), 2, "holds something already"),
+        (("init", "data"), 2, "is not empty"),
         (("frobnicate",), 2, "No such command"),
     ],
 )
@@ -203,7 +203,7 @@ def test_a_full_disk_is_an_error_that_says_so_and_leaves_the_old_file_whole(
     command = [sys.executable, "-m", "pawl", "-C", str(quick_workspace.root), "deploy"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=full)
     assert done.returncode == 1
-    assert "the disk took no more" in done.stderr
+    assert "the disk is full" in done.stderr
     assert "Traceback" not in done.stderr
     assert path.read_bytes() == before
     assert not list(quick_workspace.root.glob(".prefect.yaml.*"))

@@ -8,7 +8,7 @@ import pytest
 from test_cycle import answer, pawl
 
 from pawl.data.read.examples import read_examples
-from pawl.data.split.split import deal
+from pawl.data.split.split import assign_splits
 from pawl.workspace.paths import Workspace
 
 # Two whole cycles.
@@ -21,7 +21,7 @@ def relabel(workspace: Workspace) -> tuple[str, bytes]:
     section = workspace.task("tickets")
     path = workspace.root / section.data
     before = path.read_bytes()
-    gate = deal(read_examples(path, "rows.jsonl").examples, section.split)["gate"]
+    gate = assign_splits(read_examples(path, "rows.jsonl").examples, section.split)["gate"]
     name = next(row.id for row in gate if row.completion != OTHER)
     rows = [json.loads(line) for line in before.splitlines()]
     rows = [row | {"completion": OTHER} if row["id"] == name else row for row in rows]

@@ -51,9 +51,9 @@ def test_rollbacks_work_with_every_artifact_of_the_store_gone(bench: Bench) -> N
         copy = bench.workspace.home / "adapters" / TASK / str(expected)
         assert read_adapter(copy).digest == champion.digest
     seen = status(bench.workspace, bench.store, TASK)
-    assert (seen["champion"]["version"], seen["looks"]) == (1, None)
-    assert any("known.jsonl" in note for note in seen["notes"]), "and status tells that they are"
-    assert any("in the tracking store" in note for note in seen["notes"])
+    assert (seen.champion.version, seen.looks) == (1, None)
+    assert any("known.jsonl" in note for note in seen.notes), "and status tells that they are"
+    assert any("in the tracking store" in note for note in seen.notes)
 
 
 def test_a_target_that_cannot_be_verified_changes_nothing(bench: Bench) -> None:
@@ -103,9 +103,9 @@ def test_a_retired_version_is_freed_but_for_its_evidence_and_never_released_agai
         rollback(bench.workspace, bench.store, TASK, why="w", who="Bo", to=1)
     with pytest.raises(UsageError, match="was retired by Ada on"):
         promote(bench.workspace, bench.store, TASK, 1, why="w", who="Bo", override=True)
-    assert compare(bench.store, TASK, 1, 4)["versions"] == [1, 4]
+    assert compare(bench.store, TASK, 1, 4).versions == (1, 4)
     row = history(bench.store, TASK)[-1]
-    assert (row["kind"], row["version"], row["why"]) == ("retire", 1, "too old")
+    assert (row.kind, row.version, row.why) == ("retire", 1, "too old")
     tags = bench.store.client.get_model_version(TASK, "1").tags
     assert tags["pawl.retired"].startswith("too old (Ada")
 

@@ -7,21 +7,24 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
 from workbench import TASK, Bench, write_adapter
 
-from pawl.commands.lineage import diff, lineage, resolve
+from pawl.commands.data_diff import diff
+from pawl.commands.data_version import resolve
+from pawl.commands.lineage import lineage
 from pawl.core.files import digest_file, digest_md5
 from pawl.core.records import Decision
+from pawl.core.records.commands import DataOrigin, Lineage
 from pawl.cycle.snapshots import snapshot_champion
+from pawl.data.versions.compare import Changed
 from pawl.data.versions.deliver import add, restore
 from pawl.errors import DataError, UsageError
 from pawl.ledger.looks import reserve_look
 from pawl.ledger.provenance import data_md5
-from pawl.report.data_versions import show_lineage
+from pawl.report.data_versions import DataDiff, show_lineage
 from pawl.store.versions import versions
 
 DATA = "data/tickets.jsonl"
@@ -86,13 +89,13 @@ def found(bench: Bench, name: str) -> str:
     return resolve(bench.workspace, lambda: bench.store, TASK, name).md5
 
 
-def shown(said: dict[str, Any]) -> list[str]:
+def shown(said: Lineage) -> list[str]:
     page = Console(file=io.StringIO(), width=120)
     show_lineage(said, console=page)
     return [line.strip() for line in page.file.getvalue().splitlines()]  # type: ignore[attr-defined]
 
 
-def facts(bench: Bench) -> dict[str, Any]:
+def facts(bench: Bench) -> Lineage:
     return lineage(bench.workspace, bench.store, TASK)
 
 
@@ -109,18 +112,18 @@ def test_every_version_names_its_data_and_every_data_version_its_adapters(
     cycle(tracked, 4, "inconclusive")
 
     said = facts(tracked)
-    assert said["champion"] == 3
-    newest = said["versions"]
-    assert [one["version"] for one in newest] == [4, 3, 2, 1]
-    assert [one["champion"] for one in newest] == [False, True, False, False]
-    assert [one["verdict"] for one in newest] == ["inconclusive", "promote", "reject", "promote"]
-    assert [one["adapter"] for one in newest] == [
+    assert said.champion == 3
+    newest = said.versions
+    assert [one.version for one in newest] == [4, 3, 2, 1]
+    assert [one.champion for one in newest] == [False, True, False, False]
+    assert [one.verdict for one in newest] == ["inconclusive", "promote", "reject", "promote"]
+    assert [one.adapter for one in newest] == [
         one.digest for one in reversed(versions(tracked.store, TASK))
     ]
-    assert [one["data"]["commit"] for one in newest] == [None, second.commit, first, first]
-    assert newest[0]["data"] == {"sha256": loose.sha256, "md5": loose.md5, "commit": None}
-    assert newest[0]["commit"] == f"{second.commit}-dirty"
-    assert newest[1]["rows"] == {"train": 80, "gate": 20}
+    assert [one.data.commit for one in newest] == [None, second.commit, first, first]
+    assert newest[0].data == DataOrigin(loose.sha256, loose.md5, None)
+    assert newest[0].commit == f"{second.commit}-dirty"
+    assert newest[1].rows == {"train": 80, "gate": 20}
     text = shown(said)
     assert f"data:    sha256 {second.sha256[:12]}, md5 {second.md5[:12]}, commit " in "\n".join(
         text
@@ -129,15 +132,15 @@ def test_every_version_names_its_data_and_every_data_version_its_adapters(
         False, True, False, False,
     ]  # fmt: skip
     # And back.
-    assert [(one["commit"], one["versions"], one["here"]) for one in said["data"]] == [
-        (None, [4], True), (second.commit, [3], False), (first, [1, 2], False),
+    assert [(one.commit, one.versions, one.here) for one in said.data] == [
+        (None, (4,), True), (second.commit, (3,), False), (first, (1, 2), False),
     ]  # fmt: skip
 
     # The command that it names brings that very data.
-    assert newest[3]["restore"] == "pawl data restore tickets v1"
+    assert newest[3].restore == "pawl data restore tickets v1"
     wanted = resolve(tracked.workspace, lambda: tracked.store, TASK, "v1")
     restore(tracked.workspace, TASK, wanted)
-    assert digest_file(root / DATA) == newest[3]["data"]["sha256"]
+    assert digest_file(root / DATA) == newest[3].data.sha256
     # What was uncommitted is known by its version still.
     assert found(tracked, "v4") == found(tracked, loose.sha256[:8]) == loose.md5
 
@@ -161,8 +164,8 @@ def test_a_version_from_before_says_not_recorded_and_its_commit_is_asked(
     cycle(tracked, 2, "reject")
     for version in (1, 2):
         tracked.store.client.delete_model_version_tag(TASK, str(version), "pawl.data_md5")
-    old = facts(tracked)["versions"]
-    assert [(one["data"]["md5"], one["restore"]) for one in old] == [(None, None)] * 2
+    old = facts(tracked).versions
+    assert [(one.data.md5, one.restore) for one in old] == [(None, None)] * 2
     assert shown(facts(tracked)).count("again:   not recorded") == 2
     assert found(tracked, "v1") == first
     # Version 2 was made from data that was not committed: its commit names other bytes.
@@ -193,13 +196,13 @@ def test_a_diff_reads_both_versions_and_touches_neither(tracked: Bench, tmp_path
     add(tracked.workspace, TASK, rows(tmp_path, "xyyyz"))
     before = (tracked.workspace.root / DATA).read_bytes()
 
-    def compare(a: str, b: str) -> dict[str, Any]:
+    def compare(a: str, b: str) -> DataDiff:
         return diff(tracked.workspace, lambda: tracked.store, TASK, a, b, ruled=False)
 
     said = compare("HEAD", "workspace")
-    assert (said["a"]["rows"], said["b"]["rows"]) == (4, 5)
-    assert list(said["added"]) == ["n4"]
-    assert list(said["relabelled"]) == [{"id": "n2", "was": "n2", "before": "x", "after": "y"}]
+    assert (said.a.rows, said.b.rows) == (4, 5)
+    assert list(said.added) == ["n4"]
+    assert said.relabelled == (Changed("n2", "n2", before="x", after="y"),)
     back = compare("workspace", "HEAD")
-    assert (back["added"], back["removed"]) == ((), ("n4",))
+    assert (back.added, back.removed) == ((), ("n4",))
     assert (tracked.workspace.root / DATA).read_bytes() == before

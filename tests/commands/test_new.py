@@ -1,28 +1,200 @@
-"""A new task's section fits its rows and its base."""
+"""`pawl new` writes a section that fits rows and base, or leaves the workspace as it was."""
 
 from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pawl.commands.init import init
 from pawl.commands.new import Sources, new_task
+from pawl.config.load import read_params
 from pawl.core.files import write_lines
+from pawl.core.records import Message
+from pawl.errors import BaseError, DataError, PawlError, UsageError
+from pawl.model.prompt import completion_tokens, prompt_tokens
+from pawl.workspace.paths import Workspace
+
+COMMENTED = """\
+# The tasks of our team.
+release: {keep: 2}  # disk is dear
+tasks:
+  # asked for by Ada
+  old:
+    data: data/old.jsonl  # weekly
+    base: {model: BASE}
+    check: {}
+    split: {salt: s}
+    train: {}
+    evaluate: {}
+    gate: {alpha: 0.01}
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return init(tmp_path_factory.mktemp("new") / "workspace").root
+
+
+@pytest.fixture
+def workspace(made: Path, tmp_path: Path) -> Workspace:
+    return Workspace(shutil.copytree(made, tmp_path / "workspace"))
+
+
+@pytest.fixture
+def rows(tmp_path: Path) -> Path:
+    path = tmp_path / "rows.jsonl"
+    texts = (f"order {i:03} is {'very ' * (i % 7)}late" for i in range(99))
+    write_lines(path, ({"prompt": text, "completion": f"late: {text[:9]}"} for text in texts))
+    return path
+
+
+def contents(workspace: Workspace) -> dict[str, bytes]:
+    """All files but DVC's own state."""
+    files = (path for path in workspace.root.rglob("*") if path.is_file())
+    named = {path.relative_to(workspace.root).as_posix(): path.read_bytes() for path in files}
+    return {name: data for name, data in named.items() if not name.startswith(".dvc/")}
+
+
+def test_the_lengths_of_a_new_section_fit_every_row(
+    workspace: Workspace, rows: Path, base_folder: Path, tokenizer: Any
+) -> None:
+    written = new_task(workspace, "late", Sources(rows, base=str(base_folder)))
+    task = read_params(workspace.params_file).task("late")
+    assert (task.data, task.base.model) == (written["data"], str(base_folder))
+    for line in rows.read_text().splitlines():
+        row = json.loads(line)
+        answer = len(completion_tokens(tokenizer, row["completion"]))
+        prompt = len(prompt_tokens(tokenizer, [Message("user", row["prompt"])]))
+        assert answer <= task.evaluate.max_new_tokens
+        assert prompt + answer <= task.train.max_length
+    assert task.check.min_rows <= 99
+    workspace.checked_task("late")
 
 
 @pytest.mark.parametrize(("window", "shots"), [(2048, {4}), (80, {1, 2, 3}), (40, {0})])
 def test_the_few_shot_baseline_of_a_new_task_fits_in_the_bases_window(
-    tmp_path: Path, base_folder: Path, window: int, shots: set[int]
+    workspace: Workspace, tmp_path: Path, base_folder: Path, window: int, shots: set[int]
 ) -> None:
     base = shutil.copytree(base_folder, tmp_path / "base")
     config = json.loads((base / "config.json").read_text())
     (base / "config.json").write_text(json.dumps(config | {"max_position_embeddings": window}))
-    rows = tmp_path / "rows.jsonl"
+    rows = tmp_path / "short.jsonl"
     texts = (f"order {i:03} is late" for i in range(99))
     write_lines(rows, ({"prompt": text, "completion": "late"} for text in texts))
-    workspace = init(tmp_path / "workspace")
     new_task(workspace, "t", Sources(rows, base=str(base)))
     assert workspace.task("t").evaluate.shots in shots
+
+
+def test_the_rows_of_a_new_task_are_tracked_by_dvc_and_its_other_files_copied(
+    workspace: Workspace, rows: Path, base_folder: Path, tmp_path: Path
+) -> None:
+    schema, prompt = tmp_path / "s.json", tmp_path / "p.md"
+    schema.write_text('{"type": "string"}')
+    prompt.write_text("Answer shortly.")
+    new_task(workspace, "late", Sources(rows, schema, prompt, str(base_folder)))
+    task = workspace.task("late")
+    assert (workspace.root / str(task.schema)).read_text() == schema.read_text()
+    assert (workspace.root / str(task.prompt)).read_text() == prompt.read_text()
+    assert (workspace.root / task.data).read_bytes() == rows.read_bytes()
+    assert (workspace.root / f"{task.data}.dvc").is_file()
+    command = [sys.executable, "-m", "dvc", "status", "--quiet", f"{task.data}.dvc"]
+    assert subprocess.run(command, cwd=workspace.root, check=False).returncode == 0
+
+
+def test_comments_order_and_other_tasks_in_params_yaml_survive(
+    workspace: Workspace, rows: Path, base_folder: Path
+) -> None:
+    before = COMMENTED.replace("BASE", str(base_folder))
+    workspace.params_file.write_text(before)
+    new_task(workspace, "late", Sources(rows))
+    after = workspace.params_file.read_text()
+    assert after.startswith(before)
+    assert list(read_params(workspace.params_file).tasks) == ["old", "late"]
+    assert workspace.task("late").base.model == str(base_folder), "the one that tasks share"
+
+
+def test_a_schema_that_lies_at_its_place_already_is_used_and_not_lost(
+    workspace: Workspace, rows: Path, base_folder: Path
+) -> None:
+    schema = workspace.root / "data" / "late.schema.json"
+    schema.write_text('{"type": "string"}')
+    with pytest.raises(BaseError):
+        new_task(workspace, "late", Sources(rows, schema, base="./nowhere"))
+    new_task(workspace, "late", Sources(rows, schema, base=str(base_folder)))
+    assert schema.read_text() == '{"type": "string"}'
+    assert workspace.task("late").schema == "data/late.schema.json"
+
+
+REFUSED: dict[str, tuple[type[PawlError], str, str]] = {
+    "a bad name": (UsageError, "Late!", "lower-case letters"),
+    "a task that exists": (UsageError, "old", "the task 'old' exists already"),
+    "a data file that exists": (UsageError, "late", "data/late.jsonl exists already"),
+    "a schema that exists": (UsageError, "late", "data/late.schema.json exists already"),
+    "no rows": (UsageError, "late", "rows.jsonl is not there"),
+    "no schema": (UsageError, "late", "s.json is not there"),
+    "no prompt": (UsageError, "late", "p.md is not there"),
+    "a broken schema": (DataError, "late", "s.json is not a JSON Schema"),
+    "a bad row": (DataError, "late", "rows.jsonl:100"),
+    "an unknown format": (DataError, "late", ".jsonl"),
+    "no such base": (BaseError, "late", "./nowhere"),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_become_a_task_is_refused_and_leaves_nothing_behind(
+    workspace: Workspace, rows: Path, base_folder: Path, tmp_path: Path, case: str
+) -> None:
+    kind, name, says = REFUSED[case]
+    workspace.params_file.write_text(COMMENTED.replace("BASE", str(base_folder)))
+    schema, prompt, base = tmp_path / "s.json", tmp_path / "p.md", str(base_folder)
+    schema.write_text('{"type": "string"}')
+    prompt.write_text("Answer shortly.")
+    match case:
+        case "a data file that exists":
+            (workspace.root / "data" / "late.jsonl").write_text("mine")
+        case "a schema that exists":
+            (workspace.root / "data" / "late.schema.json").write_text("mine")
+        case "no rows":
+            rows.unlink()
+        case "no schema":
+            schema.unlink()
+        case "no prompt":
+            prompt.unlink()
+        case "a broken schema":
+            schema.write_text('{"type": "strnig"}')
+        case "a bad row":
+            rows.write_text(rows.read_text() + '{"prompt": "no completion"}\n')
+        case "an unknown format":
+            rows = rows.rename(tmp_path / "rows.xml")
+        case "no such base":
+            base = "./nowhere"
+    before = contents(workspace)
+    with pytest.raises(kind) as refused:
+        new_task(workspace, name, Sources(rows, schema, prompt, base))
+    assert says in str(refused.value)
+    assert refused.value.remedy
+    assert contents(workspace) == before
+
+
+def test_where_dvc_fails_nothing_is_left_behind(
+    workspace: Workspace, rows: Path, base_folder: Path
+) -> None:
+    shutil.rmtree(workspace.root / ".dvc")
+    before = contents(workspace)
+    with pytest.raises(UsageError, match="dvc add"):
+        new_task(workspace, "late", Sources(rows, base=str(base_folder)))
+    assert contents(workspace) == before
+
+
+def test_the_first_task_of_a_workspace_needs_a_base_by_name(
+    workspace: Workspace, rows: Path
+) -> None:
+    with pytest.raises(UsageError, match="no base was named") as refused:
+        new_task(workspace, "late", Sources(rows))
+    assert "--base" in refused.value.remedy

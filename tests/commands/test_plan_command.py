@@ -14,8 +14,9 @@ import pytest
 from pawl.commands.plan import plan
 from pawl.core.alpha_budget import LookCost
 from pawl.core.records import Champion
+from pawl.core.records.commands import FreshRows
 from pawl.data.read.examples import read_examples
-from pawl.data.split.split import deal
+from pawl.data.split.split import assign_splits
 from pawl.ledger.held_out import store_new_rows
 from pawl.ledger.ledger import append
 from pawl.store.client import Store, open_store
@@ -45,7 +46,7 @@ def rows_of(slice_: str, count: int) -> list[dict[str, Any]]:
 def spend(workspace: Workspace, store: Store, *, level: float) -> None:
     """One look, as `reserve_look` writes it, that takes the whole budget."""
     section = workspace.task(TASK)
-    parts = deal(
+    parts = assign_splits(
         read_examples(workspace.root / "data" / "tickets.jsonl", "rows.jsonl").examples,
         section.split,
     )
@@ -80,25 +81,25 @@ def test_after_a_spent_budget_the_plan_speaks_of_the_fresh_rows_and_of_them_alon
     old = rows_of("old", 200)
     deliver(quick_workspace, old)
     first = plan(quick_workspace, store, TASK)
-    gate = first["rows"]["gate"]
-    assert (first["gate"]["rows"], first["unprovable"]) == (gate, ())
+    gate = first.rows["gate"]
+    assert (first.gate.rows, first.unprovable) == (gate, ())
     deliver(quick_workspace, old * 2)
-    assert plan(quick_workspace, store, TASK)["gate"] == first["gate"], "a copy is no new row"
+    assert plan(quick_workspace, store, TASK).gate == first.gate, "a copy is no new row"
     deliver(quick_workspace, old)
 
     spend(quick_workspace, store, level=0.025)
     spent = plan(quick_workspace, store, TASK)
-    assert spent["gate"]["rows"] == 0
-    assert spent["fresh_rows"] == {"there": 0, "needed": gate}
-    assert spent["says"].startswith(f"no look can be had: {gate} gate rows that no look has scored")
+    assert spent.gate.rows == 0
+    assert spent.fresh_rows == FreshRows(there=0, needed=gate)
+    assert spent.says.startswith(f"no look can be had: {gate} gate rows that no look has scored")
 
     # Rows of other desks than before; one of the two is rare.
     deliver(quick_workspace, [*old, *rows_of("new", 300), *rows_of("rare", 30)])
     again = plan(quick_workspace, store, TASK)
-    assert again["looks"]["budget"] == 2
-    assert again["gate"]["rows"] == again["rows"]["gate"] - gate
-    assert again["gate"]["level"] == pytest.approx(0.05 / 6)
-    assert again["unprovable"] == ("slice rare",), "what is judged has no row of the old desk"
+    assert again.looks.budget == 2
+    assert again.gate.rows == again.rows["gate"] - gate
+    assert again.gate.level == pytest.approx(0.05 / 6)
+    assert again.unprovable == ("slice rare",), "what is judged has no row of the old desk"
 
 
 def test_ten_rows_see_nothing_and_the_plan_says_what_opens_a_budget(
@@ -107,9 +108,9 @@ def test_ten_rows_see_nothing_and_the_plan_says_what_opens_a_budget(
     policy(quick_workspace)
     deliver(quick_workspace, rows_of("old", 10))
     said = plan(quick_workspace, store, TASK)
-    assert said["gate"]["smallest_gain"] is None
-    assert said["says"].startswith("no look can be had: 5 gate rows")
-    assert set(said["gate"]["rows_for"]) == {"2%", "5%", "10%"}
+    assert said.gate.smallest_gain is None
+    assert said.says.startswith("no look can be had: 5 gate rows")
+    assert set(said.gate.rows_for) == {"2%", "5%", "10%"}
 
 
 def test_a_plan_needs_no_more_of_a_base_than_its_config(
@@ -122,5 +123,5 @@ def test_a_plan_needs_no_more_of_a_base_than_its_config(
     quick_workspace.params_file.write_text(text.replace(str(base_folder), "outline"))
     assert quick_workspace.task(TASK).base.model == "outline"
     facts = plan(quick_workspace, store, TASK)
-    assert facts["prompt_tokens"] == {}
-    assert facts["training"]["fits"]
+    assert facts.prompt_tokens == {}
+    assert facts.training.fits

@@ -103,7 +103,7 @@ def test_the_stored_evidence_gives_the_same_verdict_again(bench: Bench, disclosu
     shutil.rmtree(bench.workspace.root / "build")
     bench.params(alpha=0.2)
     seen = replay(bench.store, TASK, 1)
-    assert (seen["same"], seen["recorded"], seen["derived"]) == (True, "promote", "promote")
+    assert (seen.same, seen.recorded, seen.derived) == (True, "promote", "promote")
 
 
 def test_edited_rows_or_an_edited_verdict_show_as_a_difference(bench: Bench) -> None:
@@ -112,17 +112,17 @@ def test_edited_rows_or_an_edited_verdict_show_as_a_difference(bench: Bench) -> 
     kept = verdict.read_text()
     verdict.write_text(kept.replace('"decision": "promote"', '"decision": "reject"'))
     seen = replay(bench.store, TASK, 1)
-    assert not seen["same"]
-    assert seen["differs"] == [
+    assert not seen.same
+    assert seen.differs == (
         "`decision` of the verdict",
         "the version was registered with another verdict: this one came later",
         "the ledger names another verdict than this one",
         "the version's tag says 'promote'",
-    ]
+    )
     verdict.write_text(kept)
     rows = run_folder(bench) / "eval" / "rows.jsonl"
     rows.write_text(rows.read_text().replace("0.0", "1.0"))
-    (said,) = replay(bench.store, TASK, 1)["differs"]
+    (said,) = replay(bench.store, TASK, 1).differs
     assert said == "eval/rows.jsonl is not what the evaluation wrote"
 
 
@@ -137,10 +137,10 @@ def test_evidence_and_verdict_rewritten_together_are_not_what_the_ledger_names(
     forged = dataclasses.replace(report, scores=digest_file(rows))
     write_record(files.eval / "report.json", forged)
     write_record(files.verdict, judge(files, bench.workspace.task(TASK).gate))
-    assert replay(bench.store, TASK, 1)["differs"] == [
+    assert replay(bench.store, TASK, 1).differs == (
         "the version was registered with another verdict: this one came later",
         "the ledger names another verdict than this one",
-    ]
+    )
 
 
 def test_a_verdict_that_was_never_released_cannot_be_rewritten_unseen_either(bench: Bench) -> None:
@@ -152,7 +152,7 @@ def test_a_verdict_that_was_never_released_cannot_be_rewritten_unseen_either(ben
     report = read_record(files.eval / "report.json", EvalReport)
     write_record(files.eval / "report.json", dataclasses.replace(report, scores=digest_file(rows)))
     write_record(files.verdict, judge(files, bench.workspace.task(TASK).gate))
-    (said,) = replay(bench.store, TASK, 1)["differs"]
+    (said,) = replay(bench.store, TASK, 1).differs
     assert said == "the version was registered with another verdict: this one came later"
 
 

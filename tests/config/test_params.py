@@ -27,7 +27,7 @@ def test_the_projects_own_parameters_are_valid() -> None:
         ("alpha: 0.05", "alpha: 0.5", "less than 0.5"),
         ("rank: 16", "rank: 0", "a whole number from 1 to 512, or 'auto'"),
         ("rank: 16", "rank: atuo", "a whole number from 1 to 512, or 'auto'"),
-        ("rank: 16", "rank: on", "no key but dora takes a truth value"),
+        ("rank: 16", "rank: on", "only dora takes a boolean"),
         ("rank: 16", "dora: 1", "valid boolean"),
         ("rank: 16", "lora_plus: 0.5", "greater than or equal to 1"),
         ("precision: float32", "precision: half", "'auto', 'float32' or 'bfloat16'"),
@@ -46,14 +46,14 @@ def test_the_projects_own_parameters_are_valid() -> None:
         ("{schema_valid: 0.05}", "{regex_match: 0.05}", "add `regex:`"),
         ("looks: 20", "looks: 20\n      slices: 0.1", "name that key: `split: {slice_by: KEY}`"),
         ("looks: 20", "looks: 20\n      slices: 5", "5 points is 0.05"),
-        ("looks: 20", "looks: 20\n      slices: yes", "no key but dora takes a truth value"),
+        ("looks: 20", "looks: 20\n      slices: yes", "only dora takes a boolean"),
         ("gate: 0.2}", "gate: 0.2, slice_by: prompt}", "none of id, prompt"),
         ("gate: 0.2}", "gate: 0.2, group_by: id}", "none of id, prompt"),
         ("gate: 0.2}", "gate: .nan}", "finite number"),
         ("looks: 20", "looks: 0", "greater than or equal to 1"),
         ("looks: 20", "looks: 20\n      min_rows: 0", "greater than or equal to 1"),
         ("looks: 20", "looks: 20\n      beats: [champion]", "known: alpha"),
-        ("alpha: 0.05", "alpha: 0.000000000001", "the last asks for p below 2.5e-14"),
+        ("alpha: 0.05", "alpha: 0.000000000001", "the last needs p below 2.5e-14"),
         ("alpha: 0.05", "alpha: .inf", "finite number"),
         ("shots: 4", "regex: 'a{4294967296}', shots: 4", "no regular expression"),
         ("shots: 4", "scorers: {mine: 'a..b:c'}, shots: 4", "module:function"),
@@ -82,7 +82,13 @@ def test_the_projects_own_parameters_are_valid() -> None:
         ("shots: 4", "endpoints: {big: {url: 'http://é', model: x}}, shots: 4", "match pattern"),
         ("Europe/Berlin", "Europe/Berlim", "did you mean 'Europe/Berlin'?"),
         ('cron: "0 3 * * *"', 'cron: "0 3"', "five fields"),
-        ("rank: 16", "rank: 16\n      rank: 32", "stands twice"),
+        ('cron: "0 3 * * *"', 'cron: "0 0 3 * * *"', "five fields"),
+        ('cron: "0 3 * * *"', 'cron: "@daily"', "five fields"),
+        ('cron: "0 3 * * *"', 'cron: "99 99 * * *"', "out of range"),
+        ('cron: "0 3 * * *"', 'cron: "a b c d e"', "is not a cron line"),
+        ('cron: "0 3 * * *"', 'cron: "R 3 * * *"', "a random time"),
+        ('cron: "0 3 * * *"', 'cron: "h(0-9) 3 * * *"', "a random time"),
+        ("rank: 16", "rank: 16\n      rank: 32", "appears twice"),
         ("tasks:", "release: {kep: 2}\ntasks:", "did you mean 'keep'?"),
         ("tasks:", "release: {keep: 0}\ntasks:", "greater than or equal to 1"),
         ("  tickets:", "  Tick ets:", "a task name matches"),
@@ -103,3 +109,15 @@ def test_what_is_wrong_is_named_with_its_line_and_the_remedy(old: str, new: str,
         lines = TEXT.replace(old, new, 1).split("\n")
         line = next(i for i, text in enumerate(lines, 1) if mark in text)
         assert f"params.yaml:{line}:" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "line", ["0 3 * * *", "*/15 0-6 1,15 * mon-fri", "0 3 l mar thu", "0 0 * * 7"]
+)
+def test_a_cron_line_that_is_accepted_is_one_for_prefect(line: str) -> None:
+    from prefect.client.schemas.schedules import CronSchedule
+
+    text = TEXT.replace('cron: "0 3 * * *"', f'cron: "{line}"', 1)
+    schedule = parse_params(text, "params.yaml").task("tickets").schedule
+    assert schedule is not None
+    assert CronSchedule(cron=schedule.cron, timezone=schedule.timezone).cron == line

@@ -99,9 +99,9 @@ def test_a_new_budget_needs_as_many_fresh_rows_as_the_largest_look_judged() -> N
 def test_a_budget_judges_only_on_rows_that_no_other_budget_or_salt_has_held_out() -> None:
     rows = [row(key) for key in "abcde"]
     seen = [known("a", 1), known("b", 3), known("c", 1, lineage="t/old"), known("d", 3, "dev")]
-    kept = unspent(rows, seen, lineage="t/s", since=3)
+    kept = unspent(rows, seen, split_id="t/s", since=3)
     assert [r.key for r in kept] == ["b", "e"]
-    assert [r.key for r in unspent(rows, seen, lineage="t/s", since=1)] == ["a", "b", "e"]
+    assert [r.key for r in unspent(rows, seen, split_id="t/s", since=1)] == ["a", "b", "e"]
     assert [r.key for r in fresh(rows, seen)] == ["e"]
 
 
@@ -112,8 +112,8 @@ def test_a_judged_row_that_was_retyped_is_not_fresh_again() -> None:
         HeldOutRow("c", "c", "gate", (Message("user", "c"),), "yes", "t/s", 1),
     ]
     assert [r.key for r in fresh(rows, seen)] == ["other"], "an operator is no punctuation"
-    assert [r.key for r in unspent(rows, seen, lineage="t/s", since=2)] == ["other"]
-    assert unspent(rows, seen, lineage="t/s", since=1) == rows, "its own budget goes on"
+    assert [r.key for r in unspent(rows, seen, split_id="t/s", since=2)] == ["other"]
+    assert unspent(rows, seen, split_id="t/s", since=1) == rows, "its own budget goes on"
 
 
 @pytest.mark.parametrize("copy", ["A, comma!", "A comma", "“a” comma?"])
@@ -122,7 +122,7 @@ def test_a_prompt_that_the_gate_split_repeats_is_one_piece_of_evidence_however_i
 ) -> None:
     rows = [row("first", "a comma"), row("again", copy), row("other")]
     assert [r.key for r in fresh(rows, [])] == ["first", "other"]
-    assert [r.key for r in unspent(rows, [], lineage="t/s", since=1)] == ["first", "other"]
+    assert [r.key for r in unspent(rows, [], split_id="t/s", since=1)] == ["first", "other"]
 
 
 @given(st.lists(st.sampled_from("abcde"), max_size=20), st.integers(1, 5))

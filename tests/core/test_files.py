@@ -22,7 +22,7 @@ from pawl.core.files import (
     write_json,
     write_lines,
 )
-from pawl.errors import full_disk
+from pawl.errors import disk_full_error
 
 
 def test_a_failed_folder_leaves_the_old_one_and_nothing_else(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_disk_that_fills_up_while_a_folder_is_copied_is_told_as_a_full_disk(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
         signal.signal(signal.SIGXFSZ, heeded)
-    told = full_disk(said.value)
+    told = disk_full_error(said.value)
     assert told is not None
-    assert "the disk took no more" in told.found
-    assert full_disk(PermissionError(13, "not yours")) is None
+    assert "the disk is full" in told.found
+    assert disk_full_error(PermissionError(13, "not yours")) is None

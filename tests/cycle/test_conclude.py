@@ -9,16 +9,17 @@ import pytest
 from workbench import ROWS, TASK, Bench, held_out, write_splits
 
 from pawl.core.records import Champion, CheckReport, Look, write_record
-from pawl.cycle.conclude import answered, conclude_invalid, unchanged
 from pawl.cycle.snapshots import snapshot_champion
+from pawl.cycle.unjudged import conclude_invalid, conclude_unchanged, find_cached_version
 from pawl.errors import DataError
 from pawl.ledger.ledger import entries
 from pawl.ledger.looks import reserve_look
 from pawl.ledger.state import read_state
 from pawl.release.release import promote, rollback
+from pawl.store.adapters import fetch_adapter
 from pawl.store.client import get_alias, set_alias
-from pawl.store.runs import last_cycle
-from pawl.store.versions import fetch, find, versions
+from pawl.store.cycle_runs import last_cycle
+from pawl.store.versions import find_by_fingerprint, versions
 
 
 def ready(bench: Bench, seed: int, decision: str = "promote") -> Look:
@@ -51,8 +52,8 @@ def test_a_conclusion_that_crashed_before_the_release_is_taken_up_again(
         broken.setattr("pawl.cycle.registration.append", crash)
         with pytest.raises(KeyboardInterrupt):
             bench.conclude("q")
-    assert find(bench.store, TASK, "q") is not None
-    assert answered(bench.store, TASK, "q") is None, "it was promoted and never released"
+    assert find_by_fingerprint(bench.store, TASK, "q") is not None
+    assert find_cached_version(bench.store, TASK, "q") is None, "it was promoted and never released"
     cycle = bench.conclude("q")
     assert (cycle.verdict, cycle.champion.version) == ("promote", 1)
     assert len(versions(bench.store, TASK)) == 1
@@ -69,7 +70,7 @@ def test_a_verdict_against_a_champion_that_was_replaced_releases_nothing(bench: 
     cycle = bench.conclude("q3")
     assert (cycle.verdict, cycle.champion.version) == ("inconclusive", 2)
     assert "version 2 became champion" in cycle.reasons[0]
-    assert answered(bench.store, TASK, "q3") is None, "the next cycle must judge again"
+    assert find_cached_version(bench.store, TASK, "q3") is None, "the next cycle must judge again"
 
 
 def test_a_rollback_by_hand_stands_when_the_same_cycle_is_concluded_again(bench: Bench) -> None:
@@ -80,23 +81,23 @@ def test_a_rollback_by_hand_stands_when_the_same_cycle_is_concluded_again(bench:
     cycle = bench.conclude("q2")
     assert (cycle.verdict, cycle.champion.version) == ("unchanged", 1)
     assert "it drools" in cycle.reasons[0]
-    assert answered(bench.store, TASK, "q2") is not None
+    assert find_cached_version(bench.store, TASK, "q2") is not None
 
 
-def test_an_answered_question_gets_the_stored_answer(bench: Bench) -> None:
+def test_a_cycle_that_was_judged_before_gets_the_stored_result(bench: Bench) -> None:
     bench.cycle(1, question="q")
-    version = answered(bench.store, TASK, "q")
+    version = find_cached_version(bench.store, TASK, "q")
     assert version is not None
-    cycle = unchanged(bench.workspace, bench.store, version)
+    cycle = conclude_unchanged(bench.workspace, bench.store, version)
     assert (cycle.verdict, cycle.candidate.version) == ("unchanged", 1)
-    assert "version 1 answered this question" in cycle.reasons[0]
+    assert "version 1 was judged on the same inputs" in cycle.reasons[0]
     assert cycle.scores == {
         "candidate": {"exact_match": 0.75},
         "candidate (dev)": {"exact_match": 0.7},
     }
-    assert answered(bench.store, TASK, "another") is None
+    assert find_cached_version(bench.store, TASK, "another") is None
     set_alias(bench.store, TASK, None)
-    assert "moved by hand" in unchanged(bench.workspace, bench.store, version).reasons[-1]
+    assert "moved by hand" in conclude_unchanged(bench.workspace, bench.store, version).reasons[-1]
     assert get_alias(bench.store, TASK) == 1
 
 
@@ -111,7 +112,7 @@ def test_a_look_gives_one_answer_however_often_its_rows_are_measured_again(
     cycle = bench.conclude(question)
     assert (cycle.verdict, cycle.candidate.version) == ("unchanged", 1)
     assert cycle.champion == Champion()
-    assert "version 1 answered this question" in cycle.reasons[0]
+    assert "version 1 was judged on the same inputs" in cycle.reasons[0]
     assert "a look gives one answer" in cycle.reasons[1]
     assert len(versions(bench.store, TASK)) == 1, "there is no version that won, to promote by hand"
 
@@ -256,5 +257,5 @@ def test_a_snapshot_that_is_right_is_left_alone_and_one_that_is_not_is_made_anew
 def test_a_fetched_adapter_is_the_one_that_was_judged(bench: Bench) -> None:
     cycle = bench.cycle(1)
     into = bench.workspace.root / "fetched"
-    assert fetch(bench.store, TASK, 1, into=into).digest == cycle.candidate.digest
+    assert fetch_adapter(bench.store, TASK, 1, into=into).digest == cycle.candidate.digest
     assert len(list(into.iterdir())) == 3

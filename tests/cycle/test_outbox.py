@@ -15,9 +15,10 @@ from proxy import Proxy
 from tracking import Server
 from workbench import TASK, Bench, make_bench
 
-from pawl.cycle.conclude import answered, catch_up
-from pawl.cycle.outbox import refused, waiting
+from pawl.cycle.conclude import deliver_outbox
+from pawl.cycle.outbox import refused_orders, waiting_orders
 from pawl.cycle.snapshots import snapshot_champion
+from pawl.cycle.unjudged import find_cached_version
 from pawl.errors import AdapterError, DataError, WaitingError
 from pawl.ledger.ledger import entries
 from pawl.ledger.looks import reserve_look
@@ -65,16 +66,22 @@ def test_what_was_judged_waits_for_the_store_though_the_workspace_goes_on(
     concluded_with_the_store_down(bench, monkeypatch)
     bench.train(2)
     shutil.rmtree(bench.workspace.files(TASK).eval)
-    ((question, cycle),) = catch_up(bench.workspace, bench.store, TASK)
+    ((question, cycle),) = deliver_outbox(bench.workspace, bench.store, TASK)
     assert (question, cycle.verdict, cycle.champion.version) == ("q", "promote", 1)
     registered_once(bench.store)
-    assert waiting(bench.workspace, TASK) == []
-    assert catch_up(bench.workspace, bench.store, TASK) == []
+    assert waiting_orders(bench.workspace, TASK) == []
+    assert deliver_outbox(bench.workspace, bench.store, TASK) == []
 
 
 @pytest.mark.parametrize(
     "place",
-    ["cycles.open_run", "cycles.register", "judged.append", "cycles.close_run", "cycles.discard"],
+    [
+        "conclude.open_run",
+        "conclude.register",
+        "registration.append",
+        "conclude.close_run",
+        "conclude.discard",
+    ],
 )
 def test_a_delivery_that_is_killed_anywhere_is_taken_up_again_and_registers_once(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, place: str
@@ -85,11 +92,11 @@ def test_a_delivery_that_is_killed_anywhere_is_taken_up_again_and_registers_once
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:
-        broken.setattr(f"pawl.registry.{place}", crash)
+        broken.setattr(f"pawl.cycle.{place}", crash)
         with pytest.raises(KeyboardInterrupt):
             bench.conclude("q")
     shutil.rmtree(bench.workspace.root / "build")
-    ((_, cycle),) = catch_up(bench.workspace, bench.store, TASK)
+    ((_, cycle),) = deliver_outbox(bench.workspace, bench.store, TASK)
     assert cycle.verdict == "promote"
     registered_once(bench.store)
 
@@ -102,10 +109,10 @@ def test_a_rollback_while_a_candidate_waits_makes_its_verdict_stale(
     ready(bench, 3)
     concluded_with_the_store_down(bench, monkeypatch)
     rollback(bench.workspace, bench.store, TASK, why="it drools", who="Bo")
-    ((_, cycle),) = catch_up(bench.workspace, bench.store, TASK)
+    ((_, cycle),) = deliver_outbox(bench.workspace, bench.store, TASK)
     assert (cycle.verdict, cycle.stale, cycle.champion.version) == ("inconclusive", True, 1)
     assert "(rollback by Bo: it drools)" in cycle.reasons[0]
-    assert answered(bench.store, TASK, "q") is None, "the next cycle judges it again"
+    assert find_cached_version(bench.store, TASK, "q") is None, "the next cycle judges it again"
 
 
 def test_an_order_whose_bytes_changed_is_set_aside_and_holds_nobody_up(
@@ -113,13 +120,15 @@ def test_an_order_whose_bytes_changed_is_set_aside_and_holds_nobody_up(
 ) -> None:
     ready(bench)
     concluded_with_the_store_down(bench, monkeypatch)
-    (folder,) = waiting(bench.workspace, TASK)
+    (folder,) = waiting_orders(bench.workspace, TASK)
     (weights,) = folder.rglob(WEIGHTS)
     weights.write_bytes(b"something else")
     with pytest.raises(AdapterError):
-        catch_up(bench.workspace, bench.store, TASK)
-    assert catch_up(bench.workspace, bench.store, TASK) == []
-    assert [path.name for path in refused(bench.workspace, TASK)] == [f"{folder.name}.refused"]
+        deliver_outbox(bench.workspace, bench.store, TASK)
+    assert deliver_outbox(bench.workspace, bench.store, TASK) == []
+    assert [path.name for path in refused_orders(bench.workspace, TASK)] == [
+        f"{folder.name}.refused"
+    ]
     assert all_versions(bench.store, TASK) == []
 
 
@@ -143,12 +152,14 @@ def test_an_order_that_is_not_as_it_was_posted_is_set_aside_and_holds_nobody_up(
 ) -> None:
     ready(bench)
     concluded_with_the_store_down(bench, monkeypatch)
-    (folder,) = waiting(bench.workspace, TASK)
+    (folder,) = waiting_orders(bench.workspace, TASK)
     spoil(folder)
     with pytest.raises(DataError):
-        catch_up(bench.workspace, bench.store, TASK)
-    assert catch_up(bench.workspace, bench.store, TASK) == []
-    assert [path.name for path in refused(bench.workspace, TASK)] == [f"{folder.name}.refused"]
+        deliver_outbox(bench.workspace, bench.store, TASK)
+    assert deliver_outbox(bench.workspace, bench.store, TASK) == []
+    assert [path.name for path in refused_orders(bench.workspace, TASK)] == [
+        f"{folder.name}.refused"
+    ]
 
 
 @pytest.fixture

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pawl.core.files import write_json
-from pawl.core.records import RankTrial, to_json
+from pawl.core.records import Choices, Point, RankTrial, Training, write_record
 
 if TYPE_CHECKING:
     from workbench import Bench
@@ -13,10 +12,12 @@ if TYPE_CHECKING:
 
 def test_the_ranks_that_were_tried_are_a_curve_on_the_run(bench: Bench) -> None:
     rungs = (RankTrial(8, 0.2, 0.5, None, True, 9.0), RankTrial(16, 0.1, 0.45, 0.2, False, 9.0))
-    write_json(
-        bench.workspace.files("tickets").training,
-        {"points": [{"step": 1, "loss": 2.5}], "rungs": list(map(to_json, rungs)), "seconds": 18.0},
-    )
+    training = Training(
+        points=(Point(1, 2.5, 1e-3, 0.5, 100),),
+        train_loss=0.1, dev_loss=0.45, dev_losses=(0.45,), seconds=18.0, tokens=100,
+        tokens_per_second=5.6, choices=Choices(), rungs=rungs,
+    )  # fmt: skip
+    write_record(bench.workspace.files("tickets").training, training)
     run = bench.cycle(1).run_id
     assert run is not None
 

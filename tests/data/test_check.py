@@ -82,7 +82,7 @@ def report_of(workspace: Workspace) -> CheckReport:
     return read_record(workspace.files("tickets").check / "report.json", CheckReport)
 
 
-def test_every_rule_stands_in_the_suite_and_has_a_remedy() -> None:
+def test_every_rule_is_in_the_suite_and_has_a_remedy() -> None:
     section = Task(
         "d", BaseRef("b"), Check(), Split("s", slice_by="of"), Train(), Evaluate(regex="x"), Gate()
     )
@@ -128,7 +128,7 @@ def test_the_same_data_gives_the_same_report_and_its_rows_as_they_were(
     assert {fault["id"] for fault in faults} <= {row.id for row in rows}
 
 
-def test_drift_is_told_against_the_profile_that_the_flow_left(quick_workspace: Workspace) -> None:
+def test_drift_is_measured_against_the_champions_profile(quick_workspace: Workspace) -> None:
     inputs(quick_workspace, "tickets")
     files = quick_workspace.files("tickets")
     check(quick_workspace, "tickets")
@@ -170,7 +170,7 @@ def test_a_completion_that_breaks_the_tasks_own_pattern_blocks(quick_workspace: 
         check(quick_workspace, "tickets")
 
 
-def test_a_suite_without_a_rule_is_no_pass() -> None:
+def test_a_suite_without_rules_does_not_pass() -> None:
     with pytest.raises(DataError, match="no rules"):
         validate(pd.DataFrame({"row": [0]}), [], name="empty")
 

@@ -32,7 +32,7 @@ def parsed(folder: Path, schema: Any) -> Any:
     ],
 )
 def test_a_schema_that_refers_to_what_is_not_in_it_is_refused(tmp_path: Path, schema: Any) -> None:
-    with pytest.raises(DataError, match=r"schema\.json is no JSON Schema"):
+    with pytest.raises(DataError, match=r"schema\.json is not a JSON Schema"):
         parsed(tmp_path, schema)
 
 

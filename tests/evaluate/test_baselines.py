@@ -1,4 +1,4 @@
-"""Baselines show the base what they promise, whole, or block."""
+"""Baselines are prompted as configured, with nothing shortened; else they block."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ def test_shots_differ_in_their_answers_and_do_not_depend_on_the_order_of_rows() 
     assert choose_shots(ROWS, 9) == choose_shots(ROWS[::-1], 9)
 
 
-def test_as_many_shots_as_asked_are_shown_though_there_are_fewer_answers() -> None:
+def test_the_wanted_number_of_shots_is_shown_though_there_are_fewer_answers() -> None:
     shots = choose_shots(ROWS, 8)
     assert len({shot.key for shot in shots}) == 8
     assert len({shot.completion for shot in shots[:5]}) == 5, "each answer once before any twice"
     assert len(choose_shots([*ROWS, *ROWS], 99)) == len(ROWS), "no prompt twice"
 
 
-def shown(base_folder: Path, *, instruction: str = "", shots: int = 4, room: int = 900) -> Any:
+def shown(base_folder: Path, *, instruction: str = "", shots: int = 4, limit: int = 900) -> Any:
     return baselines(
         ROWS,
         ROWS[:3],
         instruction=instruction,
         shots=shots,
         tokenizer=load_tokenizer(base_folder),
-        room=room,
+        limit=limit,
     )
 
 
@@ -58,13 +58,13 @@ def test_a_baseline_that_does_not_fit_blocks_and_is_neither_dropped_nor_shortene
     with pytest.raises(
         DataError, match=r"'long-prompt' has a prompt of 10.. tokens, 60 fit"
     ) as long:
-        shown(base_folder, instruction="word " * 500, room=60)
+        shown(base_folder, instruction="word " * 500, limit=60)
     assert "shorten" in long.value.remedy
     with pytest.raises(DataError, match=r"'few-shot' has a prompt of .* tokens, 60 fit") as few:
-        shown(base_folder, room=60)
+        shown(base_folder, limit=60)
     assert "`evaluate.shots: 3`" in few.value.remedy
     with pytest.raises(DataError, match="'few-shot'") as none:
-        shown(base_folder, room=17)
+        shown(base_folder, limit=17)
     assert "`evaluate.shots: 0`" in none.value.remedy
     with pytest.raises(DataError, match="'zero-shot'"):
-        shown(base_folder, room=2)
+        shown(base_folder, limit=2)

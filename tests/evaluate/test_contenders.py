@@ -1,11 +1,12 @@
-"""Every contender answers the same rows in one run; kept answers change nothing but the time.
+"""Every contender answers the same rows in one run; cached answers change nothing but the time.
 
-The adapters are real ones that nobody trained: small random weights on the tiny base.
+The adapters are real but untrained: small random weights on the tiny base.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import shutil
 import traceback
@@ -15,6 +16,7 @@ from typing import Any
 import pytest
 import torch
 
+from pawl.config.code_digest import PACKAGE, scoring_code
 from pawl.config.schema import Evaluate
 from pawl.core.files import read_lines, write_json, write_lines
 from pawl.core.records import (
@@ -33,12 +35,11 @@ from pawl.core.records import (
 from pawl.core.row_identity import row_hashes
 from pawl.core.sealing import seal
 from pawl.data.check import check
-from pawl.data.inputs import inputs
-from pawl.data.split.pinned import held_out_register
+from pawl.data.inputs import held_out_register, inputs
 from pawl.data.split.split import split
 from pawl.errors import DataError, ParamsError
-from pawl.evaluate import decode, run
-from pawl.evaluate.answers import answer_key
+from pawl.evaluate import answer_cache, run
+from pawl.evaluate.answer_cache import answer_key
 from pawl.evaluate.external_inputs import external_inputs
 from pawl.evaluate.run import evaluate
 from pawl.gate.decide import decide
@@ -74,7 +75,7 @@ def ready(split_workspace: Workspace) -> Workspace:
 
 
 def reserve(workspace: Workspace) -> None:
-    """Leave the look that the flow would reserve for what stands in build/ now."""
+    """Write the look that the flow would reserve for what is in build/ now."""
     files = workspace.files(TASK)
     champion = read_record(files.champion / "champion.json", Champion)
     question = evaluation_fingerprint(workspace, TASK, champion)
@@ -82,32 +83,32 @@ def reserve(workspace: Workspace) -> None:
 
 
 def put_adapter(workspace: Workspace, folder: Path, *, seed: int) -> None:
-    """Leave an adapter with small random weights, saved as training saves one."""
+    """Write an adapter with small random weights, saved as training saves one."""
     section, files = workspace.task(TASK), workspace.files(TASK)
     model = adapted(load_base(find_base(section.base, workspace.root)), section.train)
     generator = torch.Generator().manual_seed(seed)
     for name, weight in model.named_parameters():
         if "lora_B" in name:
             weight.data.normal_(0, 0.02, generator=generator)
-    learned = read_rows(files.splits / "train.jsonl")
+    train = read_rows(files.splits / "train.jsonl")
     manifest = AdapterManifest(
         task=TASK,
         base=read_record(files.base, BaseInfo),
         data=read_record(files.splits / "manifest.json", SplitReport).data,
         rank=section.train.rank,
         params={},
-        trained_on=tuple(sorted(row.key for row in learned)),
+        trained_on=tuple(sorted(row.key for row in train)),
         files={},
     )
     save(model, manifest, folder)
 
 
 def put_gate(files: TaskFiles, rows: list[Example]) -> None:
-    """Leave other gate rows than the split stage did."""
+    """Replace the gate rows of the split stage."""
     write_lines(files.splits / "gate.jsonl", map(dataclasses.asdict, rows))
     report = read_record(files.splits / "manifest.json", SplitReport)
-    told = dataclasses.replace(report, rows={**report.rows, "gate": len(rows)})
-    write_record(files.splits / "manifest.json", told)
+    counted = dataclasses.replace(report, rows={**report.rows, "gate": len(rows)})
+    write_record(files.splits / "manifest.json", counted)
 
 
 def edit(workspace: Workspace, old: str, new: str) -> None:
@@ -117,7 +118,7 @@ def edit(workspace: Workspace, old: str, new: str) -> None:
 
 
 def evidence(workspace: Workspace) -> dict[str, bytes]:
-    """The bytes that a verdict is derived from."""
+    """The files that a verdict is derived from, as bytes by name."""
     folder = workspace.files(TASK).eval
     return {name: (folder / name).read_bytes() for name in ("rows.jsonl", "report.json")}
 
@@ -129,7 +130,7 @@ def read(workspace: Workspace) -> tuple[EvalReport, Timing, list[dict[str, Any]]
     return report, timing, list(read_lines(folder / "rows.jsonl"))
 
 
-def test_kept_answers_leave_the_same_bytes_and_a_new_candidate_alone_is_decoded(
+def test_cached_answers_give_the_same_bytes_and_only_a_new_candidate_is_decoded(
     ready: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded: list[Path] = []
@@ -140,9 +141,9 @@ def test_kept_answers_leave_the_same_bytes_and_a_new_candidate_alone_is_decoded(
     assert timing.kept == ()
     names = {c.name for c in report.contenders}
     assert {"candidate", "champion", "zero-shot", "few-shot"} <= names
-    asked = {name: [r["id"] for r in rows if (r["contender"], r["split"]) == (name, "gate")]
+    answered = {name: [r["id"] for r in rows if (r["contender"], r["split"]) == (name, "gate")]
              for name in names}  # fmt: skip
-    assert len({tuple(ids) for ids in asked.values()}) == 1, "all answer the same rows"
+    assert len({tuple(ids) for ids in answered.values()}) == 1, "all answer the same rows"
     assert report.general.keys() == {"base", "candidate", "champion"}
     assert all({"perplexity", "output_tokens", "char_error"} <= r["values"].keys() for r in rows)
     assert not any("seconds" in r["values"] for r in rows)
@@ -162,7 +163,7 @@ def test_kept_answers_leave_the_same_bytes_and_a_new_candidate_alone_is_decoded(
     seconds = read(ready)[1].seconds_per_row
     assert set(read(ready)[1].kept) == set(seconds) - new
 
-    # A file that was cut is no answer: the rows are decoded again.
+    # A truncated file is no answer: the rows are decoded again.
     for path in ready.answers.iterdir():
         path.write_text(path.read_text()[:-20])
     before = evidence(ready)
@@ -176,22 +177,28 @@ def test_any_part_that_decides_an_answer_changes_the_key(
 ) -> None:
     model, prompts = load_base(base_folder), [[1, 2], [3]]
 
-    def key(rows: list[list[int]] = prompts, base: str = "b", worn: str = "a", **more: int) -> str:
+    def key(
+        rows: list[list[int]] = prompts, base: str = "b", adapter: str = "a", **more: int
+    ) -> str:
         policy = Evaluate(**more)
-        return answer_key(model, rows, policy, base_digest=base, adapter_digest=worn)
+        return answer_key(model, rows, policy, base_digest=base, adapter_digest=adapter)
 
     keys = [
-        key(), key([[1, 2], [4]]), key([[3], [1, 2]]), key(base="c"), key(worn="d"),
+        key(), key([[1, 2], [4]]), key([[3], [1, 2]]), key(base="c"), key(adapter="d"),
         key(max_new_tokens=9), key(batch_size=9),
     ]  # fmt: skip
-    edited = tmp_path / "decode.py"
-    edited.write_text(Path(str(decode.__file__)).read_text() + "\n# changed\n")
-    monkeypatch.setattr(decode, "__file__", str(edited))
-    keys.append(key())
+    package = tmp_path / "pawl"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(answer_cache, "scoring_code", functools.partial(scoring_code, package))
+    assert key() == keys[0]
+    for name in ("evaluate/decode.py", "model/tokenizer.py"):
+        with (package / name).open("a") as file:
+            file.write("# changed\n")
+        keys.append(key())
     assert len(set(keys)) == len(keys)
 
 
-def test_seconds_are_a_metric_where_the_gate_asks_and_are_then_measured_anew(
+def test_seconds_are_a_metric_if_the_gate_judges_them_and_are_then_measured_anew(
     ready: Workspace,
 ) -> None:
     edit(ready, "      looks: 3", "      guards: {seconds: 0.5}\n      looks: 3")
@@ -204,27 +211,31 @@ def test_seconds_are_a_metric_where_the_gate_asks_and_are_then_measured_anew(
 
 
 @pytest.mark.parametrize("who", ["adapter", "champion/adapter"])
-def test_rows_that_a_contender_learned_from_or_that_repeat_another_judge_nobody_and_are_counted(
+def test_gate_rows_that_a_contender_was_trained_on_or_that_repeat_another_are_left_out_and_counted(
     ready: Workspace, who: str
 ) -> None:
     files = ready.files(TASK)
     gate = read_rows(files.splits / "gate.jsonl")
-    asked = Message("user", f"{gate[-1].messages[0].content} !")
-    put_gate(files, [*gate, dataclasses.replace(gate[-1], id="again", key="1", messages=(asked,))])
-    learned = {row.key for row in gate[:3]}
+    message = Message("user", f"{gate[-1].messages[0].content} !")
+    put_gate(
+        files, [*gate, dataclasses.replace(gate[-1], id="again", key="1", messages=(message,))]
+    )
+    trained_on = {row.key for row in gate[:3]}
     retyped = dataclasses.replace(gate[3], key="0" * 16)
     manifest = files.root / who / "pawl.json"
     value = json.loads(manifest.read_text())
-    value["trained_on"] = sorted({*value["trained_on"], *learned, *row_hashes(retyped)})
+    value["trained_on"] = sorted({*value["trained_on"], *trained_on, *row_hashes(retyped)})
     manifest.write_text(json.dumps(value))
     reserve(ready)
     evaluate(ready, TASK)
     report, _, rows = read(ready)
-    left = {row.id for row in gate if row.key not in {*learned, gate[3].key}}
+    left = {row.id for row in gate if row.key not in {*trained_on, gate[3].key}}
     assert report.excluded == len(gate) + 1 - len(left) >= 5
     for contender in report.contenders:
-        mine = {r["id"] for r in rows if r["contender"] == contender.name and r["split"] == "gate"}
-        assert mine == left, contender.name
+        scored = {
+            r["id"] for r in rows if r["contender"] == contender.name and r["split"] == "gate"
+        }
+        assert scored == left, contender.name
     verdict = decide(read_evidence(files), ready.task(TASK).gate, parents={})
     assert verdict.decision != "invalid", verdict.reasons
     assert f"{report.excluded} gate rows were left out" in verdict.reasons[-1]
@@ -234,14 +245,14 @@ def test_rows_that_a_contender_learned_from_or_that_repeat_another_judge_nobody_
         evaluate(ready, TASK)
 
 
-def test_of_a_sealed_gate_no_answer_is_kept(ready: Workspace) -> None:
+def test_no_answer_of_a_sealed_gate_is_cached(ready: Workspace) -> None:
     edit(ready, "      looks: 3", "      disclosure: sealed\n      looks: 3")
     reserve(ready)
     evaluate(ready, TASK)
     assert not ready.answers.exists()
 
 
-def test_of_a_sealed_gate_nothing_plain_is_ever_written_and_no_bar_tells_its_pace(
+def test_a_sealed_gate_writes_nothing_in_the_clear_and_has_no_progress_bar(
     ready: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     edit(ready, "      looks: 3", "      disclosure: sealed\n      looks: 3")
@@ -251,7 +262,7 @@ def test_of_a_sealed_gate_nothing_plain_is_ever_written_and_no_bar_tells_its_pac
     there: list[Path] = []
 
     def watched(texts: dict[str, str]) -> dict[str, bytes]:
-        # A kill at this point leaves what is there now.
+        # A process killed here leaves these files.
         there.extend(set(build.rglob("*")) - before)
         return seal(texts)
 
@@ -267,7 +278,7 @@ def test_of_a_sealed_gate_nothing_plain_is_ever_written_and_no_bar_tells_its_pac
     assert all("dev: candidate" in bar for bar in bars)
 
 
-def test_a_scorer_that_fails_on_a_sealed_gate_row_tells_neither_row_nor_answer(
+def test_a_scorer_that_fails_on_a_sealed_gate_row_shows_neither_row_nor_answer(
     ready: Workspace,
 ) -> None:
     edit(ready, "      looks: 3", "      disclosure: sealed\n      looks: 3")
@@ -286,8 +297,8 @@ def test_a_scorer_that_fails_on_a_sealed_gate_row_tells_neither_row_nor_answer(
         reserve(ready)
         with pytest.raises(DataError, match=f"'odd' {says} on a gate row") as caught:
             evaluate(ready, TASK)
-        told = "".join(traceback.format_exception(caught.value))
-        assert not [answer for answer in gate if answer in told or repr(answer)[1:-1] in told]
+        trace = "".join(traceback.format_exception(caught.value))
+        assert not [answer for answer in gate if answer in trace or repr(answer)[1:-1] in trace]
 
 
 def test_another_base_answers_the_same_rows_and_need_not_be_beaten(
@@ -314,7 +325,7 @@ def test_another_base_answers_the_same_rows_and_need_not_be_beaten(
     assert [c.against for c in verdict.beside] == ["big"]
 
 
-def test_a_base_or_a_scorer_that_changed_asks_a_new_question(
+def test_a_changed_base_or_scorer_changes_the_scoring_inputs(
     ready: Workspace, base_folder: Path
 ) -> None:
     (ready.root / "mine.py").write_text("def length(output, reference):\n    return len(output)\n")
@@ -324,13 +335,13 @@ def test_a_base_or_a_scorer_that_changed_asks_a_new_question(
         "    evaluate:",
         "    evaluate:\n      scorers: {length: 'mine:length'}\n      bases: {big: {model: other}}",
     )
-    files, said = ready.files(TASK), []
+    files, texts = ready.files(TASK), []
     for change in (None, change_scorer, change_base):
         if change is not None:
             change(ready.root)
         inputs(ready, TASK)
-        said.append(files.scoring_inputs.read_text())
-    assert len(set(said)) == 3
+        texts.append(files.scoring_inputs.read_text())
+    assert len(set(texts)) == 3
     (ready.root / "mine.py").unlink()
     with pytest.raises(ParamsError, match="there is no module 'mine'"):
         inputs(ready, TASK)
@@ -345,7 +356,7 @@ def change_base(root: Path) -> None:
     path.write_text(json.dumps(json.loads(path.read_text()) | {"note": 1}))
 
 
-def test_a_scorer_of_the_tasks_own_is_a_metric_like_any_other(ready: Workspace) -> None:
+def test_a_users_scorer_is_a_metric_like_any_other(ready: Workspace) -> None:
     (ready.root / "own_length.py").write_text("def length(a, b):\n    return len(a) / 1000\n")
     edit(ready, "    evaluate:", "    evaluate:\n      scorers: {length: 'own_length:length'}")
     reserve(ready)

@@ -1,4 +1,4 @@
-"""A real server on loopback: it is asked as agreed, asked again when busy, and never scored 0."""
+"""A real server on loopback: requests are well-formed, retried when busy, and never scored 0."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ import pytest
 
 from pawl.config.schema import Endpoint, Evaluate
 from pawl.core.records import Example, Message, SplitReport
-from pawl.evaluate.board import Board
-from pawl.evaluate.elsewhere import score_endpoints
-from pawl.evaluate.endpoint import UnansweredError, ask
+from pawl.evaluate.endpoint import UnansweredError, chat_completions
+from pawl.evaluate.other_contenders import score_endpoints
+from pawl.evaluate.scoreboard import Scoreboard
 from pawl.evaluate.scorers import scorers
 from pawl.model.tokenizer import load_tokenizer
 
-Asked = list[dict[str, Any]]
-# status, body, headers for the nth request
-Says = Callable[[int, dict[str, Any]], tuple[int, Any, dict[str, str]]]
+Requests = list[dict[str, Any]]
+# Status, body and headers of the response to the nth request.
+Respond = Callable[[int, dict[str, Any]], tuple[int, Any, dict[str, str]]]
 ROWS = [
     Example(f"r{i}", f"{i:016x}", (Message("user", f"question {i}"),), f"answer to question {i}")
     for i in range(6)
@@ -39,18 +39,18 @@ def answered(number: int, body: dict[str, Any]) -> tuple[int, Any, dict[str, str
 
 
 @contextmanager
-def server(says: Says) -> Iterator[tuple[str, Asked]]:
-    """A chat-completions server on loopback, and what it was asked."""
-    asked: Asked = []
+def server(respond: Respond) -> Iterator[tuple[str, Requests]]:
+    """A chat-completions server on loopback: its URL, and the requests that it got."""
+    requests: Requests = []
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             with lock:
-                asked.append({"path": self.path, "headers": dict(self.headers), "body": body})
-                number = len(asked)
-            status, value, headers = says(number, body)
+                requests.append({"path": self.path, "headers": dict(self.headers), "body": body})
+                number = len(requests)
+            status, value, headers = respond(number, body)
             data = value if isinstance(value, bytes) else json.dumps(value).encode()
             self.send_response(status)
             for name, text in {"Content-Length": str(len(data)), **headers}.items():
@@ -59,13 +59,13 @@ def server(says: Says) -> Iterator[tuple[str, Asked]]:
             self.wfile.write(data)
 
         def log_message(self, *_: Any) -> None:
-            """The tests read what was asked instead."""
+            """Silent: the tests read the recorded requests instead."""
 
     running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=running.serve_forever)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{running.server_port}/v1", asked
+        yield f"http://127.0.0.1:{running.server_port}/v1", requests
     finally:
         running.shutdown()
         thread.join()
@@ -79,32 +79,34 @@ def tokenizer(base_folder: Path) -> Any:
 
 def replies(url: str, tokenizer: Any, *, limit: int = 8, key_env: str | None = None) -> list[Any]:
     large = Endpoint(url=url, model="large", key_env=key_env)
-    return ask(large, CHATS, max_new_tokens=limit, tokenizer=tokenizer, pauses=(0.01, 0.01))
+    return chat_completions(
+        large, CHATS, max_new_tokens=limit, tokenizer=tokenizer, pauses=(0.01, 0.01)
+    )
 
 
-def test_replies_come_in_the_order_of_the_rows_and_are_asked_for_greedily(
+def test_replies_come_in_the_order_of_the_rows_and_are_requested_greedily(
     tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("A_KEY", SECRET)
-    with server(answered) as (url, asked):
+    with server(answered) as (url, requests):
         got = replies(f"{url}/", tokenizer, key_env="A_KEY")
     assert [r.text for r in got] == [row.completion for row in ROWS]
     assert {(r.tokens, r.prompt_tokens, r.perplexity) for r in got} == {(5, 7, None)}
     assert all(r.seconds > 0 for r in got)
-    for one in asked:
+    for one in requests:
         assert one["path"] == "/v1/chat/completions"
         assert one["headers"]["Authorization"] == f"Bearer {SECRET}"
         assert one["body"].items() >= {"model": "large", "temperature": 0, "max_tokens": 8}.items()
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_busy_server_is_asked_again(tokenizer: Any, status: int) -> None:
+def test_a_busy_server_is_retried(tokenizer: Any, status: int) -> None:
     def busy_first(number: int, body: dict[str, Any]) -> tuple[int, Any, dict[str, str]]:
         return answered(number, body) if number > 2 else (status, {}, {"Retry-After": "0"})
 
-    with server(busy_first) as (url, asked):
+    with server(busy_first) as (url, requests):
         assert len(replies(url, tokenizer)) == len(ROWS)
-    assert len(asked) == len(ROWS) + 2
+    assert len(requests) == len(ROWS) + 2
 
 
 @pytest.mark.parametrize(
@@ -119,7 +121,7 @@ def test_a_busy_server_is_asked_again(tokenizer: Any, status: int) -> None:
         (200, {"choices": [{"message": {"content": "half a pair: \ud800"}}]}, "no text"),
     ],
 )
-def test_a_server_that_does_not_answer_says_why_without_the_key(
+def test_the_error_of_a_server_that_does_not_answer_has_the_reason_and_not_the_key(
     tokenizer: Any, monkeypatch: pytest.MonkeyPatch, status: int, body: Any, says: str
 ) -> None:
     monkeypatch.setenv("A_KEY", SECRET)
@@ -133,7 +135,7 @@ def test_a_server_that_does_not_answer_says_why_without_the_key(
 
 def test_a_key_follows_no_redirect(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("A_KEY", SECRET)
-    with server(answered) as (elsewhere, asked):
+    with server(answered) as (elsewhere, requests):
         for status in (302, 307, 308):
             moved = (status, b"", {"Location": f"{elsewhere}/chat/completions"})
             with (
@@ -141,7 +143,7 @@ def test_a_key_follows_no_redirect(tokenizer: Any, monkeypatch: pytest.MonkeyPat
                 pytest.raises(UnansweredError, match=f"HTTP {status}"),
             ):
                 replies(url, tokenizer, key_env="A_KEY")
-    assert not asked
+    assert not requests
 
 
 def test_a_key_that_is_not_set_and_a_server_that_is_not_there_are_named(
@@ -155,7 +157,7 @@ def test_a_key_that_is_not_set_and_a_server_that_is_not_there_are_named(
 
 
 @pytest.mark.parametrize("usage", [None, {"completion_tokens": 900}])
-def test_an_answer_longer_than_agreed_is_cut(tokenizer: Any, usage: Any) -> None:
+def test_an_answer_longer_than_the_limit_is_truncated(tokenizer: Any, usage: Any) -> None:
     long = {"choices": [{"message": {"content": "word " * 300}}], "usage": usage}
     with server(lambda *_: (200, long, {})) as (url, _):
         got = replies(url, tokenizer)
@@ -165,12 +167,12 @@ def test_an_answer_longer_than_agreed_is_cut(tokenizer: Any, usage: Any) -> None
 
 
 def test_an_empty_answer_is_an_answer_and_an_absent_one_is_none(tokenizer: Any) -> None:
-    def says(content: str | None) -> Says:
+    def responding(content: str | None) -> Respond:
         return lambda *_: (200, {"choices": [{"message": {"content": content}}]}, {})
 
-    with server(says("")) as (url, _):
+    with server(responding("")) as (url, _):
         assert {r.text for r in replies(url, tokenizer)} == {""}
-    with server(says(None)) as (url, _), pytest.raises(UnansweredError, match="null"):
+    with server(responding(None)) as (url, _), pytest.raises(UnansweredError, match="null"):
         replies(url, tokenizer)
 
 
@@ -182,34 +184,34 @@ def test_a_key_that_no_header_can_carry_is_refused_without_being_shown(
 ) -> None:
     monkeypatch.setenv("A_KEY", key)
     with (
-        server(answered) as (url, asked),
+        server(answered) as (url, requests),
         pytest.raises(UnansweredError, match="A_KEY, its key, holds") as caught,
     ):
         replies(url, tokenizer, key_env="A_KEY")
     assert "sk-" not in "".join(traceback.format_exception(caught.value))
-    assert not asked
+    assert not requests
 
 
 def test_blanks_around_a_key_are_no_part_of_it(
     tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("A_KEY", f" {SECRET}\r\n")
-    with server(answered) as (url, asked):
+    with server(answered) as (url, requests):
         replies(url, tokenizer, key_env="A_KEY")
-    assert {one["headers"]["Authorization"] for one in asked} == {f"Bearer {SECRET}"}
+    assert {one["headers"]["Authorization"] for one in requests} == {f"Bearer {SECRET}"}
     monkeypatch.setenv("A_KEY", " \n")
     with pytest.raises(UnansweredError, match="A_KEY, its key, is not set"):
         replies("http://127.0.0.1:9", tokenizer, key_env="A_KEY")
 
 
-def test_no_part_of_a_key_is_shown_where_the_servers_words_are_cut(
+def test_no_part_of_a_key_is_shown_in_a_truncated_error_message(
     tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("A_KEY", SECRET)
     for words in (190, 1990):
-        said = f"{'x' * 180}{' ' * (words - 180)}{SECRET}"
+        text = f"{'x' * 180}{' ' * (words - 180)}{SECRET}"
         with (
-            server(lambda *_, said=said: (401, said.encode(), {})) as (url, _),
+            server(lambda *_, text=text: (401, text.encode(), {})) as (url, _),
             pytest.raises(UnansweredError, match="HTTP 401") as caught,
         ):
             replies(url, tokenizer, key_env="A_KEY")
@@ -231,22 +233,22 @@ def test_an_answer_nested_too_deeply_or_cut_short_is_none(tokenizer: Any) -> Non
             replies(url, tokenizer)
 
 
-def board() -> Board:
+def board() -> Scoreboard:
     splits = SplitReport("t", "data", "salt", {}, 0, {})
-    return Board(scorers(None, Evaluate(), Path()), splits, timed=False)
+    return Scoreboard(scorers(None, Evaluate(), Path()), splits, timed=False)
 
 
 def test_a_server_is_a_contender_with_the_long_prompt_and_one_that_fails_is_skipped_not_zero(
     tokenizer: Any,
 ) -> None:
-    with server(answered) as (good, asked), server(lambda *_: (400, b"no", {})) as (bad, _):
+    with server(answered) as (good, requests), server(lambda *_: (400, b"no", {})) as (bad, _):
         policy = Evaluate(
             endpoints={"good": Endpoint(good, "large"), "bad": Endpoint(bad, "large")}
         )
         found = board()
         skipped = score_endpoints(found, policy, ROWS, instruction="Be brief.", tokenizer=tokenizer)
     assert skipped == {"bad": "HTTP 400: no"}
-    assert asked[0]["body"]["messages"][0] == {"role": "system", "content": "Be brief."}
+    assert requests[0]["body"]["messages"][0] == {"role": "system", "content": "Be brief."}
     (only,) = found.contenders
     assert only.elsewhere == f"large at {good}"
     assert only.scores["exact_match"] == 1.0

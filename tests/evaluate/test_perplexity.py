@@ -1,4 +1,4 @@
-"""Perplexity is that of one row at a time, in whatever batch and behind whatever prefix."""
+"""Perplexity of a row is the same in any batch and after any shared prefix."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_rows_with_one_and_the_same_prompt_are_measured_from_the_first_token(
     assert found == pytest.approx([expected, expected], rel=1e-4)
 
 
-def test_the_general_text_is_plain_and_a_damaged_model_expects_it_less(
+def test_a_damaged_model_has_a_higher_perplexity_of_the_general_text(
     base_folder: Path, loaded: tuple[Any, Any]
 ) -> None:
     assert 2_000 < len(general_text()) < 8_000

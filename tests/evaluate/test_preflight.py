@@ -1,4 +1,4 @@
-"""What an evaluation would stumble on is told before anything is trained or paid for."""
+"""What would make the evaluation fail fails before anything is trained."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pytest
 from pawl.core.files import write_lines
 from pawl.core.records import Message, read_rows
 from pawl.data.check import check
-from pawl.data.inputs import inputs
-from pawl.data.split.pinned import held_out_register
+from pawl.data.inputs import held_out_register, inputs
 from pawl.data.split.split import split
 from pawl.errors import DataError
 from pawl.evaluate.preflight import preflight
@@ -33,21 +32,23 @@ def edit(workspace: Workspace, old: str, new: str) -> None:
     workspace.params_file.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
-def test_the_longest_prompts_are_told_and_a_held_out_row_that_does_not_fit_blocks(
+def test_the_longest_prompts_are_reported_and_a_held_out_row_that_does_not_fit_blocks(
     split_workspace: Workspace,
 ) -> None:
     files = split_workspace.files(TASK)
     preflight(split_workspace, TASK)
-    told = json.loads(files.preflight.read_text())
-    assert told.keys() == {"fit", "zero-shot", "few-shot"}
-    assert 0 < told["zero-shot"] < told["few-shot"] <= told["fit"]
+    prompts = json.loads(files.preflight.read_text())
+    assert prompts.keys() == {"fit", "zero-shot", "few-shot"}
+    assert 0 < prompts["zero-shot"] < prompts["few-shot"] <= prompts["fit"]
     for name in ("dev", "gate"):
         path = files.splits / f"{name}.jsonl"
         plain = path.read_bytes()
         first, *rest = read_rows(path)
-        long = dataclasses.replace(first, messages=(Message("user", "word " * told["fit"]),))
+        long = dataclasses.replace(first, messages=(Message("user", "word " * prompts["fit"]),))
         write_lines(path, map(dataclasses.asdict, [long, *rest]))
-        with pytest.raises(DataError, match=f"'zero-shot' has a prompt of .*, {told['fit']} fit"):
+        with pytest.raises(
+            DataError, match=f"'zero-shot' has a prompt of .*, {prompts['fit']} fit"
+        ):
             preflight(split_workspace, TASK)
         path.write_bytes(plain)
     edit(split_workspace, "max_new_tokens: 64", "max_new_tokens: 5000")
@@ -65,7 +66,7 @@ def test_the_longest_prompts_are_told_and_a_held_out_row_that_does_not_fit_block
         ("return 'good'", "returned 'good'"),
     ],
 )
-def test_a_scorer_that_cannot_even_score_right_answers_is_told(
+def test_a_scorer_that_fails_on_right_answers_is_reported(
     split_workspace: Workspace, code: str, says: str
 ) -> None:
     name = f"own_{abs(hash(code))}"

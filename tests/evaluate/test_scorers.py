@@ -10,7 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawl.config.code_digest import PACKAGE, local_sources, scoring_code
+from pawl.config.code_digest import (
+    PACKAGE,
+    local_sources,
+    scoring_code,
+    without_moves,
+)
 from pawl.config.schema import Evaluate
 from pawl.config.user_functions import function_digest, function_file, load_function
 from pawl.core.metrics import FALL
@@ -133,7 +138,7 @@ def test_numbers_are_the_same_by_value_as_a_json_schema_takes_them(
     }
 
 
-def test_a_field_made_up_costs_f1_and_no_accuracy() -> None:
+def test_an_invented_field_costs_f1_and_no_accuracy() -> None:
     answer, reference = '{"a": 1, "made up": 2}', '{"a": 1}'
     assert field_accuracy(answer, reference) == 1.0
     assert field_f1(answer, reference) == pytest.approx(2 / 3)
@@ -163,9 +168,10 @@ def test_enums_are_read_from_the_schema_and_a_missing_field_does_not_conform() -
 
 
 def test_a_regular_expression_must_match_the_whole_answer() -> None:
-    known = scorers(None, Evaluate(regex=r"[A-Z]{2}-\d+"), NOWHERE)
-    said = [score(known, text, "x", row="r")["regex_match"] for text in ("AB-12\n", "AB-12 or so")]
-    assert said == [1.0, 0.0]
+    by_metric = scorers(None, Evaluate(regex=r"[A-Z]{2}-\d+"), NOWHERE)
+    texts = ("AB-12\n", "AB-12 or so")
+    values = [score(by_metric, text, "x", row="r")["regex_match"] for text in texts]
+    assert values == [1.0, 0.0]
 
 
 def slow_distance(a: str, b: str) -> int:
@@ -190,13 +196,13 @@ def test_character_error_may_exceed_one_and_a_blank_reference_has_none() -> None
 
 
 def own(tmp_path: Path, code: str, name: str) -> dict[str, float]:
-    """What a scorer of the task's own says, written into a workspace under a fresh name."""
+    """The scores with a user's scorer, written into a workspace under a fresh name."""
     (tmp_path / f"{name}.py").write_text(f"def mine(output, reference):\n    {code}\n")
     policy = Evaluate(scorers={"mine": f"{name}:mine"})
     return score(scorers(None, policy, tmp_path), "a", "b", row="row-7")
 
 
-def test_a_scorer_of_the_tasks_own_is_a_plain_function(tmp_path: Path) -> None:
+def test_a_users_scorer_is_a_plain_function(tmp_path: Path) -> None:
     assert own(tmp_path, "return len(output + reference) / 8", "own_plain")["mine"] == 0.25
     assert own(tmp_path, "return 1", "own_whole")["mine"] == 1.0
     assert "mine" not in own(tmp_path, "return None", "own_none")
@@ -232,7 +238,7 @@ def test_a_scorer_that_goes_wrong_is_named_with_its_row(tmp_path: Path, code: st
         ("..own_ok:mine", "is no module|raised"),
     ],
 )
-def test_a_scorer_that_cannot_be_had_is_refused_with_the_reason(
+def test_a_scorer_that_cannot_be_loaded_is_refused_with_the_reason(
     tmp_path: Path, name: str, says: str
 ) -> None:
     root = tmp_path / "workspace"
@@ -247,7 +253,7 @@ def test_a_scorer_that_cannot_be_had_is_refused_with_the_reason(
         scorers(None, policy, root)
 
 
-def test_two_workspaces_may_name_their_scorers_alike(tmp_path: Path) -> None:
+def test_two_workspaces_may_have_scorers_of_the_same_name(tmp_path: Path) -> None:
     for home, value in [("one", 1), ("two", 2)]:
         package = tmp_path / home / "own_alike"
         package.mkdir(parents=True)
@@ -294,7 +300,7 @@ def test_whatever_a_scorer_imports_from_the_workspace_is_part_of_its_digest(tmp_
     assert function_digest("own_kit.mine:mine", tmp_path) == digests[-1]
 
 
-def test_an_installed_scorer_stands_for_its_own_package_and_not_for_all_of_python(
+def test_an_installed_scorers_digest_covers_its_own_package_alone(
     tmp_path: Path,
 ) -> None:
     found = local_sources("json.tool", function_file("json.tool:main", tmp_path), tmp_path)
@@ -302,11 +308,11 @@ def test_an_installed_scorer_stands_for_its_own_package_and_not_for_all_of_pytho
     assert all(name.partition(".")[0] == "json" for name in found)
 
 
-def test_a_change_of_pawls_own_scoring_code_asks_a_new_question(tmp_path: Path) -> None:
+def test_a_change_of_pawls_scoring_code_changes_its_digest(tmp_path: Path) -> None:
     package = tmp_path / "pawl"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
     before = scoring_code(package)
-    assert before == scoring_inputs(Evaluate(), tmp_path)["code"]
+    assert without_moves(before) == scoring_inputs(Evaluate(), tmp_path)["code"]
     for name in (
         "core/metrics.py",
         "model/tokenizer.py",
@@ -319,6 +325,18 @@ def test_a_change_of_pawls_own_scoring_code_asks_a_new_question(tmp_path: Path) 
         after = scoring_code(package)
         assert {k for k in after if after[k] != before[k]} == {name}
         before = after
+
+
+def test_code_that_only_moved_since_0_1_keeps_its_digests_and_changed_code_has_its_own(
+    tmp_path: Path,
+) -> None:
+    code = scoring_code()
+    assert without_moves(code) != code, (
+        "the scoring code changed: fingerprints are new from now on, so delete without_moves and "
+        "scoring_code_0_1.json, or, if nothing is scored otherwise, put its new digest there"
+    )
+    changed = code | {"evaluate/fields.py": "0" * 64}
+    assert without_moves(changed) == changed
 
 
 def test_the_mean_of_nothing_raises() -> None:

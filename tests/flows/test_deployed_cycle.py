@@ -71,10 +71,10 @@ def test_a_deployed_cycle_runs_to_its_end_and_leaves_its_champion(
         pages = ask(port, "POST", "/artifacts/filter", {})
         assert sorted(page["key"] for page in pages) == ["cycle-tickets", "data-tickets"]
     store = open_store(quick_workspace)
-    last = status(quick_workspace, store, "tickets")["last"]
-    assert last["verdict"] in ("promote", "reject", "inconclusive")
+    last = status(quick_workspace, store, "tickets").last
+    assert last.verdict in ("promote", "reject", "inconclusive")
     released = history(store, "tickets")
-    assert len(released) == (1 if last["verdict"] == "promote" else 0)
+    assert len(released) == (1 if last.verdict == "promote" else 0)
 
 
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")

@@ -66,8 +66,8 @@ def test_data_that_is_not_fit_ends_in_a_recorded_cycle_and_not_in_a_failed_run(
     cycle, done = run(quick_workspace)
     assert (cycle["verdict"], cycle["champion"]["version"]) == ("invalid", None)
     assert done.returncode == DataError.exit_code
-    last = status(quick_workspace, open_store(quick_workspace), "tickets")["last"]
-    assert last["reasons"] == cycle["reasons"] != []
+    last = status(quick_workspace, open_store(quick_workspace), "tickets").last
+    assert list(last.reasons) == cycle["reasons"] != []
     assert "Traceback" not in done.stderr
     # What Prefect's page of the run shows to whoever looks there first.
     with closing(sqlite3.connect(quick_workspace.home / "prefect" / "prefect.db")) as pages:
@@ -122,9 +122,7 @@ def test_a_cycle_that_is_killed_leaves_no_stage_running_on_nobodys_behalf(tmp_pa
     subprocess.run(
         [sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], cwd=tmp_path, check=True
     )
-    words = (
-        "from pawl.workspace.stages import reproduce; from pawl.workspace import find_workspace; "
-    )
+    words = "from pawl.workspace.stages import reproduce; from pawl.workspace.paths import *; "
     words += "reproduce(find_workspace(), 'train', 'tickets')"
     cycle = subprocess.Popen([sys.executable, "-c", words], cwd=tmp_path)
     wait_for(lambda: len(processes("sleep 986")) >= 2)

@@ -25,7 +25,7 @@ from pawl.workspace.paths import Workspace
 IMPORTS = """
 from pathlib import Path
 from pawl.commands.ui import serve_ui
-from pawl.workspace import Workspace
+from pawl.workspace.paths import Workspace
 """
 
 

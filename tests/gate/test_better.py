@@ -1,4 +1,4 @@
-"""Better is proved at its level whatever the shape of the differences, and luck seldom passes."""
+"""The superiority test holds its level for differences of any shape."""
 
 from __future__ import annotations
 

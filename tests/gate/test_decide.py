@@ -129,8 +129,8 @@ def test_a_guard_that_few_rows_cannot_prove_keeps_the_champion_and_asks_for_rows
     verdict = judge(found, dataclasses.replace(POLICY, guards={"json_valid": 0.02}))
     assert verdict.decision == "inconclusive"
     assert verdict.failed == ("guard json_valid",)
-    (said,) = [reason for reason in verdict.reasons if "has not proved" in reason]
-    assert "more gate rows would settle it" in said
+    (reason,) = [reason for reason in verdict.reasons if "has not proved" in reason]
+    assert "more gate rows would settle it" in reason
 
 
 def test_a_slice_that_gets_worse_rejects_whatever_the_rest_gains() -> None:
@@ -151,7 +151,7 @@ def test_a_slice_that_gets_worse_rejects_whatever_the_rest_gains() -> None:
     assert judge(fine, policy).decision == "promote"
 
 
-def test_of_seconds_and_its_like_less_is_better() -> None:
+def test_of_metrics_like_seconds_less_is_better() -> None:
     policy = dataclasses.replace(POLICY, metric="seconds")
     found = evidence(candidate=[1] * 40, champion=[0] * 40, base=[0.5] * 20 + [0] * 20)
     verdict = judge(found, policy)
@@ -175,7 +175,7 @@ def test_every_difference_comes_with_an_interval_around_it() -> None:
         assert c.interval[0] <= c.candidate - c.other <= c.interval[1] + 0.05
 
 
-def test_baselines_that_are_beaten_are_on_record_too_each_with_its_interval() -> None:
+def test_beaten_baselines_are_recorded_too_each_with_its_interval() -> None:
     verdict = judge(evidence(candidate=[1] * 40, base=[0] * 40, few=[0] * 30 + [1] * 10))
     assert verdict.decision == "promote"
     assert [c.against for c in verdict.comparisons] == ["few", "base"], "the best one first"
@@ -190,11 +190,11 @@ def test_baselines_that_are_beaten_are_on_record_too_each_with_its_interval() ->
         ([0] * 40 + [1] * 20, "is ahead of big"),
     ],
 )
-def test_whether_it_matches_a_contender_elsewhere_is_told_with_an_interval_and_decides_nothing(
+def test_a_contender_elsewhere_is_compared_with_an_interval_and_decides_nothing(
     big: list[int], says: str
 ) -> None:
     found = evidence(candidate=[1] * 60, champion=[0] * 60, base=[0] * 60, big=big)
-    found = told(found, "big", elsewhere="a server")
+    found = with_contender(found, "big", elsewhere="a server")
     verdict = judge(found)
     assert verdict.decision == "promote"
     (c,) = verdict.beside
@@ -202,13 +202,13 @@ def test_whether_it_matches_a_contender_elsewhere_is_told_with_an_interval_and_d
     assert "big" not in {c.against for c in verdict.comparisons}
     (reason,) = [reason for reason in verdict.reasons if says in reason]
     assert "big (a server), which need not be beaten" in reason
-    behind = judge(told(evidence(candidate=[0] * 30 + [1] * 30, base=[0] * 60, big=[1] * 60),
-                        "big", elsewhere="a server"))  # fmt: skip
+    losing = evidence(candidate=[0] * 30 + [1] * 30, base=[0] * 60, big=[1] * 60)
+    behind = judge(with_contender(losing, "big", elsewhere="a server"))
     assert behind.decision == "promote"
     assert any("falls behind big" in reason for reason in behind.reasons)
     hidden = judge(found, dataclasses.replace(POLICY, disclosure="sealed"))
     assert not hidden.beside
-    # A server may not tell what the gate asks for: then nothing is said of it, and nothing blocks.
+    # A server may lack the gate's metric: then it is not compared, and nothing blocks.
     mute = tuple(
         dataclasses.replace(s, values={}) if s.contender == "big" else s for s in found.scores
     )
@@ -274,18 +274,18 @@ def test_swapping_never_promotes_both_with_graded_and_grouped_rows(
 
 
 @given(PAIRS)
-def test_a_sealed_verdict_says_pass_or_fail_and_one_rule_alone(
+def test_a_sealed_verdict_discloses_pass_or_fail_and_one_rule_alone(
     pairs: list[tuple[bool, bool]],
 ) -> None:
     a, b = ([float(x) for x in column] for column in zip(*pairs, strict=True))
     found = evidence(candidate=a, champion=b, base=[0.0] * len(pairs))
     full = judge(found)
-    said = judge(found, dataclasses.replace(POLICY, disclosure="sealed"))
-    assert (said.decision == "promote") == (full.decision == "promote")
-    assert said.decision in ("promote", "reject")
-    assert said.failed == full.failed[:1]
-    assert not any([said.comparisons, said.beside, said.guards, said.scores])
-    assert not any(c.isdigit() for reason in said.reasons for c in reason)
+    sealed = judge(found, dataclasses.replace(POLICY, disclosure="sealed"))
+    assert (sealed.decision == "promote") == (full.decision == "promote")
+    assert sealed.decision in ("promote", "reject")
+    assert sealed.failed == full.failed[:1]
+    assert not any([sealed.comparisons, sealed.beside, sealed.guards, sealed.scores])
+    assert not any(c.isdigit() for reason in sealed.reasons for c in reason)
 
 
 def scored(found: Evidence, value: float) -> Evidence:
@@ -300,11 +300,11 @@ def reported(found: Evidence, **changes: object) -> Evidence:
 
 
 def without(found: Evidence, name: str) -> Evidence:
-    kept = tuple(s for s in found.scores if s.contender != name)
-    return dataclasses.replace(found, scores=kept)
+    others = tuple(s for s in found.scores if s.contender != name)
+    return dataclasses.replace(found, scores=others)
 
 
-def told(found: Evidence, name: str, **changes: object) -> Evidence:
+def with_contender(found: Evidence, name: str, **changes: object) -> Evidence:
     """The evidence with something else in the report's summary of one contender."""
     contenders = tuple(
         dataclasses.replace(c, **changes) if c.name == name else c  # type: ignore[arg-type]
@@ -395,17 +395,17 @@ BROKEN = {
         keyed(WHOLE, "base", "f" * 16), "'base' was scored on other rows"
     ),
     "another adapter than the candidate": (
-        told(WHOLE, "candidate", adapter="other"),
+        with_contender(WHOLE, "candidate", adapter="other"),
         "'candidate' answered with adapter other, the report is about adapter candidate",
     ),
     "another candidate than the adapter": (
         reported(WHOLE, candidate="other"), "the report is about adapter other"
     ),
     "another adapter than the champion": (
-        told(WHOLE, "champion", adapter=None), "'champion' answered with no adapter"
+        with_contender(WHOLE, "champion", adapter=None), "'champion' answered with no adapter"
     ),
     "a baseline that wore an adapter": (
-        told(WHOLE, "base", adapter="candidate"), "'base' answered with adapter candidate"
+        with_contender(WHOLE, "base", adapter="candidate"), "'base' answered with adapter candidate"
     ),
 }  # fmt: skip
 EMPTY = {

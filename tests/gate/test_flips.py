@@ -18,8 +18,8 @@ def row(number: int, answer: str = "right") -> Example:
 
 
 def score(number: int, contender: str, value: float, metric: str = "exact_match") -> Score:
-    said = f"{contender} says {value}"
-    return Score(f"r{number}", f"k{number}", contender, "gate", said, {metric: value})
+    answer = f"{contender} answers {value}"
+    return Score(f"r{number}", f"k{number}", contender, "gate", answer, {metric: value})
 
 
 @given(st.lists(st.tuples(st.booleans(), st.booleans()), max_size=40))
@@ -62,7 +62,7 @@ def test_a_flip_whose_row_is_not_in_the_stored_data_is_an_error_that_says_so(
         flips(scores, stored, "exact_match")
 
 
-def test_what_changed_is_told_of_rows_that_were_trained_on_alone() -> None:
+def test_only_changes_of_rows_that_were_trained_on_are_listed() -> None:
     def manifest(*numbers: int) -> AdapterManifest:
         keys = tuple(f"k{number}" for number in numbers)
         return AdapterManifest("t", BaseInfo("b", None, "d"), "data", 8, {}, keys, {})

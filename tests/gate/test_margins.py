@@ -1,4 +1,4 @@
-"""Guards let harm pass no more often than they say, and prove what is harmless."""
+"""Guards let harm pass at most at their level, and prove what is harmless."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_rows_that_would_settle_a_guard_do_settle_it() -> None:
     assert rows_to_settle(worse, 10, level=0.01) is None
 
 
-def test_seconds_and_perplexity_are_held_against_students_t() -> None:
+def test_seconds_and_perplexity_are_tested_by_students_t() -> None:
     gain = units(np.array([-0.01, 0.02, 0.0, -0.02, 0.01] * 8), [None] * 40)
     assert not_worse(gain, 0.05, bounded=False)(1.0) < 1e-6
     assert not_worse(units([-1.0], [None]), 0.05, bounded=False)(1.0) > 0.5

@@ -26,8 +26,7 @@ from pawl.store.versions import get
 
 def notes(bench: Bench) -> list[str]:
     # A store of its own, as the next command opens it.
-    said: list[str] = status(bench.workspace, open_store(bench.workspace), TASK)["notes"]
-    return said
+    return list(status(bench.workspace, open_store(bench.workspace), TASK).notes)
 
 
 def two_versions(bench: Bench) -> None:
@@ -48,7 +47,7 @@ def test_a_change_by_hand_is_adopted_with_a_reason_before_or_after_it_was_set_ba
     assert (entry.kind, entry.new and entry.new.version) == ("adopt", 2)
     assert (read_state(bench.store, TASK).champion.version, get_alias(bench.store, TASK)) == (2, 2)
     assert notes(bench) == []
-    assert history(bench.store, TASK)[-1]["unearned"] == "adopt"
+    assert history(bench.store, TASK)[-1].unearned == "adopt"
     tags = bench.store.client.get_model_version(TASK, "2").tags
     assert tags["pawl.adopt"].startswith("Bo moved it at night (Ada")
 
@@ -102,13 +101,13 @@ def test_an_override_is_marked_for_ever_in_history_status_and_on_the_page(bench:
     two_versions(bench)
     promote(bench.workspace, bench.store, TASK, 2, why="I like it", who="Bo", override=True)
     rollback(bench.workspace, bench.store, TASK, why="no", who="Bo")
-    assert status(bench.workspace, bench.store, TASK)["champion"]["unearned"] is None
+    assert status(bench.workspace, bench.store, TASK).champion.unearned is None
     rollback(bench.workspace, bench.store, TASK, why="yes", who="Bo", to=2)
-    assert [row["unearned"] for row in history(bench.store, TASK)] == [
+    assert [row.unearned for row in history(bench.store, TASK)] == [
         None, "override", None, "override",
     ]  # fmt: skip
-    champion = status(bench.workspace, bench.store, TASK)["champion"]
-    assert (champion["kind"], champion["unearned"]) == ("rollback", "override: I like it")
+    champion = status(bench.workspace, bench.store, TASK).champion
+    assert (champion.kind, champion.unearned) == ("rollback", "override: I like it")
     tags = bench.store.client.get_model_version(TASK, "2").tags
     assert tags["pawl.override"].startswith("I like it (Bo")
 
@@ -255,3 +254,10 @@ def test_projecting_a_ledger_without_releases_removes_an_alias_set_by_hand(bench
     _, strayed = project(bench.store, TASK)
     assert strayed is not None
     assert (strayed.version, get_alias(bench.store, TASK)) == (1, None)
+
+
+def test_a_ledger_whose_first_release_was_removed_is_reported(bench: Bench) -> None:
+    for seed in (1, 2):
+        bench.cycle(seed)
+    bench.store.client.delete_model_version(model(TASK), "2")
+    assert "ledger entry 2 was removed or altered" in notes(bench), "no release counts any more"

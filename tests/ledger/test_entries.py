@@ -1,4 +1,4 @@
-"""The fold is pure: all that must hold of it is tried on ledgers that Hypothesis makes up."""
+"""Replaying is pure: its properties are tried on ledgers that Hypothesis generates."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pawl.core.records import Champion
 from pawl.ledger.entries import Entry, State, replay_entries
-from pawl.ledger.hash_chain import naming, odd_numbers
+from pawl.ledger.hash_chain import broken_links, link_entry
 
 NONE = Champion()
 CHAMPIONS = [NONE, *(Champion(n, f"{n}" * 64) for n in range(1, 5))]
@@ -200,15 +200,15 @@ def linked(entries: list[Entry]) -> list[Entry]:
 @given(ledgers(), st.data())
 def test_an_entry_edited_or_removed_later_shows(entries: list[Entry], data: st.DataObject) -> None:
     chain = linked(entries)
-    assert odd_numbers(chain) == ()
+    assert broken_links(chain) == ()
     if len(chain) < 2:
         return
     at = data.draw(st.integers(0, len(chain) - 2))
     edited = [*chain]
     edited[at] = dataclasses.replace(chain[at], why="another why")
-    assert odd_numbers(edited) == (chain[at + 1].number,)
+    assert broken_links(edited) == (chain[at + 1].number,)
     removed = [*chain[:at], *chain[at + 1 :]]
-    assert chain[at].number in odd_numbers(removed)
+    assert chain[at].number in broken_links(removed)
 
 
 @given(ledgers(), st.data())
@@ -219,10 +219,10 @@ def test_what_racing_writers_wrote_shows_too_once_it_was_edited(
     for entry in entries:
         # A writer may have read the ledger before the last few were in it; whoever is last saw all.
         saw = len(done) if entry is entries[-1] else data.draw(st.integers(0, len(done)))
-        done.append(naming(entry, done[:saw]))
-    assert odd_numbers(done) == ()
+        done.append(link_entry(entry, done[:saw]))
+    assert broken_links(done) == ()
     if len(done) < 2:
         return
     at = data.draw(st.integers(0, len(done) - 2))
     done[at] = dataclasses.replace(done[at], why="another why")
-    assert odd_numbers(done) != ()
+    assert broken_links(done) != ()

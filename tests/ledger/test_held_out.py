@@ -88,9 +88,9 @@ def test_an_accepted_relabel_changes_the_answer_and_is_signed_but_moves_no_champ
     assert state.champion.version == 1
     assert state.accepted == (entry.op_id,)
     first, relabel = history(bench.store, TASK)
-    assert (first["kind"], first["version"]) == ("first", 1)
-    assert (relabel["kind"], relabel["version"]) == ("relabel", None)
-    assert (relabel["who"], relabel["why"]) == ("Bo", "the desk was wrong")
+    assert (first.kind, first.version) == ("first", 1)
+    assert (relabel.kind, relabel.version) == ("relabel", None)
+    assert (relabel.who, relabel.why) == ("Bo", "the desk was wrong")
 
 
 def test_an_acceptance_needs_a_change_and_a_reason(bench: Bench) -> None:

@@ -22,7 +22,7 @@ from pawl.core.records import (
 from pawl.core.row_identity import row_hashes
 from pawl.cycle.snapshots import snapshot_champion, snapshot_held_out
 from pawl.data.read.examples import read_examples
-from pawl.data.split.split import deal
+from pawl.data.split.split import assign_splits
 from pawl.errors import DataError
 from pawl.ledger.looks import reserve_look
 
@@ -71,7 +71,9 @@ def test_the_plan_promises_no_look_on_rows_that_the_champion_learned(
     (root / "base" / "tiny").symlink_to(base_folder)
     rows = [{"prompt": f"question {n}", "completion": "yes"} for n in range(200)]
     write_lines(root / "data" / "tickets.jsonl", rows)
-    parts = deal(read_examples(root / "data" / "tickets.jsonl", "rows.jsonl").examples, Split("s1"))
+    parts = assign_splits(
+        read_examples(root / "data" / "tickets.jsonl", "rows.jsonl").examples, Split("s1")
+    )
     write_splits(bench.workspace, parts)
     bench.train(1)
     manifest = read_record(files.adapter / "pawl.json", AdapterManifest)
@@ -84,10 +86,10 @@ def test_the_plan_promises_no_look_on_rows_that_the_champion_learned(
     text = bench.workspace.params_file.read_text()
     bench.workspace.params_file.write_text(text.replace("salt: s1", "salt: s2\n      gate: 0.4"))
     said = plan(bench.workspace, bench.store, TASK)
-    dealt = deal(
+    dealt = assign_splits(
         read_examples(root / "data" / "tickets.jsonl", "rows.jsonl").examples, Split("s2", gate=0.4)
     )
     dev = {row.key for row in parts["dev"]}
-    assert len([row for row in dealt["gate"] if row.key not in dev]) > said["fresh_rows"]["needed"]
-    assert said["fresh_rows"]["there"] == said["gate"]["rows"] == 0
-    assert said["says"].startswith("no look can be had")
+    assert len([row for row in dealt["gate"] if row.key not in dev]) > said.fresh_rows.needed
+    assert said.fresh_rows.there == said.gate.rows == 0
+    assert said.says.startswith("no look can be had")

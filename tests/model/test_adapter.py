@@ -91,7 +91,7 @@ SPOILS: dict[str, tuple[str, Callable[[Weights], Any]]] = {
     "infinite in half precision": ("not finite", half),
     "all B zero": ("zeros alone", zero),
     "whole numbers": (
-        "a tensor cannot be",
+        "is I64, not one of BF16, F16, F32",
         lambda w: w.update({key("A"): w[key("A")].astype(int)}),
     ),
     "no weight": ("has nothing for", lambda w: w.clear()),
@@ -121,6 +121,12 @@ def header(data: bytes, change: Callable[[dict[str, Any]], Any]) -> bytes:
     return len(text).to_bytes(8, "little") + text + data[8 + length :]
 
 
+def shifted(said: dict[str, Any]) -> None:
+    """The last tensor begins four bytes later than the one before it ends."""
+    last = max((t for t in said.values() if "dtype" in t), key=lambda t: t["data_offsets"])
+    last["data_offsets"] = [offset + 4 for offset in last["data_offsets"]]
+
+
 CUTS: dict[str, Callable[[bytes], bytes]] = {
     "empty": lambda _: b"",
     "cut in the header": lambda data: data[:100],
@@ -135,6 +141,8 @@ CUTS: dict[str, Callable[[bytes], bytes]] = {
     "offsets that go back": lambda d: header(
         d, lambda said: said[key("A")]["data_offsets"].sort(reverse=True)
     ),
+    "a gap": lambda d: header(d + b"\0" * 4, shifted),
+    "a dtype that is none": lambda d: header(d, lambda said: said[key("A")].update(dtype="F33")),
     "below zero": lambda d: header(d, lambda said: said[key("A")].update(data_offsets=[-128, 0])),
     "no shape": lambda d: header(d, lambda said: said[key("A")].update(shape=[True, 8])),
     "a list": lambda _: (2).to_bytes(8, "little") + b"[]",
@@ -193,6 +201,26 @@ def test_only_an_adapter_that_was_trained_as_a_dora_is_one(tmp_path: Path) -> No
     seal(plain, dora=True)
     with pytest.raises(AdapterError, match="use_dora"):
         read_adapter(plain)
+
+
+def test_bfloat16_is_read_and_must_be_finite(tmp_path: Path) -> None:
+    folder = make(tmp_path / "adapter")
+    weights = load_file(folder / WEIGHTS)
+    # The upper half of a float32 is a bfloat16; numpy can only name it float16.
+    halves = {name: (w.view("u4") >> 16).astype("u2").view("f2") for name, w in weights.items()}
+    for bits, fits in ((None, True), (0xFF80, False), (0x7FC0, False)):
+        if bits is not None:
+            halves[key("A")].view("u2")[0, 0] = bits
+        save_file(halves, folder / WEIGHTS)
+        data = (folder / WEIGHTS).read_bytes().replace(b'"F16"', b'"BF16"')
+        length = int.from_bytes(data[:8], "little") + data.count(b'"BF16"')
+        (folder / WEIGHTS).write_bytes(length.to_bytes(8, "little") + data[8:])
+        seal(folder)
+        if fits:
+            read_adapter(folder)
+        else:
+            with pytest.raises(AdapterError, match="not finite"):
+                read_adapter(folder)
 
 
 @pytest.mark.parametrize("cut", CUTS)

@@ -12,7 +12,7 @@ from pawl.cycle.conclude import conclude
 from pawl.cycle.snapshots import snapshot_champion
 from pawl.errors import PawlError, RegistryError
 from pawl.ledger.entries import replay_entries
-from pawl.ledger.hash_chain import odd_numbers
+from pawl.ledger.hash_chain import broken_links
 from pawl.ledger.ledger import append, entries
 from pawl.ledger.looks import reserve_look
 from pawl.ledger.state import read_state
@@ -75,14 +75,14 @@ def test_of_two_processes_that_promote_at_once_one_wins_and_both_are_on_record(
     # One may read the ledger only after the other has written: then both count, one after the
     # other, and that is no race. What can never be is that both replaced the same champion.
     releases = history(bench.store, TASK)
-    replaced = [row["from"] for row in releases]
+    replaced = [row.from_ for row in releases]
     assert len(replaced) == len(set(replaced))
     assert list(outcome.values()).count("won") == len(releases) - 1 >= 1
     assert set(outcome.values()) <= {"won", "void"}
     written = [e for e in entries(bench.store, TASK) if e.why == "race"]
     assert len(written) == 2
     champion = read_state(bench.store, TASK).champion.version
-    assert get_alias(bench.store, TASK) == champion == releases[-1]["version"]
+    assert get_alias(bench.store, TASK) == champion == releases[-1].version
 
 
 def _conclude(root: Path, gate: object, said: object) -> None:
@@ -126,9 +126,9 @@ def test_a_rollback_and_a_verdict_that_race_never_both_replace_the_same_champion
     verdict, stale, reasons = outcome["cycle"]
     (void,) = outcome["rollback"]
     races = [
-        (row["kind"], row["from"], row["version"])
+        (row.kind, row.from_, row.version)
         for row in history(bench.store, TASK)
-        if row["why"] == "race"
+        if row.why == "race"
     ]
     if stale:
         # The rollback came first: nothing was promoted over a champion that it was not judged by.
@@ -157,4 +157,4 @@ def test_entries_of_racing_writers_are_all_kept_and_exactly_one_counts(bench: Be
     assert [entry.number for entry in written] == list(range(1, 3 * ROUNDS + 1))
     assert len({entry.op_id for entry in written}) == 3 * ROUNDS
     assert replay_entries(written).releases == (written[0],)
-    assert odd_numbers(written) == ()
+    assert broken_links(written) == ()

@@ -42,9 +42,9 @@ def test_a_promoted_candidate_becomes_champion_and_history_says_who_why_and_on_w
     assert (cycle.verdict, cycle.champion.version) == ("promote", 1)
     bench.cycle(2)
     first, second = history(bench.store, TASK)
-    assert (first["kind"], first["from"], first["version"]) == ("first", None, 1)
-    assert (second["kind"], second["from"], second["version"]) == ("promote", 1, 2)
-    assert (first["who"], first["why"], first["evidence"]) == ("Ada", "a test", evidence)
+    assert (first.kind, first.from_, first.version) == ("first", None, 1)
+    assert (second.kind, second.from_, second.version) == ("promote", 1, 2)
+    assert (first.who, first.why, first.evidence) == ("Ada", "a test", evidence)
     assert champion(bench) == 2
 
 
@@ -118,7 +118,7 @@ def test_a_rollback_returns_to_the_champion_before_and_then_further_back(bench: 
         assert champion(bench) == expected
     with pytest.raises(UsageError, match="no champion before"):
         rollback(bench.workspace, bench.store, TASK, why="more", who="Bo")
-    assert [row["kind"] for row in history(bench.store, TASK)][-2:] == ["rollback", "rollback"]
+    assert [row.kind for row in history(bench.store, TASK)][-2:] == ["rollback", "rollback"]
 
 
 def test_a_rollback_names_only_earlier_champions(bench: Bench) -> None:
@@ -160,27 +160,27 @@ def test_an_alias_moved_by_hand_is_reported_and_set_back(bench: Bench, said: int
     bench.cycle(2, "reject")
     set_alias(bench.store, TASK, said)
     seen = status(bench.workspace, bench.store, TASK, repair=False)
-    assert "the ledger says 1" in seen["notes"][0]
+    assert "the ledger says 1" in seen.notes[0]
     assert get_alias(bench.store, TASK) == said
-    assert "set back" in status(bench.workspace, bench.store, TASK)["notes"][0]
+    assert "set back" in status(bench.workspace, bench.store, TASK).notes[0]
     assert champion(bench) == 1
     set_alias(bench.store, TASK, said)
     assert snapshot_champion(bench.workspace, bench.store, TASK).version == 1
     assert champion(bench) == 1
     assert "set back" in bench.cycle(3, "reject").reasons[1], "a cycle says so too"
     promote(bench.workspace, bench.store, TASK, 2, why="w", who="Bo", override=True)
-    assert status(bench.workspace, bench.store, TASK)["notes"] == []
+    assert status(bench.workspace, bench.store, TASK).notes == ()
 
 
 def test_status_tells_champion_last_verdict_and_looks(bench: Bench) -> None:
     fresh = status(bench.workspace, bench.store, TASK)
-    assert (fresh["champion"]["version"], fresh["last"]) == (None, None)
+    assert (fresh.champion.version, fresh.last) == (None, None)
     bench.cycle(1)
     bench.cycle(2, "reject")
     seen = status(bench.workspace, bench.store, TASK)
-    assert (seen["champion"]["version"], seen["champion"]["why"]) == (1, "a test")
-    assert seen["last"]["reasons"] == ["the gate says reject"]
-    assert [seen["looks"][name] for name in ("used", "of", "budget")] == [2, 20, 1]
+    assert (seen.champion.version, seen.champion.why) == (1, "a test")
+    assert seen.last.reasons == ("the gate says reject",)
+    assert (seen.looks.used, seen.looks.of, seen.looks.budget) == (2, 20, 1)
 
 
 def test_an_edited_ledger_entry_shows_in_the_status(bench: Bench) -> None:
@@ -192,8 +192,7 @@ def test_an_edited_ledger_entry_shows_in_the_status(bench: Bench) -> None:
         model, "2", "pawl.entry", text.replace("a test", "another why")
     )
     assert (
-        "ledger entry 3 was removed or altered"
-        in status(bench.workspace, bench.store, TASK)["notes"]
+        "ledger entry 3 was removed or altered" in status(bench.workspace, bench.store, TASK).notes
     )
 
 
@@ -202,8 +201,8 @@ def test_compare_shows_what_differs_and_leaves_out_what_is_the_same(bench: Bench
     bench.params(alpha=0.01)
     bench.cycle(2)
     seen = compare(bench.store, TASK, 1, 2)
-    assert seen["params"] == {"gate.alpha": [0.05, 0.01]}
-    assert seen["scores"]["candidate"]["exact_match"] == [0.75, 0.75]
+    assert seen.params == {"gate.alpha": (0.05, 0.01)}
+    assert seen.scores["candidate"]["exact_match"] == (0.75, 0.75)
 
 
 def test_a_release_asks_the_store_a_dozen_times_at_most_however_long_the_ledger_is(

@@ -90,4 +90,4 @@ def test_where_nothing_was_mended_no_copy_is_offered(left: tuple[()] | None) -> 
     text = printed(same)
     assert "nothing to mend" in text
     assert "pawl data add" not in text
-    assert ("could not be asked" in text) == (left is None)
+    assert ("could not be run" in text) == (left is None)

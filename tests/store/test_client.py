@@ -94,3 +94,22 @@ def test_a_file_that_is_no_database_says_what_to_do(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{broken}")
     with pytest.raises(RegistryError, match="mlflow db upgrade"):
         versions(open_store(bench.workspace), TASK)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://ada:s3cr%2Ft@127.0.0.1:9",
+        "http://ada:s3cr%2Ft@127.0.0.1:none",
+        "postgresql://ada:s3cr%2Ft@127.0.0.1:9/mlflow",
+        "postgresql://127.0.0.1:9/mlflow?user=ada&password=s3cr%2Ft",
+    ],
+)
+def test_a_password_in_the_stores_address_is_never_shown(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(RegistryError, match=r"127\.0\.0\.1") as refused:
+        versions(open_store(bench.workspace), TASK)
+    assert "s3cr" not in str(refused.value)

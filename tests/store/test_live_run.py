@@ -15,11 +15,11 @@ import pytest
 from tracking import Server, wait_for
 from workbench import TASK, Bench
 
+from pawl.core.records import Point
 from pawl.store import live_run as live
 from pawl.store.client import Store, open_store
 from pawl.store.live_run import shown_live
-from pawl.train.loop import Point
-from pawl.train.points import telling
+from pawl.train.step_log import step_log
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -36,7 +36,7 @@ def training(bench: Bench, question: str = "q", *, resumed: int = 0) -> Iterator
     path = bench.workspace.files(TASK).points
     path.parent.mkdir(parents=True, exist_ok=True)
     numbers = itertools.count(resumed + 1)
-    with telling(path, question=question, resumed=resumed) as tell:
+    with step_log(path, fingerprint=question, resumed=resumed) as tell:
 
         def take(steps: int) -> None:
             for step in itertools.islice(numbers, steps):
@@ -201,7 +201,7 @@ def test_a_server_that_dies_and_comes_back_is_told_every_step_once(
 
 def test_a_line_that_is_being_written_waits_for_its_end(tmp_path: Path) -> None:
     path = tmp_path / "points.jsonl"
-    lines = live.Lines(path)
+    lines = live.StepLogReader(path)
     assert lines.read() is None
     text = json.dumps({"training": "t", "question": "q"}) + '\n{"step": 1}\n{"st'
     path.write_text(text)

@@ -76,9 +76,9 @@ def test_cycles_releases_and_rollbacks_are_the_same_over_rest(
     bench = make_bench(tmp_path / "ws")
     assert [bench.cycle(seed).champion.version for seed in (1, 2)] == [1, 2]
     rollback(bench.workspace, bench.store, TASK, why="it drools", who="Bo")
-    assert [row["kind"] for row in history(bench.store, TASK)] == ["first", "promote", "rollback"]
+    assert [row.kind for row in history(bench.store, TASK)] == ["first", "promote", "rollback"]
     assert adapter_folder(bench.workspace, bench.store, TASK).name == "1"
-    assert status(bench.workspace, bench.store, TASK)["last"]["verdict"] == "promote"
+    assert status(bench.workspace, bench.store, TASK).last.verdict == "promote"
     assert not (bench.workspace.home / "mlflow.db").exists(), "all of it is on the server"
     os.environ.clear()
     os.environ.update(before)

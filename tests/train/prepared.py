@@ -1,4 +1,4 @@
-"""A workspace in which everything stands ready for the stage `train`, without the stages before."""
+"""A workspace with all inputs of the stage `train`, without running earlier stages."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from pawl.core.files import write_text
-from pawl.core.records import BaseRef, Example, Message, SplitReport, to_json, write_record
+from pawl.core.records import BaseRef, Example, Message, Point, SplitReport, to_json, write_record
 from pawl.model.base import base_info
-from pawl.train.loop import Loop, Point
+from pawl.train.loop import Loop
 from pawl.workspace.paths import Workspace
 
 TASK = "t"
@@ -22,7 +22,7 @@ CITIES = ("Rome", "Bonn", "Oslo", "Kyiv", "Lima", "Baku", "Riga", "Cork")
 
 
 def examples(count: int, *, start: int = 0) -> list[Example]:
-    """Rows that a few steps can learn something of."""
+    """Rows from which a few steps learn something."""
     return [
         Example(
             f"r{i}",
@@ -44,15 +44,21 @@ def prepared(
     **train: Any,
 ) -> Workspace:
     """A workspace with one task, its params and its split."""
-    # float32 on every CPU, where nothing else is asked for: tests compare by its rounding.
-    asked = {"epochs": 2, "batch_size": 8, "max_length": 128, "seed": 3, "precision": "float32"}
-    asked |= train
+    # float32 on every CPU by default: tests compare within its rounding.
+    section_train = {
+        "epochs": 2,
+        "batch_size": 8,
+        "max_length": 128,
+        "seed": 3,
+        "precision": "float32",
+    }
+    section_train |= train
     section = {
         "data": "d.jsonl",
         "base": {"model": str(base_folder)},
         "check": {},
         "split": {"salt": "s"},
-        "train": asked,
+        "train": section_train,
         "evaluate": {},
         "gate": {"floors": {"exact_match": 0.1}},
     }
@@ -62,15 +68,15 @@ def prepared(
     write_record(files.base, base_info(BaseRef(str(base_folder)), root))
     report = SplitReport(TASK, "d" * 64, "s", {}, {}, {}, group_by=group_by)
     write_record(files.splits / "manifest.json", report)
-    held = examples(10, start=500) if dev is None else dev
-    for name, part in (("train", examples(rows)), ("dev", held)):
+    dev_rows = examples(10, start=500) if dev is None else dev
+    for name, part in (("train", examples(rows)), ("dev", dev_rows)):
         lines = "".join(json.dumps(to_json(row)) + "\n" for row in part)
         write_text(files.splits / f"{name}.jsonl", lines)
     return workspace
 
 
 def stopped_after(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on a step sends SIGTERM to its own process, as a spot machine would."""
+    """Have the process send itself SIGTERM after this step, as on a preempted machine."""
     take = Loop._take
 
     def taking(self: Loop, batch: Any) -> Point:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from plainly import padded, some_rows
+from padded_batches import padded, some_rows
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM
 from transformers.models.llama import modeling_llama
 
@@ -19,7 +19,7 @@ from pawl.config.schema import Train
 from pawl.model.base import dequantised, load_base
 from pawl.train import attention
 from pawl.train.fused import fused
-from pawl.train.loop import ready, summed_loss
+from pawl.train.loop import packed_mode, summed_loss
 from pawl.train.loss import _HeadLoss
 from pawl.train.pack import EVEN, best_fit, packed
 from pawl.train.qlora import adapted
@@ -30,7 +30,7 @@ LENGTHS = st.lists(st.integers(1, 90), min_size=1, max_size=60)
 
 
 @given(LENGTHS, st.integers(1, 120))
-def test_every_row_lies_in_one_pack_and_no_pack_runs_over(lengths: list[int], room: int) -> None:
+def test_every_row_is_in_one_pack_and_no_pack_overflows(lengths: list[int], room: int) -> None:
     packs = best_fit(lengths, room=room)
     assert sorted(row for pack in packs for row in pack) == list(range(len(lengths)))
     for pack in packs:
@@ -45,7 +45,7 @@ def test_no_two_packs_could_be_one(lengths: list[int], room: int) -> None:
 
 
 @given(LENGTHS)
-def test_a_pack_holds_its_rows_whole_and_learns_completions_alone(lengths: list[int]) -> None:
+def test_a_pack_holds_whole_rows_and_targets_completions_alone(lengths: list[int]) -> None:
     rows = some_rows([n + 1 for n in lengths])
     for pack in packed(rows, room=200):
         ids, starts = pack.ids[0].tolist(), [0]
@@ -53,7 +53,7 @@ def test_a_pack_holds_its_rows_whole_and_learns_completions_alone(lengths: list[
             starts.append(starts[-1] + length)
         assert starts[-1] == len(ids) == pack.positions.shape[1]
         inside = [tuple(ids[a:b]) for a, b in itertools.pairwise(starts)]
-        # Besides them at most one row that fills the pack, short and of nothing.
+        # Besides them at most one filler row, short and of zeros.
         others = [tokens for tokens in inside if tokens not in {row.tokens for row in rows}]
         assert len(others) <= 1
         assert all(set(o) == {0} and len(o) < EVEN for o in others)
@@ -61,7 +61,7 @@ def test_a_pack_holds_its_rows_whole_and_learns_completions_alone(lengths: list[
         assert len(set(pack.read.tolist())) == len(pack.read)
         assert max(pack.read) < len(ids)
         assert pack.read[: len(pack.at)].equal(pack.at)
-        # What stands at a place predicts the token after it, within the same row.
+        # A token predicts the next one, within the same row.
         assert [ids[at + 1] for at in pack.at.tolist()] == pack.targets.tolist()
         assert not set(starts[1:]) & {at + 1 for at in pack.at.tolist()}
     learned = sum(len(pack.targets) for pack in packed(rows, room=200))
@@ -72,7 +72,7 @@ def learned(model: Any, rows: list[Row], room: int) -> tuple[float, dict[str, to
     """Loss and gradients of the rows, packed."""
     model.zero_grad()
     total = torch.zeros(())
-    with ready(model):
+    with packed_mode(model):
         for pack in packed(rows, room=room):
             loss = summed_loss(model, pack)
             loss.backward()
@@ -81,7 +81,7 @@ def learned(model: Any, rows: list[Row], room: int) -> tuple[float, dict[str, to
 
 
 def plain(model: Any, rows: list[Row]) -> tuple[float, dict[str, torch.Tensor]]:
-    """The same the plain way: transformers' and peft's own passes, each row alone."""
+    """The same by transformers' and peft's own passes, each row alone."""
     model.zero_grad()
     total = torch.zeros(())
     for row in rows:
@@ -110,7 +110,7 @@ def moved(model: Any) -> Any:
 def test_loss_and_gradients_of_a_pack_are_those_of_its_rows_alone(
     base_folder: Path, room: int, dense: bool, dropout: float
 ) -> None:
-    # A dropout that drops nothing takes the path of one that does.
+    # A dropout that drops nothing takes peft's path, as any dropout does.
     params = dataclasses.replace(PARAMS, dropout=dropout)
     base = load_base(base_folder, seed=1)
     model = moved(adapted(dequantised(base) if dense else base, params))
@@ -175,7 +175,7 @@ def test_every_family_learns_from_a_pack_what_it_learns_from_its_rows(
 def test_a_pack_in_bf16_learns_the_same_but_for_rounding(
     family: str, short: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Longer rows go another way: none, some and all.
+    # Longer rows use another kernel: none, some and all.
     monkeypatch.setattr(attention, "SHORT", short)
     model = moved(adapted(small(family), PARAMS))
     rows = some_rows([40, 3, 90, 41, 8, 2, 17])
@@ -191,7 +191,7 @@ def test_a_pack_in_bf16_learns_the_same_but_for_rounding(
         assert off < 0.03, name
 
 
-def test_the_short_way_is_taken_where_it_is_known_and_left_behind_again(
+def test_fused_modules_replace_llamas_and_are_removed_again(
     base_folder: Path,
 ) -> None:
     base = load_base(base_folder)
@@ -209,10 +209,10 @@ def test_the_short_way_is_taken_where_it_is_known_and_left_behind_again(
 
 def test_a_row_changes_nothing_for_the_rows_beside_it(base_folder: Path) -> None:
     model = moved(adapted(load_base(base_folder), PARAMS)).eval()
-    kept, other, third = some_rows([30, 31, 29])
-    with ready(model), torch.no_grad():
+    row, other, third = some_rows([30, 31, 29])
+    with packed_mode(model), torch.no_grad():
         (alone,), (first,), (second,) = (
-            packed(rows, room=200) for rows in ([kept], [kept, other], [kept, other, third])
+            packed(rows, room=200) for rows in ([row], [row, other], [row, other, third])
         )
         rest = summed_loss(model, packed([other], room=200)[0])
         last = summed_loss(model, packed([third], room=200)[0])

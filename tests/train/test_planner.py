@@ -1,4 +1,4 @@
-"""What is planned is what is trained: choices change no value, and memory is as predicted."""
+"""Choices change no trained value, and peak memory is as predicted."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from typing import Any
 
 import pytest
 import torch
-from plainly import some_rows
+from padded_batches import some_rows
 
 from pawl.config.schema import Train
-from pawl.core.records import BaseRef, Example, Message
+from pawl.core.records import BaseRef, Choices, Example, Message
 from pawl.errors import BaseError, UsageError
 from pawl.model.base import find_base, find_config, load_base
 from pawl.train import run
 from pawl.train.calibrate import calibrate
-from pawl.train.choices import LEAST, PLAIN, ROOM, Choices, fastest_first
+from pawl.train.choices import LEAST, PLAIN, ROOM, fastest_first
 from pawl.train.device import GIB, KEPT, LIBRARIES, OTHERS, Device, computes, here, named, settled
 from pawl.train.fit import Fit, choose, remedies
-from pawl.train.loop import ready, summed_loss
+from pawl.train.loop import packed_mode, summed_loss
 from pawl.train.memory import Load, peak
 from pawl.train.pack import packed
 from pawl.train.plan import assumed, plan
+from pawl.train.process_group import SINGLE
 from pawl.train.qlora import adapted, prepared
 from pawl.train.run import chosen, fit
-from pawl.train.team import ALONE
 
 ROOT = Path(__file__).parents[2]
 MAPS = Path("/proc/self/maps")
 PARAMS = Train(rank=4, epochs=1, batch_size=4, max_length=128, seed=3, precision="float32")
 ROWS = some_rows([40, 3, 90, 41, 8, 2, 17, 60])
 CHECKPOINTING = Choices(checkpointing=True)
-# A Llama in outline; `bench/planning.py` has them with weights.
+# A Llama's config; `bench/planning.py` has some with weights.
 OUTLINE: dict[str, Any] = {
     "architectures": ["LlamaForCausalLM"],
     "model_type": "llama",
@@ -84,7 +84,7 @@ def slopes(base_folder: Path, choices: Choices, **changed: Any) -> dict[str, tor
             weight.data.normal_(0, 0.02, generator=generator)
     torch.manual_seed(7)
     (pack,) = packed(ROWS, room=ROOM)
-    with ready(model, checkpointing=choices.checkpointing):
+    with packed_mode(model, checkpointing=choices.checkpointing):
         loss = summed_loss(model, pack)
         loss.backward()
     found = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}
@@ -109,7 +109,7 @@ def test_checkpointing_and_unpacking_once_change_no_bit_of_loss_and_gradients(
 
 @pytest.mark.skipif(not MAPS.exists(), reason="Linux alone says what a process has mapped")
 @pytest.mark.parametrize("choices", [PLAIN, Choices("dense")])
-def test_nothing_of_a_bases_file_stays_in_memory(
+def test_a_bases_file_is_not_mapped_after_loading(
     base_folder: Path, tmp_path: Path, choices: Choices
 ) -> None:
     # The tiny base is saved in bfloat16: loaded in it, its weights are the file's own bytes.
@@ -119,13 +119,13 @@ def test_nothing_of_a_bases_file_stays_in_memory(
     assert str(folder) not in MAPS.read_text(encoding="utf-8")
 
 
-def test_checkpointing_is_over_with_the_training(base_folder: Path) -> None:
+def test_checkpointing_is_off_after_the_training(base_folder: Path) -> None:
     model = adapted(load_base(base_folder), PARAMS)
     assert fit(model, ROWS, ROWS[:2], params=PARAMS, choices=CHECKPOINTING).choices == CHECKPOINTING
     assert not model.get_base_model().is_activation_checkpointing
 
 
-def test_a_config_alone_is_enough_to_plan_with_and_is_not_enough_to_train_on(
+def test_a_config_alone_is_enough_to_plan_and_not_enough_to_train(
     tmp_path: Path, base_folder: Path
 ) -> None:
     (tmp_path / "base").mkdir()
@@ -139,10 +139,10 @@ def test_a_config_alone_is_enough_to_plan_with_and_is_not_enough_to_train_on(
     assert found.says[0].endswith("tokens, in float32, as `train.precision` asks")
     assert (found.tokens, found.speed, found.seconds, found.cost) == (None, None, None, None)
     assert "are assumed" in found.says[1]
-    assert found.says[-1] == "no time is told: the base's weights are not here"
+    assert found.says[-1] == "no time estimate: the base's weights are not here"
 
 
-def test_with_weights_a_few_real_steps_say_what_the_training_takes_and_costs(
+def test_with_weights_a_few_real_steps_estimate_time_and_cost(
     base_folder: Path,
 ) -> None:
     rows = [
@@ -158,7 +158,7 @@ def test_with_weights_a_few_real_steps_say_what_the_training_takes_and_costs(
     assert (other.tokens, other.speed) == (found.tokens, None)
 
 
-def test_a_base_that_is_too_large_to_be_tried_here_is_not_tried(tmp_path: Path) -> None:
+def test_a_base_that_is_too_large_to_be_timed_here_is_not_timed(tmp_path: Path) -> None:
     assert calibrate(outline(tmp_path / "8b", **LARGE), some_rows([400] * 9), PARAMS, PLAIN) is None
 
 
@@ -191,7 +191,7 @@ def test_a_deep_base_is_the_sum_of_its_layers(
         assert found.parts[part] == pytest.approx(size, rel=1e-3, abs=4096), part
 
 
-def test_each_choice_takes_the_memory_that_it_is_there_to_take(tmp_path: Path) -> None:
+def test_each_choice_trades_memory_as_intended(tmp_path: Path) -> None:
     folder, rows = outline(tmp_path), load([200] * 5)
 
     def need(choices: Choices) -> int:
@@ -218,7 +218,7 @@ def test_an_8b_base_trains_on_2048_tokens_within_8_gib_and_a_70b_base_within_46(
         assert 0.8 * most < found.total / GIB <= most
 
 
-def test_the_fastest_choices_come_first_and_the_least_hungry_last() -> None:
+def test_the_fastest_choices_come_first_and_those_with_least_memory_last() -> None:
     found = fastest_first(some_rows([100] * 64), Train(batch_size=16, max_length=512))
     assert found[0] == Choices("dense", checkpointing=False, room=ROOM)
     assert found[-1] == Choices("nf4", checkpointing=True, room=LEAST)
@@ -228,7 +228,7 @@ def test_the_fastest_choices_come_first_and_the_least_hungry_last() -> None:
 
 
 @pytest.mark.slow
-def test_the_less_memory_a_card_has_the_less_is_taken_and_nothing_else_decides(
+def test_a_card_with_less_memory_gets_choices_that_take_less(
     tmp_path: Path,
 ) -> None:
     folder = outline(tmp_path / "8b", **LARGE)
@@ -246,34 +246,34 @@ def test_the_less_memory_a_card_has_the_less_is_taken_and_nothing_else_decides(
     assert found == choose(folder, rows, rows[:2], params, card(size))
 
 
-def test_a_cpu_with_little_memory_has_malloc_give_back_and_its_choices_take_all_that_is_usable(
+def test_on_a_cpu_with_little_memory_malloc_returns_freed_memory_and_choices_use_all_of_it(
     tmp_path: Path,
 ) -> None:
     folder = outline(tmp_path / "base", num_hidden_layers=2)
     rows = some_rows([100] * 4)
     least = peak(folder, PARAMS, load([100] * 4), Choices(checkpointing=True), cuda=False).total
 
-    def taken(times: float) -> Fit:
-        """What is chosen where so many times the least memory may be used."""
+    def choose_with(times: float) -> Fit:
+        """The choices if this multiple of the least memory may be used."""
         memory = int(LIBRARIES + times * least / (1 - OTHERS))
         return choose(
             folder, rows, rows, PARAMS, Device("cpu", cuda=False, memory=memory, here=False)
         )
 
-    ample, scarce, tight, none = map(taken, (9, 2.2, 1.01, 0.9))
+    ample, scarce, tight, none = map(choose_with, (9, 2.2, 1.01, 0.9))
     assert [found.choices.gives_back for found in (ample, scarce, tight, none)] == [
         False,
         *[True] * 3,
     ]
     assert [found.fits for found in (ample, scarce, tight, none)] == [True, True, True, False]
-    # The fastest of all again, though malloc may not keep what it leaves.
+    # The fastest choices again, with malloc returning freed memory.
     assert scarce.choices == dataclasses.replace(ample.choices, gives_back=True)
     assert tight.choices.checkpointing
     assert "giving back" in scarce.choices.says()
     assert "giving back" not in ample.choices.says()
 
 
-def test_malloc_gives_back_from_the_first_rank_on_where_the_last_one_needs_it(
+def test_malloc_returns_freed_memory_from_the_first_rank_on_if_the_last_one_needs_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = outline(tmp_path / "base", hidden_size=512, num_hidden_layers=4)
@@ -284,11 +284,11 @@ def test_malloc_gives_back_from_the_first_rank_on_where_the_last_one_needs_it(
     memory = int(LIBRARIES + 1.1 * KEPT * least / (1 - OTHERS))
     monkeypatch.setattr(run, "here", lambda: Device("cpu", cuda=False, memory=memory, here=True))
     for largest, gives_back in ((8, False), (512, True)):
-        found = chosen(folder, rows, rows, params, ALONE, sharded=False, largest=largest)
+        found = chosen(folder, rows, rows, params, SINGLE, sharded=False, largest=largest)
         assert found == dataclasses.replace(fastest, gives_back=gives_back)
 
 
-def test_processes_share_a_cpu_and_have_a_card_each() -> None:
+def test_processes_share_a_cpu_and_have_a_gpu_each() -> None:
     cpu = Device("cpu", cuda=False, memory=24 * GIB, here=True)
     assert cpu.shared(1) == cpu
     assert cpu.shared(4).memory == 6 * GIB
@@ -296,13 +296,13 @@ def test_processes_share_a_cpu_and_have_a_card_each() -> None:
 
 
 @pytest.mark.slow
-def test_what_is_advised_where_nothing_fits_does_fit(tmp_path: Path) -> None:
+def test_remedies_do_fit(tmp_path: Path) -> None:
     folder = outline(tmp_path / "8b", **LARGE)
     params = Train(rank=64, batch_size=1, max_length=4096)
     rows, device = some_rows([4096] * 2), card(9)
     assert not choose(folder, rows, rows, params, device).fits
     by_rank, by_length, other = remedies(folder, rows, rows, params, device)
-    rank, length = (int(said.split("`")[1].split(": ")[1]) for said in (by_rank, by_length))
+    rank, length = (int(text.split("`")[1].split(": ")[1]) for text in (by_rank, by_length))
     assert 1 <= rank < 64
     smaller = dataclasses.replace(params, rank=rank)
     assert choose(folder, rows, rows, smaller, device).fits
@@ -318,19 +318,19 @@ def test_what_is_advised_where_nothing_fits_does_fit(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("able", "comes_to"),
+    ("capabilities", "precision"),
     [({"avx512_bf16": True}, "bfloat16"), ({"amx_bf16": True}, "bfloat16"), ({}, "float32")],
 )
-def test_what_auto_comes_to_follows_from_the_cpu_and_what_is_asked_for_stays(
-    monkeypatch: pytest.MonkeyPatch, able: dict[str, bool], comes_to: str
+def test_auto_precision_depends_on_the_cpu_and_an_explicit_one_stays(
+    monkeypatch: pytest.MonkeyPatch, capabilities: dict[str, bool], precision: str
 ) -> None:
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
-    assert settled(Train()).precision == comes_to
-    for asked in (PARAMS, dataclasses.replace(PARAMS, precision="bfloat16")):
-        assert settled(asked) == asked
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+    assert settled(Train()).precision == precision
+    for params in (PARAMS, dataclasses.replace(PARAMS, precision="bfloat16")):
+        assert settled(params) == params
 
 
-def test_devices_are_named_as_people_name_them() -> None:
+def test_device_names_are_parsed() -> None:
     assert named(None) == here() == named(None)
     assert named("24GB") == named("24 GiB") == named("24gb")
     assert named("24GB").memory == 24 * GIB
@@ -343,7 +343,7 @@ def test_devices_are_named_as_people_name_them() -> None:
 
 @pytest.mark.parametrize("cuda", [True, False])
 @pytest.mark.parametrize("tensors", [1, 5 * GIB + 3])
-def test_the_memory_that_is_advised_is_just_enough(cuda: bool, tensors: int) -> None:
+def test_the_memory_that_a_remedy_names_is_just_enough(cuda: bool, tensors: int) -> None:
     device = Device("any", cuda=cuda, memory=24 * GIB, here=False)
     needed = device.memory_for(tensors)
     assert 0 <= dataclasses.replace(device, memory=needed).usable - tensors <= 1
@@ -353,22 +353,20 @@ def test_the_memory_that_is_advised_is_just_enough(cuda: bool, tensors: int) -> 
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("words", ["1,536 wide", "128k words"])
-def test_the_memory_that_is_predicted_is_that_of_the_process_within_a_tenth(
-    words: str, precision: str
-) -> None:
-    asked = ["--only", words, "--precision", precision]
-    command = [sys.executable, str(ROOT / "bench" / "planning.py"), *asked]
+def test_predicted_memory_is_within_a_tenth_of_the_process(words: str, precision: str) -> None:
+    options = ["--only", words, "--precision", precision]
+    command = [sys.executable, str(ROOT / "bench" / "planning.py"), *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr[-2000:]
 
 
-def test_a_training_says_what_it_computes_in_and_why() -> None:
-    said = {
-        asked: computes(dataclasses.replace(PARAMS, precision=asked), cuda=False)
-        for asked in ("auto", "float32", "bfloat16")
+def test_a_training_reports_its_precision_and_the_reason() -> None:
+    texts = {
+        precision: computes(dataclasses.replace(PARAMS, precision=precision), cuda=False)
+        for precision in ("auto", "float32", "bfloat16")
     }
-    fastest = said.pop("auto")
+    fastest = texts.pop("auto")
     assert fastest.endswith("which this CPU multiplies fastest")
-    assert sum(words == fastest for words in said.values()) == 1
-    assert sum(words.endswith("as `train.precision` asks") for words in said.values()) == 1
+    assert sum(text == fastest for text in texts.values()) == 1
+    assert sum(text.endswith("as `train.precision` asks") for text in texts.values()) == 1
     assert computes(PARAMS, cuda=True) == "in bfloat16, as on every card"

@@ -1,4 +1,4 @@
-"""QLoRA that is QLoRA: the base stays to the bit, the adapter moves, the loss sees completions."""
+"""QLoRA: base weights stay bit-identical, the adapter moves, the loss covers completions."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 import torch
-from plainly import padded
+from padded_batches import padded
 
 from pawl.config.schema import Train
 from pawl.core.files import digest_json
 from pawl.core.records import AdapterManifest, BaseRef, Example, Message
-from pawl.errors import AdapterError, DataError, TrainError, full_disk
+from pawl.errors import AdapterError, DataError, TrainError, disk_full_error
 from pawl.model.adapter import load_adapter, read_adapter
 from pawl.model.base import base_info, dequantised, load_base
 from pawl.model.prompt import prompt_tokens
@@ -105,7 +105,7 @@ def test_the_prompt_is_masked_and_the_completion_with_its_end_is_not(tokenizer: 
     assert answer[-1] == tokenizer.eos_token_id
 
 
-def test_a_row_that_does_not_fit_is_an_error_and_never_cut(tokenizer: Any) -> None:
+def test_a_row_that_does_not_fit_is_an_error_and_never_truncated(tokenizer: Any) -> None:
     with pytest.raises(DataError, match="row 'r0' has"):
         token_rows(EXAMPLES, tokenizer, max_length=8)
 
@@ -162,12 +162,12 @@ def test_an_altered_cut_or_foreign_adapter_is_refused(
 
     folder = tmp_path / "adapter"
     made = save(trained(base_folder, tokenizer), manifest(base_folder), folder)
-    with pytest.raises(AdapterError, match="may only sit on that base"):
+    with pytest.raises(AdapterError, match="works only on that base"):
         read_adapter(folder, base=digest_json("another base"))
     weights = load_file(folder / "adapter_model.safetensors")
     weights.pop(next(iter(weights)))
     save_file(weights, folder / "adapter_model.safetensors")
-    with pytest.raises(AdapterError, match="the manifest says"):
+    with pytest.raises(AdapterError, match="has digest"):
         read_adapter(folder, base=made.base.digest)
     with pytest.raises(AdapterError, match="does not fit the base"):
         load_adapter(dequantised(load_base(base_folder)), folder, name="cut")
@@ -183,13 +183,13 @@ def test_a_full_disk_is_an_error_of_the_disk_and_the_old_adapter_stays(
     saved = save(trained(base_folder, tokenizer), manifest(base_folder), target)
     learned_more = trained(base_folder, tokenizer, dataclasses.replace(PARAMS, seed=2))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    heeded = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
     try:
-        with pytest.raises(OSError, match="too large") as said:
+        with pytest.raises(OSError, match="too large") as caught:
             save(learned_more, manifest(base_folder), target)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-        signal.signal(signal.SIGXFSZ, heeded)
-    assert full_disk(said.value) is not None
+        signal.signal(signal.SIGXFSZ, handler)
+    assert disk_full_error(caught.value) is not None
     assert read_adapter(target) == saved

@@ -1,4 +1,4 @@
-"""A larger rank is taken only where it helps beyond noise, and choosing changes no training."""
+"""A larger rank is chosen only if it helps beyond noise, and the search changes no training."""
 
 from __future__ import annotations
 
@@ -17,15 +17,14 @@ from hypothesis import strategies as st
 from prepared import TASK, examples, prepared
 from rich.console import Console
 
-from pawl.core.records import read_record
+from pawl.core.records import Point, Training, read_record
 from pawl.errors import TrainError
 from pawl.model.adapter import WEIGHTS, read_adapter
-from pawl.report.ranks import read_rungs, show_rungs
+from pawl.report.ranks import read_rank_trials, show_rank_trials
 from pawl.train.choices import PLAIN
-from pawl.train.loop import Loop, Point
-from pawl.train.rank import LEAST, LEVEL, chance, climb, ranks
+from pawl.train.loop import Loop
+from pawl.train.rank import LEAST, LEVEL, p_value, ranks, search_rank
 from pawl.train.run import train
-from pawl.train.watch import Curve
 from pawl.workspace.paths import Workspace
 
 UNGROUPED = [None] * 200
@@ -40,37 +39,37 @@ def test_ranks_double_from_eight_and_never_exceed_the_bases_width(width: int) ->
     assert tried[-1] == 128 or 2 * tried[-1] > width
 
 
-def curve(losses: Any) -> Curve:
+def curve(losses: Any) -> Training:
     found = tuple(map(float, losses))
-    return Curve((), 0.0, sum(found) / len(found), found, 1.0, 1, 1.0, PLAIN)
+    return Training((), 0.0, sum(found) / len(found), found, 1.0, 1, 1.0, PLAIN)
 
 
-def climbed(losses: dict[int, Any]) -> tuple[int, Curve, list[int]]:
-    """The rank kept, its curve, and the ranks that were trained."""
+def searched(losses: dict[int, Any]) -> tuple[int, Training, list[int]]:
+    """The rank chosen, its curve, and the ranks that were trained."""
     tried: list[int] = []
 
-    def attempt(rank: int) -> Curve:
+    def attempt(rank: int) -> Training:
         tried.append(rank)
         return curve(losses[rank])
 
     groups = [None] * len(losses[8])
-    rank, found = climb([8, 16, 32, 64], attempt, groups=groups)
+    rank, found = search_rank([8, 16, 32, 64], attempt, groups=groups)
     return rank, found, tried
 
 
-def test_the_climb_stops_at_the_first_rank_that_does_not_help_and_keeps_the_one_before() -> None:
+def test_the_search_stops_at_the_first_rank_that_does_not_help_and_chooses_the_previous() -> None:
     draw = np.random.default_rng(1)
     row = draw.gamma(2, 0.2, size=60)
     better, same = row * draw.normal(0.8, 0.1, 60), row * draw.normal(0.8, 0.1, 60)
-    rank, found, tried = climbed({8: row, 16: better, 32: same, 64: row * 0})
+    rank, found, tried = searched({8: row, 16: better, 32: same, 64: row * 0})
     assert (rank, tried) == (16, [8, 16, 32])
     assert found.dev_losses == tuple(better)
     assert [rung.kept for rung in found.rungs] == [True, True, False]
     assert [rung.p is None for rung in found.rungs] == [True, False, False]
     assert found.seconds == 3.0
-    rank, _, tried = climbed({8: row, 16: row * 0.9, 32: row * 0.8, 64: row * 0.7})
+    rank, _, tried = searched({8: row, 16: row * 0.9, 32: row * 0.8, 64: row * 0.7})
     assert (rank, tried) == (64, [8, 16, 32, 64])
-    rank, _, tried = climbed({8: row, 16: row, 32: row * 0.5, 64: row * 0.4})
+    rank, _, tried = searched({8: row, 16: row, 32: row * 0.5, 64: row * 0.4})
     assert (rank, tried) == (8, [8, 16])
 
 
@@ -83,11 +82,11 @@ NOISES = {
 
 @pytest.mark.parametrize("noise", NOISES)
 def test_without_a_gain_at_most_five_in_a_hundred_steps_are_taken(noise: str) -> None:
-    # Both ranks lose alike on each row but for luck; 10 rows, so that p is exact.
+    # Both ranks have the same expected loss on each row; 10 rows, so that p is exact.
     draw, trials, rows = np.random.default_rng(5), 400, 10
     each = draw.gamma(2, 1.0, size=(trials, 1, rows))
     losses = each + NOISES[noise](draw, (trials, 2, rows))
-    taken = sum(chance(a, b, UNGROUPED[:rows]) < LEVEL for a, b in losses)
+    taken = sum(p_value(a, b, UNGROUPED[:rows]) < LEVEL for a, b in losses)
     # 3 standard deviations above 5 in 100.
     assert taken / trials < LEVEL + 3 * (LEVEL * (1 - LEVEL) / trials) ** 0.5
 
@@ -96,25 +95,25 @@ def test_a_gain_that_the_rows_show_is_seen() -> None:
     draw, trials, rows = np.random.default_rng(6), 60, 80
     each = draw.gamma(2, 0.1, size=(trials, rows))
     larger = each * 0.9 + draw.normal(0, 0.02, size=(trials, rows))
-    taken = sum(chance(a, b, [None] * rows) < LEVEL for a, b in zip(each, larger, strict=True))
+    taken = sum(p_value(a, b, [None] * rows) < LEVEL for a, b in zip(each, larger, strict=True))
     assert taken / trials > 0.95
 
 
-def test_a_gain_no_larger_than_the_luck_of_a_seed_is_none_however_many_rows_show_it() -> None:
+def test_a_gain_within_the_variation_of_seeds_does_not_count_whatever_the_rows() -> None:
     losses = np.random.default_rng(7).gamma(2, 0.1, size=3000)
-    assert chance(losses, losses * (1 - LEAST), [None] * 3000) > LEVEL
-    assert chance(losses, losses * (1 - 2 * LEAST), [None] * 3000) < LEVEL
+    assert p_value(losses, losses * (1 - LEAST), [None] * 3000) > LEVEL
+    assert p_value(losses, losses * (1 - 2 * LEAST), [None] * 3000) < LEVEL
 
 
 def test_rows_of_one_group_are_one_piece_of_evidence() -> None:
     losses, better = np.ones(40), np.full(40, 0.5)
-    assert chance(losses, better, [None] * 40) < LEVEL
+    assert p_value(losses, better, [None] * 40) < LEVEL
     groups = [f"customer {i % 4}" for i in range(40)]
-    assert chance(losses, better, groups) == 1 / 2**4
+    assert p_value(losses, better, groups) == 1 / 2**4
 
 
 def steps_taken(monkeypatch: pytest.MonkeyPatch, *, stop: tuple[int, int] | None = None) -> Any:
-    """The (rank, step) of all steps to come; SIGTERM to this process after the step `stop`."""
+    """Record (rank, step) of all steps from now on; SIGTERM to this process after `stop`."""
     taken: list[tuple[int, int]] = []
     take = Loop._take
 
@@ -135,11 +134,11 @@ def weights(workspace: Workspace) -> bytes:
 
 def rungs(workspace: Workspace) -> list[tuple[Any, ...]]:
     """All of the rungs but the seconds."""
-    found = read_record(workspace.files(TASK).training, Curve).rungs
+    found = read_record(workspace.files(TASK).training, Training).rungs
     return [dataclasses.astuple(dataclasses.replace(rung, seconds=0.0)) for rung in found]
 
 
-def test_a_climb_leaves_what_its_rank_alone_would_and_a_killed_one_ends_in_the_same_bytes(
+def test_a_search_gives_the_adapter_of_its_rank_and_an_interrupted_one_the_same_bytes(
     base_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pawl.train.rank.TOP", 16)
@@ -170,7 +169,7 @@ def test_a_climb_leaves_what_its_rank_alone_would_and_a_killed_one_ends_in_the_s
     assert not cut.checkpoints(TASK).exists()
 
 
-def test_where_the_larger_rank_does_not_help_the_smaller_is_kept(
+def test_if_the_larger_rank_does_not_help_the_smaller_is_chosen(
     base_folder: Path, tmp_path: Path
 ) -> None:
     # Four dev rows cannot show a gain at 5 in 100: one in 16 is the least.
@@ -180,10 +179,10 @@ def test_where_the_larger_rank_does_not_help_the_smaller_is_kept(
     manifest = read_adapter(workspace.files(TASK).adapter)
     assert (manifest.rank, manifest.params["rank"]) == (8, "auto")
     assert [rung[0] for rung in rungs(workspace)] == [8, 16]
-    first, second = read_rungs(workspace.files(TASK).training)
+    first, second = read_rank_trials(workspace.files(TASK).training)
     assert first.gap == first.dev_loss - first.train_loss != 0
     shown = Console(record=True, width=100, file=io.StringIO())
-    show_rungs((first, second), title="ranks", console=shown)
+    show_rank_trials((first, second), title="ranks", console=shown)
     table = shown.export_text()
     marks = {line.split("│")[1].strip(): line for line in table.splitlines() if "│" in line}
     assert "chosen" in marks["8"]

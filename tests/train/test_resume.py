@@ -1,4 +1,4 @@
-"""A training that was killed ends in the same bytes as one that was not."""
+"""A training that was interrupted ends in the same bytes as one that was not."""
 
 from __future__ import annotations
 
@@ -16,23 +16,22 @@ import torch
 from prepared import stopped_after
 
 from pawl.config.schema import Train
-from pawl.core.records import AdapterManifest, BaseRef, Example, Message
+from pawl.core.records import AdapterManifest, BaseRef, Example, Message, Training
 from pawl.errors import TrainError
 from pawl.model.adapter import WEIGHTS
 from pawl.model.base import base_info
 from pawl.train.checkpoint import MANIFEST, STATE
 from pawl.train.choices import PLAIN
-from pawl.train.journal import Kept, question
+from pawl.train.journal import Checkpoints, training_fingerprint
 from pawl.train.qlora import prepared, save
 from pawl.train.rows import token_rows
 from pawl.train.run import fit
-from pawl.train.watch import Curve
 
 # Dropout, an epoch that ends in a short batch, and a kill in the middle of an epoch.
 PARAMS = Train(
     rank=4, epochs=3, batch_size=4, max_length=128, seed=3, dropout=0.1, precision="float32"
 )
-# Without dropout LoRA takes the wide product.
+# Without dropout LoRA takes the merged product.
 HALF = dataclasses.replace(PARAMS, dropout=0.0, precision="bfloat16")
 EXAMPLES = [
     Example(f"r{i}", f"{i:016x}", (Message("user", f"order {i} is late"),), f'{{"order":{i}}}')
@@ -44,13 +43,13 @@ def trained(
     base_folder: Path,
     tokenizer: Any,
     into: Path,
-    kept: Kept | None,
+    checkpoints: Checkpoints | None,
     params: Train = PARAMS,
-) -> Curve:
-    """Train, going on from what lies in `kept`, and save the adapter."""
+) -> Training:
+    """Train, resuming from `checkpoints`, and save the adapter."""
     rows = token_rows(EXAMPLES, tokenizer, max_length=params.max_length)
     model = prepared(base_folder, params, PLAIN)
-    curve = fit(model, rows, rows[:4], params=params, kept=kept)
+    curve = fit(model, rows, rows[:4], params=params, checkpoints=checkpoints)
     base = base_info(BaseRef(base_folder.name), base_folder.parent)
     save(model, AdapterManifest("t", base, "d", 4, {}, ("k",), {}), into)
     return curve
@@ -58,29 +57,29 @@ def trained(
 
 @pytest.fixture
 def whole(base_folder: Path, tokenizer: Any, tmp_path: Path) -> bytes:
-    """The weights of a training that nothing cut off."""
+    """The weights of an uninterrupted training."""
     trained(base_folder, tokenizer, tmp_path / "whole", None)
     return (tmp_path / "whole" / WEIGHTS).read_bytes()
 
 
-def test_a_training_that_was_asked_to_end_goes_on_to_the_same_bytes(
+def test_a_training_stopped_by_sigterm_resumes_to_the_same_bytes(
     base_folder: Path, tokenizer: Any, tmp_path: Path, whole: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = Kept(tmp_path / "kept", "q")
+    checkpoints = Checkpoints(tmp_path / "checkpoints", "q")
     for step in (2, 5):
         with monkeypatch.context() as patch:
             stopped_after(step, patch)
             with pytest.raises(TrainError, match=f"asked to end after step {step} of 9"):
-                trained(base_folder, tokenizer, tmp_path / "cut", kept)
+                trained(base_folder, tokenizer, tmp_path / "cut", checkpoints)
         assert not (tmp_path / "cut").exists()
-    curve = trained(base_folder, tokenizer, tmp_path / "cut", kept)
+    curve = trained(base_folder, tokenizer, tmp_path / "cut", checkpoints)
     assert (tmp_path / "cut" / WEIGHTS).read_bytes() == whole
     assert curve.resumed == (2, 5)
     assert [point.step for point in curve.points] == list(range(1, 10))
 
 
 @pytest.mark.parametrize("harm", ["cut", "flipped", "no manifest", "edited", "another's"])
-def test_a_checkpoint_that_cannot_be_trusted_is_passed_over(
+def test_an_invalid_checkpoint_is_skipped(
     base_folder: Path,
     tokenizer: Any,
     tmp_path: Path,
@@ -89,13 +88,13 @@ def test_a_checkpoint_that_cannot_be_trusted_is_passed_over(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    kept = Kept(tmp_path / "kept", "q", every=0.0)
+    checkpoints = Checkpoints(tmp_path / "checkpoints", "q", every=0.0)
     with monkeypatch.context() as patch:
         patch.setattr("pawl.train.journal.SHARE", 0)
         stopped_after(5, patch)
         with pytest.raises(TrainError):
-            trained(base_folder, tokenizer, tmp_path / "cut", kept)
-    earlier, newest = sorted(path for path in kept.folder.iterdir())
+            trained(base_folder, tokenizer, tmp_path / "cut", checkpoints)
+    earlier, newest = sorted(path for path in checkpoints.folder.iterdir())
     assert (earlier.name, newest.name) == ("step-00000004", "step-00000005")
     if harm == "cut":
         (newest / STATE).write_bytes((newest / STATE).read_bytes()[:-9])
@@ -106,43 +105,48 @@ def test_a_checkpoint_that_cannot_be_trusted_is_passed_over(
     elif harm == "no manifest":
         (newest / MANIFEST).unlink()
     elif harm == "edited":
-        # A step that was taken and is taken again: nothing else would tell.
+        # The step would be repeated: only the seal shows the edit.
         text = (newest / MANIFEST).read_text()
         (newest / MANIFEST).write_text(text.replace('"step": 5', '"step": 4'))
     else:
-        kept = dataclasses.replace(kept, question="another")
+        checkpoints = dataclasses.replace(checkpoints, fingerprint="another")
     with caplog.at_level(logging.WARNING):
-        curve = trained(base_folder, tokenizer, tmp_path / "cut", kept)
+        curve = trained(base_folder, tokenizer, tmp_path / "cut", checkpoints)
     assert (tmp_path / "cut" / WEIGHTS).read_bytes() == whole
     assert curve.resumed == (() if harm == "another's" else (4,))
     assert ("is damaged and not used" in caplog.text) == (harm != "another's")
 
 
-def test_checkpoints_of_another_training_do_not_push_out_those_of_this_one(
+def test_checkpoints_of_another_training_do_not_displace_those_of_this_one(
     base_folder: Path, tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    kept = Kept(tmp_path / "kept", "q", every=0.0)
+    checkpoints = Checkpoints(tmp_path / "checkpoints", "q", every=0.0)
     monkeypatch.setattr("pawl.train.journal.SHARE", 0)
-    for asked, step in ((dataclasses.replace(kept, question="longer"), 7), (kept, 2)):
+    for folder, step in (
+        (dataclasses.replace(checkpoints, fingerprint="longer"), 7),
+        (checkpoints, 2),
+    ):
         with monkeypatch.context() as patch:
             stopped_after(step, patch)
             with pytest.raises(TrainError):
-                trained(base_folder, tokenizer, tmp_path / "cut", asked)
-    assert trained(base_folder, tokenizer, tmp_path / "cut", kept).resumed == (2,)
+                trained(base_folder, tokenizer, tmp_path / "cut", folder)
+    assert trained(base_folder, tokenizer, tmp_path / "cut", checkpoints).resumed == (2,)
 
 
-def test_whatever_a_training_is_made_of_names_it(base_folder: Path, tokenizer: Any) -> None:
+def test_the_fingerprint_covers_all_that_a_training_depends_on(
+    base_folder: Path, tokenizer: Any
+) -> None:
     base = base_info(BaseRef(base_folder.name), base_folder.parent)
     rows = token_rows(EXAMPLES, tokenizer, max_length=128)
-    asked = {
-        question(base, rows, PARAMS, PLAIN),
-        question(dataclasses.replace(base, digest="other"), rows, PARAMS, PLAIN),
-        question(base, rows[:-1], PARAMS, PLAIN),
-        question(base, rows[::-1], PARAMS, PLAIN),
-        question(base, rows, dataclasses.replace(PARAMS, seed=4), PLAIN),
-        question(base, rows, PARAMS, dataclasses.replace(PLAIN, room=512)),
+    fingerprints = {
+        training_fingerprint(base, rows, PARAMS, PLAIN),
+        training_fingerprint(dataclasses.replace(base, digest="other"), rows, PARAMS, PLAIN),
+        training_fingerprint(base, rows[:-1], PARAMS, PLAIN),
+        training_fingerprint(base, rows[::-1], PARAMS, PLAIN),
+        training_fingerprint(base, rows, dataclasses.replace(PARAMS, seed=4), PLAIN),
+        training_fingerprint(base, rows, PARAMS, dataclasses.replace(PLAIN, room=512)),
     }
-    assert len(asked) == 6
+    assert len(fingerprints) == 6
 
 
 CHILD = """
@@ -154,29 +158,29 @@ journal.SHARE = 0
 from test_resume import HALF, PARAMS, trained
 from pawl.model.tokenizer import load_tokenizer
 from pawl.train.choices import PLAIN
-from pawl.train.journal import Kept
+from pawl.train.journal import Checkpoints
 base, into, half = Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4] == HALF.precision
-kept, params = Kept(into / "kept", "q", every=0.0), HALF if half else PARAMS
-trained(base, load_tokenizer(base), into / "adapter", kept, params)
+checkpoints, params = Checkpoints(into / "checkpoints", "q", every=0.0), HALF if half else PARAMS
+trained(base, load_tokenizer(base), into / "adapter", checkpoints, params)
 """
 
 
 def child(base_folder: Path, into: Path, params: Train) -> subprocess.Popen[bytes]:
-    """A training in a process of its own, which leaves a checkpoint after each step."""
+    """A training in a process of its own, with a checkpoint after each step."""
     given = (Path(__file__).parent, base_folder, into, params.precision)
     command = [sys.executable, "-c", CHILD, *map(str, given)]
     return subprocess.Popen(command, stderr=subprocess.DEVNULL)
 
 
 def left(into: Path) -> list[Path]:
-    """The checkpoints that lie there."""
-    return list((into / "kept").glob("step-*"))
+    """The checkpoints in the folder."""
+    return list((into / "checkpoints").glob("step-*"))
 
 
 def killed_and_resumed(
     base_folder: Path, into: Path, pauses: list[float], params: Train = PARAMS
 ) -> int:
-    """Kill the training after each pause from its first checkpoint on; the kills that met it."""
+    """Kill the training after each pause from its first checkpoint on; return the hits."""
     kills = 0
     for pause in pauses:
         process, seen = child(base_folder, into, params), set(left(into))

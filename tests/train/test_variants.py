@@ -1,4 +1,4 @@
-"""DoRA, LoRA+ and targets do what their papers say; an adapter that does nothing is none."""
+"""DoRA, LoRA+ and targets match their papers; an adapter without effect is refused."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ from typing import Any
 
 import pytest
 import torch
-from plainly import some_rows
+from padded_batches import some_rows
 from prepared import TASK, examples, prepared, stopped_after
 
 from pawl.config.schema import Train
-from pawl.core.records import read_record
+from pawl.core.records import Training, read_record
 from pawl.errors import DataError, TrainError
 from pawl.model.adapter import WEIGHTS, load_adapter, read_adapter
 from pawl.model.base import dequantised, load_base
 from pawl.train.loop import Loop
-from pawl.train.measure import mean_loss, row_losses
 from pawl.train.qlora import adapted
+from pawl.train.row_loss import mean_loss, row_losses
 from pawl.train.rows import token_rows
 from pawl.train.run import train
-from pawl.train.watch import Curve
 
 # One output of the tiny base's v_proj has no weights, which DoRA cannot scale.
 DORA = {
@@ -66,7 +65,7 @@ def test_dora_gives_each_output_a_magnitude_and_keeps_lora_for_its_direction(
     assert moved == 6 * model.config.num_hidden_layers
 
 
-def test_dora_on_an_output_without_weights_is_refused_and_not_left_to_divide_by_zero(
+def test_dora_on_an_output_without_weights_is_refused_before_it_divides_by_zero(
     base_folder: Path,
 ) -> None:
     with pytest.raises(TrainError, match="all zero: v_proj"):
@@ -122,7 +121,7 @@ def test_a_variant_resumes_to_the_same_bytes_and_is_loaded_as_it_was_trained(
     train(cut, TASK)
     folder = whole.files(TASK).adapter
     assert (cut.files(TASK).adapter / WEIGHTS).read_bytes() == (folder / WEIGHTS).read_bytes()
-    found = read_record(whole.files(TASK).training, Curve)
+    found = read_record(whole.files(TASK).training, Training)
     read_adapter(folder)
     model = load_adapter(dequantised(load_base(base_folder)), folder, name="candidate")
     rows = token_rows(examples(10, start=500), tokenizer, max_length=128)
@@ -130,17 +129,17 @@ def test_a_variant_resumes_to_the_same_bytes_and_is_loaded_as_it_was_trained(
 
 
 @pytest.mark.parametrize("variant", [{}, DORA])
-def test_an_adapter_under_which_nothing_moves_is_refused(
+def test_an_adapter_without_effect_is_refused(
     base_folder: Path, tmp_path: Path, variant: dict[str, Any]
 ) -> None:
     # Its B is not zero; but what it adds is lost in rounding.
     workspace = prepared(tmp_path, base_folder, rank=4, learning_rate=1e-9, **variant)
-    with pytest.raises(TrainError, match="answers as its base does: on none of 10 dev rows"):
+    with pytest.raises(TrainError, match="has no effect: on none of 10 dev rows"):
         train(workspace, TASK)
     assert not workspace.files(TASK).adapter.exists()
 
 
-def test_a_training_without_dev_rows_says_so(base_folder: Path, tmp_path: Path) -> None:
+def test_a_training_without_dev_rows_is_refused(base_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no dev rows"):
         train(prepared(tmp_path, base_folder, rank=4, epochs=1, dev=[]), TASK)
 

@@ -1,4 +1,4 @@
-"""The command line: thin doors over the rooms. Imports nothing heavy until a command needs it.
+"""The command line: thin doors over the commands; loads nothing heavy before one needs it.
 
 Exit codes: 0 promoted or nothing to do, 1 error, 2 usage, 3 rejected, 4 inconclusive, 5 data or
 evidence invalid, 6 the tracking store did not take what was made: it waits on disk, `pawl resume`.
@@ -12,7 +12,7 @@ import warnings
 
 from pawl.cli import checks, cycles, data, machine, releases  # importing them adds their commands
 from pawl.cli.app import app
-from pawl.errors import PawlError, full_disk
+from pawl.errors import PawlError, disk_full_error
 
 __all__ = ["checks", "cycles", "data", "machine", "main", "releases"]
 
@@ -28,11 +28,11 @@ def main() -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:
-        said = full_disk(error)
-        if said is None:
+        full = disk_full_error(error)
+        if full is None:
             raise
-        print(f"error: {said}", file=sys.stderr)
-        sys.exit(said.exit_code)
+        print(f"error: {full}", file=sys.stderr)
+        sys.exit(full.exit_code)
     finally:
         # What is loaded need not be searched for garbage before the process ends: a second.
         gc.freeze()

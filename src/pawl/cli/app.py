@@ -1,4 +1,4 @@
-"""The application, what its commands share, and how an answer is printed."""
+"""The application, what its commands share, and how results are printed."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _root(
 
 
 def open_workspace(task: str | None = None) -> Workspace:
-    """The workspace around the current folder; a task, where named, is known to exist in it."""
+    """The workspace around the current folder; raises if it has no such task."""
     from pawl.workspace.environment import quiet_environment
     from pawl.workspace.paths import find_workspace
 
@@ -67,12 +67,18 @@ def store_of(workspace: Workspace) -> Store:
 
 
 def console() -> Console:
-    """Where tables for a person go."""
+    """The terminal, for tables."""
     from rich.console import Console
 
     return Console()
 
 
 def print_json(value: Any) -> None:
-    """One JSON value, for a machine."""
-    print(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False))
+    """Print one JSON value; records in it, or the value itself, become their JSON."""
+    from pawl.core.records import to_json
+
+    print(
+        json.dumps(
+            value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False, default=to_json
+        )
+    )

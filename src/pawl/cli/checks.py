@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pawl.cli.app import Json, Task, app, console, open_workspace, print_json, store_of
+from pawl.cli.app import Json, Task, app, console, open_workspace, print_json
 
 if TYPE_CHECKING:
-    from pawl.core.records import CheckReport, FixReport
+    from pawl.commands.check import CheckResult
     from pawl.workspace.paths import Workspace
 
 
@@ -23,68 +23,44 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Check the task's data: what each rule found, its worst rows, what to do."""
-    from pawl.data.report.check_summary import read_check
-    from pawl.errors import DataError
-    from pawl.workspace.stages import reproduce
+    from pawl.commands.check import check as run_check
+    from pawl.commands.check import refresh_profile
 
     workspace = open_workspace(task)
-    _bring_profile(workspace, task)
-    failed = None
-    try:
-        reproduce(workspace, "check", task)
-    except DataError as error:
-        failed = error
-    report = read_check(workspace, task)
-    proposed = _fix(workspace, task) if fix else None
+    unreachable = refresh_profile(workspace, task)
+    if unreachable:
+        print(f"drift is against the last known champion: {unreachable}", file=sys.stderr)
+    result = run_check(workspace, task, fix=fix)
     if as_json:
-        _print(report, proposed)
+        _print_json(result)
     else:
-        _show(workspace, task, report, proposed)
-    if failed:
-        raise failed
+        _show(workspace, task, result)
+    if result.failed:
+        raise result.failed
 
 
-def _bring_profile(workspace: Workspace, task: str) -> None:
-    """The profile of the champion's data as it is now; a check does without the store."""
-    from pawl.cycle.champion_profile import snapshot_profile
-    from pawl.errors import RegistryError
-
-    try:
-        snapshot_profile(workspace, store_of(workspace), task)
-    except RegistryError as error:
-        print(f"drift is told against the champion known last: {error.found}", file=sys.stderr)
-
-
-def _fix(workspace: Workspace, task: str) -> FixReport:
-    from pawl.data.rules.secrets import secrets
-    from pawl.data.versions.fix import fix
-
-    return fix(workspace, task, hides=secrets)
-
-
-def _print(report: CheckReport | None, proposed: FixReport | None) -> None:
+def _print_json(result: CheckResult) -> None:
     """The check's report, the copy's as `fix` in it; nothing where the data could not be read."""
     from pawl.core.records import to_json
 
-    values = {} if report is None else to_json(report)
-    if proposed is not None:
-        values["fix"] = to_json(proposed)
+    values = to_json(result.report) if result.report else {}
+    if result.fix:
+        values["fix"] = result.fix
     if values:
         print_json(values)
 
 
-def _show(
-    workspace: Workspace, task: str, report: CheckReport | None, proposed: FixReport | None
-) -> None:
+def _show(workspace: Workspace, task: str, result: CheckResult) -> None:
     from pawl.data.report.check_summary import DOCS, PAGE
     from pawl.report.check import show_check, show_fix
 
-    files, to = workspace.files(task), console()
-    if report is not None:
-        show_check(report, console=to)
+    files, terminal = workspace.files(task), console()
+    if result.report:
+        show_check(result.report, console=terminal)
         for words, name in (("as a page", PAGE), ("Data Docs", DOCS)):
             path = (files.check / name).resolve()
             if path.is_file():
                 print(f"{words + ':':<11}{path.relative_to(workspace.root.resolve())}")
-    if proposed is not None:
-        show_fix(proposed, folder=str(files.fixed.relative_to(workspace.root)), console=to)
+    if result.fix:
+        folder = str(files.fixed.relative_to(workspace.root))
+        show_fix(result.fix, folder=folder, console=terminal)

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from pawl.cli.app import Json, Task, Version, app, console, open_workspace, print_json, store_of
 from pawl.errors import UsageError
-
-if TYPE_CHECKING:
-    from pawl.workspace.paths import Workspace
 
 EXIT = {"promote": 0, "unchanged": 0, "reject": 3, "inconclusive": 4, "invalid": 5}
 
@@ -62,15 +59,15 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Before training: memory, time and cost on a device, and the gain that the gate can see."""
-    from pawl.commands.plan import plan as overview
+    from pawl.commands.plan import plan as plan_cycle
     from pawl.report.plan import show_plan
 
     workspace = open_workspace(task)
-    facts = overview(workspace, store_of(workspace), task, device=device)
+    planned = plan_cycle(workspace, store_of(workspace), task, device=device)
     if as_json:
-        print_json(facts)
+        print_json(planned)
     else:
-        show_plan(facts, console=console())
+        show_plan(planned, console=console())
 
 
 @app.command()
@@ -81,19 +78,20 @@ def run(
 ) -> None:
     """Run one cycle: check, split, train, evaluate, gate, register, release."""
     from pawl.commands.run import run_cycle
-    from pawl.core.records import to_json
-    from pawl.report.ranks import read_rungs, show_rungs
+    from pawl.report.dropped import read_dropped_text
+    from pawl.report.ranks import read_rank_trials, show_rank_trials
     from pawl.report.terminal import show_cycle
 
     workspace = open_workspace(task)
     cycle = run_cycle(workspace, task, force=force)
     if as_json:
-        print_json(to_json(cycle))
+        print_json(cycle)
     else:
-        show_rungs(
-            read_rungs(workspace.files(task).training), title=f"{task}: ranks", console=console()
-        )
-        show_cycle(cycle, left_out=_left_out(workspace, task), console=console())
+        files, terminal = workspace.files(task), console()
+        trials = read_rank_trials(files.training)
+        show_rank_trials(trials, title=f"{task}: ranks", console=terminal)
+        dropped = read_dropped_text(files.splits / "manifest.json")
+        show_cycle(cycle, left_out=dropped, console=terminal)
         print(f"next: pawl history {task}, pawl ui (MLflow and Prefect in the browser)")
     raise typer.Exit(EXIT[cycle.verdict])
 
@@ -102,12 +100,11 @@ def run(
 def resume(task: Task, as_json: Json = False) -> None:
     """Register what waits because the tracking store was not there; trains nothing."""
     from pawl.commands.resume import resume as go_on
-    from pawl.core.records import to_json
     from pawl.report.terminal import show_cycle
 
     cycles = go_on(open_workspace(task), task)
     if as_json:
-        print_json([to_json(cycle) for cycle in cycles])
+        print_json(cycles)
     else:
         for cycle in cycles:
             # What waited may be older than the rows in build/.
@@ -125,45 +122,29 @@ def predict(
     as_json: Json = False,
 ) -> None:
     """Answer prompts with the champion, or with another version."""
-    from pawl.core.records import Message
-    from pawl.evaluate.predict import predict as answer
-    from pawl.release.local_copies import adapter_folder
+    from pawl.commands.predict import predict as decode
 
     workspace = open_workspace(task)
     prompts = prompt or [line.rstrip("\n") for line in sys.stdin if line.strip()]
     if not prompts:
         raise UsageError("no prompt was given", remedy="name one, or pipe lines into stdin")
-    folder = adapter_folder(workspace, store_of(workspace), task, version)
-    chats = [(Message("user", text),) for text in prompts]
-    answers = answer(workspace.task(task), workspace.root, folder, chats)
+    predictions = decode(workspace, store_of(workspace), task, prompts, version=version)
     if as_json:
-        print_json([{"prompt": p, "answer": a} for p, a in zip(prompts, answers, strict=True)])
+        print_json(predictions)
     else:
-        print("\n".join(answers))
+        print("\n".join(one.answer for one in predictions))
 
 
 @app.command()
 def reproduce(task: Task, version: Version, as_json: Json = False) -> None:
     """Train a version again from its commit in a clean worktree; compare bytes and dev scores."""
     from pawl.commands.reproduce import reproduce as again
-    from pawl.report.terminal import show_facts
+    from pawl.report.terminal import show_record
 
     workspace = open_workspace(task)
-    facts = again(workspace, store_of(workspace), task, version)
+    result = again(workspace, store_of(workspace), task, version)
     if as_json:
-        print_json(facts)
+        print_json(result)
     else:
-        show_facts(facts, console=console())
-    raise typer.Exit(0 if facts["same"] else 1)
-
-
-def _left_out(workspace: Workspace, task: str) -> tuple[str, ...]:
-    """What the last split kept out of train; nothing where the data was not fit to be split."""
-    from pawl.core.records import SplitReport, read_record
-    from pawl.report.dropped import dropped_text
-
-    path = workspace.files(task).splits / "manifest.json"
-    if not path.exists():
-        return ()
-    report = read_record(path, SplitReport)
-    return dropped_text(report.rows["train"], report.dropped)
+        show_record(result, console=console())
+    raise typer.Exit(0 if result.same else 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pawl.data.versions.deliver import Delivery
     from pawl.workspace.paths import Workspace
 
-data = typer.Typer(help="Versions of a task's data, kept by DVC and git.", no_args_is_help=True)
+data = typer.Typer(help="Versions of a task's data, in DVC and git.", no_args_is_help=True)
 app.add_typer(data, name="data")
 
 Message = Annotated[
@@ -46,7 +46,7 @@ def restore(
     as_json: Json = False,
 ) -> None:
     """Bring the rows of an earlier version back, from DVC's cache or remote, verified."""
-    from pawl.commands.lineage import resolve
+    from pawl.commands.data_version import resolve
     from pawl.data.versions.deliver import restore as bring
 
     workspace = open_workspace(task)
@@ -63,15 +63,15 @@ def diff(
     as_json: Json = False,
 ) -> None:
     """Rows added, removed and relabelled between two versions; the rules before and after."""
-    from pawl.commands.lineage import diff as compare
+    from pawl.commands.data_diff import diff as compare
     from pawl.report.data_versions import show_diff
 
     workspace = open_workspace(task)
-    facts = compare(workspace, lambda: store_of(workspace), task, a, b, ruled=rules)
+    found = compare(workspace, lambda: store_of(workspace), task, a, b, ruled=rules)
     if as_json:
-        print_json(facts)
+        print_json(found)
     else:
-        show_diff(facts, console=console())
+        show_diff(found, console=console())
 
 
 @data.command()
@@ -81,11 +81,11 @@ def log(task: Task, as_json: Json = False) -> None:
     from pawl.report.data_versions import show_log
 
     workspace = open_workspace(task)
-    found: list[dict[str, Any]] = lineage(workspace, store_of(workspace), task)["data"]
+    versions = lineage(workspace, store_of(workspace), task).data
     if as_json:
-        print_json(found)
+        print_json(versions)
     else:
-        show_log(found, title=f"{task}: data", console=console())
+        show_log(versions, title=f"{task}: data", console=console())
 
 
 def _only_task(workspace: Workspace) -> str:
@@ -100,10 +100,8 @@ def _only_task(workspace: Workspace) -> str:
 
 
 def _delivered(done: Delivery, verb: str, *, as_json: bool) -> None:
-    from pawl.core.records import to_json
-
     if as_json:
-        print_json(to_json(done))
+        print_json(done)
         return
     bad = f", {done.bad} left out" if done.bad else ""
     print(f"{verb}: {done.data} has {done.rows} rows{bad} (md5 {done.md5[:12]})")

@@ -1,4 +1,4 @@
-"""Commands around the machine: schedules, pages, health, space."""
+"""Commands about the machine: schedules, servers, health, keys, disk space."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pawl.cli.app import Json, app, console, open_workspace, print_json, store_of
+from pawl.cli.app import Json, app, console, open_workspace, print_json
 
 
 @app.command()
@@ -33,17 +33,15 @@ def ui(
 @app.command()
 def doctor(as_json: Json = False) -> None:
     """See whether everything is there that a cycle needs, and what to do where it is not."""
-    from dataclasses import asdict
-
     from pawl.commands.doctor import examine
     from pawl.report.terminal import show_findings
 
-    found = [asdict(finding) for finding in examine(open_workspace())]
+    found = examine(open_workspace())
     if as_json:
         print_json(found)
     else:
         show_findings(found, title="doctor", console=console())
-    raise typer.Exit(0 if all(row["ok"] for row in found) else 1)
+    raise typer.Exit(0 if all(one.ok for one in found) else 1)
 
 
 @app.command()
@@ -70,23 +68,11 @@ def gc(
     as_json: Json = False,
 ) -> None:
     """Show, or with --yes free, what is needed no more; nothing that a rollback needs."""
-    from pawl.commands.gc import find_reclaimable, free
-    from pawl.report.terminal import show_rows
-    from pawl.workspace.lock import workspace_lock
+    from pawl.commands.gc import gc as collect
+    from pawl.report.terminal import show_gc
 
-    workspace = open_workspace()
-    with workspace_lock(workspace):
-        store = store_of(workspace)
-        wastes = find_reclaimable(workspace, store)
-        if yes:
-            free(store, wastes)
-    rows = [
-        {"what": waste.what, "bytes": waste.size, "where": str(waste.path or f"run {waste.run}")}
-        for waste in wastes
-    ]
+    report = collect(open_workspace(), yes=yes)
     if as_json:
-        print_json({"freed": yes, "found": rows})
-        return
-    show_rows(rows, title="freed" if yes else "can be freed", console=console())
-    total = sum(waste.size for waste in wastes) / 1e6
-    print(f"{total:.1f} MB {'freed' if yes else 'can be freed: pawl gc --yes'}")
+        print_json(report)
+    else:
+        show_gc(report, console=console())

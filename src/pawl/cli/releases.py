@@ -1,4 +1,4 @@
-"""Commands over the record: what is champion, what was, and changing it."""
+"""Commands over the record: what is and was champion, and changing it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pawl.cli.app import Json, Task, Version, app, console, open_workspace, prin
 if TYPE_CHECKING:
     from pawl.ledger.entries import Entry
 
-Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the ledger for ever.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; stored in the ledger for ever.")]
 
 
 @app.command()
@@ -26,17 +26,16 @@ def status(
     from pawl.commands.lineage import lineage as trace
     from pawl.commands.status import status as read
     from pawl.report.data_versions import show_lineage
-    from pawl.report.terminal import show_facts
+    from pawl.report.terminal import show_record
 
     workspace = open_workspace(task)
     store = store_of(workspace)
-    facts = trace(workspace, store, task) if lineage else read(workspace, store, task)
-    if as_json:
-        print_json(facts)
-    elif lineage:
-        show_lineage(facts, console=console())
-    else:
-        show_facts(facts, console=console())
+    if lineage:
+        traced = trace(workspace, store, task)
+        print_json(traced) if as_json else show_lineage(traced, console=console())
+        return
+    current = read(workspace, store, task)
+    print_json(current) if as_json else show_record(current, console=console())
 
 
 @app.command()
@@ -46,39 +45,39 @@ def history(task: Task, as_json: Json = False) -> None:
     from pawl.report.terminal import show_history
 
     workspace = open_workspace(task)
-    rows = read(store_of(workspace), task)
+    releases = read(store_of(workspace), task)
     if as_json:
-        print_json(rows)
+        print_json(releases)
     else:
-        show_history(rows, title=f"{task}: releases", console=console())
+        show_history(releases, title=f"{task}: releases", console=console())
 
 
 @app.command()
 def compare(task: Task, a: Version, b: Version, as_json: Json = False) -> None:
     """Two versions beside each other: scores, parameters, data, commits."""
     from pawl.commands.compare import compare as read
-    from pawl.report.terminal import show_facts
+    from pawl.report.terminal import show_record
 
     workspace = open_workspace(task)
-    facts = read(store_of(workspace), task, a, b)
+    comparison = read(store_of(workspace), task, a, b)
     if as_json:
-        print_json(facts)
+        print_json(comparison)
     else:
-        show_facts(facts, console=console())
+        show_record(comparison, console=console())
 
 
 @app.command()
 def replay(task: Task, version: Version, as_json: Json = False) -> None:
     """Derive a version's verdict again from its stored evidence; exit code 1 if it differs."""
     from pawl.commands.replay import replay as again
-    from pawl.report.terminal import show_facts
+    from pawl.report.terminal import show_record
 
-    facts = again(store_of(open_workspace(task)), task, version)
+    result = again(store_of(open_workspace(task)), task, version)
     if as_json:
-        print_json(facts)
+        print_json(result)
     else:
-        show_facts(facts, console=console())
-    raise typer.Exit(0 if facts["same"] else 1)
+        show_record(result, console=console())
+    raise typer.Exit(0 if result.same else 1)
 
 
 @app.command()
@@ -88,18 +87,16 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Check bytes, signature, evidence, ledger and alias, afresh; exit code 1 if one is off."""
-    from dataclasses import asdict
-
     from pawl.release.verify import verify as check
     from pawl.report.terminal import show_findings
 
     workspace = open_workspace(task)
-    found = [asdict(one) for one in check(workspace, store_of(workspace), task, version)]
+    checks = check(workspace, store_of(workspace), task, version)
     if as_json:
-        print_json(found)
+        print_json(checks)
     else:
-        show_findings(found, title=f"{task}: verify", console=console())
-    raise typer.Exit(0 if all(one["ok"] for one in found) else 1)
+        show_findings(checks, title=f"{task}: verify", console=console())
+    raise typer.Exit(0 if all(one.ok for one in checks) else 1)
 
 
 @app.command()
@@ -110,14 +107,14 @@ def flips(
 ) -> None:
     """Rows that a version won and lost against its champion, and what changed in the data."""
     from pawl.commands.flips import flips_of
-    from pawl.report.terminal import show_flips
+    from pawl.report.flips import show_flips
 
     workspace = open_workspace(task)
-    facts = flips_of(workspace, store_of(workspace), task, version)
+    report = flips_of(workspace, store_of(workspace), task, version)
     if as_json:
-        print_json(facts)
+        print_json(report)
     else:
-        show_flips(facts, console=console())
+        show_flips(report, console=console())
 
 
 @app.command()
@@ -181,14 +178,13 @@ def adopt(
 @app.command()
 def retire(task: Task, version: Version, reason: Reason, as_json: Json = False) -> None:
     """Never release a version again; `pawl gc` may free its files, its evidence stays."""
-    from pawl.core.records import to_json
     from pawl.ledger.provenance import author
     from pawl.release.retire import retire as record
 
     workspace = open_workspace(task)
     entry = record(workspace, store_of(workspace), task, version, why=reason, who=author(workspace))
     if as_json:
-        print_json(to_json(entry))
+        print_json(entry)
     else:
         print(f"retire: version {version} is never released again (ledger entry {entry.number})")
 
@@ -197,26 +193,22 @@ def retire(task: Task, version: Version, reason: Reason, as_json: Json = False) 
 def accept(task: Task, reason: Reason, as_json: Json = False) -> None:
     """Let the changed answers of held-out rows in the present data count from now on."""
     from pawl.commands.accept import accept as relabel
-    from pawl.core.records import to_json
-    from pawl.data.split.pinned import relabel_text
+    from pawl.data.split.held_out_answers import relabel_text
     from pawl.ledger.provenance import author
 
     workspace = open_workspace(task)
-    entry, changes = relabel(
-        workspace, store_of(workspace), task, who=author(workspace), why=reason
-    )
+    done = relabel(workspace, store_of(workspace), task, who=author(workspace), why=reason)
     if as_json:
-        print_json({"entry": to_json(entry), "changes": [to_json(change) for change in changes]})
+        print_json(done)
         return
-    print("\n".join(map(relabel_text, changes)))
-    print(f"{len(changes)} held-out rows have these answers now (ledger entry {entry.number})")
+    print("\n".join(map(relabel_text, done.changes)))
+    count, number = len(done.changes), done.entry.number
+    print(f"{count} held-out rows have these answers now (ledger entry {number})")
 
 
 def _released(entry: Entry, *, as_json: bool) -> None:
     if as_json:
-        from pawl.core.records import to_json
-
-        print_json(to_json(entry))
+        print_json(entry)
     else:
         now = entry.new.version if entry.new else "none"
         print(f"{entry.kind}: champion is version {now} now (ledger entry {entry.number})")

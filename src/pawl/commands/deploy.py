@@ -1,4 +1,4 @@
-"""`prefect.yaml`, derived from the schedules in `params.yaml`: one deployment a task."""
+"""`pawl deploy`: write `prefect.yaml` from the schedules in `params.yaml`, a deployment a task."""
 
 from __future__ import annotations
 
@@ -21,35 +21,35 @@ HEAD = "# Written by `pawl deploy` from the schedules in params.yaml: change the
 
 
 def render(params: Params) -> str:
-    """The text of `prefect.yaml`. A task without a schedule runs when it is told to."""
+    """The text of `prefect.yaml`. A task without a schedule runs only when started by hand."""
     deployments = [_deployment(name, task) for name, task in params.tasks.items()]
     body = {"name": "pawl", "deployments": deployments}
     return HEAD + yaml.safe_dump(body, sort_keys=False, allow_unicode=True, width=100)
 
 
 def deploy(workspace: Workspace, *, apply: bool = False) -> str:
-    """Write `prefect.yaml`; with `apply` also make the work pool and the deployments in Prefect.
+    """Write `prefect.yaml`; with `apply` also create the work pool and the deployments in Prefect.
 
     Returns:
-        What was done and what to do next, for a person.
+        The text to print: what was done and the next step.
 
     Raises:
-        PawlError: Prefect refused, in its own words.
+        PawlError: Prefect failed; with its message.
     """
     params = workspace.params()
     write_text(workspace.root / "prefect.yaml", render(params))
     names = ", ".join(params.tasks) or "none"
     if not apply:
         return f"prefect.yaml written, deployments: {names}\nnext: pawl deploy --apply"
-    # One cycle at a time in a workspace: DVC fails where two run. The pool sees to it before a
-    # run starts, the flow's own lock once it has.
+    # One cycle at a time in a workspace: the pool delays a second run, the flow's lock one that
+    # has started all the same.
     made = _prefect(workspace, "work-pool", "create", POOL, "--type", "process")
     if made.returncode == 0:
-        _expect(_prefect(workspace, "work-pool", "set-concurrency-limit", POOL, "1"))
+        _check(_prefect(workspace, "work-pool", "set-concurrency-limit", POOL, "1"))
     elif "already exists" not in made.stdout:
-        _expect(made)
+        _check(made)
     if params.tasks:
-        _expect(_prefect(workspace, "--no-prompt", "deploy", "--all"))
+        _check(_prefect(workspace, "--no-prompt", "deploy", "--all"))
     return f"deployed: {names}\nnext: pawl ui, and a worker: prefect worker start --pool {POOL}"
 
 
@@ -67,7 +67,7 @@ def _deployment(name: str, task: Task) -> dict[str, Any]:
 
 
 def _prefect(workspace: Workspace, *words: str) -> subprocess.CompletedProcess[str]:
-    # `-m` and not the script: that is in no PATH that we know of.
+    # `-m`, for the script may not be on the PATH.
     return subprocess.run(
         [sys.executable, "-m", "prefect", *words],
         cwd=workspace.root,
@@ -79,10 +79,10 @@ def _prefect(workspace: Workspace, *words: str) -> subprocess.CompletedProcess[s
     )
 
 
-def _expect(done: subprocess.CompletedProcess[str]) -> None:
+def _check(done: subprocess.CompletedProcess[str]) -> None:
     if done.returncode != 0:
         raise PawlError(
-            f"`prefect {' '.join(done.args[3:])}` said: {' '.join(done.stdout.split())[-400:]}",
-            rule="a task's schedule lives in Prefect as a deployment",
+            f"`prefect {' '.join(done.args[3:])}` failed: {' '.join(done.stdout.split())[-400:]}",
+            rule="a task's schedule is a deployment in Prefect",
             remedy="see that the server at PREFECT_API_URL runs (`pawl ui` starts one)",
         )

@@ -1,14 +1,14 @@
-"""`pawl doctor`: is everything there that a cycle needs? Each finding says what to do."""
+"""`pawl doctor`: check that everything a cycle needs is there; each finding has its remedy."""
 
 from __future__ import annotations
 
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from pawl.core.records.commands import Finding
 from pawl.errors import PawlError
 from pawl.model.base import find_base
 from pawl.workspace.paths import Workspace
@@ -21,26 +21,16 @@ PACKAGES = (
 LEAST_FREE = 1 << 30
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at; `says` is what was found, with the remedy where it is not well."""
-
-    what: str
-    ok: bool
-    says: str
-
-
-def examine(workspace: Workspace) -> list[Finding]:
-    """Look at the machine, the packages, the workspace and its store; changes nothing."""
-    return [*_machine(workspace.root), *_packages(), *_workspace(workspace), _store(workspace)]
+def examine(workspace: Workspace) -> tuple[Finding, ...]:
+    """Examine the machine, the packages, the workspace and its store; change nothing."""
+    return (*_machine(workspace.root), *_packages(), *_workspace(workspace), _store(workspace))
 
 
 def _machine(root: Path) -> Iterator[Finding]:
-    found = sys.version_info
-    yield Finding("python", (3, 11) <= found < (3, 14), f"{found.major}.{found.minor} (3.11–3.13)")
-    for name in ("git",):
-        path = shutil.which(name)
-        yield Finding(name, path is not None, path or f"not found: install {name}")
+    here = sys.version_info
+    yield Finding("python", (3, 11) <= here < (3, 14), f"{here.major}.{here.minor} (3.11–3.13)")
+    git = shutil.which("git")
+    yield Finding("git", git is not None, git or "not found: install git")
     free = shutil.disk_usage(root).free
     yield Finding("disk", free > LEAST_FREE, f"{free / 2**30:.0f} GiB free (1 GiB is asked)")
     yield _device()
@@ -85,11 +75,12 @@ def _workspace(workspace: Workspace) -> Iterator[Finding]:
 
 
 def _store(workspace: Workspace) -> Finding:
-    from pawl.store.client import open_store
+    from pawl.store.addresses import displayed
+    from pawl.store.client import check_connection, open_store
 
     try:
         store = open_store(workspace)
-        store.client.search_experiments(max_results=1)
+        check_connection(store)
     except PawlError as error:
         return Finding("tracking", False, str(error))
-    return Finding("tracking", True, store.uri)
+    return Finding("tracking", True, displayed(store.uri))

@@ -1,18 +1,18 @@
-"""`pawl flips`: the rows that a version won and lost against the champion of its day."""
+"""`pawl flips`: the rows that a version won and lost against the champion at its judgement."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter
 
 from pawl.core.files import digest_file, read_lines
-from pawl.core.records import AdapterManifest, EvalReport, Score, read_record, read_rows, to_json
+from pawl.core.records import AdapterManifest, EvalReport, Score, read_record, read_rows
 from pawl.errors import DataError, UsageError
 from pawl.gate.flips import changed, flips
 from pawl.model.adapter import MANIFEST
+from pawl.report.flips import FlipsReport
 from pawl.store.client import Store
 from pawl.store.runs import fetch_file
 from pawl.store.versions import AdapterVersion, get, versions
@@ -21,11 +21,8 @@ from pawl.workspace.paths import Workspace
 
 def flips_of(
     workspace: Workspace, store: Store, task: str, version: int | None = None
-) -> dict[str, Any]:
-    """Flips of a version (default: the newest), from the stored evidence alone, as JSON values.
-
-    `task`, `version`, `against`, `metric`, `won`, `lost` (rows with prompt, reference and both
-    answers), `data`: ids of train rows `added`, `removed` and `relabelled` since the champion's.
+) -> FlipsReport:
+    """Return the flips of a version (default: the newest), from the stored evidence alone.
 
     Raises:
         UsageError: no such version, the gate is sealed, or no champion was judged against.
@@ -62,15 +59,15 @@ def flips_of(
             for one, place in ((judged, here), (champion, there))
         )
         found = flips((kind.validate_python(v) for v in read_lines(scores)), rows, metric)
-    return {
-        "task": task,
-        "version": judged.version,
-        "against": champion.version,
-        "metric": metric,
-        "won": [to_json(flip) for flip in found if flip.won],
-        "lost": [to_json(flip) for flip in found if not flip.won],
-        "data": to_json(changed(mine, rows, other, earlier)),
-    }
+    return FlipsReport(
+        task=task,
+        version=judged.version,
+        against=champion.version,
+        metric=metric,
+        won=tuple(flip for flip in found if flip.won),
+        lost=tuple(flip for flip in found if not flip.won),
+        data=changed(mine, rows, other, earlier),
+    )
 
 
 def _judged(store: Store, task: str, version: int | None) -> AdapterVersion:
@@ -83,13 +80,13 @@ def _judged(store: Store, task: str, version: int | None) -> AdapterVersion:
 
 
 def _refuse_sealed(workspace: Workspace, judged: AdapterVersion) -> None:
-    """Sealed when it was judged, or sealed now: either way its gate rows are not shown."""
+    """Refuse a gate that was sealed at the judgement or is sealed now."""
     then = judged.params.get("gate", {}).get("disclosure")
     if "sealed" in (then, workspace.task(judged.task).gate.disclosure):
         raise UsageError(
             f"the gate of '{judged.task}' is sealed: its rows and answers are not shown",
-            rule="`gate.disclosure: sealed` tells pass or fail and the failing rule's name alone",
-            remedy="look at the dev split, which is there to be looked at freely",
+            rule="`gate.disclosure: sealed` shows pass or fail and the failing rule's name alone",
+            remedy="look at the dev split, which may be looked at freely",
         )
 
 

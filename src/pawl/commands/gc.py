@@ -1,4 +1,4 @@
-"""`pawl gc`: what can be freed, and freeing it. What a rollback needs is never on the list."""
+"""`pawl gc`: find and free what is no longer needed. What a rollback needs is never listed."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pawl.core.files import leftovers, remove
-from pawl.cycle.outbox import refused
+from pawl.core.records.commands import GcReport, GcRow
+from pawl.cycle.outbox import refused_orders
 from pawl.ledger.entries import State
 from pawl.ledger.state import undoubted_state
-from pawl.release.local_copies import copies_of
+from pawl.release.local_copies import copies_folder
 from pawl.release.retire import mark_retired
-from pawl.store.client import Store
+from pawl.store.client import Store, open_store
 from pawl.store.run_files import delete_files, size_of_files
 from pawl.store.versions import ADAPTER
+from pawl.workspace.lock import workspace_lock
 from pawl.workspace.paths import Workspace
 
 # Large, and not ours to walk: MLflow's files, Prefect's home.
@@ -23,9 +25,9 @@ FOREIGN = ("artifacts", "prefect")
 
 @dataclass(frozen=True)
 class Reclaimable:
-    """Something that can be freed: a local `path`, or else the adapter files of a run.
+    """Something that can be freed: a local `path`, or else the adapter files of an MLflow run.
 
-    `size` is in bytes, 0 where the store does not say.
+    `size` is in bytes, 0 where the store does not report it.
     """
 
     what: str
@@ -34,12 +36,27 @@ class Reclaimable:
     run: str | None = None
 
 
+def gc(workspace: Workspace, *, yes: bool) -> GcReport:
+    """Return what can be freed; with `yes`, free it.
+
+    Raises:
+        RegistryError: as `find_reclaimable` and `free`.
+    """
+    with workspace_lock(workspace):
+        store = open_store(workspace)
+        found = find_reclaimable(workspace, store)
+        if yes:
+            free(store, found)
+    rows = (GcRow(one.what, one.size, str(one.path or f"run {one.run}")) for one in found)
+    return GcReport(yes, tuple(rows))
+
+
 def find_reclaimable(workspace: Workspace, store: Store) -> list[Reclaimable]:
     """All that can be freed in a workspace and, of its retired versions, in the store.
 
     Raises:
         RegistryError: the store cannot be reached, or a ledger was altered: what a rollback needs
-            cannot be told then, and nothing is freed.
+            is not known then, and nothing is freed.
     """
     params = workspace.params()
     found: list[Reclaimable] = []
@@ -47,37 +64,39 @@ def find_reclaimable(workspace: Workspace, store: Store) -> list[Reclaimable]:
         state = undoubted_state(store, task)
         found += _copies(workspace, task, state, keep=params.release.keep)
         found += _retired(store, task, state)
-        found += [_local("order that was refused", path) for path in refused(workspace, task)]
+        found += [
+            _local("order that was refused", path) for path in refused_orders(workspace, task)
+        ]
     for task in _folders(workspace.root / "build"):
         if task not in params.tasks:
             path = workspace.root / "build" / task
             found.append(_local("build of a task that is no more", path))
     if workspace.answers.is_dir():
         found.append(_local("kept answers", workspace.answers))
-    taken = [waste.path for waste in found if waste.path]
+    listed = [one.path for one in found if one.path]
     for path in _unfinished(workspace):
-        if not any(path.is_relative_to(other) for other in taken):
+        if not any(path.is_relative_to(other) for other in listed):
             found.append(_local("left by a crash", path))
     return found
 
 
-def free(store: Store, wastes: Sequence[Reclaimable]) -> None:
-    """Free what `survey` found.
+def free(store: Store, reclaimable: Sequence[Reclaimable]) -> None:
+    """Free what `find_reclaimable` returned.
 
     Raises:
         RegistryError: the store cannot be reached, or does not let files be deleted.
     """
-    for waste in wastes:
-        if waste.path is not None:
-            remove(waste.path)
-        if waste.run is not None:
-            delete_files(store, waste.run, ADAPTER)
+    for one in reclaimable:
+        if one.path is not None:
+            remove(one.path)
+        if one.run is not None:
+            delete_files(store, one.run, ADAPTER)
 
 
 def _copies(workspace: Workspace, task: str, state: State, *, keep: int) -> Iterator[Reclaimable]:
-    """Local copies of versions that are not among the champions to keep."""
+    """Local copies of versions that are not among the champions a rollback may need."""
     needed = {str(champion.version) for champion in state.rollback_champions(keep)}
-    folder = copies_of(workspace, task)
+    folder = copies_folder(workspace, task)
     for name in _folders(folder):
         if name not in needed:
             yield _local(f"local copy of {task} version {name}", folder / name)

@@ -1,4 +1,4 @@
-"""`pawl init`: a new workspace."""
+"""`pawl init`: make a new workspace."""
 
 from __future__ import annotations
 
@@ -15,23 +15,21 @@ COPIED = ("dvc.yaml", "flows/retrain.py")
 WRITTEN = {
     "params.yaml": "# One section a task; `pawl new TASK --data FILE` adds one.\ntasks: {}\n",
     ".gitignore": "/.venv/\n/.pawl/\n/build/\n__pycache__/\n",
-    ".dvcignore": "# Nothing below these is data of this workspace.\n.venv\n.pawl\n",
+    ".dvcignore": "# No data of this workspace is below these.\n.venv\n.pawl\n",
 }
-MAKES = {
-    "rule": "git and dvc make the workspace",
-    "remedy": "see what it says; `pawl doctor` checks both programs",
-}
+RULE = "a workspace is a git and DVC repository"
+REMEDY = "see the message; `pawl doctor` checks that both are installed"
 
 
 def init(target: Path) -> Workspace:
-    """Make a workspace in `target`, which must not exist or be empty: git, DVC, flow, parameters.
+    """Make a workspace in `target`, which must be new or empty: git, DVC, flow and parameters.
 
     Raises:
-        UsageError: the folder holds something already.
+        UsageError: the folder is not empty, or git or DVC failed.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(
-            f"{target} holds something already",
+            f"{target} is not empty",
             rule="a new workspace starts in a new or empty folder",
             remedy="name another folder; in a workspace, `pawl new TASK` adds a task",
         )
@@ -42,14 +40,17 @@ def init(target: Path) -> Workspace:
     for name, text in WRITTEN.items():
         write_text(target / name, text)
     (target / "data").mkdir()
-    run(target, "git", "init", "--quiet", **MAKES)
-    run(target, *DVC, "init", "--quiet", **MAKES)
-    run(target, *DVC, "config", "core.analytics", "false", **MAKES)
+    for command in (
+        ("git", "init", "--quiet"),
+        (*DVC, "init", "--quiet"),
+        (*DVC, "config", "core.analytics", "false"),
+    ):
+        run(target, *command, rule=RULE, remedy=REMEDY)
     return Workspace(target.resolve())
 
 
 def _template(name: str) -> Path:
-    """A file that every workspace starts with: at the root of a checkout, or in the package."""
+    """A file that `init` copies: in the installed package, or at the root of a checkout."""
     package = Path(__file__).parents[1]
     installed = package / "workspace_files" / name
     return installed if installed.exists() else package.parents[1] / name

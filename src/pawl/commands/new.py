@@ -1,6 +1,6 @@
-"""New workspaces and new tasks: `pawl init` and `pawl new`.
+"""`pawl new`: add a task to a workspace.
 
-A task is data and a section of `params.yaml`; nothing else of a workspace changes for it.
+A task is data below `data/` and a section of `params.yaml`; nothing else of a workspace changes.
 """
 
 from __future__ import annotations
@@ -14,15 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pawl.commands.init import MAKES
 from pawl.config.load import parse_params
 from pawl.config.schema import TASK_NAME, Params
 from pawl.core.files import write_text
 from pawl.core.processes import DVC, run
 from pawl.core.records import BaseRef
 from pawl.data.read.examples import read_examples
-from pawl.data.read.formats import ending
-from pawl.errors import ParamsError, UsageError
+from pawl.data.read.formats import data_format
+from pawl.errors import UsageError
 from pawl.model.base import context_length, find_base
 from pawl.model.prompt import completion_tokens, prompt_tokens
 from pawl.model.tokenizer import load_tokenizer
@@ -32,17 +31,17 @@ from pawl.workspace.task_inputs import parse_schema
 if TYPE_CHECKING:
     from pawl.core.records import Example
 
-# Lengths are rounded up to this, so that a slightly longer row tomorrow still fits.
+# Lengths get a tenth more, rounded up to this, so that a slightly longer row tomorrow still fits.
 ROUND = 32
-# Solved rows that the few-shot baseline is shown, where the base has room for them.
+# Solved rows in the few-shot baseline's prompt, if they fit in the base's window.
 SHOTS = 4
 
 
 @dataclass(frozen=True)
 class Sources:
-    """What a new task is made from, as the user named it.
+    """The files and the base of a new task, as the user named them.
 
-    `drop_bad` is the share of rows that may be left out because they cannot be read.
+    `drop_bad` is the largest share of unreadable rows that is left out instead of refused.
     """
 
     data: Path
@@ -53,30 +52,41 @@ class Sources:
 
 
 def new_task(workspace: Workspace, task: str, sources: Sources) -> dict[str, Any]:
-    """Add a task: its files below `data/` (the rows tracked by DVC) and its params section.
+    """Add a task: copy its files below `data/`, the rows tracked by DVC, and write its section.
 
-    All is read and checked before anything is written; the section is written last.
+    Everything is checked before anything is written; after a failure nothing is left.
 
     Returns:
         The section as written.
+
+    Raises:
+        UsageError: the name is invalid or taken, a file is missing, or no base was named.
+        DataError: the rows or the schema cannot be read.
+        BaseError: the base cannot be found.
     """
     params = workspace.params()
-    _free_name(task, sources, params, workspace)
+    _refuse_name(task, params)
+    copies = _copies(task, sources, workspace)
     examples = read_examples(sources.data, str(sources.data), drop=sources.drop_bad).examples
-    copies = _copies(task, sources)
     base = _base(sources.base, params, workspace)
     section = _section(task, sources, base, examples, workspace)
     text = _with_section(workspace.params_file.read_text(encoding="utf-8"), task, section)
     parse_params(text, workspace.params_file.name)
     try:
-        for name, source in copies.items():
-            (workspace.root / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, workspace.root / name)
-        run(workspace.root, *DVC, "add", "--quiet", section["data"], **MAKES)
+        for target, source in copies.items():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, target)
+        run(
+            workspace.root,
+            *(*DVC, "add", "--quiet", section["data"]),
+            rule="DVC tracks a task's rows",
+            remedy="see the message; `pawl doctor` checks the workspace",
+        )
         write_text(workspace.params_file, text)
     except BaseException:
-        for name in copies:
-            (workspace.root / name).unlink(missing_ok=True)
+        for target in copies:
+            target.unlink(missing_ok=True)
+        (workspace.root / f"{section['data']}.dvc").unlink(missing_ok=True)
         raise
     return section
 
@@ -84,17 +94,17 @@ def new_task(workspace: Workspace, task: str, sources: Sources) -> dict[str, Any
 def _section(
     task: str, sources: Sources, base: BaseRef, examples: Sequence[Example], workspace: Workspace
 ) -> dict[str, Any]:
-    """A section whose lengths fit the rows, with the keys that people change most spelled out."""
+    """The section, with lengths that fit all rows and the keys that are changed most often."""
     tokenizer = load_tokenizer(find_base(base, workspace.root))
     answers = [len(completion_tokens(tokenizer, e.completion)) for e in examples]
     rows = [
         len(prompt_tokens(tokenizer, e.messages)) + answer
         for e, answer in zip(examples, answers, strict=True)
     ]
-    # Solved rows as long as the longest, and one to answer, must fit in the base's window.
+    # The window must hold that many solved rows as long as the longest, one more, and its answer.
     window = context_length(find_base(base, workspace.root))
     shots = max(0, min(SHOTS, (window - _rounded(max(answers))) // max(rows) - 1))
-    section: dict[str, Any] = {"data": _place(task, sources)}
+    section: dict[str, Any] = {"data": _data_name(task, sources)}
     if sources.schema:
         section["schema"] = f"data/{task}.schema.json"
     if sources.prompt:
@@ -124,7 +134,7 @@ def _section(
 
 
 def _base(named: str | None, params: Params, workspace: Workspace) -> BaseRef:
-    """The base named by the user, or the one that all tasks of the workspace share."""
+    """The base that the user named, or the one that all tasks of the workspace share."""
     if named is None:
         shared = {(t.base.model, t.base.revision) for t in params.tasks.values()}
         if len(shared) != 1:
@@ -143,50 +153,65 @@ def _base(named: str | None, params: Params, workspace: Workspace) -> BaseRef:
     return BaseRef(named)
 
 
-def _place(task: str, sources: Sources) -> str:
-    """Where the rows go; the ending tells their format."""
-    return f"data/{task}{ending(sources.data.name)}"
-
-
-def _free_name(task: str, sources: Sources, params: Params, workspace: Workspace) -> None:
+def _refuse_name(task: str, params: Params) -> None:
     if not TASK_NAME.match(task):
         raise UsageError(
             f"the task name '{task}'",
             rule=f"a task name matches {TASK_NAME.pattern}",
             remedy="use lower-case letters, digits, '-' and '_'",
         )
-    if task in params.tasks or (workspace.root / _place(task, sources)).exists():
-        raise UsageError(
-            f"the task '{task}' (or {_place(task, sources)}) is there already",
-            rule="`pawl new` never overwrites",
-            remedy="choose another name, or change its section in params.yaml",
-        )
+    if task in params.tasks:
+        raise _taken(f"the task '{task}'")
 
 
-def _copies(task: str, sources: Sources) -> dict[str, Path]:
-    """Where each named file goes; each is read first, so that a bad one stops all."""
-    copies = {_place(task, sources): sources.data}
-    for path, name in ((sources.schema, "schema.json"), (sources.prompt, "prompt.md")):
-        if path is None:
+def _copies(task: str, sources: Sources, workspace: Workspace) -> dict[Path, Path]:
+    """The files to copy, by target; a schema or prompt that is already at its place is not."""
+    named = {
+        _data_name(task, sources): sources.data,
+        f"data/{task}.schema.json": sources.schema,
+        f"data/{task}.prompt.md": sources.prompt,
+    }
+    copies: dict[Path, Path] = {}
+    for name, source in named.items():
+        target = workspace.root / name
+        if source is None:
             continue
-        if not path.is_file():
-            raise UsageError(f"{path} is not there", remedy="name a file that exists")
-        copies[f"data/{task}.{name}"] = path
+        if not source.is_file():
+            raise UsageError(
+                f"{source} is not there",
+                rule="a task is made from files that exist",
+                remedy="correct the path",
+            )
+        if target.exists() and (source == sources.data or not target.samefile(source)):
+            raise _taken(name)
+        if not target.exists():
+            copies[target] = source
     if sources.schema:
         parse_schema(sources.schema, str(sources.schema))
     return copies
 
 
+def _data_name(task: str, sources: Sources) -> str:
+    """The rows' file in the workspace; its ending names the format."""
+    return f"data/{task}{data_format(sources.data.name)}"
+
+
+def _taken(found: str) -> UsageError:
+    return UsageError(
+        f"{found} exists already",
+        rule="`pawl new` never overwrites",
+        remedy="choose another name, or change the task's section in params.yaml",
+    )
+
+
 def _with_section(text: str, task: str, section: dict[str, Any]) -> str:
-    """`params.yaml` with the section added, comments and order kept."""
+    """The text of `params.yaml` with the section added; comments and order stay."""
     from ruamel.yaml import YAML
     from ruamel.yaml.comments import CommentedMap
 
     yaml = YAML()
     yaml.width = 100
     document = yaml.load(text)
-    if not isinstance(document.get("tasks"), dict):
-        raise ParamsError("params.yaml has no `tasks:` mapping", remedy="add `tasks: {}`")
     if not document["tasks"]:
         document["tasks"] = CommentedMap()
     # Through JSON, so that the section is plain values that round-trip writes in block style.

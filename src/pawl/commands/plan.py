@@ -1,162 +1,204 @@
-"""`pawl plan`: what is known before anything is paid for."""
+"""`pawl plan`: what a cycle would take and what its gate could detect, before it is paid for."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
 
+from pawl.commands.status import fresh_rows, looks_left
+from pawl.config.schema import Task
 from pawl.core.alpha_budget import AlphaBudget, gate_split_id, unspent
-from pawl.core.metrics import bounded
-from pawl.core.records import AdapterManifest, Example, to_json
+from pawl.core.records import AdapterManifest, Example, HeldOutRow
 from pawl.data.inputs import task_rows
-from pawl.data.split.split import CONVERSATION, apart, deal, refuse_missing, with_conversations
+from pawl.data.split.split import (
+    CONVERSATION,
+    assign_splits,
+    mark_conversations,
+    refuse_missing_fields,
+    remove_overlaps,
+)
 from pawl.evaluate.preflight import longest_prompts
-from pawl.gate.plan import Sight, sight, unprovable
+from pawl.gate.power import Power, gate_power, unprovable_guards
 from pawl.ledger.entries import State
 from pawl.ledger.held_out import held_out_rows
-from pawl.ledger.looks import BudgetStatus, budget_status, budget_text, unseen_rows
+from pawl.ledger.looks import BudgetStatus, budget_status, unseen_rows
 from pawl.ledger.state import read_state
 from pawl.model.adapter import read_adapter
 from pawl.model.base import base_width, find_config, has_tokenizer
 from pawl.release.local_copies import local_copy
 from pawl.report.dropped import dropped_text
+from pawl.report.plan import DroppedRows, Parameters, Plan, gate_text, rank_text
 from pawl.store.client import Store
-from pawl.train.device import named
+from pawl.train.device import Device, named
+from pawl.train.plan import Size, TrainingPlan, size
 from pawl.train.plan import plan as plan_training
-from pawl.train.plan import size
 from pawl.train.rank import ranks
 from pawl.workspace.paths import Workspace
 from pawl.workspace.task_inputs import read_prompt
 
 
-def plan(
-    workspace: Workspace, store: Store, task: str, *, device: str | None = None
-) -> dict[str, Any]:
-    """Rows a split, parameters, looks left, the gain that the gate can see with these rows; memory,
-    choices and time of the training on the device as it is named (None: this machine's).
+@dataclass(frozen=True)
+class SplitRows:
+    """The rows as the split stage would deal them, those left out by cause, the held-out register.
+
+    `group_by`: the field of a row that names its group, None if there is none.
+    """
+
+    parts: dict[str, list[Example]]
+    dropped: dict[str, int]
+    held_out: Sequence[HeldOutRow]
+    group_by: str | None
+
+
+@dataclass(frozen=True)
+class TrainingOutline:
+    """Tokens of the longest prompts, the ranks to try, and the training at the largest of them."""
+
+    prompt_tokens: dict[str, int]
+    ranks: list[int]
+    size: Size
+    plan: TrainingPlan
+
+
+@dataclass(frozen=True)
+class NextLook:
+    """The gate split's budget, and the gate rows that the next look will judge on."""
+
+    budget: BudgetStatus
+    rows: list[Example]
+
+
+@dataclass(frozen=True)
+class GateOutlook:
+    """What the gate can detect with these rows, and what it could not prove with them."""
+
+    power: Power
+    unprovable: tuple[str, ...]
+
+
+def plan(workspace: Workspace, store: Store, task: str, *, device: str | None = None) -> Plan:
+    """Plan a cycle whose training runs on `device` (None: this machine's).
 
     Raises:
         DataError, ParamsError, BaseError: data, parameters or base are not fit for a cycle, or a
             baseline's prompt does not fit in the base.
         AdapterError: the champion's bytes are not those that were judged.
-        RegistryError: the store cannot be reached, or what it kept was altered.
-        UsageError: no device is named so.
+        RegistryError: the store cannot be reached, or what it stored was altered.
+        UsageError: there is no such device.
     """
     section = workspace.checked_task(task)
     trained_on = named(device).shared(section.train.processes)
-    examples: Sequence[Example] = task_rows(workspace, section).examples
-    refuse_missing(examples, section.split)
+    split = split_rows(workspace, store, task, section)
+    training = outline_training(workspace, section, split, trained_on)
+    look = next_look(workspace, store, task, section, split)
+    gate = gate_outlook(look, section, group_by=split.group_by)
+    rows = {name: len(part) for name, part in split.parts.items()}
+    steps = -(-rows["train"] // section.train.batch_size) * section.train.epochs
+    fresh = fresh_rows(look.budget)
+    return Plan(
+        task=task,
+        rows=rows,
+        dropped=DroppedRows(
+            copy=split.dropped["copy"],
+            near_copy=split.dropped["near_copy"],
+            known_gate_row=split.dropped["known_gate_row"],
+            dev_copy=split.dropped["dev_copy"],
+            says=dropped_text(rows["train"], split.dropped),
+        ),
+        parameters=Parameters(
+            training.size.trainable,
+            training.size.base,
+            share=training.size.trainable / training.size.base,
+        ),
+        rank=rank_text(training.ranks),
+        steps=round(steps),
+        prompt_tokens=training.prompt_tokens,
+        training=training.plan,
+        looks=looks_left(look.budget, section.gate),
+        fresh_rows=fresh,
+        gate=gate.power,
+        says=gate_text(
+            gate.power, section.gate.metric, blocked=None if look.budget.charge else fresh
+        ),
+        unprovable=gate.unprovable,
+    )
+
+
+def split_rows(workspace: Workspace, store: Store, task: str, section: Task) -> SplitRows:
+    """Deal the task's present rows as the split stage would."""
+    rows: Sequence[Example] = task_rows(workspace, section).examples
+    refuse_missing_fields(rows, section.split)
     group_by = section.split.group_by
     if group_by is None:
-        examples, chats = with_conversations(examples)
-        group_by = CONVERSATION if chats else None
-    known = held_out_rows(store, task)
-    parts, dropped = apart(deal(examples, section.split), known, near=section.split.near)
-    sides = {name: len(part) for name, part in parts.items()}
-    base, asked = find_config(section.base, workspace.root), section.train
-    prompts: dict[str, int] = {}
+        rows, has_conversations = mark_conversations(rows)
+        group_by = CONVERSATION if has_conversations else None
+    held_out = held_out_rows(store, task)
+    parts, dropped = remove_overlaps(
+        assign_splits(rows, section.split), held_out, near=section.split.near
+    )
+    return SplitRows(parts, dropped, held_out, group_by)
+
+
+def outline_training(
+    workspace: Workspace, section: Task, split: SplitRows, device: Device
+) -> TrainingOutline:
+    """Plan the training on a device; its prompts are measured if the base's tokenizer is here."""
+    base, train = find_config(section.base, workspace.root), section.train
+    prompt_tokens: dict[str, int] = {}
     if has_tokenizer(base):
-        prompts = longest_prompts(
-            parts["train"],
-            parts["dev"],
-            parts["gate"],
+        prompt_tokens = longest_prompts(
+            split.parts["train"],
+            split.parts["dev"],
+            split.parts["gate"],
             instruction=read_prompt(workspace, section),
             policy=section.evaluate,
             base=base,
         )
-    tried = ranks(base_width(base)) if asked.rank == "auto" else [asked.rank]
-    # The largest adapter that there may be.
-    largest = dataclasses.replace(asked, rank=tried[-1])
-    parameters = size(base, rank=tried[-1], targets=asked.targets)
-    training = plan_training(
-        base,
-        (parts["train"], parts["dev"]),
-        largest,
-        trained_on,
-        train_hour=section.cost.train_hour if section.cost else None,
+    to_try = ranks(base_width(base)) if train.rank == "auto" else [train.rank]
+    largest = dataclasses.replace(train, rank=to_try[-1])
+    return TrainingOutline(
+        prompt_tokens,
+        to_try,
+        size(base, rank=to_try[-1], targets=train.targets),
+        plan_training(
+            base,
+            (split.parts["train"], split.parts["dev"]),
+            largest,
+            device,
+            train_hour=section.cost.train_hour if section.cost else None,
+        ),
     )
-    split = gate_split_id(task, section.split.salt)
+
+
+def next_look(
+    workspace: Workspace, store: Store, task: str, section: Task, split: SplitRows
+) -> NextLook:
+    """The budget of the gate split; once it is spent, a look judges on the fresh rows alone."""
+    split_id = gate_split_id(task, section.split.salt)
     state = read_state(store, task)
-    budget = state.budgets.get(split, AlphaBudget())
-    gate = unseen_rows(parts["gate"], _reigning(workspace, store, task, state))
-    stands = budget_status(budget, state.life, section.gate, gate, known, split=split)
-    # What the next look will judge on: after a budget that is spent, the fresh rows alone.
-    since = stands.charge.since if stands.charge else budget.looks + 1
-    judged = unspent(gate, known, lineage=split, since=since)
-    groups = [row.fields.get(group_by or "") for row in judged]
-    slices = [row.fields.get(section.split.slice_by or "") for row in judged]
-    seen = sight(groups, section.gate, number=stands.number, nth=stands.nth)
-    steps = -(-sides["train"] // section.train.batch_size) * section.train.epochs
-    return {
-        "task": task,
-        "rows": sides,
-        "dropped": {**dropped, "says": dropped_text(sides["train"], dropped)},
-        "parameters": {
-            **to_json(parameters),
-            "share": parameters.trainable / parameters.base,
-        },
-        "rank": _rank(tried),
-        "steps": round(steps),
-        "prompt_tokens": prompts,
-        "training": to_json(training),
-        "looks": {
-            "used": stands.used,
-            "of": stands.of,
-            "budget": stands.nth,
-            "says": budget_text(stands, section.gate),
-        },
-        "fresh_rows": {"there": stands.fresh, "needed": stands.needed},
-        "gate": to_json(seen),
-        "says": _says(seen, stands, section.gate.metric),
-        "unprovable": unprovable(groups, slices, section.gate),
-    }
+    budget = state.budgets.get(split_id, AlphaBudget())
+    gate = unseen_rows(split.parts["gate"], _champion(workspace, store, task, state))
+    held_out = split.held_out
+    status = budget_status(budget, state.life, section.gate, gate, held_out, split=split_id)
+    since = status.charge.since if status.charge else budget.looks + 1
+    return NextLook(status, unspent(gate, held_out, split_id=split_id, since=since))
 
 
-def _reigning(
+def gate_outlook(look: NextLook, section: Task, *, group_by: str | None) -> GateOutlook:
+    """What the next look can detect."""
+    groups = [row.fields.get(group_by or "") for row in look.rows]
+    slices = [row.fields.get(section.split.slice_by or "") for row in look.rows]
+    return GateOutlook(
+        gate_power(groups, section.gate, number=look.budget.number, nth=look.budget.nth),
+        unprovable_guards(groups, slices, section.gate),
+    )
+
+
+def _champion(
     workspace: Workspace, store: Store, task: str, state: State
 ) -> tuple[AdapterManifest, ...]:
-    """The champion's manifest; none where there is no champion."""
+    """The champion's manifest; empty where there is no champion."""
     if state.champion.version is None:
         return ()
     return (read_adapter(local_copy(workspace, store, state.champion, task=task)),)
-
-
-def _rank(tried: Sequence[int]) -> str:
-    if len(tried) == 1:
-        return str(tried[0])
-    return (
-        f"auto: {', '.join(map(str, tried))}, as far as dev improves beyond noise; each is a "
-        f"training of its own, two at least; parameters are those of {tried[-1]}"
-    )
-
-
-def _says(seen: Sight, stands: BudgetStatus, metric: str) -> str:
-    if stands.charge is None:
-        return (
-            f"no look can be had: {stands.needed} gate rows that no look has scored open a new "
-            f"budget, {stands.fresh} are there"
-        )
-    if not bounded(metric):
-        return (
-            f"with {_counted(seen)}: how small a gain of {metric} is seen depends on how its "
-            "values spread, which only a run can tell"
-        )
-    if seen.smallest_gain is None or seen.last_gain is None:
-        return f"with {_counted(seen)} this gate sees no gain: add rows or allow fewer looks"
-    last = (
-        f" ({seen.last_gain:.1%} in the last look)" if seen.last_gain > seen.smallest_gain else ""
-    )
-    together = ""
-    if seen.units < seen.rows:
-        together = " and the rows of a group do not stand and fall together (else less often)"
-    return (
-        f"with {_counted(seen)} this gate sees a gain of {seen.smallest_gain:.1%} or more{last} "
-        f"four times in five, if {seen.breaks:.0%} are newly lost beside{together}; of smaller "
-        "ones it will mostly say 'inconclusive'"
-    )
-
-
-def _counted(seen: Sight) -> str:
-    grouped = f" in {seen.units} groups" if seen.units < seen.rows else ""
-    return f"{seen.rows} gate rows{grouped}"

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -17,7 +17,7 @@ from pawl.ledger.entries import replay_entries
 from pawl.ledger.ledger import entries
 from pawl.store.client import Store
 from pawl.store.runs import fetch_evidence
-from pawl.store.version_tags import verdict_of
+from pawl.store.version_tags import verdict_digest_of
 from pawl.store.versions import AdapterVersion, get
 from pawl.workspace.paths import TaskFiles
 
@@ -25,18 +25,34 @@ from pawl.workspace.paths import TaskFiles
 STORED = ("eval", "splits", "inputs", "verdict.json")
 
 
-def replay(store: Store, task: str, version: int) -> dict[str, Any]:
-    """The recorded and the derived decision, and what differs between the two verdicts.
+@dataclass(frozen=True)
+class ReplayResult:
+    """The recorded and the derived decision, and what `differs` between the two verdicts.
 
-    No model runs and nothing outside the run and the version's own record is read: rows, report,
-    base digest and policy are those of the judgement. Whether the verdict is the one that was
-    released on, the ledger says.
+    `derived` is None where the stored evidence cannot be judged; `same`: nothing differs.
+    """
+
+    task: str
+    version: int
+    recorded: str
+    derived: str | None
+    reasons: tuple[str, ...]
+    differs: tuple[str, ...]
+    same: bool
+
+
+def replay(store: Store, task: str, version: int) -> ReplayResult:
+    """Derive the verdict on a version from its stored rows and compare it with the recorded one.
+
+    No model runs, and only the run and the version's own tags are read: rows, report, base digest
+    and policy are those of the judgement. Whether the verdict is the one that the version was
+    released on is read from the ledger.
 
     Raises:
         UsageError: there is no such version, or the key to its sealed evidence is not here.
         RegistryError: the store cannot be reached, the run lacks its evidence, or the version its
             policy.
-        DataError: the recorded verdict is no record.
+        DataError: the recorded verdict cannot be read.
     """
     registered = get(store, task, version)
     policy = _policy(registered)
@@ -47,24 +63,24 @@ def replay(store: Store, task: str, version: int) -> dict[str, Any]:
         derived, differs = _derived(files, policy, recorded)
         verdict = digest_file(files.verdict)
     releases = replay_entries(entries(store, task)).releases
-    named = {e.evidence for e in releases if e.new == registered.champion and e.evidence}
-    if verdict_of(store, task, version) != verdict:
+    ledger_verdicts = {e.evidence for e in releases if e.new == registered.champion and e.evidence}
+    if verdict_digest_of(store, task, version) != verdict:
         differs.append("the version was registered with another verdict: this one came later")
-    if named - {verdict}:
+    if ledger_verdicts - {verdict}:
         differs.append("the ledger names another verdict than this one")
     if recorded.decision != registered.verdict:
         differs.append(f"the version's tag says '{registered.verdict}'")
     if recorded.candidate != registered.digest:
         differs.append("the verdict is about another adapter than the version's")
-    return {
-        "task": task,
-        "version": version,
-        "recorded": recorded.decision,
-        "derived": derived and derived.decision,
-        "reasons": list(derived.reasons) if derived else [],
-        "differs": differs,
-        "same": not differs,
-    }
+    return ReplayResult(
+        task=task,
+        version=version,
+        recorded=recorded.decision,
+        derived=derived.decision if derived else None,
+        reasons=derived.reasons if derived else (),
+        differs=tuple(differs),
+        same=not differs,
+    )
 
 
 def _policy(registered: AdapterVersion) -> Gate:
@@ -83,7 +99,7 @@ def _derived(files: TaskFiles, policy: Gate, recorded: Verdict) -> tuple[Verdict
     try:
         derived = judge(files, policy)
     except DataError as error:
-        # Evidence that was altered is what a replay is there to find: an answer, not a failure.
+        # Altered evidence is what a replay is there to find: a result, not a failure.
         return None, [error.found.replace(f"{files.root}/", "")]
     mine, other = to_json(derived), to_json(recorded)
     return derived, [f"`{key}` of the verdict" for key in sorted(mine) if mine[key] != other[key]]

@@ -1,8 +1,8 @@
 """`pawl reproduce`: train a version again from its commit, in a clean worktree, and compare.
 
-Nothing of this checkout is used but DVC's cache of the data: code, parameters and pointers come
-from the commit, and every stage runs anew. Gate rows stay sealed: they are scored for a look that
-was paid for, and `pawl replay` derives the verdict from those scores.
+Of this checkout only DVC's cache of the data is used: code, parameters and pointers come from the
+commit, and every stage runs again. Gate rows stay sealed: they are scored only for a look that was
+paid for, and `pawl replay` derives the verdict from those scores.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from pawl.core.processes import DVC, run
 from pawl.core.records import EvalReport, read_record
@@ -25,7 +25,7 @@ from pawl.store.versions import get
 from pawl.workspace.paths import TaskFiles, Workspace
 from pawl.workspace.stages import reproduce as repro
 
-# What a verdict calls the candidate's scores on the dev split, and the metrics that are wall times.
+# The candidate's scores on the dev split in a verdict, and the metrics that are wall times.
 DEV, TIMES = "candidate (dev)", {"seconds"}
 FETCHES = {
     "rule": "code, parameters and data of the version's commit are fetched with git and DVC",
@@ -33,10 +33,25 @@ FETCHES = {
 }
 
 
-def reproduce(workspace: Workspace, store: Store, task: str, version: int) -> dict[str, Any]:
-    """Digests and dev scores of the registered and the newly trained adapter, and what differs.
+@dataclass(frozen=True)
+class ReproduceResult:
+    """The registered and the reproduced adapter by digest, the latter's dev `scores`.
 
-    `same` asks for the same bytes and the same scores; wall times are no scores.
+    `same`: nothing `differs`, the bytes and the scores are equal; wall times do not count.
+    """
+
+    task: str
+    version: int
+    commit: str
+    registered: str
+    reproduced: str
+    scores: dict[str, float]
+    differs: tuple[str, ...]
+    same: bool
+
+
+def reproduce(workspace: Workspace, store: Store, task: str, version: int) -> ReproduceResult:
+    """Train a version again and compare it with the registered one.
 
     Raises:
         UsageError: the version's commit is unknown, or it was trained on uncommitted changes.
@@ -51,7 +66,7 @@ def reproduce(workspace: Workspace, store: Store, task: str, version: int) -> di
             remedy="commit params.yaml and the .dvc files before `pawl run`",
         )
     with _worktree(workspace, commit) as clean:
-        # What the split held its train rows against then; a version of before has no such file.
+        # The held-out register that the split used then; an older version's run has no such file.
         files = clean.files(task)
         files.root.mkdir(parents=True, exist_ok=True)
         download(store, registered.run_id, files.held_out_register.name, files.root)
@@ -66,16 +81,16 @@ def reproduce(workspace: Workspace, store: Store, task: str, version: int) -> di
     ]
     if registered.digest != again:
         differs.insert(0, f"adapter: {registered.digest[:12]} then, {again[:12]} now")
-    return {
-        "task": task,
-        "version": version,
-        "commit": commit,
-        "registered": registered.digest,
-        "reproduced": again,
-        "scores": scores,
-        "differs": differs,
-        "same": not differs,
-    }
+    return ReproduceResult(
+        task=task,
+        version=version,
+        commit=commit,
+        registered=registered.digest,
+        reproduced=again,
+        scores=scores,
+        differs=tuple(differs),
+        same=not differs,
+    )
 
 
 def _dev_scores(files: TaskFiles) -> dict[str, float]:

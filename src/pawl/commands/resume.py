@@ -1,10 +1,10 @@
-"""`pawl resume`: go on where the tracking store was down."""
+"""`pawl resume`: finish what a cycle could not while the tracking store was down."""
 
 from __future__ import annotations
 
 from pawl.commands.run import fingerprint_now, run_cycle
 from pawl.core.records import Cycle
-from pawl.cycle.conclude import catch_up
+from pawl.cycle.conclude import deliver_outbox
 from pawl.cycle.outbox import begun, end
 from pawl.store.client import open_store
 from pawl.workspace.lock import workspace_lock
@@ -12,19 +12,26 @@ from pawl.workspace.paths import Workspace
 
 
 def resume(workspace: Workspace, task: str) -> list[Cycle]:
-    """Go on where the store was not there: register what waits, judge what was trained.
+    """Register the candidates in the outbox, and finish a cycle that has trained but not ended.
 
-    Nothing is trained: a cycle whose data or parameters changed since is given up.
+    Nothing is trained: a cycle whose data or parameters have changed since is dropped.
+
+    Returns:
+        The cycles that are now complete.
 
     Raises:
-        WaitingError: the store cannot be reached still.
+        WaitingError: the store is still unreachable.
     """
     store = open_store(workspace)
     with workspace_lock(workspace):
-        delivered = catch_up(workspace, store, task)
-        asked = begun(workspace, task)
-        settled = any(known == asked and not cycle.stale for known, cycle in delivered)
-        unfinished = asked and not settled and asked == fingerprint_now(workspace, store, task)
+        delivered = deliver_outbox(workspace, store, task)
+        fingerprint = begun(workspace, task)
+        settled = any(
+            registered == fingerprint and not cycle.stale for registered, cycle in delivered
+        )
+        unfinished = (
+            fingerprint and not settled and fingerprint == fingerprint_now(workspace, store, task)
+        )
         if not unfinished:
             end(workspace, task)
     cycles = [cycle for _, cycle in delivered]

@@ -11,8 +11,8 @@ from pydantic import TypeAdapter
 
 from pawl.core.processes import guarded
 from pawl.core.records import Cycle
-from pawl.cycle.conclude import answered, unchanged
-from pawl.cycle.outbox import waiting
+from pawl.cycle.outbox import waiting_orders
+from pawl.cycle.unjudged import conclude_unchanged, find_cached_version
 from pawl.errors import DataError, UsageError
 from pawl.ledger.state import read_state
 from pawl.store.client import Store, open_store
@@ -23,25 +23,28 @@ FLOW = "flows/retrain.py"
 
 
 def run_cycle(workspace: Workspace, task: str, *, force: bool = False) -> Cycle:
-    """Run the flow `retrain` of the workspace in this process and return what it came to.
+    """Run the workspace's flow `retrain` in this process and return its result.
 
-    A question that was answered before is answered from the record, without starting Prefect.
+    If a stored result has the same cycle fingerprint, it is returned without starting Prefect.
+
+    Raises:
+        UsageError: the workspace has no flow.
     """
     if not (workspace.root / FLOW).is_file():
         raise UsageError(
             f"{FLOW} is not there",
-            rule="a workspace carries its flow",
+            rule="a workspace has its own flow",
             remedy="restore the file from git; `pawl init` writes it in a new workspace",
         )
-    if not force and not waiting(workspace, task):
-        known = _known(workspace, task)
-        if known is not None:
-            return known
-    # What the user must mend is said once, by the command line; the Prefect pages keep the rest.
+    if not force and not waiting_orders(workspace, task):
+        cached = _cached_cycle(workspace, task)
+        if cached is not None:
+            return cached
+    # Errors are printed once, by the command line; Prefect's pages have the whole log.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     from prefect.flows import load_flow_from_entrypoint
 
-    # With the store on a server nobody has made it yet, and Prefect would wait for its database.
+    # Prefect does not make the folder of its database, and waits if it is missing.
     (workspace.home / "prefect").mkdir(parents=True, exist_ok=True)
     os.chdir(workspace.root)
     flow: Any = load_flow_from_entrypoint(f"{FLOW}:retrain", use_placeholder_flow=False)
@@ -49,36 +52,37 @@ def run_cycle(workspace: Workspace, task: str, *, force: bool = False) -> Cycle:
         return TypeAdapter(Cycle).validate_python(flow(task=task, force=force))
 
 
+def fingerprint_now(workspace: Workspace, store: Store, task: str) -> str | None:
+    """The fingerprint of a cycle that starts now, or None if the data cannot be used."""
+    accepted = read_state(store, task).accepted
+    try:
+        return cycle_fingerprint(workspace, task, accepted=accepted)
+    except DataError:
+        # The flow raises the same error, and records it.
+        return None
+
+
+def _cached_cycle(workspace: Workspace, task: str) -> Cycle | None:
+    """The cycle `unchanged`, if the store has a result of this fingerprint."""
+    store = open_store(workspace)
+    fingerprint = fingerprint_now(workspace, store, task)
+    version = None if fingerprint is None else find_cached_version(store, task, fingerprint)
+    return None if version is None else conclude_unchanged(workspace, store, version)
+
+
 @contextmanager
 def _temporary_server() -> Iterator[None]:
-    """The server that Prefect starts where none is named; it ends with a cycle that is killed."""
+    """A Prefect server for this block, if no other is configured; it ends with this process."""
     from prefect.server.api.server import SubprocessASGIServer
     from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_EPHEMERAL_ENABLED
 
     if PREFECT_API_URL.value() or not PREFECT_SERVER_EPHEMERAL_ENABLED.value():
         yield
         return
-    # The one that Prefect itself would start in a moment, and then finds running.
+    # Prefect would start this same server itself, but without the guard; now it finds it running.
     server = SubprocessASGIServer()
     server.start()
     if server.server_process is None:
-        raise RuntimeError("Prefect's server has started and is no process")
+        raise RuntimeError("Prefect's server has started without a process")
     with guarded(server.server_process.pid):
         yield
-
-
-def _known(workspace: Workspace, task: str) -> Cycle | None:
-    store = open_store(workspace)
-    asked = fingerprint_now(workspace, store, task)
-    version = None if asked is None else answered(store, task, asked)
-    return None if version is None else unchanged(workspace, store, version)
-
-
-def fingerprint_now(workspace: Workspace, store: Store, task: str) -> str | None:
-    """The question of a cycle that started now, None if the data is not fit for one."""
-    accepted = read_state(store, task).accepted
-    try:
-        return cycle_fingerprint(workspace, task, accepted=accepted)
-    except DataError:
-        # The flow meets the same error, and records it.
-        return None

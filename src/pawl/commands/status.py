@@ -3,37 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import TypeVar
 
-from pawl.core.records import to_json
+from pawl.config.schema import Gate
+from pawl.core.records.commands import FreshRows, LooksLeft
 from pawl.errors import AdapterError, DataError, RegistryError
-from pawl.ledger.alias import Alias, doubts, moved_by_hand, project, read_alias
+from pawl.ledger.alias import project, read_alias
 from pawl.ledger.entries import State, replay_entries
 from pawl.ledger.ledger import entries
-from pawl.ledger.looks import budget_text, task_budget_status
-from pawl.release.local_copies import keep_copies, stored_champion
+from pawl.ledger.looks import BudgetStatus, budget_text, task_budget_status
+from pawl.ledger.manual_changes import Alias, ledger_problems, moved_by_hand
+from pawl.release.local_copies import ensure_local_copies, stored_champion_problems
 from pawl.store.client import Store
-from pawl.store.runs import last_cycle
+from pawl.store.cycle_runs import last_cycle
 from pawl.workspace.paths import Workspace
 
-Answer = TypeVar("Answer")
+Value = TypeVar("Value")
 
 
-def status(
-    workspace: Workspace,
-    store: Store,
-    task: str,
-    *,
-    repair: bool = True,
-) -> dict[str, Any]:
-    """Where a task stands, as plain JSON values; sets a strayed alias right unless told not to.
+@dataclass(frozen=True)
+class ChampionStatus:
+    """The champion and the release that made it so: None where there is none.
 
-    `champion` {version, digest, since, why, kind, unearned}, `last` {verdict, reasons, when} or
-    None, `looks` {used, of, budget, says: what the next look's budget may spend}, `fresh_rows`
-    {there, needed}: gate rows of the last split that no look has scored and how many open a new
-    budget once this one is spent, `notes`: an alias moved by
-    hand, a ledger that was tampered with, a champion whose bytes changed or that has no verified
-    copy, what of the record cannot be read (it is None then); empty if all is well.
+    `unearned`: kind and reason of its release without the gate, None if there is none.
+    """
+
+    version: int | None
+    digest: str | None
+    since: str | None
+    why: str | None
+    kind: str | None
+    unearned: str | None
+
+
+@dataclass(frozen=True)
+class LastCycle:
+    """The verdict of the newest finished cycle, and when it ended (UTC, ISO 8601)."""
+
+    verdict: str
+    reasons: tuple[str, ...]
+    when: str
+
+
+@dataclass(frozen=True)
+class TaskStatus:
+    """The state of a task; what cannot be read is None, and `notes` has the reason.
+
+    `fresh_rows` are gate rows of the last split. `notes` are problems: an alias moved by hand, a
+    ledger that was altered, a champion whose bytes changed or that has no verified local copy;
+    empty if all is well.
+    """
+
+    task: str
+    champion: ChampionStatus
+    last: LastCycle | None
+    looks: LooksLeft | None
+    fresh_rows: FreshRows | None
+    notes: tuple[str, ...]
+
+
+def status(workspace: Workspace, store: Store, task: str, *, repair: bool = True) -> TaskStatus:
+    """Return the state of a task; with `repair`, set an alias that was moved by hand back.
 
     Raises:
         RegistryError: the store cannot be reached.
@@ -41,43 +72,47 @@ def status(
     # The alias first: what it was set from was in the ledger by then.
     alias, written = read_alias(store, task), entries(store, task, whole=True)
     state = replay_entries(written)
-    # What cannot be read is a finding; the rest of the status is what a person needs to mend it.
+    # What cannot be read is a note; the rest of the status is what a person needs to mend it.
     unread: list[str] = []
     last = _or_note(unread, lambda: last_cycle(store, task))
-    stands = _or_note(unread, lambda: task_budget_status(workspace, store, state, task))
-    return {
-        "task": task,
-        "champion": _champion(state),
-        "last": last
-        and {"verdict": last[0].verdict, "reasons": list(last[0].reasons), "when": last[1]},
-        "looks": stands
-        and {
-            "used": stands.used,
-            "of": stands.of,
-            "budget": stands.nth,
-            "says": budget_text(stands, workspace.task(task).gate),
-        },
-        "fresh_rows": stands and {"there": stands.fresh, "needed": stands.needed},
-        "notes": [
+    budget = _or_note(unread, lambda: task_budget_status(workspace, store, state, task))
+    return TaskStatus(
+        task=task,
+        champion=_champion(state),
+        last=LastCycle(last[0].verdict, last[0].reasons, last[1]) if last else None,
+        looks=looks_left(budget, workspace.task(task).gate) if budget else None,
+        fresh_rows=fresh_rows(budget) if budget else None,
+        notes=(
             *unread,
             *_alias_note(store, task, state, alias, repair=repair),
-            *doubts(written, state, alias),
-            *stored_champion(store, task, state),
-            *(keep_copies(workspace, store, task, state) if repair else ()),
-        ],
-    }
+            *ledger_problems(written, state, alias),
+            *stored_champion_problems(store, task, state),
+            *(ensure_local_copies(workspace, store, task, state) if repair else ()),
+        ),
+    )
 
 
-def _champion(state: State) -> dict[str, Any]:
+def looks_left(budget: BudgetStatus, policy: Gate) -> LooksLeft:
+    """The looks of a budget, and what the next look's budget may spend."""
+    return LooksLeft(budget.used, budget.of, budget.nth, budget_text(budget, policy))
+
+
+def fresh_rows(budget: BudgetStatus) -> FreshRows:
+    """The gate rows that no look has scored, and how many a new budget needs."""
+    return FreshRows(budget.fresh, budget.needed)
+
+
+def _champion(state: State) -> ChampionStatus:
     last = state.releases[-1] if state.releases else None
     unearned = state.unearned(state.champion)
-    return {
-        **to_json(state.champion),
-        "since": last and last.when,
-        "why": last and last.why,
-        "kind": last and last.kind,
-        "unearned": unearned and f"{unearned.kind}: {unearned.why}",
-    }
+    return ChampionStatus(
+        version=state.champion.version,
+        digest=state.champion.digest,
+        since=last.when if last else None,
+        why=last.why if last else None,
+        kind=last.kind if last else None,
+        unearned=f"{unearned.kind}: {unearned.why}" if unearned else None,
+    )
 
 
 def _alias_note(
@@ -85,19 +120,17 @@ def _alias_note(
 ) -> Iterator[str]:
     if not repair:
         if moved_by_hand(alias, state):
-            says = "nothing" if alias.version is None else f"version {alias.version}"
-            yield (
-                f"the alias `champion` points at {says}; the ledger says {state.champion.version}"
-            )
+            now = "nothing" if alias.version is None else f"version {alias.version}"
+            yield f"the alias `champion` points at {now}; the ledger says {state.champion.version}"
         return
     unread: list[str] = []
     projected = _or_note(unread, lambda: project(store, task))
-    if projected is not None and (strayed := projected[1]) is not None:
-        yield strayed.says(task, state)
+    if projected is not None and (move := projected[1]) is not None:
+        yield move.message(task, state)
     yield from unread
 
 
-def _or_note(notes: list[str], read: Callable[[], Answer]) -> Answer | None:
+def _or_note(notes: list[str], read: Callable[[], Value]) -> Value | None:
     try:
         return read()
     except (RegistryError, AdapterError, DataError) as error:

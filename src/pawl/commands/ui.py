@@ -1,4 +1,4 @@
-"""`pawl ui`: the MLflow and Prefect pages of one workspace, on loopback, until Ctrl-C."""
+"""`pawl ui`: serve the MLflow and Prefect UIs of one workspace on loopback until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pawl.errors import PawlError, UsageError
+from pawl.store.addresses import displayed, is_sqlite
 from pawl.workspace.environment import quiet_environment
 from pawl.workspace.paths import Workspace
 
 HOST = "127.0.0.1"
-# A first Prefect start migrates its database: 25 s here, more on a busy machine.
-PATIENCE = 120.0
-GRACE = 10.0
+# Seconds. A first Prefect start migrates its database: 25 s here, more on a busy machine.
+START_TIMEOUT = 120.0
+STOP_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True)
 class Server:
-    """One server: `probe` is the URL that answers 200 once it is up, `option` names its port."""
+    """One server: `probe` is the URL that returns 200 once it is up, `option` sets its port."""
 
     name: str
     port: int
@@ -45,18 +46,18 @@ def serve_ui(workspace: Workspace, *, mlflow_port: int = 5000, prefect_port: int
 
     Raises:
         UsageError: a port is taken.
-        PawlError: a server did not come up, or died; the message ends with its last words.
+        PawlError: a server did not come up, or died; the message ends with its last output.
     """
     servers = [_prefect(workspace, prefect_port)]
-    if workspace.tracking_uri.startswith("sqlite:"):
+    if is_sqlite(workspace.tracking_uri):
         servers.insert(0, _mlflow(workspace, mlflow_port))
     for server in servers:
         _refuse_taken(server)
     with _stop_signals(), _running(workspace, servers) as processes:
         for server, process in processes:
-            _await(server, process)
+            _wait_until_up(server, process)
         if len(servers) == 1:
-            print(f"MLflow:  {workspace.tracking_uri} (MLFLOW_TRACKING_URI)", flush=True)
+            print(f"MLflow:  {displayed(workspace.tracking_uri)} (MLFLOW_TRACKING_URI)", flush=True)
         for server in servers:
             print(f"{server.name + ':':<8} {server.url}", flush=True)
         print("Ctrl-C stops them. A worker for scheduled cycles, in another terminal:")
@@ -93,13 +94,13 @@ def _prefect(workspace: Workspace, port: int) -> Server:
 
 def _refuse_taken(server: Server) -> None:
     with socket.socket() as probe:
-        # As the servers do: a port in TIME_WAIT from the last run is free to them.
+        # As the servers bind: a port in TIME_WAIT from the last run is free for them.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, server.port))
         except OSError as error:
             raise UsageError(
-                f"port {server.port} for {server.name} cannot be had: {error.strerror}",
+                f"port {server.port} for {server.name} is not free: {error.strerror}",
                 rule="each server needs a port of its own on loopback",
                 remedy=f"name a free one: `pawl ui {server.option} N`",
             ) from error
@@ -107,18 +108,18 @@ def _refuse_taken(server: Server) -> None:
 
 @contextmanager
 def _stop_signals() -> Iterator[None]:
-    """Turn SIGTERM into the exception that Ctrl-C is, and end quietly on either."""
+    """Treat SIGTERM like Ctrl-C, and end the block quietly on either."""
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    previous = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
     except KeyboardInterrupt:
         print("stopped", flush=True)
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, previous)
 
 
 @contextmanager
@@ -135,8 +136,8 @@ def _running(
             _signal(process, signal.SIGTERM)
         for _, process in started:
             with suppress(subprocess.TimeoutExpired):
-                process.wait(GRACE)
-            # Also what a server left behind of its own children.
+                process.wait(STOP_TIMEOUT)
+            # Ends children that the server has left behind.
             _signal(process, signal.SIGKILL)
             process.wait()
 
@@ -147,15 +148,15 @@ def _start(workspace: Workspace, server: Server) -> subprocess.Popen[bytes]:
         **os.environ,
         **quiet_environment(workspace),
         "PREFECT_UI_API_URL": f"{server.url}/api",
-        # Its log is a file, where tracebacks belong.
+        # Its log is a file, so tracebacks are wanted.
         "MLFLOW_LOGGING_LEVEL": "WARNING",
-        # Only its own pages speak to it: the trace and gateway jobs would be more processes.
+        # The trace and gateway jobs would be more processes, and nothing uses them.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
-    # The server is the thing itself here; pointed at another API it would refuse to start.
+    # Prefect's server refuses to start if this names another API.
     environment.pop("PREFECT_API_URL", None)
     with server.log.open("wb") as log:
-        # A session of its own, so that Ctrl-C reaches us alone and we stop them in order.
+        # A session of its own, so that Ctrl-C reaches only this process, which stops them in order.
         return subprocess.Popen(
             [sys.executable, *server.command],
             cwd=workspace.root,
@@ -167,27 +168,27 @@ def _start(workspace: Workspace, server: Server) -> subprocess.Popen[bytes]:
         )
 
 
-def _await(server: Server, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + PATIENCE
+def _wait_until_up(server: Server, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise _died(server, process)
-        if _answers(server.probe):
+        if _responds(server.probe):
             return
         time.sleep(0.3)
     raise PawlError(
-        f"{server.name} did not answer at {server.url} within {PATIENCE:.0f} s",
-        rule="both servers answer before their addresses are shown",
+        f"{server.name} did not respond at {server.url} within {START_TIMEOUT:.0f} s",
+        rule="both servers respond before their addresses are shown",
         remedy=f"see {server.log}",
     )
 
 
-def _answers(url: str) -> bool:
+def _responds(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own URL, http
             return True
     except OSError:
-        # URLError is one: refused, reset or too slow all mean "not yet".
+        # Refused, reset or too slow: not up yet. URLError is an OSError.
         return False
 
 
@@ -200,14 +201,14 @@ def _watch(processes: list[tuple[Server, subprocess.Popen[bytes]]]) -> None:
 
 
 def _died(server: Server, process: subprocess.Popen[bytes]) -> PawlError:
-    words = server.log.read_text(encoding="utf-8", errors="replace").split()
+    output = server.log.read_text(encoding="utf-8", errors="replace").split()
     return PawlError(
-        f"{server.name} ended with exit code {process.returncode}: …{' '.join(words)[-300:]}",
+        f"{server.name} ended with exit code {process.returncode}: …{' '.join(output)[-300:]}",
         rule="both servers run until they are stopped",
         remedy=f"see {server.log}; `pawl doctor` names what is missing",
     )
 
 
-def _signal(process: subprocess.Popen[bytes], word: signal.Signals) -> None:
+def _signal(process: subprocess.Popen[bytes], signum: signal.Signals) -> None:
     with suppress(ProcessLookupError):
-        os.killpg(process.pid, word)
+        os.killpg(process.pid, signum)

@@ -1,38 +1,51 @@
-"""The source files that decide a score, by digest: Pawl's own, and those of a scorer of the task's.
+"""Digests of the source files that decide a score: Pawl's own, and those of a task's scorer.
 
-A score stands for the code that gave it. Whatever code is left out could be changed, and the stored
-answer to the old question would be taken for one to the new.
+They are part of the fingerprints: code that is left out could change, and a stored result of the
+old code would be reused for the new.
 """
 
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from pawl.core.files import digest_file
+from pawl.core.files import digest_file, digest_json
 
 PACKAGE = Path(__file__).parents[1]
-# Beside the whole rooms `evaluate` (how contenders answer and are scored) and `model` (prompt,
-# tokenizer, base in NF4, adapter on it): the metrics' meaning, the loader of the task's own scorers.
+# Whole rooms: `evaluate` (how contenders answer and are scored) and `model` (prompt, tokenizer,
+# base in NF4, adapter on it). Besides: the metrics, and the loader of a task's own scorers.
 ROOMS = ("evaluate", "model")
 BESIDE = ("config/user_functions.py", "core/metrics.py")
+# `code`: the digests as 0.1 had them; `moved`: the digest of today's, which score as those did.
+AS_IN_0_1 = Path(__file__).with_name("scoring_code_0_1.json")
 
 
 def scoring_code(package: Path = PACKAGE) -> dict[str, str]:
-    """Digest of each of Pawl's own files that decides what a contender is shown or scored."""
+    """Digest of each of Pawl's own files that decides a contender's prompt or score, by path."""
     inside = (path for room in ROOMS for path in (package / room).iterdir())
     scoring = (path for path in inside if path.suffix in (".py", ".txt"))
     files = sorted([*scoring, *(package / name for name in BESIDE)])
     return {path.relative_to(package).as_posix(): digest_file(path) for path in files}
 
 
-def local_sources(module: str, file: Path, root: Path) -> dict[str, Path]:
-    """The files that run when `module` is imported, by module name, as far as they are local.
+def without_moves(code: dict[str, str]) -> dict[str, str]:
+    """Return the digests that 0.1 had for the same code; `code` itself once it scores otherwise.
 
-    Local is what lies in the workspace `root`, and what belongs to the module's own top package
-    where that is installed elsewhere. Imports are read off the source at any depth, within
-    functions too; one by a name that is only put together at run time is not seen.
+    Files that only moved are no new code: fingerprints stay, and nothing is judged again for it.
+    """
+    earlier = json.loads(AS_IN_0_1.read_text(encoding="utf-8"))
+    was: dict[str, str] = earlier["code"]
+    return was if digest_json(code) == earlier["moved"] else code
+
+
+def local_sources(module: str, file: Path, root: Path) -> dict[str, Path]:
+    """The local files that are loaded when `module` is imported, by module name.
+
+    Local are files in the workspace `root`, and those of the module's own top package if that is
+    installed. Import statements are read from the source at any depth, also within functions; an
+    import by a name that is computed at run time is not seen.
 
     Args:
         module: the module's dotted name.
@@ -47,18 +60,18 @@ def local_sources(module: str, file: Path, root: Path) -> dict[str, Path]:
         below = _below(root, name)
         return below or (_below(home, name) if name.partition(".")[0] == top else None)
 
-    found = {module: file}
-    waiting = [*_with_parents(module, find), (module, file)]
-    while waiting:
-        name, path = waiting.pop()
-        found[name] = path
-        for wanted in _imports(name, path):
-            waiting += [(n, p) for n, p in _with_parents(wanted, find) if n not in found]
-    return dict(sorted(found.items()))
+    files = {module: file}
+    queue = [*_with_parents(module, find), (module, file)]
+    while queue:
+        name, path = queue.pop()
+        files[name] = path
+        for imported in _imports(name, path):
+            queue += [(n, p) for n, p in _with_parents(imported, find) if n not in files]
+    return dict(sorted(files.items()))
 
 
 def _with_parents(name: str, find: Callable[[str], Path | None]) -> list[tuple[str, Path]]:
-    """The module and the packages that it lies in, whose `__init__` runs before it."""
+    """The module and its parent packages, whose `__init__` runs before it."""
     parts = name.split(".")
     names = [".".join(parts[: i + 1]) for i in range(len(parts))]
     return [(n, path) for n in names if (path := find(n))]
@@ -71,11 +84,11 @@ def _below(folder: Path, name: str) -> Path | None:
 
 
 def _imports(module: str, path: Path) -> Iterator[str]:
-    """Names that may be modules, of all import statements; none of a file that is no Python."""
+    """Names in import statements that may be modules; none if the file is not Python."""
     try:
         tree = ast.parse(path.read_bytes()) if path.suffix == ".py" else None
     except (SyntaxError, ValueError):
-        tree = None  # importing it says what is wrong; its digest stands for it here
+        tree = None  # importing it raises; here its digest is enough
     package = module if path.name == "__init__.py" else module.rpartition(".")[0]
     for node in ast.walk(tree) if tree else ():
         if isinstance(node, ast.Import):

@@ -1,7 +1,7 @@
-"""Reading `params.yaml`: each fault is named with its line and the nearest valid key.
+"""Reads and checks `params.yaml`; errors name the line and the nearest valid key.
 
-`read_params` looks at the file alone, so that a rollback needs nothing else to be in order;
-`read_task` also holds one task's section against the files that it names.
+`read_params` reads that file alone, so that a rollback needs nothing else; `read_task` also checks
+that one task's section fits the files that it names.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from pawl.config.policy_rules import Fault, faults
-from pawl.config.preconditions import absent
+from pawl.config.policy_rules import Fault, policy_faults
+from pawl.config.preconditions import precondition_faults
 from pawl.config.schema import (
     TASK_NAME,
     Check,
@@ -33,8 +33,7 @@ from pawl.config.schema import (
 from pawl.core.records import BaseRef
 from pawl.errors import ParamsError, PawlError, nearest
 
-# The keys that take a truth value.
-TRUTHS = ("dora",)
+BOOLEAN_KEYS = ("dora",)
 
 
 def read_params(path: Path) -> Params:
@@ -48,21 +47,21 @@ def read_params(path: Path) -> Params:
 
 
 def read_task(path: Path, name: str) -> Task:
-    """Read one task's section and hold it against the files of its workspace.
+    """Read one task's section and check it against the files of its workspace.
 
     Raises:
-        ParamsError: as above, there is no such task, or it names what the files do not have.
+        ParamsError: as `read_params`; or there is no such task, or the files lack what it names.
         DataError: it names a key that the data's rows do not have.
     """
     text = _text(path)
     section = parse_params(text, path.name).task(name)
-    for fault in absent(section, path.parent):
-        raise _refused(fault, name, yaml.compose(text, Loader=yaml.SafeLoader), path.name)
+    for fault in precondition_faults(section, path.parent):
+        raise _fault_error(fault, name, yaml.compose(text, Loader=yaml.SafeLoader), path.name)
     return section
 
 
 def parse_params(text: str, source: str) -> Params:
-    """Check the text of a `params.yaml`; `source` is how messages name it. Raises as above."""
+    """Check the text of a `params.yaml`; `source` is its name in messages. Raises `ParamsError`."""
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         value = yaml.safe_load(text)
@@ -72,7 +71,7 @@ def parse_params(text: str, source: str) -> Params:
     try:
         params: Params = TypeAdapter(Params).validate_python(value)
     except ValidationError as error:
-        raise _taught(error, node, source) from error
+        raise _schema_error(error, node, source) from error
     for name, task in params.tasks.items():
         if not TASK_NAME.match(name):
             raise ParamsError(
@@ -80,8 +79,8 @@ def parse_params(text: str, source: str) -> Params:
                 rule=f"a task name matches {TASK_NAME.pattern}",
                 remedy="use lower-case letters, digits, '-' and '_'",
             )
-        for fault in faults(task):
-            raise _refused(fault, name, node, source)
+        for fault in policy_faults(task):
+            raise _fault_error(fault, name, node, source)
     return params
 
 
@@ -92,7 +91,7 @@ def _text(path: Path) -> str:
         raise _unreadable(path.name, error) from error
 
 
-def _refused(fault: Fault, task: str, node: yaml.Node | None, source: str) -> PawlError:
+def _fault_error(fault: Fault, task: str, node: yaml.Node | None, source: str) -> PawlError:
     place = _place(node, ("tasks", task, *fault.at), source)
     return fault.error(f"{place}{fault.found}", rule=fault.rule, remedy=fault.remedy)
 
@@ -101,27 +100,27 @@ def _unreadable(source: str, error: Exception) -> ParamsError:
     return ParamsError(
         f"{source} cannot be read: {' '.join(str(error).split())}",
         rule="params.yaml is UTF-8 YAML with a `tasks:` mapping",
-        remedy="mend the line named, or start again with `pawl init`",
+        remedy="correct the line named, or make a new workspace with `pawl init`",
     )
 
 
-def _taught(error: ValidationError, node: yaml.Node | None, name: str) -> ParamsError:
-    # A misspelt key is both unknown and missing; the unknown one is what a person can mend.
+def _schema_error(error: ValidationError, node: yaml.Node | None, source: str) -> ParamsError:
+    # A misspelt key is reported as unknown and as missing; the unknown one shows the spelling.
     unknown = ("unexpected_keyword_argument", "extra_forbidden")
     first = min(error.errors(), key=lambda e: e["type"] not in unknown)
     path = first["loc"]
     if path[-1:] == ("[key]",) and first["type"] not in unknown:
         path = path[:-1]
-    place = _place(node, path, name)
+    place = _place(node, path, source)
     if first["type"] in unknown:
         return ParamsError(
-            f"{place} is no known key",
-            rule="unknown keys are refused, so that a typing error is never a silent default",
+            f"{place} is an unknown key",
+            rule="unknown keys are refused, so that a misspelt key is not a silent default",
             remedy=nearest(str(path[-1]), _keys_at(path[:-1])),
         )
     if first["type"] in ("missing", "missing_argument"):
         return ParamsError(f"{place} is missing", rule="this key has no default", remedy="add it")
-    # Of a long value the beginning: aliases make a page of YAML gigabytes when written out.
+    # Cut, for aliases can make a page of YAML gigabytes when written out.
     short = reprlib.Repr()
     short.maxstring = short.maxother = 80
     return ParamsError(
@@ -136,7 +135,7 @@ def _place(node: yaml.Node | None, path: tuple[Any, ...], source: str) -> str:
 
 
 def _keys_at(path: tuple[Any, ...]) -> list[str]:
-    """The keys that the section at `path` knows; task names under `tasks` are free."""
+    """The valid keys of the section at `path`; task names under `tasks` are free."""
     section: Any = Params
     for part in path[:1] + path[2:]:
         section = Task if part == "tasks" else _SECTIONS.get(str(part), section)
@@ -159,7 +158,7 @@ _SECTIONS: dict[str, Any] = {
 
 
 def _line(node: yaml.Node | None, path: tuple[Any, ...]) -> int:
-    """The 1-based line of the deepest part of `path` that stands in the YAML."""
+    """The 1-based line of the deepest part of `path` that the YAML has."""
     line = 1
     for part in path:
         if not isinstance(node, yaml.MappingNode):
@@ -173,31 +172,31 @@ def _line(node: yaml.Node | None, path: tuple[Any, ...]) -> int:
     return line
 
 
-def _refuse_repeats(root: yaml.Node | None, name: str) -> None:
-    """No key stands twice in one mapping, and no truth value where a text or a number belongs:
-    `slices: yes` would count as 1.
+def _refuse_repeats(root: yaml.Node | None, source: str) -> None:
+    """Refuse a key that a mapping has twice, and a boolean for a text or number: `slices: yes`
+    would count as 1.
     """
-    todo, met = [root], {id(root)}
-    while todo:
-        node = todo.pop()
+    queue, seen = [root], {id(root)}
+    while queue:
+        node = queue.pop()
         keys: set[str] = set()
         for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
-            place = f"{name}:{key.start_mark.line + 1}"
+            place = f"{source}:{key.start_mark.line + 1}"
             if str(key.value) in keys:
                 raise ParamsError(
-                    f"{place}: the key '{key.value}' stands twice",
+                    f"{place}: the key '{key.value}' appears twice",
                     rule="YAML would silently keep the last one",
                     remedy="remove one of them",
                 )
-            if value.tag == "tag:yaml.org,2002:bool" and key.value not in TRUTHS:
+            if value.tag == "tag:yaml.org,2002:bool" and key.value not in BOOLEAN_KEYS:
                 raise ParamsError(
                     f"{place}: {key.value} = {value.value}",
-                    rule=f"no key but {', '.join(TRUTHS)} takes a truth value; a bare yes, no, on "
-                    "or off is one in YAML",
+                    rule=f"only {', '.join(BOOLEAN_KEYS)} takes a boolean; a bare yes, no, on or "
+                    "off is one in YAML",
                     remedy="give a number, or a text in quotes",
                 )
             keys.add(str(key.value))
-            # Aliases share nodes, and may even hold themselves.
-            if id(value) not in met:
-                met.add(id(value))
-                todo.append(value)
+            # Aliases share nodes, and can be recursive.
+            if id(value) not in seen:
+                seen.add(id(value))
+                queue.append(value)

@@ -1,7 +1,7 @@
-"""What no single key of a task's section shows: rules between keys, as a table of small functions.
+"""Rules between the keys of a task's section, as a table of small functions.
 
-Each rule looks at a section that is well-formed by itself and yields what cannot work. A policy
-that asks for the impossible is refused when it is read, not after a night of training.
+Each rule takes a section that the schema accepts and yields its faults. So a policy that cannot
+work is refused when it is read, not after a night of training.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from pawl.core.alpha_budget import level
 from pawl.core.metrics import FALL, METRICS, bounded
 from pawl.errors import ParamsError, PawlError, nearest
 
-# Below this not even graded rows, whose p comes from drawn sign flips, could pass a look.
+# Sampled sign flips, which judge graded rows, give no p below this.
 LEAST_LEVEL = 1e-5
 NEEDS_SCHEMA = ("schema_valid", "enum_valid")
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What is wrong with a task's section: at which key, what was found, the rule, the remedy.
+    """A fault in a task's section: the key, the value found, the rule, the remedy.
 
-    `error` is what it is raised as: data may have lost what the section rightly names.
+    `error` is the class to raise: `DataError` where the data lacks what the section names.
     """
 
     at: tuple[str, ...]
@@ -33,8 +33,8 @@ class Fault:
     error: type[PawlError] = ParamsError
 
 
-def faults(task: Task) -> Iterator[Fault]:
-    """All that is wrong between the keys of a section, in the order of RULES."""
+def policy_faults(task: Task) -> Iterator[Fault]:
+    """All faults between the keys of a section, in the order of RULES."""
     for rule in RULES:
         yield from rule(task)
 
@@ -47,12 +47,12 @@ def named_metrics(task: Task) -> Iterator[tuple[tuple[str, ...], str]]:
             yield ("gate", section, metric), metric
 
 
-def _metrics_are_known(task: Task) -> Iterator[Fault]:
-    known = (*METRICS, *task.evaluate.scorers)
+def _metrics_exist(task: Task) -> Iterator[Fault]:
+    metrics = (*METRICS, *task.evaluate.scorers)
     for at, metric in named_metrics(task):
-        if metric not in known:
-            rule = f"a metric is one of {', '.join(known)}"
-            yield Fault(at, f": '{metric}' is no metric", rule, nearest(metric, known))
+        if metric not in metrics:
+            rule = f"a metric is one of {', '.join(metrics)}"
+            yield Fault(at, f": '{metric}' is no metric", rule, nearest(metric, metrics))
 
 
 def _metrics_can_be_measured(task: Task) -> Iterator[Fault]:
@@ -127,9 +127,9 @@ def _looks_can_be_passed(task: Task) -> Iterator[Fault]:
     if last < LEAST_LEVEL:
         yield Fault(
             ("gate", "alpha"),
-            f" = {gate.alpha:g} over {gate.looks} looks: the last asks for p below {last:.2g}",
-            f"no look of a task's first budget, which has alpha / 2, asks for p below "
-            f"{LEAST_LEVEL:g}: hardly any gain would pass, and the k-th budget has but "
+            f" = {gate.alpha:g} over {gate.looks} looks: the last needs p below {last:.2g}",
+            f"no look of a task's first budget, which has alpha / 2, needs p below "
+            f"{LEAST_LEVEL:g}: hardly any gain would pass, and the k-th budget has only "
             "alpha / (k (k + 1))",
             "raise `alpha`, or allow fewer `looks`",
         )
@@ -142,7 +142,7 @@ def _points(value: float) -> str:
 
 
 RULES = (
-    _metrics_are_known,
+    _metrics_exist,
     _metrics_can_be_measured,
     _scorers_have_names_of_their_own,
     _contenders_have_names_of_their_own,

@@ -1,8 +1,8 @@
-"""A task's section against the files of its workspace: names that stand in none of them.
+"""Preconditions of a cycle: what a task's section names must exist in its files and its base.
 
-Nothing of the task's is imported and little is read, so that whatever begins a cycle can ask first.
-What is not there yet (data before `dvc pull`) or broken in itself is for the stage that needs it to
-say.
+No code of the task is run, nothing is fetched and no weights are read, so that it can be checked
+first. A file that is not there yet (data before `dvc pull`) or is broken in itself is skipped: the
+stage that reads it raises.
 """
 
 from __future__ import annotations
@@ -14,47 +14,62 @@ from typing import Any
 
 from pawl.config.policy_rules import Fault, named_metrics
 from pawl.config.schema import ROW_KEYS, Task, Train
-from pawl.config.user_functions import undefined
+from pawl.config.user_functions import find_function_fault
 from pawl.core.records import BaseRef
 from pawl.errors import DataError, nearest
 from pawl.model.base import linear_names
 
-# Of the data only its first rows are looked at; the stage `check` asks all of them.
-FIRST = 20
-LONGEST = 1 << 20
+# Only the first rows of the data are read; the stage `check` looks at all of them.
+FIRST_ROWS = 20
+MAX_LINE = 1 << 20
+# Names of one setting in config.json; older kinds of models have their own.
+WINDOW = ("max_position_embeddings", "n_positions", "n_ctx", "seq_length")
+WIDTH = ("hidden_size", "n_embd", "d_model")
 
 
-def absent(task: Task, root: Path) -> Iterator[Fault]:
-    """What the section names and the files below `root` do not have."""
+def precondition_faults(task: Task, root: Path) -> Iterator[Fault]:
+    """Everything that the section names and the workspace `root` does not have."""
     for metric, function in task.evaluate.scorers.items():
-        if missing := undefined(function, root):
-            yield Fault(("evaluate", "scorers", metric), *missing)
+        if fault := find_function_fault(function, root):
+            yield Fault(("evaluate", "scorers", metric), *fault)
     yield from _unknown_fields(task, root)
-    yield from _no_enum(task, root)
-    yield from unfit(task.base, task.train, root)
+    yield from _missing_enum(task, root)
+    yield from _base_faults(task.base, task.train, root)
+
+
+def refuse_base_faults(base: BaseRef, train: Train, workspace: Path) -> None:
+    """Raise the first training parameter that the base cannot meet.
+
+    Raises:
+        ParamsError: names the key, the rule and the possible values.
+    """
+    for fault in _base_faults(base, train, workspace):
+        raise fault.error(
+            f"{'.'.join(fault.at)}{fault.found}", rule=fault.rule, remedy=fault.remedy
+        )
 
 
 def _unknown_fields(task: Task, root: Path) -> Iterator[Fault]:
-    asked = {"group_by": task.split.group_by, "slice_by": task.split.slice_by}
-    known = _row_keys(root / task.data) if any(asked.values()) else None
-    for option, name in asked.items():
-        if name is not None and known is not None and name not in known:
+    options = {"group_by": task.split.group_by, "slice_by": task.split.slice_by}
+    keys = _row_keys(root / task.data) if any(options.values()) else None
+    for option, name in options.items():
+        if name is not None and keys is not None and name not in keys:
             yield Fault(
                 ("split", option),
                 f" = '{name}': no such key in the first rows of {task.data}",
                 "it names a key that every row has, with a text or a number",
-                nearest(name, known),
+                nearest(name, keys),
                 DataError,
             )
 
 
 def _row_keys(path: Path) -> set[str] | None:
-    """The further keys of the first rows; None where they cannot be told."""
+    """The further keys of the first rows, or None if the file cannot be read."""
     if not path.is_file():
         return None
     try:
         with path.open("rb") as file:
-            lines = [file.readline(LONGEST) for _ in range(FIRST)]
+            lines = [file.readline(MAX_LINE) for _ in range(FIRST_ROWS)]
         rows = [json.loads(line) for line in lines if line]
     except (OSError, ValueError, RecursionError):
         return None
@@ -62,7 +77,7 @@ def _row_keys(path: Path) -> set[str] | None:
     return keys - set(ROW_KEYS) if rows else None
 
 
-def _no_enum(task: Task, root: Path) -> Iterator[Fault]:
+def _missing_enum(task: Task, root: Path) -> Iterator[Fault]:
     if task.schema is None:
         return
     try:
@@ -83,13 +98,8 @@ def _no_enum(task: Task, root: Path) -> Iterator[Fault]:
             )
 
 
-# Configurations of older kinds of models have names of their own.
-WINDOW = ("max_position_embeddings", "n_positions", "n_ctx", "seq_length")
-WIDTH = ("hidden_size", "n_embd", "d_model")
-
-
-def unfit(base: BaseRef, train: Train, workspace: Path) -> Iterator[Fault]:
-    """What is asked of the base in vain; nothing where its files are not on this machine yet."""
+def _base_faults(base: BaseRef, train: Train, workspace: Path) -> Iterator[Fault]:
+    """Training parameters that the base cannot meet; none while its files are not here."""
     folder = _cached(base, workspace)
     config = None if folder is None else _config(folder)
     if folder is None or config is None:
@@ -113,20 +123,8 @@ def unfit(base: BaseRef, train: Train, workspace: Path) -> Iterator[Fault]:
         yield from _unknown_targets(base, train.targets, folder)
 
 
-def refuse_unfit(base: BaseRef, train: Train, workspace: Path) -> None:
-    """Raise the first fault.
-
-    Raises:
-        ParamsError: names the key, the rule and what is possible.
-    """
-    for fault in unfit(base, train, workspace):
-        raise fault.error(
-            f"{'.'.join(fault.at)}{fault.found}", rule=fault.rule, remedy=fault.remedy
-        )
-
-
 def _cached(base: BaseRef, workspace: Path) -> Path | None:
-    """The folder of a base whose config.json is on this machine, None if it is not; no network."""
+    """The folder of the base if its config.json is on this machine, else None; no network."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 
@@ -134,21 +132,21 @@ def _cached(base: BaseRef, workspace: Path) -> Path | None:
     if (folder / "config.json").is_file():
         return folder
     try:
-        found = try_to_load_from_cache(base.model, "config.json", revision=base.revision)
+        cached = try_to_load_from_cache(base.model, "config.json", revision=base.revision)
     except HFValidationError:
         return None
-    return Path(found).parent if isinstance(found, str) else None
+    return Path(cached).parent if isinstance(cached, str) else None
 
 
 def _unknown_targets(base: BaseRef, targets: tuple[str, ...], folder: Path) -> Iterator[Fault]:
-    known = _linear_layers(folder)
+    layers = _linear_layers(folder)
     for name in targets:
-        if name not in known:
+        if name not in layers:
             yield Fault(
                 ("train", "targets"),
                 f": '{name}' is no linear layer of {base.model}",
-                f"its linear layers, but for the head, are {', '.join(known)}",
-                nearest(name, known),
+                f"its linear layers, but for the head, are {', '.join(layers)}",
+                nearest(name, layers),
             )
 
 
@@ -162,7 +160,7 @@ def _linear_layers(folder: Path) -> list[str]:
 
 
 def _config(folder: Path) -> dict[str, Any] | None:
-    """The language model's part of config.json; None where `find_base` will say what is off."""
+    """The language model's part of config.json, or None if it is broken: `find_base` raises."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

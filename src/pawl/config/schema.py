@@ -1,7 +1,7 @@
-"""`params.yaml` as typed, frozen parameters: unknown keys are refused, ranges are checked.
+"""The schema of `params.yaml`: typed, frozen sections; unknown keys and bad values are refused.
 
-Each task has one section; DVC hands each stage just the part of it that the stage reads, so that a
-new gate policy does not retrain and a new rank does not re-check.
+Each task has one section. DVC tracks for each stage only the parts that it reads, so that a new
+gate policy does not retrain and a new rank does not re-check.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ TASK_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,39}$")
 
 # Contenders of every evaluation; `evaluate.bases` and `evaluate.endpoints` take other names.
 CONTENDERS = ("candidate", "champion", "zero-shot", "few-shot", "long-prompt", "base")
-# Keys of a row that are no further ones: what `split.group_by` names is none of them.
+# The keys that every row may have; `split.group_by` and `slice_by` name a further one.
 ROW_KEYS = ("id", "prompt", "completion", "messages")
 FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
-# Those of `pawl.data.rules.suite`, and what is found before a frame can be made.
+# The rules of `pawl.data.rules.suite`, and those checked before a frame can be made.
 DataRule = Literal[
     "row_count", "length", "schema", "regex", "contradictions", "duplicates", "near_duplicates",
     "constant", "dominance", "templates", "slices", "blanks", "style", "facts", "language",
@@ -38,11 +38,11 @@ FileName = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]+$")]
 MetricName = Annotated[str, Field(pattern=r"^[A-Za-z]\w{0,39}$")]
 ContenderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,39}$")]
 LayerName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
-# In the metric's own unit; `pawl.config.policy_rules` holds it against what the metric can be.
+# In the metric's own unit; `pawl.config.policy_rules` checks it against the metric's range.
 Amount = Annotated[float, Field(ge=0)]
 
 
-def _known_timezone(name: str) -> str:
+def _timezone(name: str) -> str:
     if name not in available_timezones():
         raise ValueError(f"'{name}' is no IANA time zone; {nearest(name, available_timezones())}")
     return name
@@ -74,32 +74,42 @@ def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     return names
 
 
-def _five_fields(cron: str) -> str:
-    if len(cron.split()) != 5:
+def _cron(line: str) -> str:
+    # Prefect judges a schedule by it; nothing else here needs it.
+    from croniter import CroniterError, croniter
+
+    if len(line.split()) != 5:
         raise ValueError("a cron line has five fields: minute hour day month weekday")
-    return cron
+    # croniter's R is a random time, H one that needs a name to hash; Prefect takes neither.
+    if {"r", "h"} & set(re.split(r"[\W\d]+", line.casefold())):
+        raise ValueError(f"'{line}' names a random time (R or H), which no schedule has")
+    try:
+        croniter.expand(line)
+    except CroniterError as error:
+        raise ValueError(f"'{line}' is not a cron line: {str(error).splitlines()[-1]}") from error
+    return line
 
 
 @dataclass(frozen=True, config=STRICT)
 class Check:
-    """What the data must be before anything is trained on it.
+    """Requirements on the data before training.
 
-    `drop_bad` is the share of rows that cannot be read up to which they are left out and counted.
-    `severity` says of a rule by its name whether it blocks or warns.
+    `drop_bad` is the largest share of unreadable rows that are left out and counted; more blocks.
+    `severity` maps a rule's name to whether it blocks or warns.
     """
 
     min_rows: Annotated[int, Field(ge=10)] = 100
-    # More than a fifth is no noise: the file is another one than was meant.
+    # More than a fifth is not noise but the wrong file.
     drop_bad: Annotated[float, Field(ge=0, le=0.2)] = 0.0
     severity: dict[DataRule, Literal["block", "warn"]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, config=STRICT)
 class Split:
-    """Shares of the held-out splits; `salt` decides, with a row's prompt, where the row goes.
+    """Shares of the held-out splits; `salt` and a row's prompt decide the row's split.
 
     `group_by` and `slice_by` name a further key of the data's rows: rows of one group (a customer,
-    a conversation) share a side; each slice is guarded by itself. Train rows whose prompts share
+    a conversation) share a split; each slice is guarded by itself. Train rows whose prompts share
     `near` of their shingles (Jaccard) with a held-out row are near-copies and left out.
     """
 
@@ -115,7 +125,7 @@ class Split:
 class Train:
     """QLoRA: NF4 base with double quantisation, LoRA on linear layers, rsLoRA scaling.
 
-    `rank`: `pawl.train.rank`. `targets` are linear layers, None: all but the head. `dora`: Liu et
+    `rank`: `pawl.train.rank`. `targets` are linear layers; None: all but the head. `dora`: Liu et
     al. 2024; `lora_plus` is the ratio of B's learning rate to A's (Hayou et al. 2024). `processes`
     of one machine take each step together, each with the whole base (`ddp`) or with a share of it
     (`fsdp`). `precision` is what products are computed in on a CPU, `auto`: bfloat16 where it has
@@ -140,7 +150,7 @@ class Train:
 
 @dataclass(frozen=True, config=STRICT)
 class Endpoint:
-    """An OpenAI-compatible server to compare with; the key is read from the variable `key_env`."""
+    """An OpenAI-compatible server to compare with; environment variable `key_env` has its key."""
 
     url: Annotated[str, Field(pattern=r"^https?://[!-~]+$")]
     model: Annotated[str, Field(min_length=1)]
@@ -151,9 +161,9 @@ class Endpoint:
 class Evaluate:
     """How contenders answer: greedy decoding, batched; `shots` examples for the k-shot baseline.
 
-    `scorers` maps a metric of your own (more is better) to `module:function`, `regex` is what
-    `regex_match` asks of a whole answer. `bases` and `endpoints` add contenders by name, another
-    base or a server, which inform and need not be beaten.
+    `scorers` maps a metric of your own (more is better) to `module:function`; `regex` is what
+    `regex_match` matches a whole answer with. `bases` and `endpoints` add contenders by name,
+    another base or a server, which are reported and need not be beaten.
     """
 
     shots: Annotated[int, Field(ge=0, le=64)] = 4
@@ -194,7 +204,7 @@ class Gate:
 class Cost:
     """What things cost, in one currency: a million prompt and output tokens, an hour of training.
 
-    With them the verdict says after how many calls a training has paid for itself.
+    With them the verdict reports after how many calls a training has paid for itself.
     """
 
     prompt_tokens: Amount
@@ -204,17 +214,18 @@ class Cost:
 
 @dataclass(frozen=True, config=STRICT)
 class Schedule:
-    """When the flow runs by itself."""
+    """When the flow runs: a cron line of five fields and an IANA time zone."""
 
-    cron: Annotated[str, AfterValidator(_five_fields)]
-    timezone: Annotated[str, AfterValidator(_known_timezone)] = "UTC"
+    cron: Annotated[str, AfterValidator(_cron)]
+    timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
 
 
 @dataclass(frozen=True, config=STRICT)
 class Task:
-    """One narrow job: its data, its base, how it is trained, judged and scheduled.
+    """One narrow job: its data and base, how it is trained, judged and scheduled.
 
-    The sections must stand in the file, be it as `{}`: DVC tracks each as a parameter of a stage.
+    Each section without a default must be in the file, even if it is `{}`: DVC tracks it as a
+    parameter of a stage.
     """
 
     data: FileName
@@ -232,8 +243,8 @@ class Task:
 
 @dataclass(frozen=True, config=STRICT)
 class Release:
-    """How releases are kept, for all tasks: the champion and the `keep` champions before it stay as
-    verified local copies, so that a rollback needs nothing else.
+    """For all tasks: how many previous champions keep a verified local copy beside the present one,
+    so that a rollback needs nothing else.
     """
 
     keep: Annotated[int, Field(ge=1, le=100)] = 3
@@ -258,5 +269,5 @@ class Params:
 
 
 def as_json(section: Any) -> dict[str, Any]:
-    """A section of the parameters as plain JSON values (defaults spelled out)."""
+    """A section as plain JSON values, with its defaults."""
     return dataclasses.asdict(section)

@@ -1,8 +1,8 @@
-"""Functions that a workspace brings along, named `module:function` in `params.yaml`.
+"""Functions of the workspace's own code, named `module:function` in `params.yaml`.
 
-A module is looked for in the workspace's root first, then among the installed packages. One of
-the workspace's own is read anew each time: a process that lives long, or serves two workspaces,
-must neither run code that has since changed nor another workspace's module of the same name.
+A module is looked for in the workspace's root first, then among the installed packages. Modules of
+the workspace are imported anew each time: a process that lives long, or serves two workspaces,
+must neither run outdated code nor another workspace's module of the same name.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from pawl.errors import ParamsError, nearest
 
 RULE = "`module:function` names a Python function of the workspace or of an installed package"
 
-# A module with one of these among its names may have any other.
-ANYTHING = {"*", "__getattr__"}
+# A module that binds one of these may define any name.
+WILDCARDS = {"*", "__getattr__"}
 
 
 def load_function(name: str, root: Path) -> Callable[..., Any]:
@@ -35,24 +35,24 @@ def load_function(name: str, root: Path) -> Callable[..., Any]:
     """
     module, _, function = name.partition(":")
     function_file(name, root)
-    with _looking_in(root):
+    with _importing_from(root):
         try:
-            found = getattr(importlib.import_module(module), function, None)
+            loaded = getattr(importlib.import_module(module), function, None)
         except Exception as error:  # the module is the user's code: it may raise anything
             raise _refused(name, f"raised {type(error).__name__} on import: {error}") from error
-    if not callable(found):
+    if not callable(loaded):
         raise _refused(name, f"has no function '{function}'")
-    return found  # type: ignore[no-any-return]  # callable() narrows no further
+    return loaded  # type: ignore[no-any-return]  # callable() narrows no further
 
 
 def function_file(name: str, root: Path) -> Path:
-    """The file of a function's module, found without running it.
+    """The file of a function's module; the module is not run.
 
     Raises:
-        ParamsError: as above.
+        ParamsError: as `load_function`.
     """
     module = name.partition(":")[0]
-    with _looking_in(root):
+    with _importing_from(root):
         try:
             spec = importlib.util.find_spec(module)
         except Exception as error:  # a parent package is the user's code, and is run
@@ -67,22 +67,22 @@ def function_file(name: str, root: Path) -> Path:
 
 
 def function_digest(name: str, root: Path) -> str:
-    """sha256 over the file that the function stands in and all local ones that it imports.
+    """sha256 over the function's file and all local files that it imports.
 
-    A changed scorer asks a new question, and so does a changed helper of it.
+    A changed scorer, or a changed helper of it, must give a new evaluation fingerprint.
     """
     module = name.partition(":")[0]
     sources = local_sources(module, function_file(name, root), root)
-    return digest_json({called: digest_file(path) for called, path in sources.items()})
+    return digest_json({imported: digest_file(path) for imported, path in sources.items()})
 
 
-def undefined(name: str, root: Path) -> tuple[str, str, str] | None:
-    """What is wrong with `module:function` as far as can be told without running any code.
+def find_function_fault(name: str, root: Path) -> tuple[str, str, str] | None:
+    """Check `module:function` without running any code.
 
-    Only a module of the workspace is read; of an installed package just its first name is sought.
+    A module of the workspace is parsed; of an installed package only the first name is looked up.
 
     Returns:
-        What was found, the rule and the remedy; None where nothing speaks against it.
+        The value found, the rule and the remedy, or None if no fault was found.
     """
     module, _, function = name.partition(":")
     path = _own_file(module, root)
@@ -90,28 +90,28 @@ def undefined(name: str, root: Path) -> tuple[str, str, str] | None:
         if _installed(module, root):
             return None
         folder = root.joinpath(*module.split(".")[:-1])
-        there = [f.stem for f in (folder.glob("*.py") if folder.is_dir() else ())]
+        siblings = [f.stem for f in (folder.glob("*.py") if folder.is_dir() else ())]
         found = f": '{name}': there is no module '{module}'"
-        return found, RULE, nearest(module.split(".")[-1], there)
+        return found, RULE, nearest(module.split(".")[-1], siblings)
     try:
         defined = _top_names(ast.parse(path.read_bytes()).body)
     except (SyntaxError, ValueError, RecursionError) as error:
-        return f": '{name}': {path.name} is no Python: {error}", RULE, "mend the file"
-    if function in defined or not defined.isdisjoint(ANYTHING):
+        return f": '{name}': {path.name} is no Python: {error}", RULE, "correct the file"
+    if function in defined or not defined.isdisjoint(WILDCARDS):
         return None
     return f": '{name}': {path.name} defines no '{function}'", RULE, nearest(function, defined)
 
 
 @contextmanager
-def _looking_in(root: Path) -> Iterator[None]:
-    before = set(sys.modules)
+def _importing_from(root: Path) -> Iterator[None]:
+    loaded = set(sys.modules)
     sys.path.insert(0, str(root))
     importlib.invalidate_caches()
     try:
         yield
     finally:
         sys.path.remove(str(root))
-        for name in set(sys.modules) - before:
+        for name in set(sys.modules) - loaded:
             if _belongs(name.partition(".")[0], root):
                 del sys.modules[name]
 
@@ -131,7 +131,7 @@ def _installed(module: str, root: Path) -> bool:
 
 
 def _top_names(body: Iterable[ast.stmt]) -> set[str]:
-    """Names that a module's code binds, also below `if` and `try`."""
+    """Names that a module's statements bind, also below `if` and `try`."""
     names: set[str] = set()
     for node in body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
@@ -139,8 +139,8 @@ def _top_names(body: Iterable[ast.stmt]) -> set[str]:
             continue
         if isinstance(node, ast.Import | ast.ImportFrom):
             names |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-        found = (n for n in ast.walk(node) if isinstance(n, ast.Name))
-        names |= {n.id for n in found if isinstance(n.ctx, ast.Store)}
+        used = (n for n in ast.walk(node) if isinstance(n, ast.Name))
+        names |= {n.id for n in used if isinstance(n.ctx, ast.Store)}
         for part in ("body", "orelse", "finalbody"):
             names |= _top_names(getattr(node, part, ()))
         for handler in getattr(node, "handlers", ()):

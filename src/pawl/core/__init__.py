@@ -1,1 +1,1 @@
-"""Ground that every room stands on: files, strict JSON, processes, records, pure arithmetic."""
+"""What all rooms stand on: files, strict JSON, records, processes, metrics, alpha arithmetic."""

@@ -1,11 +1,11 @@
-"""What a look costs and which rows it may be spent on: pure rules that several rooms share.
+"""Alpha spending: the cost of a look and the gate rows that it may judge on, as pure functions.
 
-A gate split is known by its lineage, the task and the split's salt. A lineage pays its looks from
-one budget after the other, and all budgets of a *task*, whichever lineage opens them, share one
-alpha: the k-th that is opened may spend alpha / (k (k + 1)) in all, which sums to alpha however
-many there are (1/2 + 1/6 + 1/12 + ... = 1). So neither refills nor new salts buy luck. Within a
-budget the union bound holds however alike its looks are. After the first, a budget opens only on
-as many rows that no look has ever scored as the largest look so far judged, and judges on those.
+A gate split, identified by its task and salt, pays its looks from one budget after the other. All
+budgets of a *task*, whichever gate split opens them, share one alpha: the k-th opened may spend
+alpha / (k (k + 1)) in all, which sums to alpha for any number of budgets (1/2 + 1/6 + 1/12 + ... =
+1). So neither new budgets nor new salts raise the chance of a false promotion. Within a budget the
+union bound holds however dependent its looks are. After the first, a budget opens only on rows
+that no look has ever scored, at least as many as the largest look so far, and judges on those.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from typing import Literal, Protocol
 from pawl.core.records import Example, HeldOutRow
 from pawl.core.row_identity import row_hashes
 
-# Levels are sums of rounded numbers: 20 times 0.05 / 20 is not 0.05 to the last bit.
+# For sums of rounded levels: 20 times 0.05 / 20 is not 0.05 to the last bit.
 ROUNDING = 1 + 1e-9
 
 
 class LookPolicy(Protocol):
-    """What of a gate's policy decides the price of a look (`params.yaml`, section `gate`)."""
+    """The part of a gate's policy that a look's cost depends on (`params.yaml`, `gate`)."""
 
     @property
     def alpha(self) -> float: ...
@@ -36,10 +36,10 @@ class LookPolicy(Protocol):
 
 @dataclass(frozen=True)
 class LookCost:
-    """What one look costs, as its ledger entry says.
+    """The cost of one look, as its ledger entry stores it.
 
-    `level` is what p must fall below, `alpha` the policy's at that time, `since` the look that
-    opened the budget, `rows` the gate rows that the budget judges on at this look.
+    `level` is the bound that p must be below, `alpha` the policy's at that time, `since` the number
+    of the look that opened the budget, `rows` the number of gate rows judged.
     """
 
     level: float
@@ -50,26 +50,27 @@ class LookCost:
 
 @dataclass(frozen=True)
 class BudgetHistory:
-    """What all lineages of a task have come to: budgets opened, rows of the largest look."""
+    """Of all gate splits of a task: budgets opened, and the rows of the largest look."""
 
     budgets: int = 0
     rows: int = 0
 
-    def after(self, budget: AlphaBudget, charge: LookCost) -> BudgetHistory:
-        """The life after a look that left this budget."""
-        return BudgetHistory(max(self.budgets, budget.nth), max(self.rows, charge.rows))
+    def after(self, budget: AlphaBudget, cost: LookCost) -> BudgetHistory:
+        """The history after a look of this cost, which left this budget."""
+        return BudgetHistory(max(self.budgets, budget.nth), max(self.rows, cost.rows))
 
     def needed(self, policy: LookPolicy) -> int:
-        """Gate rows that open the next budget; after the first budget, all of them fresh."""
+        """Gate rows that the next budget needs; after the first budget, all of them fresh."""
         return max(self.rows, policy.min_rows)
 
 
 @dataclass(frozen=True)
 class AlphaBudget:
-    """What the looks of one lineage have come to.
+    """The present budget of one gate split.
 
-    `looks` counts all of them; the other numbers are those of the present budget, the task's
-    `nth`, which began with the look `since` and may spend `alpha`, its share of the policy's.
+    `looks` counts all looks of the split, also of its earlier budgets. The present budget is the
+    task's `nth`; it began with look number `since` and may spend `alpha`, its share of the
+    policy's, of which `spent` is spent.
     """
 
     looks: int = 0
@@ -80,56 +81,56 @@ class AlphaBudget:
 
     @property
     def used(self) -> int:
-        """Looks that the present budget has paid for."""
+        """Looks paid from the present budget."""
         return self.looks - self.since + 1
 
-    def take(self, charge: LookCost, life: BudgetHistory) -> AlphaBudget | None:
-        """The budget after one more look, None if it cannot pay for it.
+    def take(self, cost: LookCost, history: BudgetHistory) -> AlphaBudget | None:
+        """The budget after one more look, or None if it cannot pay for it.
 
-        What the first look of a budget promised stands: a later edit of `alpha` or `looks` may
-        make looks cheaper or dearer, but never more of them than that alpha pays for.
+        A budget's alpha is fixed by its first look: a later edit of `alpha` or `looks` may change
+        the cost of a look, but never lets the sum exceed that alpha.
         """
         number = self.looks + 1
-        if charge.rows < 1:
+        if cost.rows < 1:
             return None
-        if charge.since == number and charge.rows >= life.rows:
-            nth = life.budgets + 1
-            opened = AlphaBudget(number, number, share(charge.alpha, nth), charge.level, nth)
-            return opened if charge.level <= opened.alpha * ROUNDING else None
-        spent = self.spent + charge.level
-        if charge.since != self.since or not self.looks or spent > self.alpha * ROUNDING:
+        if cost.since == number and cost.rows >= history.rows:
+            nth = history.budgets + 1
+            opened = AlphaBudget(number, number, share(cost.alpha, nth), cost.level, nth)
+            return opened if cost.level <= opened.alpha * ROUNDING else None
+        spent = self.spent + cost.level
+        if cost.since != self.since or not self.looks or spent > self.alpha * ROUNDING:
             return None
         return AlphaBudget(number, self.since, self.alpha, spent, self.nth)
 
     def next(
-        self, policy: LookPolicy, life: BudgetHistory, *, rows: int, fresh: int
+        self, policy: LookPolicy, history: BudgetHistory, *, rows: int, fresh: int
     ) -> LookCost | None:
-        """The charge of the next look, None if too few rows or no budget are there to pay it.
+        """The cost of the next look, or None if rows or budget do not suffice for it.
 
         Args:
-            policy: the gate's policy as it is now.
-            life: what all lineages of the task have come to.
-            rows: gate rows that the present budget may judge on.
-            fresh: gate rows that no look has ever scored.
+            policy: the gate's present policy.
+            history: the budgets of all gate splits of the task.
+            rows: number of gate rows that the present budget may judge on.
+            fresh: number of gate rows that no look has ever scored.
         """
         if self.looks and self.used < policy.looks and rows >= policy.min_rows:
             price = level(policy, self.used + 1, nth=self.nth)
-            charge = LookCost(price, policy.alpha, self.since, rows)
-            if self.take(charge, life):
-                return charge
-        if fresh >= life.needed(policy):
-            price = level(policy, 1, nth=life.budgets + 1)
+            cost = LookCost(price, policy.alpha, self.since, rows)
+            if self.take(cost, history):
+                return cost
+        if fresh >= history.needed(policy):
+            price = level(policy, 1, nth=history.budgets + 1)
             return LookCost(price, policy.alpha, self.looks + 1, fresh)
         return None
 
 
 def share(alpha: float, nth: int) -> float:
-    """What the `nth` budget of a task, from 1, may spend in all; all shares sum to alpha."""
+    """The alpha of a task's `nth` budget, from 1; all shares sum to alpha."""
     return alpha / (nth * (nth + 1))
 
 
 def level(policy: LookPolicy, number: int, *, nth: int = 1) -> float:
-    """What p must fall below in look `number`, from 1, of the task's `nth` budget.
+    """The bound that p must be below in look `number`, from 1, of the task's `nth` budget.
 
     The levels of a budget sum to its share of alpha. even: share / looks. front:
     share / (number * H), H the harmonic sum 1 + 1/2 + … + 1/looks, so that the first of 20 looks
@@ -142,37 +143,37 @@ def level(policy: LookPolicy, number: int, *, nth: int = 1) -> float:
 
 
 def gate_split_id(task: str, salt: str) -> str:
-    """The name of the gate split that looks are charged to; a new salt deals out other rows."""
+    """The id of the gate split that looks are charged to; a new salt makes another split."""
     return f"{task}/{salt}"
 
 
 def unspent(
-    rows: Iterable[Example], known: Iterable[HeldOutRow], *, lineage: str, since: int
+    rows: Iterable[Example], held_out: Iterable[HeldOutRow], *, split_id: str, since: int
 ) -> list[Example]:
-    """The gate rows that a look of this budget may judge on.
+    """The gate rows that a look of the budget opened at look `since` may judge on.
 
-    Left out are rows that an earlier budget or another lineage had held out (a new salt earns no
-    new looks on old rows), rows that were dev rows, which anybody may have looked at, and all but
-    the first of rows that ask the same: a file copied ten times is no more evidence than once.
+    Excluded are rows held out for an earlier budget or another gate split (a new salt gives no new
+    looks on old rows), former dev rows, which anybody may have read, and all but the first of rows
+    with the same prompt: a file copied ten times is no more evidence than once.
     """
     spent = (
-        row for row in known if row.lineage != lineage or row.look < since or row.split == "dev"
+        row for row in held_out if row.lineage != split_id or row.look < since or row.split == "dev"
     )
-    return _unlike(rows, spent)
+    return _distinct(rows, spent)
 
 
-def fresh(rows: Sequence[Example], known: Iterable[HeldOutRow]) -> list[Example]:
-    """The gate rows that no look has ever scored, of rows that ask the same the first."""
-    return _unlike(rows, known)
+def fresh(rows: Sequence[Example], held_out: Iterable[HeldOutRow]) -> list[Example]:
+    """The gate rows that no look has ever scored; of rows with the same prompt, the first."""
+    return _distinct(rows, held_out)
 
 
-def _unlike(rows: Iterable[Example], others: Iterable[HeldOutRow]) -> list[Example]:
-    """The rows that are none of the others nor an earlier one of themselves, retyped or not."""
-    barred = {found for row in others for found in row_hashes(row)}
-    kept = []
+def _distinct(rows: Iterable[Example], others: Iterable[HeldOutRow]) -> list[Example]:
+    """The rows whose prompt, retyped or not, is neither one of `others` nor of an earlier row."""
+    seen = {row_hash for row in others for row_hash in row_hashes(row)}
+    distinct = []
     for row in rows:
-        mine = row_hashes(row)
-        if barred.isdisjoint(mine):
-            kept.append(row)
-            barred.update(mine)
-    return kept
+        hashes = row_hashes(row)
+        if seen.isdisjoint(hashes):
+            distinct.append(row)
+            seen.update(hashes)
+    return distinct

@@ -1,8 +1,8 @@
-"""Files that are whole or absent, known by their sha256.
+"""Atomic writes of files and folders, and digests of their content.
 
-Everything that a stage leaves goes through `write_text`, `write_json` or `whole_folder`: written
-beside its place, fsynced, renamed. A crash leaves the old state, the new one, or nothing at that
-place: never a half. What it leaves beside the place is swept by the next writer or by `pawl gc`.
+Every output of a stage goes through `write_text`, `write_json` or `whole_folder`: written to a
+temporary path beside the target, fsynced, renamed. After a crash the target is old, new or missing,
+never partial. The temporary path is removed by the next writer or by `pawl gc`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any
 
 CHUNK = 1 << 20
-# What is being written is called `.NAME.new-…`, what is being replaced `.NAME.old-…`.
+# Temporary names: `.NAME.new-…` is being written, `.NAME.old-…` is being replaced.
 NEW, OLD = "new-", "old-"
-# Seconds within which a writer has locked the folder that it made, and written its file.
+# Seconds after which a folder without a lock, or a file, is a killed writer's.
 FOLDER_YOUNG, FILE_YOUNG = 2.0, 3600.0
 
 
@@ -43,7 +43,7 @@ def digest_file(path: Path) -> str:
 
 
 def digest_md5(path: Path) -> str:
-    """md5 of a file's bytes: DVC's name for them, no proof against whoever wants to deceive."""
+    """md5 of a file's bytes, by which DVC names them; not safe against deliberate collisions."""
     return _digest(path, hashlib.md5(usedforsecurity=False))
 
 
@@ -53,16 +53,16 @@ def digest_files(root: Path, names: Iterable[str]) -> dict[str, str]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace `path` by `text` (UTF-8) in one atomic step."""
+    """Replace `path` by `text` (UTF-8) atomically."""
     with whole_file(path) as temp:
         temp.write_text(text, encoding="utf-8", newline="")
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield an empty file that takes the place of `path` when the block ends well.
+    """Yield a temporary file that replaces `path` when the block succeeds.
 
-    On an exception `path` stays as it was and the half-made file is removed.
+    On an exception `path` stays as it was and the temporary file is removed.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{NEW}")
@@ -70,7 +70,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     temp = Path(name)
     try:
         yield temp
-        # mkstemp makes 0600; a shared workspace expects the umask's mode, as open() would give.
+        # mkstemp makes it 0600; a shared workspace expects the mode that open() would give.
         temp.chmod(0o666 & ~_umask())
         _sync_file(temp)
         temp.replace(path)
@@ -91,13 +91,13 @@ def write_lines(path: Path, values: Iterable[Any]) -> None:
 
 
 def json_text(value: Any) -> str:
-    """What `write_json` writes."""
+    """The text that `write_json` writes."""
     text = json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
     return text + "\n"
 
 
 def lines_text(values: Iterable[Any]) -> str:
-    """What `write_lines` writes."""
+    """The text that `write_lines` writes."""
     lines = (json.dumps(v, ensure_ascii=False, allow_nan=False, sort_keys=True) for v in values)
     return "".join(f"{line}\n" for line in lines)
 
@@ -111,17 +111,17 @@ def read_lines(path: Path) -> Iterator[Any]:
 
 @contextmanager
 def whole_folder(target: Path) -> Iterator[Path]:
-    """Yield an empty folder that takes the place of `target` when the block ends well.
+    """Yield a temporary folder that replaces `target` when the block succeeds.
 
-    On an exception `target` stays as it was and the half-made folder is removed. What writers of
-    `target` left that were killed is removed first.
+    On an exception `target` stays as it was and the temporary folder is removed. Those of killed
+    writers of `target` are removed first.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     for path in leftovers(target.parent, name=target.name):
         remove(path)
     temp = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.{NEW}"))
     try:
-        with _held(temp):
+        with _locked(temp):
             yield temp
             for path in temp.rglob("*"):
                 if path.is_dir():
@@ -137,24 +137,23 @@ def whole_folder(target: Path) -> Iterator[Path]:
 
 
 def leftovers(folder: Path, *, name: str | None = None) -> list[Path]:
-    """What killed writers left in `folder`: half-made files and folders, and replaced folders.
+    """Temporary files and folders of killed writers in `folder`; with `name` only those of it.
 
-    Those of living writers are left out: a writer of a folder holds a lock on it, which the kernel
-    frees when the writer dies, however it dies. A file has no lock: it counts after an hour.
-    `name` limits the search to what was meant to be called that.
+    Those of running writers are not included: a writer of a folder holds a lock on it, which the
+    kernel frees when the writer dies, however it dies. A file has no lock: it counts after an hour.
     """
     if not folder.is_dir():
         return []
-    found = []
+    temporary = []
     for path in folder.iterdir():
         stem, _, mark = path.name.rpartition(".")
         if stem.startswith(".") and mark.startswith((NEW, OLD)) and name in (None, stem[1:]):
-            found.append(path)
-    return sorted(path for path in found if _dead(path))
+            temporary.append(path)
+    return sorted(path for path in temporary if _abandoned(path))
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder with all that is in it; one that is gone already is well."""
+    """Remove a file or a folder with its content, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -162,7 +161,7 @@ def remove(path: Path) -> None:
 
 
 def discard(path: Path) -> None:
-    """Remove a folder at once: renamed first, so that a crash leaves no half of it at its place."""
+    """Remove a folder atomically: renamed first, so that a crash leaves no part at its place."""
     old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.{OLD}"))
     path.replace(old)
     _sync_folder(path.parent)
@@ -170,10 +169,9 @@ def discard(path: Path) -> None:
 
 
 def _take_place(temp: Path, target: Path) -> None:
-    """Put `temp` where `target` is: two renames, and the old folder is removed last.
+    """Replace `target` by `temp`: two renames; the old folder is removed last.
 
-    A crash between the two leaves no folder at that place, which every reader takes for "not made
-    yet"; it is never half of one and half of the other.
+    After a crash between the two there is no folder, which readers take for "not made yet".
     """
     replaced = []
     while True:
@@ -185,7 +183,7 @@ def _take_place(temp: Path, target: Path) -> None:
             temp.replace(target)
             break
         except OSError as error:
-            # Another writer of the same target came in between; the last one to come stays.
+            # Another writer replaced the same target in between; the last one wins.
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
     _sync_folder(target.parent)
@@ -194,7 +192,7 @@ def _take_place(temp: Path, target: Path) -> None:
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
+def _locked(folder: Path) -> Iterator[None]:
     handle = os.open(folder, os.O_RDONLY)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -203,14 +201,14 @@ def _held(folder: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _dead(path: Path) -> bool:
+def _abandoned(path: Path) -> bool:
     try:
         age = time.time() - path.stat().st_mtime
         if not path.is_dir():
             return age > FILE_YOUNG
         handle = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
-        # Its writer was alive and has just finished.
+        # Its writer has just finished.
         return False
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -218,15 +216,15 @@ def _dead(path: Path) -> bool:
         return False
     finally:
         os.close(handle)
-    # Between making a folder and locking it a living writer looks dead: the young are spared.
+    # Between making a folder and locking it a running writer looks killed: spare the young.
     return age > FOLDER_YOUNG
 
 
-def _digest(path: Path, found: hashlib._Hash) -> str:
+def _digest(path: Path, digest: hashlib._Hash) -> str:
     with path.open("rb") as file:
         while chunk := file.read(CHUNK):
-            found.update(chunk)
-    return found.hexdigest()
+            digest.update(chunk)
+    return digest.hexdigest()
 
 
 def _umask() -> int:
@@ -241,7 +239,7 @@ def _sync_file(path: Path) -> None:
 
 
 def _sync_folder(path: Path) -> None:
-    # The rename itself must survive a power cut; only the folder's own fsync promises that.
+    # A rename survives a power cut only after the folder's own fsync.
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,7 +1,7 @@
-"""JSON as RFC 7493 (I-JSON) has it: what readers would take differently, or not at all, is refused.
+"""Strict JSON (I-JSON, RFC 7493): refuses what readers would take differently, or not at all.
 
-The standard reader accepts `NaN`, keeps the last of two equal keys, and how deep it can go depends
-on who calls it.
+Python's reader accepts `NaN`, keeps the last of two equal keys, and its depth limit depends on the
+caller's stack.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-# Of a line, and of a CSV row that goes over several.
+# Bytes of a line, and of a CSV row that spans several.
 MAX_LINE = 1 << 20
-# A JSON reader may round what is larger.
+# Beyond it, a reader that holds numbers as doubles rounds.
 MAX_INTEGER = (1 << 53) - 1
 MAX_DEPTH = 100
 BOM = b"\xef\xbb\xbf"
@@ -19,21 +19,8 @@ NO_BOM = "it begins with a byte order mark; save the file as UTF-8 without BOM"
 TOO_DEEP = f"nested too deeply: more than {MAX_DEPTH} levels"
 
 
-def refuse_constant(constant: str) -> Any:
-    """As `parse_constant`: NaN and infinities are no JSON (RFC 8259)."""
-    raise ValueError(f"{constant} is not JSON")
-
-
-def refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """As `object_pairs_hook`: of two equal keys readers keep different ones (RFC 7493)."""
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a key stands twice in one object")
-    return value
-
-
 def parse_json(line: bytes) -> dict[str, Any]:
-    """A line as a JSON object, strictly; raises `ValueError` with the reason."""
+    """Return the JSON object of a line; raises `ValueError` with the reason."""
     if len(line) > MAX_LINE:
         raise ValueError(f"the line has more than {MAX_LINE:,} bytes")
     if line.startswith(BOM):
@@ -49,7 +36,7 @@ def parse_json(line: bytes) -> dict[str, Any]:
 
 
 def parse_text(text: str) -> Any:
-    """A text as a JSON value, strictly; raises `ValueError` with the reason."""
+    """Return the JSON value of a text; raises `ValueError` with the reason."""
     if not text or text.isspace():
         raise ValueError("the line is blank")
     try:
@@ -60,6 +47,19 @@ def parse_text(text: str) -> Any:
         raise ValueError(f"not JSON: {error.msg} at column {error.colno}") from error
     if text.count("[") + text.count("{") > MAX_DEPTH:
         _refuse_deep(value)
+    return value
+
+
+def refuse_constant(constant: str) -> Any:
+    """For `parse_constant`: NaN and infinities are not JSON (RFC 8259)."""
+    raise ValueError(f"{constant} is not JSON")
+
+
+def refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """For `object_pairs_hook`: of two equal keys, readers differ in which they keep (RFC 7493)."""
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("an object has the same key twice")
     return value
 
 
@@ -74,7 +74,7 @@ def _refuse_deep(value: Any) -> None:
 
 
 def _integer(digits: str) -> int:
-    # By length first: thousands of digits would take long, or be refused in other words.
+    # By length first: int() of thousands of digits is slow, or raises another error.
     if len(digits) > 17 or abs(int(digits)) > MAX_INTEGER:
         raise ValueError("an integer beyond 2^53 is read differently by others: write it as a text")
     return int(digits)

@@ -1,4 +1,4 @@
-"""git and DVC as a person would call them, in a workspace's folder."""
+"""Child processes: git and DVC, and ending what was started with all its children."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from pathlib import Path
 
 from pawl.errors import UsageError
 
-# `read` ends when the other end of the pipe does, and that with its holder, however it dies. Asked
-# first, so that a training saves what it has; ten seconds later killed.
-GUARD = """
+DVC = (sys.executable, "-m", "dvc")
+# Seconds that a process has to save its work after SIGTERM; then it is killed.
+GRACE = 10
+# `read` returns when the pipe's other end closes: when its holder dies, however it dies.
+GUARD = f"""
 read -r line
 kill -TERM "$0"
-for second in 1 2 3 4 5 6 7 8 9 10; do sleep 1; kill -0 "$0" || exit; done
+for second in {" ".join(map(str, range(GRACE)))}; do sleep 1; kill -0 "$0" || exit; done
 kill -KILL "$0"
 """
 
-DVC = (sys.executable, "-m", "dvc")
-
 
 def git(root: Path, *words: str) -> str | None:
-    """What git prints, without the line end; None where it fails or is not installed."""
+    """Return git's output without the line end, or None if git fails or is not installed."""
     command = ["git", "-C", str(root), *words]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
@@ -35,25 +35,26 @@ def git(root: Path, *words: str) -> str | None:
 
 
 def run(root: Path, *command: str, rule: str, remedy: str) -> None:
-    """Run a program that has to end well.
+    """Run a program in the folder `root`.
 
     Raises:
-        UsageError: it did not; `rule` and `remedy` go with what it said.
+        UsageError: it is not installed or failed; with its output, `rule` and `remedy`.
     """
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise UsageError(
-            f"`{' '.join(command[-4:])}` failed: {done.stderr.strip()[-300:]}",
-            rule=rule,
-            remedy=remedy,
-        )
+    try:
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+        failure = done.stderr.strip()[-300:] if done.returncode else None
+    except FileNotFoundError:
+        failure = "it is not installed"
+    if failure is not None:
+        raise UsageError(f"`{' '.join(command[-4:])}` failed: {failure}", rule=rule, remedy=remedy)
 
 
 @contextmanager
 def guarded(target: int) -> Iterator[None]:
-    """Should this process be killed within the block, end what it has started.
+    """End `target` if this process is killed within the block.
 
-    `target` is the number of a process, or minus that of a group of processes.
+    Args:
+        target: a process id, or minus that of a process group.
     """
     guard = subprocess.Popen(
         ["/bin/sh", "-c", GUARD, str(target)], stdin=subprocess.PIPE, start_new_session=True
@@ -65,12 +66,12 @@ def guarded(target: int) -> Iterator[None]:
         guard.communicate()
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process and all that it started: first asked, ten seconds later killed."""
-    for word, patience in ((signal.SIGTERM, 10), (signal.SIGKILL, None)):
-        if process.poll() is not None:
+def end_process_group(leader: subprocess.Popen[bytes]) -> None:
+    """End a process and all its children: SIGTERM, then SIGKILL after `GRACE` seconds."""
+    for signum, patience in ((signal.SIGTERM, GRACE), (signal.SIGKILL, None)):
+        if leader.poll() is not None:
             return
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, word)
+            os.killpg(leader.pid, signum)
         with suppress(subprocess.TimeoutExpired):
-            process.wait(patience)
+            leader.wait(patience)

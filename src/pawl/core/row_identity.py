@@ -1,4 +1,4 @@
-"""When two rows ask the same, however they were typed: the rule that copies and budgets share."""
+"""When two rows have the same prompt, however it was typed; for copies and for budgets."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pawl.core.files import digest_text
 from pawl.core.records import Example, HeldOutRow
 
 Row = Example | HeldOutRow
-# Beside letters and digits, what changes what a text says: vowel signs of Indic scripts and
-# accents that have no composed form (Mn, Mc), and operators (Sm), as C++ is not C.
-TELLING = {"Mn", "Mc", "Sm"}
+# Unicode categories that change a text's meaning beside letters and digits: vowel signs of Indic
+# scripts and accents without a composed form (Mn, Mc), and operators (Sm), as C++ is not C.
+SIGNIFICANT = {"Mn", "Mc", "Sm"}
 
 
 def normalise(text: str) -> str:
@@ -19,21 +19,24 @@ def normalise(text: str) -> str:
 
 
 def prompt_text(row: Row) -> str:
-    """All that the row shows a model, normalised, in one line."""
+    """The contents of the row's messages, normalised, in one line."""
     return " ".join(normalise(message.content) for message in row.messages)
 
 
 def letters(row: Row) -> str:
-    """The row's prompt without blanks and punctuation; where nothing else is there, as it is."""
+    """The row's prompt without blanks and punctuation, or as it is if nothing else is in it."""
     text = prompt_text(row)
-    told = "".join(c for c in text if c.isalnum() or unicodedata.category(c) in TELLING)
-    return told or text
+    return "".join(filter(_significant, text)) or text
 
 
 def row_hashes(row: Row) -> tuple[str, str]:
     """The row's key and the hash of its letters, 16 hex digits each.
 
-    Rows that share one of them count as the same wherever a row may be used only once: a comma
-    more does not make a judged row a fresh one, nor a learned row an unseen one.
+    Rows that share one of them are the same row wherever a row may be used only once: one more
+    comma does not make a judged row fresh, nor a training row unseen.
     """
     return row.key, digest_text(letters(row))[:16]
+
+
+def _significant(character: str) -> bool:
+    return character.isalnum() or unicodedata.category(character) in SIGNIFICANT

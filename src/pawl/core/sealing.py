@@ -1,8 +1,8 @@
-"""Sealed evidence: one file that only the holder of the owner's key can read.
+"""Sealed evidence: an evaluation's files, encrypted with the owner's key (docs/adr/0005).
 
-A sealed gate discloses pass or fail alone, yet its verdicts must be open to replay. What the
-evaluation measured on gate rows is therefore encrypted before it leaves the stage, and travels as
-any other file: through DVC's cache, into the MLflow run. See docs/adr/0005.
+A sealed gate discloses only pass or fail, but its verdicts must be replayable. The evaluation's
+results on gate rows are therefore encrypted before the stage writes them; the file goes through
+DVC's cache and into the MLflow run like any other.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from pawl.errors import DataError, UsageError
 SEALED = "sealed.bin"
 ROWS = "rows.jsonl"
 KEY = "PAWL_SEAL_KEY"
-# Padding: the size of the file tells no more than which power of two the evidence fits in.
+# Bytes. Evidence is padded to a power of two, so that its size tells little.
 SMALLEST = 1 << 16
 LENGTH = 64
 
 
 def seal(files: Mapping[str, str]) -> dict[str, bytes]:
-    """What may lie on a disk of an evaluation's files: `sealed.bin`, and the dev rows in plain.
+    """Encrypt an evaluation's files; returns `sealed.bin`, and the rows file with dev rows alone.
 
-    In memory, so that whatever ends the process leaves nothing that was to be sealed. The same
-    files and key give the same bytes (AES-SIV, RFC 5297).
+    Works in memory, so that a killed process leaves no plain text on disk. The same files and key
+    give the same bytes (AES-SIV, RFC 5297).
     """
     from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
@@ -42,11 +42,11 @@ def seal(files: Mapping[str, str]) -> dict[str, bytes]:
 
 
 def open_folder(folder: Path) -> dict[str, str]:
-    """The texts of an evaluation's files by name, read as they are or from under the seal.
+    """The texts of an evaluation's files by name, decrypted if they are sealed.
 
     Raises:
-        DataError: a file is absent, or the sealed file is not what was sealed with this key.
-        UsageError: the key is not here.
+        DataError: a file is missing, or the sealed file was not sealed with this key.
+        UsageError: the key is missing.
     """
     sealed = folder / SEALED
     if not sealed.is_file():
@@ -55,7 +55,7 @@ def open_folder(folder: Path) -> dict[str, str]:
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(
                 f"{folder} cannot be read: {error}",
-                rule="the evaluation leaves its report and rows there",
+                rule="the evaluation writes its report and rows there",
                 remedy="run `pawl run TASK`, or `dvc repro`",
             ) from error
     from cryptography.exceptions import InvalidTag
@@ -66,7 +66,7 @@ def open_folder(folder: Path) -> dict[str, str]:
     except InvalidTag as error:
         raise DataError(
             f"{sealed} was sealed with another key, or altered since",
-            rule="sealed evidence opens whole, with the key that sealed it, or not at all",
+            rule="sealed evidence can be read only unaltered and with the key that sealed it",
             remedy=f"name the right key file in {KEY}",
         ) from error
     files: dict[str, str] = json.loads(plain)
@@ -74,7 +74,7 @@ def open_folder(folder: Path) -> dict[str, str]:
 
 
 def key_file() -> Path:
-    """Where the owner's key lies: the file that PAWL_SEAL_KEY names, else in the home folder."""
+    """The owner's key: the file that PAWL_SEAL_KEY names, else one in the home folder."""
     named = os.environ.get(KEY)
     return Path(named) if named else Path.home() / ".config" / "pawl" / "seal.key"
 
@@ -83,7 +83,7 @@ def _key(*, make: bool) -> bytes:
     path = key_file()
     if make and not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
-        # For the owner's eyes alone; another process may have made one in between, and it stands.
+        # Readable by the owner alone. If another process has made one in between, that one is used.
         with (
             suppress(FileExistsError),
             os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file,
@@ -95,7 +95,7 @@ def _key(*, make: bool) -> bytes:
         raise UsageError(
             f"the key to sealed evidence is not at {path}",
             rule="evidence of a sealed gate is read with the key that sealed it",
-            remedy=f"bring the owner's key file there, or name it in {KEY}",
+            remedy=f"copy the owner's key file there, or name it in {KEY}",
         ) from error
     if len(key) != LENGTH:
         raise UsageError(

@@ -1,1 +1,1 @@
-"""What one cycle leaves: snapshots, the outbox, registration, release of what was judged."""
+"""What one cycle leaves: the steps for the flow, snapshots, outbox, registration."""

@@ -1,4 +1,4 @@
-"""What the champion was trained on, in a few numbers, for the check of the data after it."""
+"""The profile of the champion's data, for the next check to compare with."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ PROFILE = "check/profile.json"
 
 
 def snapshot_profile(workspace: Workspace, store: Store, task: str) -> None:
-    """Leave the profile of the champion's data as `build/<task>/before.json`, or that none is kept.
+    """Write the profile of the champion's data to `build/<task>/before.json`, empty if none.
 
-    It is advice and no evidence: where the run keeps none (a version from before profiles, a store
-    whose artifacts were deleted), drift is not told and the cycle goes on.
+    It is no evidence: where the run has none (a version from before profiles, a store whose
+    artifacts were deleted), drift is not reported and the cycle goes on.
     """
     champion = read_state(store, task).champion.version
     profile = Profile()
@@ -31,6 +31,6 @@ def snapshot_profile(workspace: Workspace, store: Store, task: str) -> None:
                 path = fetch_file(store, run, PROFILE, into=Path(folder))
                 profile = read_record(path, Profile)
             except (RegistryError, DataError):
-                # Not there, or of another version of pawl: see above.
+                # It is gone, or of another version of pawl: see above.
                 profile = Profile()
     write_record(workspace.files(task).champion_profile, profile)

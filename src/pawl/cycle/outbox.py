@@ -1,8 +1,8 @@
 """The outbox: judged candidates wait on disk until the tracking store has them, whole.
 
-Every judgement goes through it. It is posted before the store is asked for anything, so that
-neither a store that is down nor a crash at any moment costs an adapter or its evidence, whatever
-the next cycle trains. Delivering is safe to repeat: `pawl.cycle.conclude.deliver`.
+Every judgement goes through it. It is posted before the first request to the store, so that neither
+a store that is down nor a crash at any moment loses an adapter or its evidence, whatever the next
+cycle trains. Delivery is idempotent (`pawl.cycle.conclude`).
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ REFUSED = ".refused"
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be put on record of a judged candidate, beside its files.
+    """An order to register a judged candidate; its files lie beside it.
 
     `op_id` names the operation, the same for the same judgement, `posted` this order alone.
-    `params` are the task's section at the judgement, `notes` are added to the cycle's reasons.
-    `evidence` is the sha256 of the verdict as it was posted, `data_md5` is DVC's name for the data;
-    both are '' in orders of earlier versions.
+    `question` is the cycle's fingerprint. `params` are the task's section at the judgement, `notes`
+    are added to the cycle's reasons. `evidence` is the sha256 of the verdict as it was posted,
+    `data_md5` is DVC's md5 of the data; both are '' in orders of earlier versions.
     """
 
     task: str
@@ -48,35 +48,35 @@ class Order:
 
 @dataclass(frozen=True)
 class Begun:
-    """A cycle that has trained and has not ended yet."""
+    """A cycle that has trained and has not ended yet; `question` is its fingerprint."""
 
     question: str
 
 
-def operation(question: str, verdict: Verdict, manifest: AdapterManifest) -> str:
-    """The name of a judgement: question, adapter, look. Taken twice, it is the same operation."""
+def operation_id(question: str, verdict: Verdict, manifest: AdapterManifest) -> str:
+    """The id of a judgement, from cycle fingerprint, adapter and look; a retry has the same id."""
     look = verdict.look.question if verdict.look else ""
     return f"cycle:{digest_json([question, manifest.digest, look])}"
 
 
-def post(workspace: Workspace, order: Order) -> Path:
-    """Put an order with the files of `build/` into the outbox, whole; returns its folder.
+def post_order(workspace: Workspace, order: Order) -> Path:
+    """Write an order with the files of `build/` to the outbox, whole; returns its folder.
 
     Raises:
-        PawlError: the disk does not take it.
+        PawlError: it cannot be written to the disk.
     """
     files = workspace.files(order.task)
-    folder = _box(workspace, order.task) / digest_text(order.op_id)[:16]
+    folder = _outbox(workspace, order.task) / digest_text(order.op_id)[:16]
     try:
-        with whole_folder(folder) as made:
-            copy = TaskFiles(made / FILES)
-            for source, target in zip(_evidence(files), _evidence(copy), strict=True):
+        with whole_folder(folder) as temp:
+            copy = TaskFiles(temp / FILES)
+            for source, target in zip(files.evidence, copy.evidence, strict=True):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 if source.is_dir():
                     shutil.copytree(source, target)
                 elif source.is_file():
                     shutil.copyfile(source, target)
-            write_record(made / ORDER, order)
+            write_record(temp / ORDER, order)
     except OSError as error:
         raise PawlError(
             f"the outbox {folder} cannot be written: {error}",
@@ -87,31 +87,30 @@ def post(workspace: Workspace, order: Order) -> Path:
     return folder
 
 
-def waiting(workspace: Workspace, task: str) -> list[Path]:
+def waiting_orders(workspace: Workspace, task: str) -> list[Path]:
     """The folders of orders that wait, oldest first."""
-    box = _box(workspace, task)
-    if not box.is_dir():
+    outbox = _outbox(workspace, task)
+    if not outbox.is_dir():
         return []
-    there = [path for path in box.iterdir() if (path / ORDER).is_file()]
-    there = [path for path in there if not path.name.startswith(".")]
-    there = [path for path in there if path.suffix != REFUSED]
-    return sorted(there, key=lambda path: (path / ORDER).stat().st_mtime_ns)
+    orders = [path for path in outbox.iterdir() if (path / ORDER).is_file()]
+    waiting = [p for p in orders if not p.name.startswith(".") and p.suffix != REFUSED]
+    return sorted(waiting, key=lambda path: (path / ORDER).stat().st_mtime_ns)
 
 
-def refused(workspace: Workspace, task: str) -> list[Path]:
+def refused_orders(workspace: Workspace, task: str) -> list[Path]:
     """The folders of orders that were set aside."""
-    return sorted(_box(workspace, task).glob(f"*{REFUSED}"))
+    return sorted(_outbox(workspace, task).glob(f"*{REFUSED}"))
 
 
 def read_order(folder: Path) -> tuple[Order, TaskFiles]:
-    """An order and the files that came with it.
+    """The order in a folder of the outbox, and its files.
 
     Raises:
         DataError: it is no order, or its verdict is not the one that was posted.
     """
     order, files = read_record(folder / ORDER, Order), TaskFiles(folder / FILES)
-    found = digest_file(files.verdict) if files.verdict.is_file() else ""
-    if order.evidence and found != order.evidence:
+    digest = digest_file(files.verdict) if files.verdict.is_file() else ""
+    if order.evidence and digest != order.evidence:
         raise DataError(
             f"{files.verdict} is not the verdict that was posted, {order.evidence[:12]}",
             rule="what waits in the outbox is registered as it was judged",
@@ -121,7 +120,7 @@ def read_order(folder: Path) -> tuple[Order, TaskFiles]:
 
 
 def set_aside(folder: Path) -> None:
-    """Keep an order that can never be delivered, out of the way of those that can."""
+    """Rename the folder of an order that can never be delivered, so that it blocks no other."""
     aside = folder.with_name(folder.name + REFUSED)
     if aside.exists():
         discard(aside)
@@ -129,23 +128,26 @@ def set_aside(folder: Path) -> None:
 
 
 def begin(workspace: Workspace, task: str, question: str) -> None:
-    """Note that a cycle has trained: `pawl resume` goes on with it."""
-    write_record(_box(workspace, task) / BEGUN, Begun(question))
+    """Mark the cycle of this fingerprint as trained: `pawl resume` continues it."""
+    write_record(_outbox(workspace, task) / BEGUN, Begun(question))
 
 
 def begun(workspace: Workspace, task: str) -> str | None:
-    """The question of a cycle that trained and did not come to its end, None if there is none."""
-    path = _box(workspace, task) / BEGUN
+    """The fingerprint of the cycle that has trained and not ended, None if there is none."""
+    path = _outbox(workspace, task) / BEGUN
     return read_record(path, Begun).question if path.is_file() else None
 
 
 def end(workspace: Workspace, task: str) -> None:
-    """The cycle that was begun has come to its end, or is given up."""
-    (_box(workspace, task) / BEGUN).unlink(missing_ok=True)
+    """Remove the mark: the cycle has ended, or is given up."""
+    (_outbox(workspace, task) / BEGUN).unlink(missing_ok=True)
 
 
-def waits(task: str, error: RegistryError, *, judged: bool) -> WaitingError:
-    """The error to end with where the store did not take what was trained."""
+def waiting_error(task: str, error: RegistryError, *, judged: bool) -> WaitingError:
+    """The error to raise where the store is down after a training.
+
+    `judged`: the candidate is in the outbox; otherwise it is still in `build/`.
+    """
     what = "judged adapter and its evidence wait in .pawl/outbox"
     if not judged:
         what = "trained adapter waits in build, not judged yet"
@@ -157,18 +159,5 @@ def waits(task: str, error: RegistryError, *, judged: bool) -> WaitingError:
     )
 
 
-def _box(workspace: Workspace, task: str) -> Path:
+def _outbox(workspace: Workspace, task: str) -> Path:
     return workspace.outbox / task
-
-
-def _evidence(files: TaskFiles) -> tuple[Path, ...]:
-    return (
-        files.adapter,
-        files.check,
-        files.base,
-        files.splits / "manifest.json",
-        files.eval,
-        files.verdict,
-        files.training,
-        files.held_out_register,
-    )

@@ -1,12 +1,12 @@
-"""A judged candidate: its evidence on a run, and its release where the gate says so."""
+"""A judged candidate: its evidence on a run, and its release where the gate promoted it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from pawl.core.records import Decision, RankTrial, Verdict, read_record
+from pawl.core.records import Decision, RankTrial, Training, Verdict, read_record
 from pawl.ledger.ledger import append
 from pawl.ledger.state import read_state
 from pawl.release.local_copies import local_copy
@@ -21,18 +21,8 @@ DEV = " (dev)"
 
 
 @dataclass(frozen=True)
-class Training:
-    """What `training.json` says that is worth a curve: a mapping of numbers a logged step, and the
-    ranks that `train.rank: auto` tried.
-    """
-
-    points: tuple[dict[str, float], ...] = ()
-    rungs: tuple[RankTrial, ...] = ()
-
-
-@dataclass(frozen=True)
 class Outcome:
-    """What became of a judged candidate: the decision as it ended, and words to add.
+    """The outcome of a judged candidate: the final decision, and reasons to add.
 
     `stale`: the champion was replaced while it was judged, so that the verdict was not applied.
     """
@@ -50,23 +40,14 @@ def log_judged(
     rows = {f"rows/{name}": float(count) for name, count in verdict.rows.items()}
     if files.training.is_file():
         training = read_record(files.training, Training)
-        log_curve(store, run_id, training.points)
+        log_curve(store, run_id, [asdict(point) for point in training.points])
         log_curve(store, run_id, [by_rank(rung) for rung in training.rungs], prefix="rank")
     log_evidence(
         store,
         run_id,
         params=params,
         metrics=scores | rows,
-        files={
-            files.adapter: "adapter",
-            files.check: "check",
-            files.base: "inputs",
-            files.splits / "manifest.json": "splits",
-            files.eval: "eval",
-            files.verdict: "",
-            files.training: "",
-            files.held_out_register: "",
-        },
+        files=files.evidence,
     )
 
 
@@ -91,9 +72,9 @@ def release_judged(
     who: str,
     why: str,
 ) -> Outcome:
-    """Write the release and say what it came to; the fold, not the writer, knows that."""
+    """Write the release and return its outcome, which the replayed ledger decides."""
     task, op_id = verdict.task, version.op_id
-    # What was uploaded is read back: an adapter that cannot be served is never released.
+    # The upload is read back: an adapter that cannot be served is never released.
     copy = local_copy(workspace, store, version.champion, task=task)
     signed = sign_release(
         workspace, store, task, version.champion, adapter=copy, state=read_state(store, task)
@@ -130,9 +111,9 @@ def release_judged(
 
 
 def _named(scores: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """MLflow's name for each score: `gate/candidate/exact_match`, `dev/candidate/exact_match`.
+    """The scores by MLflow name: `gate/candidate/exact_match`, `dev/candidate/exact_match`.
 
-    The verdict calls what was measured on the dev split 'candidate (dev)'.
+    In the verdict, 'candidate (dev)' are the scores on the dev split.
     """
     named: dict[str, float] = {}
     for contender, values in scores.items():

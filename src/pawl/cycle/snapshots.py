@@ -1,16 +1,11 @@
-"""The champion as the stages see it: a snapshot on disk."""
+"""The champion and the held-out register as files that the stages read."""
 
 from __future__ import annotations
 
 import shutil
 
 from pawl.core.files import whole_folder, write_lines
-from pawl.core.records import (
-    Champion,
-    read_record,
-    to_json,
-    write_record,
-)
+from pawl.core.records import Champion, read_record, to_json, write_record
 from pawl.errors import AdapterError, DataError
 from pawl.ledger.alias import project
 from pawl.ledger.held_out import held_out_rows
@@ -25,21 +20,21 @@ ADAPTER = "adapter"
 
 
 def snapshot_champion(workspace: Workspace, store: Store, task: str) -> Champion:
-    """Leave the champion and its adapter in `build/<task>/champion/` and set the alias right.
+    """Write the champion and its adapter to `build/<task>/champion/`; the alias is set right.
 
-    A snapshot that is right already stays as it is, so that DVC sees no change.
+    A snapshot that is up to date is not written again, so that DVC sees no change.
 
     Raises:
         AdapterError: the champion's bytes are not those that were judged.
         RegistryError: the store cannot be reached, or the ledger was altered: nothing is judged
-            against a champion that is in doubt.
+            against a doubtful champion.
     """
     files = workspace.files(task)
     state = undoubted_state(store, task)
     champion = state.champion
     project(store, task)
     refuse_links(files.champion)
-    if _stands(files, champion):
+    if _is_current(files, champion):
         return champion
     with whole_folder(files.champion) as folder:
         write_record(folder / RECORD, champion)
@@ -49,8 +44,8 @@ def snapshot_champion(workspace: Workspace, store: Store, task: str) -> Champion
     return champion
 
 
-def _stands(files: TaskFiles, champion: Champion) -> bool:
-    """Whether the snapshot on disk is this champion's, to the byte."""
+def _is_current(files: TaskFiles, champion: Champion) -> bool:
+    """Whether the snapshot on disk is this champion's, byte for byte."""
     names = {RECORD} if champion.version is None else {RECORD, ADAPTER}
     if not files.champion.is_dir() or {p.name for p in files.champion.iterdir()} != names:
         return False
@@ -61,14 +56,14 @@ def _stands(files: TaskFiles, champion: Champion) -> bool:
             return True
         return read_adapter(files.champion / ADAPTER).digest == champion.digest
     except (AdapterError, DataError):
-        # Whatever is wrong with it, the answer is the same: it is written anew.
+        # Whatever is wrong with it, it is written again.
         return False
 
 
 def snapshot_held_out(workspace: Workspace, store: Store, task: str) -> None:
-    """Leave the known rows in `build/<task>/known.jsonl`, which the split reads.
+    """Write the register of held-out rows to `build/<task>/known.jsonl`, for the split.
 
     Raises:
-        RegistryError: the store cannot be reached, or what it kept was altered.
+        RegistryError: the store cannot be reached, or stored rows were altered.
     """
     write_lines(workspace.files(task).held_out_register, map(to_json, held_out_rows(store, task)))

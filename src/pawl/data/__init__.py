@@ -1,1 +1,1 @@
-"""Data room: what goes in is read strictly, checked, and split so that held-out stays held out."""
+"""Rows are read strictly, checked and split; their versions."""

@@ -1,15 +1,14 @@
-"""`python -m pawl.data STAGE TASK`: the stages of this room, as DVC runs them."""
+"""`python -m pawl.data STAGE TASK`: runs a DVC stage of this room."""
 
 from pawl.data.check import check
-from pawl.data.inputs import inputs
-from pawl.data.split.pinned import champion_profile, held_out_register
+from pawl.data.inputs import champion_profile, held_out_register, inputs
 from pawl.data.split.split import split
 from pawl.workspace.paths import Workspace
 from pawl.workspace.stages import main
 
 
 def known(workspace: Workspace, task: str) -> None:
-    """The two snapshots under the name that workspaces made before 0.2 have in their dvc.yaml."""
+    """Both snapshots, under the stage name in the dvc.yaml of workspaces older than 0.2."""
     held_out_register(workspace, task)
     champion_profile(workspace, task)
 

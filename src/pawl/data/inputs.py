@@ -1,8 +1,8 @@
-"""What a cycle starts from, by digest: the base, the schema, the long prompt, the data.
+"""The inputs of a cycle as files of DVC's graph: base, schema, long prompt, rows, snapshots.
 
-DVC runs `inputs` on every repro (it takes well under a second) because a base folder or a hub
-cache can change without any file of the workspace changing; the stages after it run again only if
-what it wrote differs.
+DVC runs `inputs` on every repro (it takes well under a second) because a base folder or hub cache
+can change without any file of the workspace changing; later stages rerun only if its output
+differs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from pawl.config.schema import Task
 from pawl.config.user_functions import load_function
 from pawl.core.files import write_json, write_text
-from pawl.core.records import write_record
+from pawl.core.records import Profile, write_record
 from pawl.data.read.examples import Rows, read_examples
 from pawl.model.base import base_info
 from pawl.workspace.fingerprints import scoring_inputs
@@ -21,7 +21,7 @@ from pawl.workspace.task_inputs import data_file, read_prompt, read_schema
 def inputs(workspace: Workspace, task: str) -> None:
     """Write `build/<task>/inputs/`: base.json (a `BaseInfo`), schema.json, prompt.md, named.json.
 
-    The task's own scorers are imported here: what is wrong with them is said before any training.
+    The user's scorers are imported here, so that an error in them is raised before any training.
     """
     section, files = workspace.checked_task(task), workspace.files(task)
     schema, prompt = read_schema(workspace, section), read_prompt(workspace, section)
@@ -33,11 +33,31 @@ def inputs(workspace: Workspace, task: str) -> None:
     write_text(files.prompt, prompt)
 
 
+def held_out_register(workspace: Workspace, task: str) -> None:
+    """Leave the flow's snapshot of the held-out register; without one, write an empty file."""
+    path = workspace.files(task).held_out_register
+    if not path.exists():
+        write_text(path, "")
+
+
+def champion_profile(workspace: Workspace, task: str) -> None:
+    """Leave the flow's snapshot of the champion's data profile; without one, write an empty one."""
+    path = workspace.files(task).champion_profile
+    if not path.exists():
+        write_record(path, Profile())
+
+
 def task_rows(workspace: Workspace, section: Task) -> Rows:
-    """The task's rows as its data file has them, those left out that `check.drop_bad` allows.
+    """Read the task's data file; up to a share `check.drop_bad` of bad rows is left out.
 
     Raises:
         DataError: the file is absent, damaged or empty, or more of its rows are bad.
     """
     path = data_file(workspace, section)
     return read_examples(path, section.data, drop=section.check.drop_bad)
+
+
+def __getattr__(name: str) -> object:
+    from pawl.earlier import ADDED, look_up
+
+    return look_up(ADDED[__name__], __name__, name)

@@ -1,1 +1,1 @@
-"""Evaluate room: every contender answers the same rows in one run, without prefect or mlflow."""
+"""Every contender answers the same rows in one run; without prefect, mlflow or dvc."""

@@ -9,7 +9,7 @@ main(
     {
         "preflight": preflight,
         "external_inputs": external_inputs,
-        # the name that workspaces made before 0.2 have in their dvc.yaml
+        # the name that dvc.yaml has in workspaces made before 0.2
         "world": external_inputs,
         "evaluate": evaluate,
     }

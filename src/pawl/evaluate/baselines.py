@@ -1,6 +1,6 @@
-"""Baselines: what the base can do with a prompt and no adapter.
+"""Baselines: the base with a prompt and no adapter.
 
-| name        | what the base is shown                                                  |
+| name        | the prompt                                                              |
 |-------------|-------------------------------------------------------------------------|
 | zero-shot   | the row alone: exactly what the adapter sees                             |
 | few-shot    | `evaluate.shots` solved train rows before it, as turns of the chat       |
@@ -30,7 +30,7 @@ Turns = tuple[Message, ...]
 
 @dataclass(frozen=True)
 class Baseline:
-    """A name and the way in which a row's messages are shown."""
+    """A name, and `show`, which makes the prompt's messages from a row's."""
 
     name: str
     show: Callable[[Turns], Turns]
@@ -43,13 +43,13 @@ def baselines(
     instruction: str,
     shots: int,
     tokenizer: PreTrainedTokenizerBase,
-    room: int,
+    limit: int,
 ) -> tuple[list[Baseline], dict[str, str]]:
-    """The baselines, and why one is left out: few-shot where `evaluate.shots` is 0.
+    """The baselines, and why one is left out: few-shot if `evaluate.shots` is 0.
 
     Raises:
-        DataError: the longest prompt of one does not fit in `room` tokens. A baseline that is
-            dropped or shortened is one that the candidate need not beat.
+        DataError: a prompt is longer than `limit` tokens. A baseline that is dropped or shortened
+            would be one that the candidate need not beat.
     """
     found = [Baseline("zero-shot", lambda turns: turns)]
     if instruction:
@@ -58,16 +58,16 @@ def baselines(
     if examples:
         found.append(_few_shot(examples))
     for baseline in found:
-        if (tokens := longest_prompt(baseline.show, rows, tokenizer)) > room:
-            fit = _most_shots(examples, rows, tokenizer, room)
-            raise _too_long(baseline.name, tokens=tokens, room=room, fit=fit)
+        if (tokens := longest_prompt(baseline.show, rows, tokenizer)) > limit:
+            fit = _most_shots(examples, rows, tokenizer, limit)
+            raise _too_long(baseline.name, tokens=tokens, limit=limit, fit=fit)
     return found, {} if examples else {"few-shot": "evaluate.shots is 0"}
 
 
 def choose_shots(train: Sequence[Example], shots: int) -> list[Example]:
-    """So many examples, or all there are: no prompt twice, each completion once before any twice.
+    """Up to `shots` examples: no prompt twice, each completion once before any twice.
 
-    Their order depends on their keys alone.
+    The choice depends on the rows' keys alone, not on their order.
     """
     ordered = sorted(train, key=lambda e: (digest_text(e.key), e.completion))
     differing: dict[str, Example] = {}
@@ -79,15 +79,15 @@ def choose_shots(train: Sequence[Example], shots: int) -> list[Example]:
     return list(chosen.values())[:shots]
 
 
-def prompt_room(base: Path, policy: Evaluate) -> int:
-    """Tokens that a prompt may have in the base's window, so that the longest answer still fits."""
+def prompt_limit(base: Path, policy: Evaluate) -> int:
+    """The most tokens of a prompt: the base's window less the longest answer."""
     return max(0, context_length(base) - policy.max_new_tokens)
 
 
 def longest_prompt(
     show: Callable[[Turns], Turns], rows: Sequence[Example], tokenizer: PreTrainedTokenizerBase
 ) -> int:
-    """Tokens of the longest prompt, with the rows shown by `show`; 0 without rows."""
+    """Tokens of the longest prompt that `show` makes of these rows; 0 without rows."""
     return max((len(prompt_tokens(tokenizer, show(row.messages))) for row in rows), default=0)
 
 
@@ -99,22 +99,22 @@ def _most_shots(
     examples: Sequence[Example],
     rows: Sequence[Example],
     tokenizer: PreTrainedTokenizerBase,
-    room: int,
+    limit: int,
 ) -> int:
-    """How many of the examples fit, for the remedy."""
+    """How many of the examples fit, for the error's remedy."""
     counts = range(len(examples), 0, -1)
     shows = ((count, _few_shot(examples[:count]).show) for count in counts)
-    return next((n for n, show in shows if longest_prompt(show, rows, tokenizer) <= room), 0)
+    return next((n for n, show in shows if longest_prompt(show, rows, tokenizer) <= limit), 0)
 
 
-def _too_long(name: str, *, tokens: int, room: int, fit: int) -> DataError:
+def _too_long(name: str, *, tokens: int, limit: int, fit: int) -> DataError:
     remedies = {
         "zero-shot": "shorten the rows",
         "long-prompt": "shorten the file that `prompt` names",
         "few-shot": f"set `evaluate.shots: {fit}`",
     }
     return DataError(
-        f"the baseline '{name}' has a prompt of {tokens} tokens, {room} fit",
+        f"the baseline '{name}' has a prompt of {tokens} tokens, {limit} fit",
         rule="a baseline answers every row with its whole prompt: the base's window less "
         "`evaluate.max_new_tokens` must hold it",
         remedy=f"{remedies[name]}, lower `evaluate.max_new_tokens`, or take a base with a longer "

@@ -1,12 +1,11 @@
 """Greedy decoding in batches that shrink: a finished row leaves the batch.
 
-Rows are sorted by length, padded on the left, and share one key-value cache. What all prompts of
-a call begin with (an instruction, solved examples) is computed once and its cache handed to every
-batch: a long prompt then costs one pass instead of one a row.
+Rows are sorted by length, padded on the left, and share one key-value cache. The common prefix of
+all prompts of a call (an instruction, solved examples) is computed once and its cache copied to
+every batch: a long prompt then costs one pass instead of one a row.
 
-Logits differ in their last bits with the shape of the batch, so that a near tie may fall the other
-way in other company (bench/batching.py measures it). Whoever keeps answers keeps those of a whole
-call.
+Logits differ in their last bits with the shape of the batch, so that a near tie may be decided
+differently in another batch (bench/batching.py measures it). So answers are cached by whole calls.
 """
 
 from __future__ import annotations
@@ -21,16 +20,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-# A shorter common beginning is not worth a pass of its own.
+# A shorter common prefix is not worth a pass of its own.
 SHARED_PREFIX = 32
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A decoded row: its text without special tokens, tokens generated (the closing one counts).
+    """A decoded row: its text without special tokens, and tokens generated (end token included).
 
     `seconds` is the row's share of the wall time: each step's time is divided among the rows that
-    were still being decoded, what all share among all.
+    are still being decoded, the rest among all rows of the batch.
     """
 
     text: str
@@ -39,16 +38,16 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A batch made ready: the rows without their common prefix, padded on the left.
+class Batch:
+    """The model's inputs for some rows without their common prefix, padded on the left.
 
-    `ids` [rows, longest]; `seen` [rows, past + longest], 0 where padded; `at` the positions of
-    `ids`; `cache` holds the prefix (`past` tokens) once for each row.
+    `ids` [rows, longest]; `attention_mask` [rows, past + longest], 0 where padded; `position_ids`
+    those of `ids`; `cache` holds the prefix (`past` tokens) once for each row.
     """
 
     ids: Any
-    seen: Any
-    at: Any
+    attention_mask: Any
+    position_ids: Any
     cache: Any
 
 
@@ -61,15 +60,15 @@ def greedy(
     batch_size: int,
     label: str | None = "",
 ) -> tuple[Answer, ...]:
-    """Decode each prompt (token ids) greedily until an end token or `max_new_tokens`.
+    """Decode each prompt (token ids) greedily up to an end token or `max_new_tokens`.
 
-    The answers are in the order of the prompts. `label` names the progress bar, None: no bar.
+    Returns the answers in the order of the prompts. `label` is the progress bar's; None: no bar.
     """
     import torch
     from tqdm import tqdm
 
     ends = _end_tokens(model, tokenizer)
-    found: dict[int, tuple[list[int], float]] = {}
+    decoded: dict[int, tuple[list[int], float]] = {}
     bar = tqdm(total=len(prompts), desc=label, unit="row", disable=label is None)
     with torch.inference_mode(), bar:
         start = time.perf_counter()
@@ -78,12 +77,12 @@ def greedy(
             spent = time.perf_counter() - start
             tokens, seconds = _decode(model, batch, ends=ends, limit=max_new_tokens)
             shares = [spent / len(rows) + own for own in seconds]
-            found.update(zip(rows, zip(tokens, shares, strict=True), strict=True))
+            decoded.update(zip(rows, zip(tokens, shares, strict=True), strict=True))
             bar.update(len(rows))
             start = time.perf_counter()
     return tuple(
         Answer(tokenizer.decode(tokens, skip_special_tokens=True), len(tokens), seconds)
-        for tokens, seconds in (found[i] for i in range(len(prompts)))
+        for tokens, seconds in (decoded[i] for i in range(len(prompts)))
     )
 
 
@@ -94,10 +93,10 @@ def batches(
     pad: int,
     batch_size: int,
     answers: Sequence[Sequence[int]] | None = None,
-) -> Iterator[tuple[list[int], Opened]]:
-    """The prompts' indices in batches of like length, each batch made ready for the model.
+) -> Iterator[tuple[list[int], Batch]]:
+    """The prompts in batches of similar length: their indices, and the model's inputs.
 
-    `answers` (token ids) are put behind the prompts where they are given.
+    `answers` (token ids), if given, are appended to the prompts.
     """
     import torch
 
@@ -113,11 +112,12 @@ def batches(
         longest = max(map(len, rests))
         ids = torch.tensor([[pad] * (longest - len(r)) + r for r in rests], device=model.device)
         real = [[0] * (longest - len(r)) + [1] * len(r) for r in rests]
-        seen = torch.tensor(real, device=model.device)
-        yield part, _opened(model, ids, seen, cache)
+        mask = torch.tensor(real, device=model.device)
+        yield part, _batch(model, ids, mask, cache)
 
 
-def _opened(model: Any, ids: Any, seen: Any, prefix: Any) -> Opened:
+def _batch(model: Any, ids: Any, mask: Any, prefix: Any) -> Batch:
+    """The inputs of rows [rows, longest] whose common prefix is cached in `prefix`, if any."""
     import torch
     from transformers import DynamicCache
 
@@ -126,17 +126,17 @@ def _opened(model: Any, ids: Any, seen: Any, prefix: Any) -> Opened:
         cache = copy.deepcopy(prefix)
         cache.batch_repeat_interleave(len(ids))
         past = cache.get_seq_length()
-        seen = torch.cat([seen.new_ones(len(ids), past), seen], dim=1)
-    return Opened(ids, seen, (seen.cumsum(dim=1) - 1).clamp(min=0)[:, past:], cache)
+        mask = torch.cat([mask.new_ones(len(ids), past), mask], dim=1)
+    return Batch(ids, mask, (mask.cumsum(dim=1) - 1).clamp(min=0)[:, past:], cache)
 
 
 def _decode(
-    model: Any, batch: Opened, *, ends: set[int], limit: int
+    model: Any, batch: Batch, *, ends: set[int], limit: int
 ) -> tuple[list[list[int]], list[float]]:
-    """Token ids generated for each row of one batch, and each row's share of the seconds."""
+    """Token ids generated for each row of a batch, and each row's share of the seconds."""
     import torch
 
-    ids, seen, at, cache = batch.ids, batch.seen, batch.at, batch.cache
+    ids, mask, positions, cache = batch.ids, batch.attention_mask, batch.position_ids, batch.cache
     alive = list(range(len(ids)))
     out: list[list[int]] = [[] for _ in alive]
     seconds = [0.0] * len(alive)
@@ -144,8 +144,8 @@ def _decode(
         start = time.perf_counter()
         logits = model(
             input_ids=ids,
-            attention_mask=seen,
-            position_ids=at,
+            attention_mask=mask,
+            position_ids=positions,
             past_key_values=cache,
             use_cache=True,
             logits_to_keep=1,
@@ -159,18 +159,20 @@ def _decode(
         keep = [i for i, token in enumerate(tokens) if token not in ends]
         if not keep:
             break
-        at = at[:, -1:] + 1
+        positions = positions[:, -1:] + 1
         if len(keep) < len(alive):
-            kept = torch.tensor(keep, device=ids.device)
-            cache.batch_select_indices(kept)
-            seen, at, chosen = seen[kept], at[kept], chosen[kept]
+            unfinished = torch.tensor(keep, device=ids.device)
+            cache.batch_select_indices(unfinished)
+            mask, positions = mask[unfinished], positions[unfinished]
+            chosen = chosen[unfinished]
             alive = [alive[i] for i in keep]
-        seen = torch.cat([seen, seen.new_ones(len(alive), 1)], dim=1)
+        mask = torch.cat([mask, mask.new_ones(len(alive), 1)], dim=1)
         ids = chosen[:, None]
     return out, seconds
 
 
 def _prefix_cache(model: Any, prefix: Sequence[int]) -> Any:
+    """The key-value cache of these token ids."""
     import torch
     from transformers import DynamicCache
 
@@ -181,7 +183,7 @@ def _prefix_cache(model: Any, prefix: Sequence[int]) -> Any:
 
 
 def _common_prefix(prompts: Sequence[Sequence[int]]) -> int:
-    """Tokens that all prompts begin with, leaving each at least one; 0 where it is not worth it."""
+    """Length of the common prefix, leaving each prompt a token; 0 if below SHARED_PREFIX."""
     if len(prompts) < 2:
         return 0
     columns = zip(*prompts, strict=False)

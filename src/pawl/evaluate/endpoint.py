@@ -1,9 +1,9 @@
-"""Asking an OpenAI-compatible server: `POST {url}/chat/completions`, a row a request.
+"""Client of an OpenAI-compatible server: `POST {url}/chat/completions`, one request a row.
 
-Busy servers (429, 5xx) and broken connections are asked again with growing pauses. The key goes
-into one header and nowhere else: redirects are not followed, and what a server says is repeated
-without it. So is what the libraries say: http.client shows a header that it cannot send, so that a
-key which is none is refused before.
+Busy servers (429, 5xx) and broken connections are retried with growing pauses. The key goes into
+one header and nowhere else: redirects are not followed, and the key is redacted from all error
+messages. http.client would show a header that it cannot send, so that a malformed key is refused
+first.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ from typing import TYPE_CHECKING, Any
 
 from pawl.config.schema import Endpoint
 from pawl.core.records import Message
-from pawl.evaluate.board import Reply
+from pawl.evaluate.scoreboard import Reply
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 TIMEOUT = 60.0  # seconds without a byte from the server
 PAUSES = (1.0, 4.0, 16.0)  # seconds before the second, third and fourth attempt
-LONGEST_PAUSE = 60.0  # a server may ask for one with Retry-After
+LONGEST_PAUSE = 60.0  # limit on a server's Retry-After
 AT_ONCE = 4
 MOST_BYTES = 1 << 22
 BUSY = (408, 409, 425, 429)
-SHOWN = 200  # characters of what a server says of an error
-# What a bearer token is made of (RFC 6750) and more; no blank, control or non-ASCII character.
+SHOWN = 200  # characters of a server's error message
+# A superset of bearer tokens (RFC 6750): no blank, control or non-ASCII character.
 KEY = re.compile(r"[!-~]+")
 
 
 class UnansweredError(Exception):
-    """The server did not answer a row; the message says why, without the key."""
+    """The server did not answer a row; the message gives the reason, without the key."""
 
 
-def ask(
+def chat_completions(
     endpoint: Endpoint,
     chats: Sequence[Sequence[Message]],
     *,
@@ -52,22 +52,22 @@ def ask(
     """The server's replies to the chats, in their order; `seconds` is a request's wall time.
 
     Args:
-        tokenizer: the base's. It cuts answers of a server that ignores `max_new_tokens`, or that
-            does not say how many tokens it used.
+        tokenizer: the base's. It truncates answers of a server that ignores `max_new_tokens` or
+            reports no token counts.
+        pauses: seconds before each retry.
 
     Raises:
-        UnansweredError: a row got no answer though it was asked again, or the key is not there or
-            cannot be sent.
+        UnansweredError: a row got no answer after all retries, or the key is not set or malformed.
     """
     key = _key(endpoint)
 
-    def one(chat: Sequence[Message]) -> Reply:
+    def reply(chat: Sequence[Message]) -> Reply:
         start = time.perf_counter()
-        value = _asked(endpoint, key, _body(endpoint, chat, max_new_tokens), pauses)
-        return _reply(value, time.perf_counter() - start, max_new_tokens, tokenizer)
+        value = _post(endpoint, key, _body(endpoint, chat, max_new_tokens), pauses)
+        return _parse_reply(value, time.perf_counter() - start, max_new_tokens, tokenizer)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        futures = [pool.submit(one, chat) for chat in chats]
+        futures = [pool.submit(reply, chat) for chat in chats]
         try:
             return [future.result() for future in futures]
         finally:
@@ -94,39 +94,39 @@ def _body(endpoint: Endpoint, chat: Sequence[Message], limit: int) -> bytes:
     return json.dumps(value).encode()
 
 
-def _asked(endpoint: Endpoint, key: str | None, body: bytes, pauses: Sequence[float]) -> Any:
-    """The server's JSON; busy servers and broken connections are asked once more a pause."""
+def _post(endpoint: Endpoint, key: str | None, body: bytes, pauses: Sequence[float]) -> Any:
+    """The server's JSON, after at most one retry a pause."""
     request = urllib.request.Request(  # noqa: S310  # params.yaml allows http and https alone
         f"{endpoint.url.rstrip('/')}/chat/completions",
         data=body,
         headers={"Content-Type": "application/json", "User-Agent": "pawl"},
     )
     if key:
-        # "Unredirected" headers are not handed on, should anything be followed after all.
+        # An "unredirected" header is not passed on even if a redirect were followed.
         request.add_unredirected_header("Authorization", f"Bearer {key}")
-    opener = urllib.request.build_opener(_Stay)
+    opener = urllib.request.build_opener(_NoRedirect)
     for pause in (*pauses, None):
         try:
             with opener.open(request, timeout=TIMEOUT) as response:
                 return _parsed(response.read(MOST_BYTES))
         except urllib.error.HTTPError as error:
-            why = f"HTTP {error.code}: {_without(key, _said(error))}"
+            reason = f"HTTP {error.code}: {_redacted(key, _error_body(error))}"
             if error.code not in BUSY and error.code < 500:
-                raise UnansweredError(why) from None
-            wanted = error.headers.get("Retry-After", "")
-            pause = _longer(pause, wanted)
+                raise UnansweredError(reason) from None
+            pause = _pause_after(pause, error.headers.get("Retry-After", ""))
         except (OSError, http.client.HTTPException) as error:
-            why = f"{type(error).__name__}: {_without(key, str(error))}"
+            reason = f"{type(error).__name__}: {_redacted(key, str(error))}"
         if pause is None:
             break
         time.sleep(pause)
-    raise UnansweredError(f"asked {len(pauses) + 1} times; the last time: {why}")
+    raise UnansweredError(f"asked {len(pauses) + 1} times; the last time: {reason}")
 
 
-def _longer(pause: float | None, wanted: str) -> float | None:
-    if pause is None or not wanted.isdigit():
+def _pause_after(pause: float | None, retry_after: str) -> float | None:
+    """The pause, lengthened to the server's Retry-After; None: no retry is left."""
+    if pause is None or not retry_after.isdigit():
         return pause
-    return min(max(pause, float(wanted)), LONGEST_PAUSE)
+    return min(max(pause, float(retry_after)), LONGEST_PAUSE)
 
 
 def _parsed(data: bytes) -> Any:
@@ -136,27 +136,29 @@ def _parsed(data: bytes) -> Any:
         raise UnansweredError(f"its answer is no JSON: {error}") from None
 
 
-def _said(error: urllib.error.HTTPError) -> str:
+def _error_body(error: urllib.error.HTTPError) -> str:
     try:
         return error.read(MOST_BYTES).decode("utf-8", "replace")
     except (OSError, http.client.HTTPException):
         return str(error.reason)
 
 
-def _without(key: str | None, text: str) -> str:
-    # The key first and the cut afterwards, which else would leave half a key that is not found.
+def _redacted(key: str | None, text: str) -> str:
+    # Redact before truncating, which could leave half a key that is not found.
     hidden = text.replace(key, "***") if key else text
     return " ".join(hidden.split())[:SHOWN]
 
 
-def _reply(value: Any, seconds: float, limit: int, tokenizer: PreTrainedTokenizerBase) -> Reply:
+def _parse_reply(
+    value: Any, seconds: float, limit: int, tokenizer: PreTrainedTokenizerBase
+) -> Reply:
     try:
         text = value["choices"][0]["message"]["content"]
         usage = value.get("usage") or {}
     except (KeyError, IndexError, TypeError, AttributeError):
         raise UnansweredError("its answer has no choices[0].message.content") from None
     if text is None:
-        # A refusal, a tool call, or a budget spent on thinking: absent, which is not 0.
+        # A refusal, a tool call, or all tokens spent on thinking: absent, which is not 0.
         raise UnansweredError("its answer's content is null")
     if not _is_text(text) or not isinstance(usage, dict):
         raise UnansweredError("its answer's content is no text")
@@ -170,7 +172,7 @@ def _reply(value: Any, seconds: float, limit: int, tokenizer: PreTrainedTokenize
 
 
 def _is_text(value: Any) -> bool:
-    """Whether it is a string that can be written as UTF-8: half a surrogate pair cannot."""
+    """Whether it is a string that UTF-8 can encode: no half of a surrogate pair."""
     return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
 
 
@@ -179,8 +181,8 @@ def _count(value: Any) -> int | None:
     return value if whole and value >= 0 else None
 
 
-class _Stay(urllib.request.HTTPRedirectHandler):
-    """A redirect is an error: the key is meant for the server that params.yaml names."""
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect is an error: the key is only for the server that params.yaml names."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None

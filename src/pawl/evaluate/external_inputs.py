@@ -1,4 +1,4 @@
-"""What the world contributes to the graph, as files: the champion, and the reserved look."""
+"""The pipeline's external inputs as files: the champion's snapshot and the reserved look."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pawl.workspace.paths import Workspace
 
 
 def external_inputs(workspace: Workspace, task: str) -> None:
-    """Keep the flow's snapshot; where it left none, write "no champion" and "no look".
+    """Leave the flow's snapshot as it is; without one write "no champion" and "no look".
 
-    Without a reserved look only dev is scored, so no path around the flow judges for free.
+    Without a reserved look only dev is scored, so that running DVC directly never uses gate rows.
     """
     files = workspace.files(task)
     if not (files.champion / "champion.json").exists():

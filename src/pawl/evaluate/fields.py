@@ -1,12 +1,12 @@
-"""Scorers of answers that are JSON: is it JSON, is it the same JSON, which fields are right.
+"""JSON scorers: is the answer JSON, is it the same JSON, which fields are right.
 
 Pure functions without torch. Values compare as in JSON Schema: key order, blanks and how a number
 is written do not matter (1.0 is 1), but `true` is not 1. A value that cannot be measured is None:
-the field accuracy of a reference that is no JSON object says nothing about the answer.
+there is no field accuracy if the reference is no JSON object.
 
-Stricter than Python: `NaN`, `Infinity` and what is read as it (1e400) are no JSON, nor is an object
-with a key twice, of which readers take the first, the last or neither. Nor, here, is what nests
-deeper than `DEEPEST`: where recursion ends depends on who calls, and a score must not.
+Stricter than Python: `NaN`, `Infinity` and what overflows to it (1e400) are no JSON, nor is an
+object with a duplicate key, which parsers treat differently. Nor is what nests deeper than
+`DEEPEST`: Python's recursion limit depends on the caller's stack, and a score must not.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from jsonschema import Draft202012Validator
 
 from pawl.core.jsonio import refuse_constant, refuse_repeats
 
-# Fields of the summary: enough for any form; objects keyed by data would have thousands.
+# The most fields of a summary: objects keyed by data would have thousands.
 MOST_FIELDS = 40
-# Levels of lists and objects; a reader's recursion ends somewhere above 300.
+# Levels of lists and objects; parsers' recursion ends somewhere above 300.
 DEEPEST = 100
 
 
 def json_valid(output: str, reference: str) -> float | None:
-    """1 where the answer is JSON; None where the reference itself is not JSON."""
+    """1 if the answer is JSON; None if the reference itself is not."""
     if _parsed(reference) is INVALID:
         return None
     return float(_parsed(output) is not INVALID)
 
 
 def json_equal(output: str, reference: str) -> float | None:
-    """1 where the answer is the same JSON value; None where the reference is not JSON."""
+    """1 if the answer is the same JSON value; None if the reference is not JSON."""
     expected, given = _parsed(reference), _parsed(output)
     if expected is INVALID:
         return None
@@ -54,7 +54,7 @@ def field_accuracy(output: str, reference: str) -> float | None:
 
 
 def field_f1(output: str, reference: str) -> float | None:
-    """F1 of the answer's top-level fields: unlike accuracy it also counts fields made up.
+    """F1 of the answer's top-level fields: unlike accuracy it also counts invented fields.
 
     None where the reference is not a JSON object with at least one field.
     """
@@ -66,10 +66,10 @@ def field_f1(output: str, reference: str) -> float | None:
 
 
 def schema_valid(output: str, validator: Draft202012Validator) -> float:
-    """1 where the answer is JSON that the task's schema allows, and can be held against it.
+    """1 if the answer is JSON that the task's schema allows.
 
-    A schema that refers to itself many times a level may end Python's recursion: no answer passes
-    for valid that was not seen to be.
+    0 if a schema with much self-reference exceeds Python's recursion limit: an answer that was not
+    validated does not count as valid.
     """
     value = _parsed(output)
     try:
@@ -87,7 +87,7 @@ def enums(schema: Any) -> dict[str, list[Any]]:
 def enum_valid(output: str, permitted: dict[str, list[Any]]) -> float:
     """Share of the fields with an enum that the answer gives with one of its values.
 
-    A field that the answer leaves out does not conform: the schema says whether it may.
+    A field that the answer leaves out does not count, even if the schema makes it optional.
     """
     given = _parsed(output)
     if not isinstance(given, dict):
@@ -103,8 +103,8 @@ def by_field(pairs: Iterable[tuple[str, str]]) -> dict[str, dict[str, float]]:
     """Accuracy and F1 of each top-level field over (answer, reference) rows.
 
     Accuracy: of the rows whose reference has the field, the share that got it right. F1 also
-    counts rows in which the answer made the field up. The `MOST_FIELDS` commonest fields alone;
-    empty where no reference is a JSON object.
+    counts rows whose answer invented the field. Only the `MOST_FIELDS` commonest fields; empty if
+    no reference is a JSON object.
     """
     wanted, offered, right = Counter[str](), Counter[str](), Counter[str]()
     for output, reference in pairs:
@@ -123,7 +123,7 @@ def by_field(pairs: Iterable[tuple[str, str]]) -> dict[str, dict[str, float]]:
 
 
 class _Invalid:
-    """Stands for text that is no JSON, since None is a JSON value."""
+    """Sentinel for text that is no JSON, since None is a JSON value."""
 
 
 INVALID = _Invalid()
@@ -143,7 +143,7 @@ def _parsed(text: str) -> Any:
 
 
 def _deeper(value: Any, levels: int) -> bool:
-    """Whether lists and objects lie in each other on more than so many levels."""
+    """Whether lists and objects nest deeper than `levels`."""
     layer = [value]
     for _ in range(levels + 1):
         nests = [v for v in layer if isinstance(v, dict | list)]
@@ -165,7 +165,7 @@ def _same(a: Any, b: Any) -> bool:
 
 
 def _plain(value: Any) -> Any:
-    """The value with whole numbers as integers, however they were written."""
+    """The value with all whole numbers as integers."""
     if isinstance(value, dict):
         return {key: _plain(inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -1,7 +1,7 @@
-"""Perplexity: how far a contender expects the right answer, and plain language.
+"""Perplexity of the reference answers, and of a general text.
 
 exp of the mean negative log-likelihood a token, in nats, from one forward pass over the given text
-(teacher forcing). Values that are no finite number are absent (None), never 0.
+(teacher forcing). Values that are not finite are absent (None), never 0.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pawl.model.prompt import completion_tokens
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-# A batch has at most so many rows, and so many logits (rows × answer × vocabulary; 4 bytes each).
+# The most rows of a batch, and logits (rows × answer × vocabulary; 4 bytes each).
 ROWS, LOGITS = 16, 1 << 27
-# The general text is read in windows of this many tokens.
+# Tokens of a window of the general text.
 WINDOW = 256
 
 
@@ -29,29 +29,29 @@ def answer_perplexity(
     prompts: Sequence[Sequence[int]],
     references: Sequence[str],
 ) -> list[float | None]:
-    """Perplexity of each reference, the closing token included, after its prompt (token ids)."""
+    """Perplexity of each reference, end token included, after its prompt (token ids)."""
     import torch
     from torch.nn.functional import cross_entropy
 
     answers = [completion_tokens(tokenizer, text) for text in references]
     forward: Any = model
-    row = max(map(len, answers)) * int(forward.config.vocab_size)
-    ready = batches(
+    logits_per_row = max(map(len, answers)) * int(forward.config.vocab_size)
+    inputs = batches(
         model,
         prompts,
         pad=int(tokenizer.pad_token_id),
-        batch_size=max(1, min(ROWS, LOGITS // row)),
+        batch_size=max(1, min(ROWS, LOGITS // logits_per_row)),
         answers=answers,
     )
-    found: dict[int, float | None] = {}
+    perplexities: dict[int, float | None] = {}
     with torch.inference_mode():
-        for rows, batch in ready:
-            # Padding is on the left: the answers end together.
+        for rows, batch in inputs:
+            # Padding is on the left, so that all answers end at the last position.
             longest = max(len(answers[i]) for i in rows)
             logits = forward(
                 input_ids=batch.ids,
-                attention_mask=batch.seen,
-                position_ids=batch.at,
+                attention_mask=batch.attention_mask,
+                position_ids=batch.position_ids,
                 past_key_values=batch.cache,
                 use_cache=True,
                 logits_to_keep=longest + 1,
@@ -60,12 +60,12 @@ def answer_perplexity(
             losses = cross_entropy(logits.float().transpose(1, 2), targets, reduction="none")
             for index, loss in zip(rows, losses.tolist(), strict=True):
                 own = loss[-len(answers[index]) :]
-                found[index] = _perplexity(sum(own) / len(own))
-    return [found[i] for i in range(len(prompts))]
+                perplexities[index] = _perplexity(sum(own) / len(own))
+    return [perplexities[i] for i in range(len(prompts))]
 
 
 def general_perplexity(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> float | None:
-    """Perplexity of the general text that ships with Pawl: what an adapter must not unlearn."""
+    """Perplexity of the general text that ships with Pawl, for the forgetting guard."""
     import torch
     from torch.nn.functional import cross_entropy
 
@@ -88,7 +88,7 @@ def general_text() -> str:
 
 
 def _perplexity(loss: float) -> float | None:
-    """exp(loss), None where that is no finite number."""
+    """exp(loss); None if that is not finite."""
     try:
         value = math.exp(loss)
     except OverflowError:

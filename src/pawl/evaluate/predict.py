@@ -1,4 +1,4 @@
-"""Answers of one adapter to prompts from the command line."""
+"""Predict with one adapter, for `pawl predict`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pawl.model.tokenizer import load_tokenizer
 def predict(
     section: Task, root: Path, adapter: Path, prompts: Sequence[Sequence[Message]]
 ) -> list[str]:
-    """Decode each prompt with the verified adapter, as the gate judged it.
+    """Verify the adapter and decode each prompt with it, as for the gate.
 
     Raises:
         AdapterError: the adapter is damaged or was trained on another base.

@@ -1,4 +1,4 @@
-"""What an evaluation would stumble on, told before a training and a look are paid for."""
+"""Preflight: fail before training on what would make the evaluation fail."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from pawl.config.schema import Evaluate
 from pawl.core.files import write_json
 from pawl.core.records import Example, read_rows
-from pawl.evaluate.baselines import baselines, longest_prompt, prompt_room
+from pawl.evaluate.baselines import baselines, longest_prompt, prompt_limit
 from pawl.evaluate.scorers import score, scorers
 from pawl.model.base import find_base
 from pawl.model.tokenizer import load_tokenizer
@@ -17,12 +17,12 @@ from pawl.workspace.paths import Workspace
 
 
 def preflight(workspace: Workspace, task: str) -> None:
-    """Write `build/<task>/preflight.json`: tokens that fit, and each baseline's longest prompt.
+    """Write `build/<task>/preflight.json`: the prompt limit, and each baseline's longest prompt.
 
-    The task's own scorers are tried on what every scorer meets: dev rows answered rightly.
+    The user's scorers are tried on dev rows with the reference as answer.
 
     Raises:
-        DataError: a prompt does not fit, or a scorer of the task's own failed.
+        DataError: a prompt does not fit, or a user's scorer failed.
     """
     section, files = workspace.task(task), workspace.files(task)
     train, dev, gate = (
@@ -37,9 +37,9 @@ def preflight(workspace: Workspace, task: str) -> None:
         base=find_base(section.base, workspace.root),
     )
     schema = json.loads(files.schema.read_text(encoding="utf-8"))
-    known = scorers(schema, section.evaluate, workspace.root)
+    by_metric = scorers(schema, section.evaluate, workspace.root)
     for row in dev:
-        score(known, row.completion, row.completion, row=row.id)
+        score(by_metric, row.completion, row.completion, row=row.id)
     write_json(files.preflight, prompts)
 
 
@@ -52,15 +52,15 @@ def longest_prompts(
     policy: Evaluate,
     base: Path,
 ) -> dict[str, int]:
-    """Tokens of each baseline's longest prompt, and `fit`: how many a prompt may have.
+    """Tokens of each baseline's longest prompt, and `fit`, the most that a prompt may have.
 
     Raises:
         DataError: a prompt does not fit in the window of the base in the folder `base`.
     """
-    tokenizer, room = load_tokenizer(base), prompt_room(base, policy)
-    found, _ = baselines(
-        train, gate, instruction=instruction, shots=policy.shots, tokenizer=tokenizer, room=room
+    tokenizer, limit = load_tokenizer(base), prompt_limit(base, policy)
+    prompted, _ = baselines(
+        train, gate, instruction=instruction, shots=policy.shots, tokenizer=tokenizer, limit=limit
     )
-    # Of dev the candidate alone is asked, as the zero-shot baseline is.
-    baselines((), dev, instruction="", shots=0, tokenizer=tokenizer, room=room)
-    return {"fit": room} | {b.name: longest_prompt(b.show, gate, tokenizer) for b in found}
+    # On dev only the candidate answers, with the zero-shot prompt.
+    baselines((), dev, instruction="", shots=0, tokenizer=tokenizer, limit=limit)
+    return {"fit": limit} | {b.name: longest_prompt(b.show, gate, tokenizer) for b in prompted}

@@ -1,4 +1,4 @@
-"""One run in which every contender answers the same rows, with the base loaded once."""
+"""The evaluate stage: every contender answers the same rows in one run, on a base loaded once."""
 
 from __future__ import annotations
 
@@ -36,10 +36,10 @@ from pawl.core.records import (
 from pawl.core.row_identity import row_hashes
 from pawl.core.sealing import seal
 from pawl.errors import DataError
-from pawl.evaluate.adapter_slot import AdapterSlot
-from pawl.evaluate.baselines import baselines, prompt_room
-from pawl.evaluate.board import Board
-from pawl.evaluate.elsewhere import score_bases, score_endpoints
+from pawl.evaluate.baselines import baselines, prompt_limit
+from pawl.evaluate.loaded_model import LoadedModel
+from pawl.evaluate.other_contenders import score_bases, score_endpoints
+from pawl.evaluate.scoreboard import Scoreboard
 from pawl.evaluate.scorers import scorers
 from pawl.model.adapter import load_adapter, read_adapter
 from pawl.model.base import dequantised, find_base, load_base
@@ -54,13 +54,13 @@ if TYPE_CHECKING:
 def evaluate(workspace: Workspace, task: str) -> None:
     """Write `build/<task>/eval/`: rows.jsonl (a `Score` a line), report.json, timing.json.
 
-    Gate rows are scored only for a look that the flow reserved for exactly this candidate against
-    exactly this champion; without one, or with another's, dev alone is scored.
+    Gate rows are scored only for a look that was reserved for exactly this candidate against
+    exactly this champion; otherwise only dev is scored.
 
     Raises:
-        AdapterError: candidate or champion is damaged or sits on another base.
-        DataError: no gate row is left to judge on, a baseline's prompt does not fit, or a scorer of
-            the task's own failed.
+        AdapterError: candidate or champion is damaged or was trained on another base.
+        DataError: no gate row is left to judge on, a baseline's prompt does not fit, or a user's
+            scorer failed.
     """
     files, section = workspace.files(task), workspace.task(task)
     base = read_record(files.base, BaseInfo)
@@ -72,38 +72,39 @@ def evaluate(workspace: Workspace, task: str) -> None:
     dev, gate, train = (
         read_rows(files.splits / f"{name}.jsonl") for name in ("dev", "gate", "train")
     )
-    reigning = _reigning(files, champion, base)
-    judged = _unseen(_unspent(files, task, gate, look), (candidate, reigning)) if look else []
+    manifests = (candidate, _champion_manifest(files, champion, base))
+    judged = _unseen(_unspent(files, task, gate, look), manifests) if look else []
     schema = json.loads(files.schema.read_text(encoding="utf-8"))
     instruction = files.prompt.read_text(encoding="utf-8")
     splits = read_record(files.splits / "manifest.json", SplitReport)
     timed, sealed = _timed(section.gate), section.gate.disclosure == "sealed"
-    board = Board(scorers(schema, section.evaluate, workspace.root), splits, timed, sealed)
-    # A kept time would be that of another hour and load: where times are judged, all are new. And
-    # what a sealed gate's rows were answered is left lying nowhere.
-    kept_in = None if timed or sealed else workspace.answers
-    adapters = {"candidate": candidate.digest}
-    if look and reigning:
-        adapters["champion"] = reigning.digest
+    board = Scoreboard(scorers(schema, section.evaluate, workspace.root), splits, timed, sealed)
+    # A cached time was measured under another load: where times are judged, all are new. And
+    # answers to a sealed gate's rows are stored nowhere in the clear.
+    cache = None if timed or sealed else workspace.answers
     folder = find_base(section.base, workspace.root)
-    seat = AdapterSlot(
-        model=_model(files, folder, adapters),
-        tokenizer=load_tokenizer(folder),
-        policy=section.evaluate,
-        base=base.digest,
-        adapters=adapters,
-        room=prompt_room(folder, section.evaluate),
-        folder=kept_in,
+    tokenizer = load_tokenizer(folder)
+    adapters = {"candidate": candidate.digest}
+    if look and manifests[1]:
+        adapters["champion"] = manifests[1].digest
+    # The model is referenced by this call alone: the next base needs its memory.
+    general, skipped = _score_task_base(
+        board,
+        LoadedModel(
+            model=_model(files, folder, adapters),
+            tokenizer=tokenizer,
+            policy=section.evaluate,
+            base=base.digest,
+            adapters=adapters,
+            prompt_limit=prompt_limit(folder, section.evaluate),
+            cache=cache,
+        ),
+        dev,
+        judged if look else None,
+        train,
+        instruction=instruction,
     )
-    skipped: dict[str, str] = {}
-    replies, kept = seat.replies(_as_is, dev, adapter="candidate", label="dev: candidate")
-    board.add("candidate", "dev", dev, replies, adapter=candidate.digest, kept=kept)
-    general = seat.general()
     if look:
-        skipped = _score_gate(board, seat, judged, train, instruction=instruction)
-        tokenizer = seat.tokenizer
-        # The next base needs the memory.
-        del seat
         skipped |= score_endpoints(
             board, section.evaluate, judged, instruction=instruction, tokenizer=tokenizer
         )
@@ -113,7 +114,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
             judged,
             instruction=instruction,
             root=workspace.root,
-            folder=kept_in,
+            cache=cache,
         )
     rows_text = lines_text(map(dataclasses.asdict, board.scores))
     report = EvalReport(
@@ -135,41 +136,53 @@ def evaluate(workspace: Workspace, task: str) -> None:
         "report.json": json_text(to_json(report)),
     }
     plain = {name: text.encode("utf-8") for name, text in texts.items()}
-    # Sealed in memory: nobody shall find the plain rows where a killed process left them.
-    left = seal(texts) if look and sealed else plain
+    # Sealed in memory, so that a killed process leaves no plain rows behind.
+    contents = seal(texts) if look and sealed else plain
     with whole_folder(files.eval) as out:
-        for name, data in left.items():
+        for name, data in contents.items():
             (out / name).write_bytes(data)
 
 
-def _score_gate(
-    board: Board,
-    seat: AdapterSlot,
-    rows: Sequence[Example],
+def _score_task_base(
+    board: Scoreboard,
+    loaded: LoadedModel,
+    dev: Sequence[Example],
+    gate: Sequence[Example] | None,
     train: Sequence[Example],
     *,
     instruction: str,
-) -> dict[str, str]:
-    """Candidate, champion and the baselines on the task's base; why any of them could not."""
+) -> tuple[dict[str, float], dict[str, str]]:
+    """Score the contenders on the task's base; `gate` None: only the candidate, on dev.
+
+    Returns:
+        Perplexities of the general text, and why a contender was skipped; both by name.
+    """
+    replies, cached = loaded.replies(_as_is, dev, adapter="candidate", label="dev: candidate")
+    digest = loaded.adapters["candidate"]
+    board.add("candidate", "dev", dev, replies, adapter=digest, cached=cached)
+    general = loaded.general_perplexities()
+    if gate is None:
+        return general, {}
     prompted, skipped = baselines(
         train,
-        rows,
+        gate,
         instruction=instruction,
-        shots=seat.policy.shots,
-        tokenizer=seat.tokenizer,
-        room=seat.room,
+        shots=loaded.policy.shots,
+        tokenizer=loaded.tokenizer,
+        limit=loaded.prompt_limit,
     )
-    for name, digest in seat.adapters.items():
-        replies, kept = seat.replies(_as_is, rows, adapter=name, label=board.bar(name))
-        board.add(name, "gate", rows, replies, adapter=digest, kept=kept)
+    for name, digest in loaded.adapters.items():
+        replies, cached = loaded.replies(_as_is, gate, adapter=name, label=board.bar_label(name))
+        board.add(name, "gate", gate, replies, adapter=digest, cached=cached)
     for baseline in prompted:
-        replies, kept = seat.replies(baseline.show, rows, label=board.bar(baseline.name))
-        board.add(baseline.name, "gate", rows, replies, kept=kept)
-    return skipped
+        label = board.bar_label(baseline.name)
+        replies, cached = loaded.replies(baseline.show, gate, label=label)
+        board.add(baseline.name, "gate", gate, replies, cached=cached)
+    return general, skipped
 
 
 def read_look(path: Path) -> Look | None:
-    """The look in `look.json`, None where the flow reserved none."""
+    """Read `look.json`; None if no look is reserved."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))["look"]
         return None if value is None else TypeAdapter(Look).validate_python(value)
@@ -181,7 +194,10 @@ def read_look(path: Path) -> Look | None:
         ) from error
 
 
-def _reigning(files: TaskFiles, champion: Champion, base: BaseInfo) -> AdapterManifest | None:
+def _champion_manifest(
+    files: TaskFiles, champion: Champion, base: BaseInfo
+) -> AdapterManifest | None:
+    """The manifest of the champion's snapshot, verified; None without a champion."""
     if champion.version is None:
         return None
     manifest = read_adapter(files.champion / "adapter", base=base.digest)
@@ -195,18 +211,18 @@ def _reigning(files: TaskFiles, champion: Champion, base: BaseInfo) -> AdapterMa
 
 
 def _unspent(files: TaskFiles, task: str, gate: Sequence[Example], look: Look) -> list[Example]:
-    """The gate rows that the look's budget judges on: none of a budget that is used up."""
+    """The gate rows of the look's budget: rows used up by an earlier budget are left out."""
     kind = TypeAdapter(HeldOutRow)
-    known = read_lines(files.held_out_register) if files.held_out_register.is_file() else ()
+    held_out = read_lines(files.held_out_register) if files.held_out_register.is_file() else ()
     salt = read_record(files.splits / "manifest.json", SplitReport).salt
-    rows = map(kind.validate_python, known)
-    return unspent(gate, rows, lineage=gate_split_id(task, salt), since=look.since)
+    rows = map(kind.validate_python, held_out)
+    return unspent(gate, rows, split_id=gate_split_id(task, salt), since=look.since)
 
 
 def _unseen(rows: Sequence[Example], adapters: Iterable[AdapterManifest | None]) -> list[Example]:
-    """The rows that none of the adapters was trained on; nothing else may judge them."""
-    seen = {key for adapter in adapters if adapter for key in adapter.trained_on}
-    unseen = [row for row in rows if seen.isdisjoint(row_hashes(row))]
+    """The rows that none of the adapters was trained on: only these may judge them."""
+    trained_on = {key for adapter in adapters if adapter for key in adapter.trained_on}
+    unseen = [row for row in rows if trained_on.isdisjoint(row_hashes(row))]
     if not unseen:
         raise DataError(
             f"all {len(rows)} gate rows were trained on by one of the contenders",
@@ -217,16 +233,16 @@ def _unseen(rows: Sequence[Example], adapters: Iterable[AdapterManifest | None])
 
 
 def _model(files: TaskFiles, folder: Path, adapters: Iterable[str]) -> PeftModel:
-    """The base with the verified adapters on it."""
-    places = {"candidate": files.adapter, "champion": files.champion / "adapter"}
+    """Load the base with the verified adapters on it."""
+    folders = {"candidate": files.adapter, "champion": files.champion / "adapter"}
     model: Any = dequantised(load_base(folder))
     for name in adapters:
-        model = load_adapter(model, places[name], name=name)
+        model = load_adapter(model, folders[name], name=name)
     return model
 
 
 def _timed(policy: Gate) -> bool:
-    """Whether the gate asks for a row's seconds."""
+    """Whether the gate judges `seconds`."""
     return "seconds" in {policy.metric, *policy.guards}
 
 

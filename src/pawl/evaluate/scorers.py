@@ -1,8 +1,8 @@
-"""Scorers: an answer against its reference to a number, or None where none can be given.
+"""Scorers: functions of an answer and its reference to a number, or None if there is none.
 
-Pure functions without torch; those for JSON stand in `fields`. What only the answering itself can
-measure (perplexity, tokens, seconds) is no scorer: the board adds it. A value that cannot be
-measured is absent, never 0.
+Pure, without torch; those for JSON are in `fields`. What is measured while answering (perplexity,
+tokens, seconds) is no scorer: the scoreboard adds it. A value that cannot be measured is absent,
+never 0.
 """
 
 from __future__ import annotations
@@ -24,17 +24,17 @@ Scorer = Callable[[str, str], float | None]
 
 
 def scorers(schema: Any, policy: Evaluate, root: Path) -> dict[str, Scorer]:
-    """The scorers by metric name: those that this task's schema and policy allow, and its own.
+    """The scorers by metric name: those that the task's schema and policy allow, and the user's.
 
     Args:
         schema: the task's JSON Schema, or None.
-        policy: names the regular expression and the task's own scorers.
-        root: the workspace, in which the task's own scorers are looked for first.
+        policy: names the regular expression and the user's scorers.
+        root: the workspace, which is searched first for the user's scorers.
 
     Raises:
-        ParamsError: a scorer of the task's own cannot be imported.
+        ParamsError: a user's scorer cannot be imported.
     """
-    known: dict[str, Scorer] = {
+    by_metric: dict[str, Scorer] = {
         "exact_match": exact_match,
         "char_error": char_error,
         "json_valid": fields.json_valid,
@@ -44,53 +44,53 @@ def scorers(schema: Any, policy: Evaluate, root: Path) -> dict[str, Scorer]:
     }
     if schema is not None:
         validator = Draft202012Validator(schema)
-        known["schema_valid"] = lambda output, _: fields.schema_valid(output, validator)
+        by_metric["schema_valid"] = lambda output, _: fields.schema_valid(output, validator)
     if permitted := fields.enums(schema):
-        known["enum_valid"] = lambda output, _: fields.enum_valid(output, permitted)
+        by_metric["enum_valid"] = lambda output, _: fields.enum_valid(output, permitted)
     if policy.regex is not None:
         pattern = re.compile(policy.regex)
-        known["regex_match"] = lambda output, _: float(bool(pattern.fullmatch(output.strip())))
+        by_metric["regex_match"] = lambda output, _: float(bool(pattern.fullmatch(output.strip())))
     for name, function in policy.scorers.items():
-        known[name] = partial(_own, load_function(function, root), name)
-    return known
+        by_metric[name] = partial(_user_score, load_function(function, root), name)
+    return by_metric
 
 
 def score(
-    known: dict[str, Scorer], output: str, reference: str, *, row: str | None
+    by_metric: dict[str, Scorer], output: str, reference: str, *, row: str | None
 ) -> dict[str, float]:
-    """What each scorer says of one answer, by metric; what it cannot measure is left out.
+    """The scores of one answer by metric; those that cannot be measured are left out.
 
     Args:
-        row: the row's id, for the message of a scorer that fails; None where the message may tell
-            no more than the type of what went wrong.
+        row: the row's id, for the message of a scorer that fails; None: the message shows only the
+            type of the error.
 
     Raises:
-        DataError: a scorer of the task's own failed, or gave something else than 0 to 1.
+        DataError: a user's scorer raised, or returned something else than 0 to 1.
     """
     try:
-        values = {name: scorer(output, reference) for name, scorer in known.items()}
-    except _OddError as odd:
-        said = odd.found if row is not None else odd.kind
+        values = {name: scorer(output, reference) for name, scorer in by_metric.items()}
+    except _ScorerError as error:
+        what = error.found if row is not None else error.kind
         where = f"row '{row}'" if row is not None else "a gate row"
         raise DataError(
-            f"the scorer '{odd.name}' {said} on {where}",
+            f"the scorer '{error.name}' {what} on {where}",
             rule="a scorer takes (answer, reference) and returns a number from 0 to 1, more "
             "being better, or None where there is nothing to measure",
-            remedy=f"mend the function that `evaluate.scorers.{odd.name}` names"
+            remedy=f"mend the function that `evaluate.scorers.{error.name}` names"
             + ("" if row is not None else "; run it on dev rows, the gate's are sealed"),
-        ) from (odd if row is not None else None)
+        ) from (error if row is not None else None)
     return {name: value for name, value in values.items() if value is not None}
 
 
 def exact_match(output: str, reference: str) -> float:
-    """1 where the answer is the reference, to the letter, apart from blanks around it."""
+    """1 if the answer equals the reference, apart from surrounding whitespace."""
     return float(output.strip() == reference.strip())
 
 
 def char_error(output: str, reference: str) -> float | None:
     """Character error rate: edit distance over the reference's length; can exceed 1.
 
-    Blanks around either do not count; None where the reference is blank.
+    Surrounding whitespace does not count; None if the reference is blank.
     """
     given, expected = output.strip(), reference.strip()
     return edit_distance(given, expected) / len(expected) if expected else None
@@ -119,10 +119,10 @@ def edit_distance(a: str, b: str) -> int:
     return distance
 
 
-class _OddError(Exception):
-    """A scorer of the task's own went wrong; the row is known one call above.
+class _ScorerError(Exception):
+    """A user's scorer failed; the caller adds the row.
 
-    `kind` says what went wrong without a word that may come from the row.
+    `found` is what happened, `kind` the same without anything that may come from the row.
     """
 
     def __init__(self, name: str, found: str, kind: str) -> None:
@@ -130,15 +130,15 @@ class _OddError(Exception):
         super().__init__(name, found, kind)
 
 
-def _own(function: Callable[[str, str], Any], name: str, output: str, reference: str) -> Any:
+def _user_score(function: Callable[[str, str], Any], name: str, output: str, reference: str) -> Any:
     try:
         value = function(output, reference)
-    except Exception as error:  # it is the user's code: whatever it raises is told with its place
+    except Exception as error:  # the user's code may raise anything: it is reported with its row
         raised = f"raised {type(error).__name__}"
-        raise _OddError(name, f"{raised}: {error}", raised) from error
+        raise _ScorerError(name, f"{raised}: {error}", raised) from error
     if value is None:
         return None
     # The gate's tests hold for values in [0, 1]; a comparison with NaN is never true.
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise _OddError(name, f"returned {value!r}", f"returned a {type(value).__name__}")
+        raise _ScorerError(name, f"returned {value!r}", f"returned a {type(value).__name__}")
     return float(value)

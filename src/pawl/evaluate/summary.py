@@ -1,4 +1,4 @@
-"""Row values to a contender's summary."""
+"""A contender's summary: means of its row values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from pawl.errors import DataError
 
 
 def mean(values: Sequence[float]) -> float:
-    """Arithmetic mean; an empty sequence raises, because it has none."""
+    """Arithmetic mean.
+
+    Raises:
+        DataError: the sequence is empty.
+    """
     if not values:
         raise DataError("the mean of no values was asked for", rule="empty input has no mean")
     return sum(values) / len(values)

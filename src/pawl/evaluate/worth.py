@@ -1,31 +1,32 @@
-"""Is it worth it: does the adapter beat prompting on this base, and what does a call save?"""
+"""Worth: does the adapter beat prompting on this base, and what does a call save?"""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pawl.config.schema import Cost
 from pawl.core.metrics import FALL, sign
-from pawl.core.records import Contender, EvalReport, Timing, Verdict, Worth, read_record
+from pawl.core.records import (
+    Contender,
+    EvalReport,
+    Timing,
+    Training,
+    Verdict,
+    Worth,
+    read_record,
+)
 from pawl.workspace.paths import Workspace
 
 CANDIDATE, CHAMPION = "candidate", "champion"
 HOUR, MILLION = 3600.0, 1e6
 
 
-@dataclass(frozen=True)
-class Training:
-    """What `training.json` says of the price: wall time in seconds."""
-
-    seconds: float
-
-
 def read_worth(workspace: Workspace, task: str) -> Worth | None:
-    """The worth of the candidate in `build/`, from what the stages left there; None if sealed.
+    """The worth of the candidate in `build/`, from the stages' records; None if sealed.
 
     Raises:
-        DataError: a stage has not left its record.
+        DataError: a record is absent.
     """
     files, section = workspace.files(task), workspace.task(task)
     if section.gate.disclosure == "sealed":
@@ -34,7 +35,7 @@ def read_worth(workspace: Workspace, task: str) -> Worth | None:
         read_record(files.verdict, Verdict),
         read_record(files.eval / "report.json", EvalReport),
         read_record(files.eval / "timing.json", Timing),
-        # Worth decides nothing, so that its absence must not cost the candidate its verdict.
+        # Worth decides nothing, so that a missing record must not fail the cycle.
         training=read_record(files.training, Training).seconds if files.training.exists() else None,
         cost=section.cost,
     )
@@ -50,11 +51,11 @@ def worth(
 ) -> Worth | None:
     """The candidate against the best prompted baseline that the gate compared it with.
 
-    None where the verdict holds no such comparison: the evidence was invalid, or is sealed.
+    None if the verdict has no such comparison: the evidence was invalid, or is sealed.
 
     Args:
-        training: seconds that the training took, None where that is not known.
-        cost: prices; without them only tokens and seconds are told.
+        training: seconds that the training took, None if unknown.
+        cost: prices; without them only tokens and seconds are reported.
     """
     prompted = [c for c in verdict.comparisons if c.against != CHAMPION]
     if not prompted:
@@ -129,13 +130,13 @@ def _saves(worth: Worth, *, apart: bool) -> str:
     says = f"a call takes {', '.join(parts)} than with {worth.against}"
     if worth.seconds is None:
         return says
-    # A kept answer's time is that of another hour and load.
+    # A cached answer's time was measured in an earlier run, under another load.
     when = ", measured in different runs" if apart else ""
     return f"{says} (seconds: its share of a batch{when})"
 
 
 def _pays(worth: Worth) -> list[str]:
-    # A prompt that is as good needs no training: then there is nothing to pay for.
+    # If a prompt is as good, no training is needed, and no cost to recover.
     if worth.gain <= 0 or worth.training is None or worth.cost is None:
         return []
     if worth.calls is None:

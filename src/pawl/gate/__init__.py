@@ -1,1 +1,1 @@
-"""Gate room: pure judgement over records. No torch, no mlflow, no clock, no network."""
+"""The verdict from the evidence and the policy: pure, no torch, no clock, no network."""

@@ -1,4 +1,4 @@
-"""`python -m pawl.gate gate TASK`: the door that DVC opens."""
+"""`python -m pawl.gate gate TASK`: the stage as DVC runs it."""
 
 from pawl.gate.run import gate
 from pawl.workspace.stages import main

@@ -1,9 +1,9 @@
-"""Is the candidate better than another contender, and not by luck?
+"""Superiority test: is the candidate better than another contender, and not by luck?
 
 The null hypothesis is a mean difference of 0 or less. Single pass/fail rows get the exact McNemar
 test. Sign flips alone hold their level only where differences are symmetric under the null; small
-gains on many rows paid for by large losses on few are not. So graded and grouped rows must pass the
-bets of `margins` at margin 0 as well, which hold for any shape.
+gains on many rows paid for by large losses on few are not. So graded and grouped rows must also
+pass the betting test of `margins` at margin 0, which holds for any shape.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ from scipy.stats import norm
 from pawl.gate.margins import P, not_worse
 from pawl.gate.stats import FLIPS, Units, mcnemar_p, sign_flip_p
 
-# How many of the drawn flips must lie below the level, so that chance in the drawing does not
-# decide; and how many are drawn at most. A level below 1 / MOST can then not be met: fails closed.
+# How many drawn flips the level must amount to, so that chance in the drawing does not decide; and
+# how many are drawn at most. A level below 1 / MOST cannot be met: fails closed.
 BELOW, MOST = 20, 200_000
 
 
 def better(gain: Units, *, level: float, bounded: bool) -> P:
-    """One-sided p of H0: the mean difference is 0 or less. Without a unit that differs it is 1.
+    """One-sided p of H0: the mean difference is 0 or less; 1 if no unit differs.
 
     Args:
         gain: differences, above 0 where the candidate is better.
-        level: what p will be held against; the smaller, the more flips are drawn.
+        level: the level that p is compared with; the smaller, the more flips are drawn.
         bounded: whether a row's difference lies in [-1, 1].
 
     Returns:
-        p of these units at 1.0; at other `times` what to expect of more of their kind.
+        p as a function of `times`: of these units at 1.0, else the p expected of that many times as
+        many such units.
     """
     won, lost = int((gain.sums > 0).sum()), int((gain.sums < 0).sum())
     if not won + lost:
@@ -38,9 +39,9 @@ def better(gain: Units, *, level: float, bounded: bool) -> P:
     if bounded and not gain.clustered and np.isin(gain.sums, (-1, 0, 1)).all():
         return lambda times: mcnemar_p(round(won * times), round(lost * times))
     bets = not_worse(gain, 0.0, bounded=bounded)
-    # Where the bets have lost already, no number of flips would turn it.
+    # If the betting test fails already, more flips cannot change the outcome.
     flips = FLIPS if bets(1.0) >= level else max(FLIPS, min(MOST, math.ceil(BELOW / level)))
-    now = max(bets(1.0), sign_flip_p(gain.sums, flips=flips))
+    observed = max(bets(1.0), sign_flip_p(gain.sums, flips=flips))
     largest = float(np.abs(gain.sums).max())
     # Squares of the tiniest differences would all be 0.
     scaled = gain.sums / largest
@@ -48,6 +49,8 @@ def better(gain: Units, *, level: float, bounded: bool) -> P:
 
     def p(times: float) -> float:
         # Sums of random signs are normal where there are many: no need to draw for a forecast.
-        return now if times == 1 else max(bets(times), float(norm.sf(score * math.sqrt(times))))
+        return (
+            observed if times == 1 else max(bets(times), float(norm.sf(score * math.sqrt(times))))
+        )
 
     return p

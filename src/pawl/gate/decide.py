@@ -1,4 +1,8 @@
-"""The judgement: evidence and policy in, verdict out. Pure, so that it can be replayed."""
+"""The judgement: evidence and policy in, verdict out. Pure, so that it can be replayed.
+
+Reasons are part of the verdict, and `pawl replay` compares whole verdicts: a change of wording
+here, in `rules`, `evidence` or `forgetting` makes verdicts stored earlier differ.
+"""
 
 from __future__ import annotations
 
@@ -9,52 +13,52 @@ from pawl.config.schema import Gate
 from pawl.core.records import Comparison, Contender, Decision, Verdict
 from pawl.gate.evidence import Evidence, faults, plausible
 from pawl.gate.forgetting import forgetting
-from pawl.gate.rules import Finding, beside, compare, floors, guards
+from pawl.gate.rules import Finding, compare, compare_elsewhere, floors, guards
 
 
 def decide(
     evidence: Evidence, policy: Gate, *, parents: Mapping[str, str] | None = None
 ) -> Verdict:
-    """Judge the candidate.
+    """Return the verdict on the candidate.
 
     promote: every rule holds. reject: a rule fails for good (not better than another contender,
     a floor missed, a guard broken). inconclusive: as well as asked, but luck is not ruled out.
-    invalid: the evidence cannot be judged. Under `disclosure: sealed` the verdict says no more
-    than `sealed` lets it.
+    invalid: the evidence cannot be judged. Under `disclosure: sealed` the verdict is reduced to
+    what `sealed` discloses.
 
     Args:
-        evidence: what the evaluation left.
+        evidence: the evaluation's records.
         policy: the gate section of `params.yaml`; the level comes from the look.
-        parents: digests of the files that the evidence was read from.
+        parents: digests of the files that the evidence was read from, by name.
     """
     report = evidence.report
     compared: list[tuple[Comparison, Finding]] = []
     guarded: list[tuple[Comparison, Finding]] = []
     informed: list[tuple[Comparison, Finding]] = []
     if report.look is None:
-        says = "no look was reserved: dev was scored, the gate rows stayed sealed"
-        findings = [Finding("look", False, True, says)]
+        text = "no look was reserved: dev was scored, the gate rows stayed sealed"
+        findings = [Finding("look", False, True, text)]
     elif broken := faults(evidence, policy):
-        findings = [Finding("evidence", False, True, says) for says in broken]
+        findings = [Finding("evidence", False, True, text) for text in broken]
     else:
         compared = compare(evidence, policy, level=report.look.level)
         guarded = guards(evidence, policy)
         findings = [finding for _, finding in compared]
         findings += floors(evidence, policy) + [finding for _, finding in guarded]
         if policy.forgetting is not None:
-            holds, says = forgetting(report.general, policy.forgetting)
-            findings.append(Finding("forgetting", holds, True, says))
-        informed = beside(evidence, policy, level=report.look.level)
+            holds, text = forgetting(report.general, policy.forgetting)
+            findings.append(Finding("forgetting", holds, True, text))
+        informed = compare_elsewhere(evidence, policy, level=report.look.level)
         findings += [finding for _, finding in informed]
     verdict = Verdict(
         task=report.task,
         decision=_decision(findings) if compared else "invalid",
-        reasons=(*(f.says for f in findings), *_left_out(evidence)),
+        reasons=(*(f.text for f in findings), *_left_out(evidence)),
         candidate=report.candidate,
         champion=report.champion,
         look=report.look,
         comparisons=tuple(comparison for comparison, _ in compared),
-        scores={_named(c): _measured(c) for c in report.contenders},
+        scores={_label(c): _plausible_scores(c) for c in report.contenders},
         rows=evidence.rows,
         parents=dict(parents or {}),
         guards=tuple(comparison for comparison, _ in guarded),
@@ -65,7 +69,7 @@ def decide(
 
 
 def sealed(verdict: Verdict, evidence: Evidence) -> Verdict:
-    """What a sealed gate says: pass or fail, and the name of the first rule that failed.
+    """The verdict of a sealed gate: pass or fail, and the name of the first rule that failed.
 
     Whether a failed candidate seemed better would tell the next one where to go, so that
     `inconclusive` reads `reject` here. Dev scores stay: anybody may look at dev.
@@ -80,7 +84,9 @@ def sealed(verdict: Verdict, evidence: Evidence) -> Verdict:
         guards=(),
         beside=(),
         failed=first,
-        scores={_named(c): _measured(c) for c in evidence.report.contenders if c.split == "dev"},
+        scores={
+            _label(c): _plausible_scores(c) for c in evidence.report.contenders if c.split == "dev"
+        },
     )
 
 
@@ -91,22 +97,22 @@ def _decision(findings: list[Finding]) -> Decision:
     return "reject" if any(f.final for f in failed) else "inconclusive"
 
 
-def _named(contender: Contender) -> str:
+def _label(contender: Contender) -> str:
     return contender.name if contender.split == "gate" else f"{contender.name} (dev)"
 
 
-def _measured(contender: Contender) -> dict[str, float]:
-    """A summary without what is no number: a verdict on broken evidence must still be written."""
+def _plausible_scores(contender: Contender) -> dict[str, float]:
+    """Scores without implausible values: a verdict on broken evidence must still be written."""
     return {m: v for m, v in contender.scores.items() if plausible(m, v)}
 
 
 def _left_out(evidence: Evidence) -> list[str]:
-    """Contenders and rows that were not measured: a champion that never met them should say so."""
+    """Reasons that name contenders and rows that were not measured."""
     skipped, rows = evidence.report.skipped, evidence.report.excluded
-    says = [f"{name} could not be measured: {why}" for name, why in sorted(skipped.items())]
+    texts = [f"{name} could not be measured: {why}" for name, why in sorted(skipped.items())]
     if rows:
-        says.append(
+        texts.append(
             f"{rows} gate rows were left out: an earlier budget or another salt has used them up, "
             "they were dev rows, a contender was trained on them, or they repeat another's prompt"
         )
-    return says
+    return texts

@@ -1,4 +1,4 @@
-"""Is the evidence whole? Missing, short, mismatched or non-finite evidence blocks (fail closed)."""
+"""Is the evidence complete? Missing, mismatched or non-finite evidence blocks (fail closed)."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ HUGE = 1e300
 
 @dataclass(frozen=True)
 class Evidence:
-    """What the gate judges: the evaluation report, its row scores, rows a split.
+    """What the gate judges: the evaluation report, its row scores, and row counts by split.
 
-    `base` is the digest of the base that the cycle began with.
+    `base` is the digest of the base at the start of the cycle.
     """
 
     report: EvalReport
@@ -33,21 +33,21 @@ class Evidence:
     base: str
 
     def of(self, contender: str) -> tuple[Score, ...]:
-        """The gate rows of one contender in the order of row ids; empty if it has none."""
+        """The gate scores of one contender in the order of row ids; empty if it has none."""
         return self._judged.get(contender, ())
 
     def values(self, contender: str, metric: str) -> list[float]:
-        """The gate values of one contender in the order of row ids; call after `faults`."""
+        """One metric of one contender's gate rows in the order of row ids; call after `faults`."""
         return [judged(metric, score.values[metric]) for score in self.of(contender)]
 
     @property
     def contenders(self) -> list[str]:
-        """Who answered gate rows on the task's base, in the order of the run."""
+        """Contenders with gate rows on the task's base, in the order of the run."""
         return [name for name in self._judged if name not in self.elsewhere]
 
     @property
     def elsewhere(self) -> dict[str, str]:
-        """Contenders on another base or a server, and where: they inform, and decide nothing."""
+        """Contenders on another base or a server, and where: informative only."""
         return {c.name: c.elsewhere for c in self.report.contenders if c.elsewhere}
 
     def measured(self, contender: str, metric: str) -> bool:
@@ -68,7 +68,7 @@ class Evidence:
 
 
 def faults(evidence: Evidence, policy: Gate) -> list[str]:
-    """Why this evidence cannot be judged, in words; empty where it can."""
+    """The reasons why this evidence cannot be judged; empty if it can."""
     found = _policy_faults(evidence, policy)
     if evidence.report.base != evidence.base:
         found.append(
@@ -94,7 +94,7 @@ def faults(evidence: Evidence, policy: Gate) -> list[str]:
 
 
 def plausible(metric: str, value: float) -> bool:
-    """Whether a metric can have this value at all; NaN, infinity and what stands for it cannot."""
+    """Whether the value lies in the metric's range; NaN, infinity and its stand-ins do not."""
     return 0 <= value < HUGE if metric in FALL else 0 <= value <= 1
 
 
@@ -112,35 +112,38 @@ def _policy_faults(evidence: Evidence, policy: Gate) -> list[str]:
 
 def _digest_faults(evidence: Evidence) -> list[str]:
     ids = [s.id for s in evidence.scores if s.split == "gate" and s.contender == CANDIDATE]
-    said = evidence.report.gate
-    if said == digest_json(ids):
+    reported = evidence.report.gate
+    if reported == digest_json(ids):
         return []
-    return [f"the scored rows are not the gate rows that the report names ({(said or '')[:12]})"]
+    return [
+        f"the scored rows are not the gate rows that the report names ({(reported or '')[:12]})"
+    ]
 
 
 def _report_faults(evidence: Evidence) -> list[str]:
-    """Where the report speaks of other contenders, adapters or rows than the scores hold."""
+    """Contenders, adapters or row counts in which the report and the scores differ."""
     report, found = evidence.report, []
     scored = Counter((score.contender, score.split) for score in evidence.scores)
-    said = Counter({(c.name, c.split): c.rows for c in report.contenders})
-    if len(said) != len(report.contenders):
+    reported = Counter({(c.name, c.split): c.rows for c in report.contenders})
+    if len(reported) != len(report.contenders):
         found.append("the report names a contender twice")
-    for name, split in sorted(scored.keys() | said.keys()):
-        there, told = scored[name, split], said[name, split]
-        if there != told:
-            found.append(f"'{name}' has {there} {split} rows, the report says {told}")
-    worn = {CANDIDATE: report.candidate, CHAMPION: report.champion.digest}
+    for name, split in sorted(scored.keys() | reported.keys()):
+        actual, stated = scored[name, split], reported[name, split]
+        if actual != stated:
+            found.append(f"'{name}' has {actual} {split} rows, the report says {stated}")
+    adapters = {CANDIDATE: report.candidate, CHAMPION: report.champion.digest}
     for contender in report.contenders:
-        should = worn.get(contender.name)
-        if contender.adapter != should:
+        expected = adapters.get(contender.name)
+        if contender.adapter != expected:
             found.append(
                 f"'{contender.name}' answered with {_adapter(contender.adapter)}, the report is "
-                f"about {_adapter(should)}"
+                f"about {_adapter(expected)}"
             )
-    judged, dealt = len(evidence.of(CANDIDATE)), evidence.rows.get("gate", 0)
-    if judged + report.excluded != dealt:
+    scored_rows, split_rows = len(evidence.of(CANDIDATE)), evidence.rows.get("gate", 0)
+    if scored_rows + report.excluded != split_rows:
         found.append(
-            f"{judged} gate rows were scored and {report.excluded} left out, the split has {dealt}"
+            f"{scored_rows} gate rows were scored and {report.excluded} left out, "
+            f"the split has {split_rows}"
         )
     return found
 

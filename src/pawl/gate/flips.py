@@ -1,4 +1,4 @@
-"""Flips: the rows won and lost against the champion, beside what changed in the data. Pure."""
+"""Flips: gate rows won and lost against the champion, and what changed in the train data. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ CANDIDATE, CHAMPION = "candidate", "champion"
 
 @dataclass(frozen=True)
 class Flip:
-    """A gate row that one of the two got better than the other, with both answers."""
+    """A gate row on which candidate and champion score differently, with both answers.
+
+    `won`: the candidate scores better; `values`: candidate's, champion's.
+    """
 
     id: str
     won: bool
@@ -27,9 +30,9 @@ class Flip:
 
 @dataclass(frozen=True)
 class Changed:
-    """Train rows of the candidate against the champion's, a row's id each.
+    """Ids of the candidate's train rows that differ from the champion's.
 
-    `relabelled` rows are in both with another completion.
+    `relabelled` rows are in both, with different completions.
     """
 
     added: tuple[str, ...]
@@ -41,13 +44,13 @@ def flips(scores: Iterable[Score], rows: Sequence[Example], metric: str) -> list
     """The gate rows in which candidate and champion differ in `metric`, won ones first.
 
     Args:
-        scores: the stored evidence, of all contenders and splits.
-        rows: the checked rows that the candidate's cycle began with.
+        scores: the stored row scores of all contenders and splits.
+        rows: the checked rows of the candidate's cycle.
 
     Raises:
-        DataError: a flipped row is not among them.
+        DataError: a flipped row is not in `rows`.
     """
-    held = {(row.id, row.key): row for row in rows}
+    by_id = {(row.id, row.key): row for row in rows}
     by_row: dict[str, dict[str, Score]] = {}
     for score in scores:
         if score.split == "gate" and score.contender in (CANDIDATE, CHAMPION):
@@ -61,11 +64,11 @@ def flips(scores: Iterable[Score], rows: Sequence[Example], metric: str) -> list
         mine, other = pair[CANDIDATE], pair[CHAMPION]
         values = (mine.values[metric], other.values[metric])
         if values[0] != values[1]:
-            row = held.get((name, mine.key))
+            row = by_id.get((name, mine.key))
             if row is None:
                 raise DataError(
                     f"row '{name}' was judged and is not in the stored rows",
-                    rule="a version's run keeps the checked rows that its cycle began with",
+                    rule="a version's run stores the checked rows of its cycle",
                     remedy="restore the store's artifact folder from its backup",
                 )
             won = sign(metric) * (values[0] - values[1]) > 0
@@ -80,12 +83,12 @@ def changed(
     champion: AdapterManifest,
     earlier: Sequence[Example],
 ) -> Changed:
-    """How the rows that the candidate learned from differ from the champion's.
+    """The differences between the candidate's train rows and the champion's.
 
     Args:
         rows, earlier: the checked rows of the candidate's and of the champion's cycle.
     """
-    mine, other = _learned(candidate, rows), _learned(champion, earlier)
+    mine, other = _trained_on(candidate, rows), _trained_on(champion, earlier)
     return Changed(
         added=_ids(mine[key] for key in mine.keys() - other.keys()),
         removed=_ids(other[key] for key in other.keys() - mine.keys()),
@@ -97,8 +100,8 @@ def changed(
     )
 
 
-def _learned(manifest: AdapterManifest, rows: Sequence[Example]) -> Mapping[str, Example]:
-    """The rows that the manifest says were trained on, by key; the first of a key stands for it."""
+def _trained_on(manifest: AdapterManifest, rows: Sequence[Example]) -> Mapping[str, Example]:
+    """The rows named by the manifest's `trained_on`, by key; the first row of each key."""
     keys = set(manifest.trained_on)
     found: dict[str, Example] = {}
     for row in rows:

@@ -1,7 +1,7 @@
-"""The forgetting guard: what the base knew of plain language, the adapter must not unlearn.
+"""The forgetting guard: the adapter must not get worse at general language.
 
-The measure is the perplexity of one general text with the adapter over that without it: a figure,
-not a sample of rows, so that it is compared with its limit and not tested.
+It compares the perplexity of one general text with and without the adapter. That is a single figure
+and no sample of rows, so it is compared with its limit and not tested statistically.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ BASE, CANDIDATE = "base", "candidate"
 
 
 def unmeasured(general: Mapping[str, float], policy: Gate) -> list[str]:
-    """Why forgetting cannot be judged though the policy asks for it; empty where it can."""
+    """The reasons why forgetting cannot be judged; empty if it can or is not guarded."""
     if policy.forgetting is None:
         return []
     return [
@@ -26,15 +26,15 @@ def unmeasured(general: Mapping[str, float], policy: Gate) -> list[str]:
 
 
 def forgetting(general: Mapping[str, float], allowed: float) -> tuple[bool, str]:
-    """Whether the adapter keeps within the `allowed` relative rise, and the sentence that says so.
+    """Whether perplexity rises by at most the share `allowed`, and the reason as text.
 
-    Call after `unmeasured` found nothing.
+    Call only if `unmeasured` is empty.
     """
-    bare, worn = general[BASE], general[CANDIDATE]
-    rise = worn / bare - 1
+    base, adapted = general[BASE], general[CANDIDATE]
+    rise = adapted / base - 1
     holds = rise <= allowed
     verb = "keeps" if holds else "breaks"
     return holds, (
-        f"{verb} the guard on forgetting: perplexity of the general text {worn:.4g} against "
-        f"{bare:.4g} of the base ({rise:+.1%}, {allowed:+.1%} allowed)"
+        f"{verb} the guard on forgetting: perplexity of the general text {adapted:.4g} against "
+        f"{base:.4g} of the base ({rise:+.1%}, {allowed:+.1%} allowed)"
     )

@@ -1,7 +1,7 @@
-"""Is a contender at most a margin worse? Tests of non-inferiority for guards and slices.
+"""Non-inferiority tests for guards and slices: is the candidate at most a margin worse?
 
-The null hypothesis is always the harm: worse by the margin or more. Only evidence against it
-lets a candidate pass, so that few rows prove nothing.
+The null hypothesis is always harm: worse by the margin or more. Only evidence against it passes, so
+that few rows prove nothing.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from scipy.stats import t
 
 from pawl.gate.stats import Numbers, Units
 
-# Units below which values without a bound prove nothing.
+# With fewer units the t-test on unbounded values returns 1.
 FEW = 10
-# After so many more times the rows at hand we call it never.
+# `rows_to_settle` gives up beyond this multiple of the rows at hand.
 TIMES = 1000.0
-# Shares of the highest bet that cannot lose more than its stake: from bold, for a margin that rests
-# on few rows that differ, to careful, for many. More of them would cost more than they find.
+# Bets as shares of the highest that cannot lose more than its stake: large ones have power where
+# few rows differ, small ones where many do. A longer list would cost more power than it adds.
 BETS = 0.98 * 0.6 ** np.arange(8)
 
-# p if there were `times` as many rows and they went as these did; p(1.0) is the p of these.
+# p expected of `times` as many rows with the same differences; p(1.0) is the p of these rows.
 P = Callable[[float], float]
 
 
@@ -32,7 +32,7 @@ def not_worse(gain: Units, margin: float, *, bounded: bool) -> P:
 
     Args:
         gain: differences, above 0 where the candidate is better.
-        margin: what may be lost a row, 0 or more.
+        margin: allowed mean loss a row, 0 or more.
         bounded: whether a row's difference lies in [-1, 1].
     """
     return _bets(gain, margin) if bounded else _student(gain, margin)
@@ -48,7 +48,7 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def rows_to_settle(p: P, rows: int, *, level: float) -> int | None:
-    """How many more rows would bring p below `level` if they went as these did; None if never."""
+    """How many more rows with the same differences bring p below `level`; None if none do."""
     times = 1.0
     while p(times) >= level:
         times *= 1.05
@@ -58,17 +58,17 @@ def rows_to_settle(p: P, rows: int, *, level: float) -> int | None:
 
 
 def _bets(gain: Units, margin: float) -> P:
-    """A test by betting against the harm, for bounded differences of any shape.
+    """A betting test against harm, for bounded differences of any shape.
 
     Each unit multiplies a stake by 1 + bet * (difference + margin); under H0 no bet grows it on
     average, so that P(stake >= 1 / p) <= p for any number of rows (Ville 1939; Robbins 1970). The
     stake is spread over several bets (a mixture: Waudby-Smith & Ramdas 2024, "Estimating means of
     bounded random variables by betting"). Exact for pass/fail, graded and grouped rows alike,
-    where a t-test takes ten rows without a loss for proof.
+    where a t-test would accept ten rows without a loss as proof.
     """
     if margin >= 1:
         return lambda _: 0.0
-    # Grouped rows stand or fall together: the largest group bounds what one unit can lose.
+    # A unit is a whole group: the largest group bounds what one unit can lose.
     shifted = (gain.sums + margin * gain.sizes) / gain.sizes.max()
     bets = BETS / (1 - margin)
     grown: Numbers = np.log1p(bets[:, None] * shifted[None, :]).sum(axis=1)
@@ -83,8 +83,8 @@ def _student(gain: Units, margin: float) -> P:
     """Student's t over units, for values without an upper bound (seconds, perplexity).
 
     No test of a mean is exact without bounds (Bahadur & Savage 1956); this one is the usual one.
-    Few units, or units that all went alike, say nothing of the rare ones that did not: below FEW
-    units p is 1, and it is never below that of a sign test that all of them win.
+    Few units, or units without spread, are no evidence about rare losses: below FEW units p is 1,
+    and it is never below that of a sign test which all units win.
     """
     count = gain.sums.size
     if count < FEW:

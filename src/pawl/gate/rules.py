@@ -1,4 +1,4 @@
-"""The rules of a promotion, each with its name: beat the champion and the prompt, hurt nobody."""
+"""The promotion rules by name: beat the champion and every baseline, break no guard."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from pawl.gate.stats import Units, interval, units
 
 @dataclass(frozen=True)
 class Finding:
-    """What one rule says: does it hold, is failing it final, and the sentence for a person."""
+    """The outcome of one rule: does it hold, is failing it final, and the reason as text."""
 
     rule: str
     holds: bool
     final: bool
-    says: str
+    text: str
 
 
 @dataclass(frozen=True)
 class _Guard:
-    """One guard or slice before Holm: its rows' differences and its p."""
+    """One guard or slice before Holm's correction: its rows' differences and its p."""
 
     rule: str
     metric: str
@@ -42,49 +42,51 @@ class _Guard:
 
 
 def compare(evidence: Evidence, policy: Gate, *, level: float) -> list[tuple[Comparison, Finding]]:
-    """Candidate against the champion, where there is one, and against the baselines.
+    """Compare the candidate with the champion, if there is one, and with every baseline.
 
-    The best baseline first. Which one is best is itself seen on these rows, so that all are tested:
-    to beat each of them at `level` needs no correction (Berger 1982, intersection-union test).
+    The best baseline comes first. Which one is best is itself estimated on these rows, so all are
+    tested; beating each at `level` needs no correction (Berger 1982, intersection-union test).
     """
     names = [CHAMPION] if evidence.report.champion.version is not None else []
     mean = {n: sign(policy.metric) * _mean(evidence, n, policy) for n in evidence.baselines}
     names += sorted(mean, key=mean.__getitem__, reverse=True)
     compared = (_compare(evidence, policy.metric, name, level=level) for name in names)
-    return [(c, _beaten(c, gain, p)) for c, gain, p in compared]
+    return [(c, _superiority_finding(c, gain, p)) for c, gain, p in compared]
 
 
-def beside(evidence: Evidence, policy: Gate, *, level: float) -> list[tuple[Comparison, Finding]]:
-    """Candidate against contenders elsewhere (another base, a server) that have the metric.
+def compare_elsewhere(
+    evidence: Evidence, policy: Gate, *, level: float
+) -> list[tuple[Comparison, Finding]]:
+    """Compare the candidate with contenders on another base or a server, if they have the metric.
 
-    Does the small tuned model match the large prompted one? It is told, and decides nothing.
+    Does the small tuned model match the large prompted one? Reported only; it decides nothing.
     """
     found = []
     for name, where in evidence.elsewhere.items():
         if evidence.measured(name, policy.metric):
             c, *_ = _compare(evidence, policy.metric, name, level=level)
-            found.append((c, Finding(f"beside {name}", True, False, _matched(c, where))))
+            found.append((c, Finding(f"beside {name}", True, False, _elsewhere_text(c, where))))
     return found
 
 
 def floors(evidence: Evidence, policy: Gate) -> list[Finding]:
-    """A first champion must also reach absolute floors; later ones are measured by the last."""
+    """A first champion must also reach absolute floors; later ones are compared with the last."""
     if evidence.report.champion.version is not None:
         return []
     found = []
     for metric, floor in sorted(policy.floors.items()):
         value = float(np.mean(evidence.values(CANDIDATE, metric)))
         verb = "reaches" if value >= floor else "misses"
-        says = f"{verb} the floor for a first champion: {metric} {value:.1%} of {floor:.1%}"
-        found.append(Finding(f"floor {metric}", value >= floor, True, says))
+        text = f"{verb} the floor for a first champion: {metric} {value:.1%} of {floor:.1%}"
+        found.append(Finding(f"floor {metric}", value >= floor, True, text))
     return found
 
 
 def guards(evidence: Evidence, policy: Gate) -> list[tuple[Comparison, Finding]]:
-    """Every guard and every slice must be shown not to fall behind the champion by its margin.
+    """Every guard and every slice must be proved non-inferior to the champion within its margin.
 
-    All of them together are one family (Holm) at the policy's alpha in each look: a guard lets
-    true harm pass with that chance at most. One that the rows fail to prove holds nothing.
+    Together they are one Holm family at the policy's alpha in each look, so that true harm passes
+    with that probability at most. A guard that the rows cannot prove does not hold.
     """
     if evidence.report.champion.version is None:
         return []
@@ -100,7 +102,7 @@ def guards(evidence: Evidence, policy: Gate) -> list[tuple[Comparison, Finding]]
         ]
     adjusted = holm([guard.p(1.0) for guard in family])
     return [
-        _kept(guard, p, level=policy.alpha, family=len(family))
+        _guard_finding(guard, p, level=policy.alpha, family=len(family))
         for guard, p in zip(family, adjusted, strict=True)
     ]
 
@@ -125,12 +127,12 @@ def _compare(
     return c, gain, p
 
 
-def _beaten(c: Comparison, gain: Units, p: P) -> Finding:
-    """Better than another contender for real, and not by luck."""
+def _superiority_finding(c: Comparison, gain: Units, p: P) -> Finding:
+    """The finding on one comparison; final if the mean difference is 0 or less."""
     rule = "beats champion" if c.against == CHAMPION else "beats prompting"
     figures = (
         f"{c.metric} {shown(c.metric, c.candidate)} against {shown(c.metric, c.other)} of "
-        f"{c.against}{_ranging(c)}, {c.wins} rows won, {c.losses} lost, p = {c.p:.2g} "
+        f"{c.against}{_interval_text(c)}, {c.wins} rows won, {c.losses} lost, p = {c.p:.2g} "
         f"(below {c.level:.2g} is asked)"
     )
     if c.passed:
@@ -140,16 +142,16 @@ def _beaten(c: Comparison, gain: Units, p: P) -> Finding:
         return Finding(rule, False, True, f"is no better than {c.against}: {figures}.{wins}")
     more = rows_to_settle(p, int(gain.sizes.sum()), level=c.level)
     settle = f"; about {more} more gate rows would settle it" if more else ""
-    says = f"may be better than {c.against} by luck: {figures}{settle}"
-    return Finding(rule, False, False, says)
+    text = f"may be better than {c.against} by luck: {figures}{settle}"
+    return Finding(rule, False, False, text)
 
 
-def _matched(c: Comparison, where: str) -> str:
+def _elsewhere_text(c: Comparison, where: str) -> str:
     low, high = c.interval or (-math.inf, math.inf)
     verb = "is ahead of" if low > 0 else "falls behind" if high < 0 else "cannot be told from"
     return (
         f"{verb} {c.against} ({where}), which need not be beaten: {c.metric} "
-        f"{shown(c.metric, c.candidate)} against {shown(c.metric, c.other)}{_ranging(c)}, "
+        f"{shown(c.metric, c.candidate)} against {shown(c.metric, c.other)}{_interval_text(c)}, "
         f"{c.wins} rows won, {c.losses} lost"
     )
 
@@ -166,7 +168,9 @@ def _guard(
     return _Guard(rule, metric, only, margin, gain, p, means, won_lost)
 
 
-def _kept(guard: _Guard, p: float, *, level: float, family: int) -> tuple[Comparison, Finding]:
+def _guard_finding(
+    guard: _Guard, p: float, *, level: float, family: int
+) -> tuple[Comparison, Finding]:
     (mine, theirs), (won, lost) = guard.means, guard.won_lost
     c = Comparison(
         against=CHAMPION,
@@ -185,12 +189,12 @@ def _kept(guard: _Guard, p: float, *, level: float, family: int) -> tuple[Compar
     name = f"slice {guard.slice}" if guard.slice else f"guard on {guard.metric}"
     figures = (
         f"{guard.metric} {shown(c.metric, mine)} against {shown(c.metric, theirs)} of the champion"
-        f"{_ranging(c)}, {shown(c.metric, guard.margin)} may be lost, p = {p:.2g} "
+        f"{_interval_text(c)}, {shown(c.metric, guard.margin)} may be lost, p = {p:.2g} "
         f"(below {level:.2g} is asked)"
     )
     if c.passed:
         return c, Finding(guard.rule, True, False, f"keeps the {name}: {figures}")
-    # As with the champion: what fell too far is final, what fell too little to tell is not.
+    # A loss beyond the margin is final; a smaller one only lacks rows.
     if guard.gain.mean < -guard.margin:
         return c, Finding(guard.rule, False, True, f"breaks the {name}: {figures}")
     more = rows_to_settle(guard.p, int(guard.gain.sizes.sum()), level=level / family)
@@ -217,16 +221,16 @@ def _mean(evidence: Evidence, name: str, policy: Gate) -> float:
     return float(np.mean(evidence.values(name, policy.metric)))
 
 
-def _ranging(c: Comparison) -> str:
+def _interval_text(c: Comparison) -> str:
     if c.interval is None:
         return ""
     low, high = c.interval
     if high < 0:
-        says = f"worse by {_size(c.metric, -high)} to {_size(c.metric, -low)}"
+        text = f"worse by {_size(c.metric, -high)} to {_size(c.metric, -low)}"
     else:
-        says = f"better by {_size(c.metric, low)} to {_size(c.metric, high)}"
+        text = f"better by {_size(c.metric, low)} to {_size(c.metric, high)}"
     unit = "" if c.metric in FALL else " points"
-    return f" ({says}{unit} with 95 % confidence)"
+    return f" ({text}{unit} with 95 % confidence)"
 
 
 def _size(metric: str, gain: float) -> str:

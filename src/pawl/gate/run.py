@@ -1,4 +1,4 @@
-"""The gate stage: reads the evidence that `evaluate` left and writes the verdict."""
+"""The gate stage: reads the evidence that `evaluate` wrote and writes the verdict."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from pawl.workspace.paths import TaskFiles, Workspace
 
 
 def gate(workspace: Workspace, task: str) -> None:
-    """Write `build/<task>/verdict.json`. A verdict that is not `promote` is no failure."""
+    """Write `build/<task>/verdict.json`. Any verdict is a success of the stage."""
     files = workspace.files(task)
     write_record(files.verdict, judge(files, workspace.task(task).gate))
 
 
 def judge(files: TaskFiles, policy: Gate) -> Verdict:
-    """The verdict on the evidence in these files: the stage's own, or what a run has stored.
+    """The verdict on the evidence in these files: the stage's own, or those stored with a run.
 
-    What was measured under a seal stays sealed, whatever the policy says since.
+    Evidence that was sealed is judged as sealed, whatever the policy says now.
 
     Raises:
-        DataError: the evidence is absent, unreadable, or not what the evaluation wrote.
+        DataError: the evidence is absent, unreadable or altered.
     """
     read = ["inputs/base.json", "splits/manifest.json"]
     sealed = (files.eval / SEALED).is_file()
@@ -49,7 +49,7 @@ def judge(files: TaskFiles, policy: Gate) -> Verdict:
 
 
 def read_evidence(files: TaskFiles) -> Evidence:
-    """The evaluation's records, with the row scores proven to be those that the report names."""
+    """Read the evaluation's records; the row scores must have the digest that the report names."""
     base = read_record(files.base, BaseInfo)
     splits = read_record(files.splits / "manifest.json", SplitReport)
     texts = open_folder(files.eval)

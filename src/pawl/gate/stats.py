@@ -1,7 +1,7 @@
-"""Statistics over paired rows: is one contender better than another on the same questions?
+"""Statistics over paired rows: p-values, confidence intervals and power.
 
-A *unit* is what varies independently: a row, or all rows of one group. Differences are summed
-over units, and what is random is a unit's sign, never a single row's.
+A *unit* is what varies independently: a row, or all rows of one group. Differences are summed over
+each unit, and tests flip the sign of whole units, never of single rows.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scipy.stats import binom, t
 
 Numbers = NDArray[np.float64]
 
-# Sign flips that are drawn where there are too many units to try all.
+# Sign flips drawn if there are too many units to try all.
 FLIPS = 20_000
 # Up to so many units all 2^n flips are tried.
 ALL = 14
@@ -25,7 +25,7 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Units:
-    """Differences between two contenders: `sums` and `sizes` (rows) a unit."""
+    """Differences between two contenders by unit: their `sums`, and `sizes` in rows."""
 
     sums: Numbers
     sizes: Numbers
@@ -67,23 +67,23 @@ def mcnemar(wins: NDArray[np.int64], losses: NDArray[np.int64]) -> Numbers:
 def sign_flip_p(sums: Numbers, *, flips: int = FLIPS) -> float:
     """Paired sign-flip permutation test (Fisher 1935): how often random signs sum as high.
 
-    Exact for few units. Drawn flips count themselves in, so that p is never too small
+    Exact up to ALL units. Else drawn flips include the observed one, so that p is never too small
     (Phipson & Smyth 2010); the drawing is seeded, so that the same rows get the same p.
     """
     moved = np.abs(sums[sums != 0])
     if not moved.size:
         return 1.0
-    # Sums of floats in another order differ in their last bits; a tie is a tie all the same.
-    seen = sums.sum() - 1e-9 * moved.sum()
+    # Float sums in another order differ in their last bits: such ties must count as ties.
+    observed = sums.sum() - 1e-9 * moved.sum()
     if moved.size <= ALL:
         signs = 1 - 2 * ((np.arange(2**moved.size)[:, None] >> np.arange(moved.size)) & 1)
-        return float((signs @ moved >= seen).mean())
+        return float((signs @ moved >= observed).mean())
     rng, block, hits = np.random.default_rng(0), 1000, 0
     for start in range(0, flips, block):
         count = min(block, flips - start)
         drawn = np.frombuffer(rng.bytes(count * -(-moved.size // 8)), np.uint8).reshape(count, -1)
         plus = np.unpackbits(drawn, axis=1, count=moved.size)
-        hits += int((2 * (plus @ moved) - moved.sum() >= seen).sum())
+        hits += int((2 * (plus @ moved) - moved.sum() >= observed).sum())
     return (1 + hits) / (1 + flips)
 
 
@@ -92,7 +92,7 @@ def interval(gain: Units, *, bounded: bool) -> tuple[float, float] | None:
 
     Where differences lie in [-1, 1] a unit won and a unit lost, each of the mean size, are added
     first (Bonett & Price 2012, for pass/fail; Agresti & Min 2005), so that a few rows without any
-    difference give no interval of width 0. None for a single unit: its spread is not known.
+    difference give no interval of width 0. None for a single unit, which has no spread.
     """
     sums, sizes = gain.sums, gain.sizes
     if sums.size < 2:
@@ -108,12 +108,12 @@ def interval(gain: Units, *, bounded: bool) -> tuple[float, float] | None:
 
 
 def power(gain: float, rows: int, *, level: float, breaks: float) -> float:
-    """Chance that the gate sees a true gain.
+    """Probability that the exact McNemar test detects a true gain.
 
     Args:
         gain: true difference in pass rate, in (0, 1].
         rows: gate rows.
-        level: what p must fall below.
+        level: p must be below it.
         breaks: share of rows that the candidate newly gets wrong; it then newly gets
             `gain + breaks` right.
     """
@@ -126,7 +126,7 @@ def power(gain: float, rows: int, *, level: float, breaks: float) -> float:
 
 
 def smallest_gain(rows: int, *, level: float, breaks: float, wanted: float = 0.8) -> float | None:
-    """The smallest gain, to a tenth of a point, seen with probability `wanted`; None if none."""
+    """The smallest gain, to a tenth of a point, detected with power `wanted`; None if none is."""
     for tenth in range(1, int(1000 * (1 - breaks)) + 1):
         if power(tenth / 1000, rows, level=level, breaks=breaks) >= wanted:
             return tenth / 1000
@@ -134,7 +134,7 @@ def smallest_gain(rows: int, *, level: float, breaks: float, wanted: float = 0.8
 
 
 def rows_needed(gain: float, *, level: float, breaks: float, wanted: float = 0.8) -> int:
-    """Gate rows with which `gain` is seen with probability `wanted` (to about 2 %)."""
+    """Gate rows that detect `gain` with power `wanted` (to about 2 %)."""
     rows = 10
     while power(gain, rows, level=level, breaks=breaks) < wanted:
         rows = math.ceil(rows * 1.02)

@@ -1,8 +1,8 @@
-"""Whether a ledger is whole: each entry names, by digest, those that its writer saw last. Pure.
+"""The ledger's hash chain: each entry names, by digest, those that its writer saw last. Pure.
 
 Writers that race name the same entry before them, and the next one would name only the last of
-them. So it names the others as well (`details.beside`), as a merge names its parents: from the
-newest entry every one is reached.
+them. So it names the others as well (`details.beside`), as a merge commit names its parents: from
+the newest entry every one is reached.
 """
 
 from __future__ import annotations
@@ -17,34 +17,39 @@ BESIDE = "beside"
 RECENT = 100
 
 
-def naming(entry: Entry, seen: Sequence[Entry]) -> Entry:
-    """The entry with the names of what its writer saw: `previous`, and `beside` after a race."""
+def link_entry(entry: Entry, seen: Sequence[Entry]) -> Entry:
+    """The entry with its parents: `previous`, and `details.beside` after a race.
+
+    Args:
+        entry: the new entry.
+        seen: the ledger as its writer read it, oldest first.
+    """
     recent = seen[-RECENT:]
-    named = {digest for one in recent for digest in _named(one)}
-    loose = [digest for digest in (one.digest for one in recent) if digest not in named]
-    if not loose:
+    named = {digest for one in recent for digest in _parents(one)}
+    unnamed = [digest for digest in (one.digest for one in recent) if digest not in named]
+    if not unnamed:
         return dataclasses.replace(entry, previous="")
-    details = entry.details | ({BESIDE: loose[:-1]} if loose[:-1] else {})
-    return dataclasses.replace(entry, previous=loose[-1], details=details)
+    details = entry.details | ({BESIDE: unnamed[:-1]} if unnamed[:-1] else {})
+    return dataclasses.replace(entry, previous=unnamed[-1], details=details)
 
 
-def odd_numbers(entries: Iterable[Entry]) -> tuple[int, ...]:
-    """Numbers that are missing, and those of entries that name what is no earlier entry.
+def broken_links(entries: Iterable[Entry]) -> tuple[int, ...]:
+    """Numbers that are missing, and those of entries whose parent is no earlier entry.
 
     Empty for a ledger that nobody tampered with: an entry that was edited no longer has the digest
     that its followers name, one that was deleted leaves a gap.
     """
-    known = {""}
-    odd: list[int] = []
+    digests = {""}
+    broken: list[int] = []
     last = 0
     for entry in sorted(entries, key=lambda entry: entry.number):
-        odd += range(last + 1, entry.number)
-        if not known.issuperset(_named(entry)):
-            odd.append(entry.number)
-        known.add(entry.digest)
+        broken += range(last + 1, entry.number)
+        if not digests.issuperset(_parents(entry)):
+            broken.append(entry.number)
+        digests.add(entry.digest)
         last = entry.number
-    return tuple(odd)
+    return tuple(broken)
 
 
-def _named(entry: Entry) -> tuple[str, ...]:
+def _parents(entry: Entry) -> tuple[str, ...]:
     return (entry.previous, *entry.details.get(BESIDE, ()))

@@ -1,7 +1,7 @@
 """The register of held-out rows: which rows were ever dev or gate rows, and with which answers.
 
 Each look that counts brings the rows that it saw first, and each accepted relabel the answers that
-it changed. The register is the fold of both, so that every workspace of a store sees the same.
+it changed. The register is replayed from both, so that every workspace of a store sees the same.
 """
 
 from __future__ import annotations
@@ -27,70 +27,74 @@ KNOWN, RELABELS = "known", "relabels"
 
 @dataclass(frozen=True)
 class EntryRows:
-    """What one ledger entry adds: the rows that its look saw first, or the answers it changed."""
+    """One ledger entry's part: the rows that its look saw first, or the answers that it changed."""
 
     rows: tuple[HeldOutRow, ...] = ()
     relabels: tuple[Relabel, ...] = ()
 
 
 def store_new_rows(
-    store: Store, task: str, lineage: str, held_out: Mapping[str, Sequence[Example]]
+    store: Store, task: str, gate_split_id: str, held_out: Mapping[str, Sequence[Example]]
 ) -> dict[str, Any]:
-    """Keep the dev and gate rows that no look of this lineage has seen; what its entry says of it.
+    """Store the dev and gate rows that no look at this gate split has seen.
+
+    Returns the part of the look's `details` that refers to them; empty where there are none.
 
     Called before the look is reserved: rows without an entry are never read, an entry without its
     rows would let what is scored be relabelled.
 
     Raises:
-        RegistryError: the store cannot be reached, or what it kept was altered.
+        RegistryError: the store cannot be reached, or stored rows were altered.
     """
-    had = {(row.split, row.key) for row in held_out_rows(store, task) if row.lineage == lineage}
+    registered = {
+        (row.split, row.key) for row in held_out_rows(store, task) if row.lineage == gate_split_id
+    }
     fresh: dict[tuple[str, str, str], dict[str, Any]] = {}
     for split, rows in held_out.items():
         for row in rows:
-            if (split, row.key) not in had:
-                said = {**to_json(row), "split": split}
-                del said["fields"]
-                fresh.setdefault((split, row.key, row.completion), said)
+            if (split, row.key) not in registered:
+                line = {**to_json(row), "split": split}
+                del line["fields"]
+                fresh.setdefault((split, row.key, row.completion), line)
     if not fresh:
         return {}
-    return {
-        KNOWN: to_json(store_rows(store, model(task), list(fresh.values()), name=f"{KNOWN}.jsonl"))
-    }
+    ref = store_rows(store, model(task), list(fresh.values()), name=f"{KNOWN}.jsonl")
+    return {KNOWN: to_json(ref)}
 
 
 def held_out_rows(store: Store, task: str) -> tuple[HeldOutRow, ...]:
-    """All rows that were held out in a look, of every lineage, with the answers that count.
+    """All rows that were held out in a look, at any gate split, with the answers that count.
 
     Raises:
-        RegistryError: the store cannot be reached, or what it kept was altered.
+        RegistryError: the store cannot be reached, or stored rows were altered.
     """
     state = read_state(store, task)
-    said: dict[int, EntryRows] = {}
-    for lineage, looks in state.looks.items():
+    parts: dict[int, EntryRows] = {}
+    for gate_split_id, looks in state.looks.items():
         for look, entry in enumerate(looks, start=1):
-            said[entry.number] = EntryRows(rows=_rows(store, entry, lineage=lineage, look=look))
+            rows = _rows(store, entry, gate_split_id=gate_split_id, look=look)
+            parts[entry.number] = EntryRows(rows=rows)
     for entry in state.relabels:
-        said[entry.number] = EntryRows(relabels=_relabels(store, entry))
-    return replay_held_out(said[number] for number in sorted(said))
+        parts[entry.number] = EntryRows(relabels=_relabels(store, entry))
+    return replay_held_out(parts[number] for number in sorted(parts))
 
 
-def replay_held_out(said: Iterable[EntryRows]) -> tuple[HeldOutRow, ...]:
-    """What entries, in number order, come to. Pure.
+def replay_held_out(parts: Iterable[EntryRows]) -> tuple[HeldOutRow, ...]:
+    """The register that the parts of entries, in number order, lead to. Pure.
 
-    A prompt keeps the answers of the entry that first held it out, in whichever lineage, until a
-    relabel changes them. A row stands once for each lineage, split and answer.
+    A prompt's answers are those of the entry that first held it out, at whichever gate split, until
+    a relabel changes them. There is one row for each gate split, split and answer.
     """
     answers: dict[str, tuple[str, ...]] = {}
     first: dict[tuple[str, str, str], HeldOutRow] = {}
-    for seen in said:
+    for part in parts:
         new: dict[str, dict[str, None]] = {}
-        for row in seen.rows:
+        for row in part.rows:
             first.setdefault((row.lineage, row.split, row.key), row)
             new.setdefault(row.key, {})[row.completion] = None
-        for key, given in new.items():
-            answers.setdefault(key, tuple(given))
-        answers |= {change.key: change.now for change in seen.relabels}
+        for key, completions in new.items():
+            answers.setdefault(key, tuple(completions))
+        answers |= {change.key: change.now for change in part.relabels}
     return tuple(
         dataclasses.replace(row, completion=answer)
         for row in first.values()
@@ -99,7 +103,7 @@ def replay_held_out(said: Iterable[EntryRows]) -> tuple[HeldOutRow, ...]:
 
 
 def accept(store: Store, task: str, changes: Sequence[Relabel], *, who: str, why: str) -> Entry:
-    """Let changed answers of known rows count from now on; the champion stays.
+    """Accept changed answers of registered held-out rows; the champion stays.
 
     Raises:
         UsageError: nothing changed, or no reason was given.
@@ -107,15 +111,15 @@ def accept(store: Store, task: str, changes: Sequence[Relabel], *, who: str, why
     """
     if not changes:
         raise UsageError(
-            "no held-out row has another answer than it is known with",
-            rule="an acceptance changes the answers of known dev and gate rows",
+            "no held-out row has another answer than the registered one",
+            rule="an acceptance changes the answers of registered dev and gate rows",
             remedy=f"`pawl run {task}` goes on with the present data",
         )
     if not why.strip():
         raise UsageError(
             "no reason was given", rule="every relabel says why", remedy="add --reason '…'"
         )
-    kept = store_rows(
+    ref = store_rows(
         store, model(task), [to_json(change) for change in changes], name=f"{RELABELS}.jsonl"
     )
     return append(
@@ -127,19 +131,19 @@ def accept(store: Store, task: str, changes: Sequence[Relabel], *, who: str, why
         new=None,
         who=who,
         why=why.strip(),
-        details={RELABELS: to_json(kept)},
+        details={RELABELS: to_json(ref)},
     )
 
 
-def _rows(store: Store, entry: Entry, *, lineage: str, look: int) -> tuple[HeldOutRow, ...]:
-    kept = artifact_ref(entry.details, KNOWN)
-    lines = [] if kept is None else fetch_rows(store, kept)
+def _rows(store: Store, entry: Entry, *, gate_split_id: str, look: int) -> tuple[HeldOutRow, ...]:
+    ref = artifact_ref(entry.details, KNOWN)
+    lines = [] if ref is None else fetch_rows(store, ref)
     return TypeAdapter(tuple[HeldOutRow, ...]).validate_python(
-        [{**line, "lineage": lineage, "look": look} for line in lines]
+        [{**line, "lineage": gate_split_id, "look": look} for line in lines]
     )
 
 
 def _relabels(store: Store, entry: Entry) -> tuple[Relabel, ...]:
-    kept = artifact_ref(entry.details, RELABELS)
-    lines = [] if kept is None else fetch_rows(store, kept)
+    ref = artifact_ref(entry.details, RELABELS)
+    lines = [] if ref is None else fetch_rows(store, ref)
     return TypeAdapter(tuple[Relabel, ...]).validate_python(lines)

@@ -2,7 +2,7 @@
 
 Entries are numbered versions of the registered model `<task>.ledger`, because making a version is
 the one thing that MLflow numbers atomically. Their kinds (`Kind`: `first`, `promote`, `override`,
-`rollback`, `adopt`, `look`, `relabel`, `retire`) and what they come to: `pawl.ledger.entries`.
+`rollback`, `adopt`, `look`, `relabel`, `retire`) and the state they lead to: `pawl.ledger.entries`.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from pawl.core.jsonio import refuse_constant
 from pawl.core.records import Champion, to_json
 from pawl.errors import RegistryError
-from pawl.ledger.entries import Entry, Kind, champion_of, read_details
-from pawl.ledger.hash_chain import naming
+from pawl.ledger.entries import Entry, Kind, check_details, retired_champion
+from pawl.ledger.hash_chain import link_entry
 from pawl.store.client import Store, add_version, all_versions
 
 if TYPE_CHECKING:
-    from mlflow.entities.model_registry import ModelVersion
-
+    from pawl.store.client import ModelVersion
 
 TAG = "pawl.entry"
 
@@ -30,27 +30,21 @@ TAG = "pawl.entry"
 def entries(store: Store, task: str, *, whole: bool = False) -> tuple[Entry, ...]:
     """All entries of a task's ledger, oldest first.
 
-    An open store remembers what it has read: only what was written since is read again, and all of
-    it if the last known entry is no longer what it was. `whole` reads all of it in any case, to
-    see whether an earlier entry was altered.
+    An open store caches what it has read: only later entries are read again, or all of them where
+    the last cached one was altered. `whole` reads all of them in any case, to see whether an
+    earlier entry was altered.
 
     Raises:
         RegistryError: the store cannot be reached, or a version of the ledger is no entry.
     """
-    known = () if whole else store.seen.get(model(task), ())
-    newest = _since(store, task, known[-1]) if known else None
-    if newest is None:
-        found = tuple(_parse(version, task) for version in all_versions(store, model(task)))
+    cached = () if whole else store.seen.get(model(task), ())
+    later = _entries_after(store, task, cached[-1]) if cached else None
+    if later is None:
+        written = tuple(_parse(version, task) for version in all_versions(store, model(task)))
     else:
-        found = (*known, *newest)
-    store.seen[model(task)] = found
-    return found
-
-
-def _since(store: Store, task: str, last: Entry) -> tuple[Entry, ...] | None:
-    """The entries after `last`, None if `last` itself is no longer there as it was."""
-    found = [_parse(v, task) for v in all_versions(store, model(task), since=last.number)]
-    return tuple(found[1:]) if found[:1] == [last] else None
+        written = (*cached, *later)
+    store.seen[model(task)] = written
+    return written
 
 
 def append(
@@ -71,8 +65,8 @@ def append(
     """Write one entry, whole or not at all, and return it; the same `op_id` again writes none.
 
     `run` is the MLflow run that judged what is released; the entry's page links to it. `seen` is
-    the ledger as the writer of a new `op_id` read it; where it is None, it is read here.
-    Whether it counts is for `fold` to say: somebody else may have been first.
+    the ledger as the writer of a new `op_id` read it; where it is None, it is read here. Whether
+    the entry counts, `replay_entries` decides: somebody else may have been first.
 
     Raises:
         RegistryError: the store cannot be reached.
@@ -82,10 +76,10 @@ def append(
         if entry.op_id == op_id:
             return entry
     when = datetime.now(UTC).isoformat(timespec="milliseconds")
-    said = Entry(
+    unlinked = Entry(
         0, op_id, kind, expected, new, who, why, when, evidence, details=dict(details or {})
     )
-    entry = naming(said, seen)
+    entry = link_entry(unlinked, seen)
     added = add_version(
         store,
         model(task),
@@ -100,12 +94,18 @@ def append(
 
 
 def model(task: str) -> str:
-    """The registered model that carries a task's ledger; no task's name has a dot."""
+    """The name of the registered model that holds a task's ledger; no task's name has a dot."""
     return f"{task}.ledger"
 
 
+def _entries_after(store: Store, task: str, last: Entry) -> tuple[Entry, ...] | None:
+    """The entries after `last`, None if `last` itself is gone or was altered."""
+    newest = [_parse(v, task) for v in all_versions(store, model(task), since=last.number)]
+    return tuple(newest[1:]) if newest[:1] == [last] else None
+
+
 def _tags(entry: Entry) -> dict[str, str]:
-    """The entry in one tag for the machine, and in a few for eyes; all in one transaction."""
+    """One tag that holds the entry, and a few for people; all are written in one transaction."""
     body = to_json(entry)
     del body["number"]
     tags = {
@@ -114,27 +114,27 @@ def _tags(entry: Entry) -> dict[str, str]:
         "pawl.who": entry.who,
     }
     if entry.new is not None:
-        tags |= {"pawl.from": _name(entry.expected), "pawl.to": _name(entry.new)}
+        tags |= {"pawl.from": entry.expected.label(), "pawl.to": entry.new.label()}
     return tags
 
 
 def _description(entry: Entry, task: str) -> str:
-    """The entry in words, as markdown; links are those of the MLflow pages that show it.
+    """The entry as markdown for its MLflow page; links are relative to that page.
 
     MLflow's list of versions shows the first line as plain text and no more than 32 characters.
     """
     if entry.kind == "relabel":
-        first, says = "relabel", f"{entry.details['relabels']['rows']} held-out rows"
+        first, text = "relabel", f"{entry.details['relabels']['rows']} held-out rows"
     elif entry.kind == "retire":
-        gone = champion_of(entry)
-        first, says = f"retire: {gone.version}", f"{_linked(gone, task)} is never released again"
+        gone = retired_champion(entry)
+        first, text = f"retire: {gone.version}", f"{_linked(gone, task)} is never released again"
     elif entry.new is None:
-        first, says = "look", f"at the gate split `{entry.details.get('lineage')}`"
+        first, text = "look", f"at the gate split `{entry.details.get('lineage')}`"
     else:
         first = f"{entry.kind}: {entry.expected.version or 'none'} → {entry.new.version}"
-        says = f"{_linked(entry.expected, task)} → {_linked(entry.new, task)}"
+        text = f"{_linked(entry.expected, task)} → {_linked(entry.new, task)}"
     evidence = f"\n\nevidence: `{entry.evidence}`" if entry.evidence else ""
-    return f"{first}\n\n{says}\n\n{entry.why}\n\n— {entry.who}, {entry.when}{evidence}"
+    return f"{first}\n\n{text}\n\n{entry.why}\n\n— {entry.who}, {entry.when}{evidence}"
 
 
 def _linked(champion: Champion, task: str) -> str:
@@ -143,16 +143,12 @@ def _linked(champion: Champion, task: str) -> str:
     return f"[version {champion.version}](#/models/{task}/versions/{champion.version})"
 
 
-def _name(champion: Champion) -> str:
-    return "none" if champion.version is None else f"version {champion.version}"
-
-
 def _parse(version: ModelVersion, task: str) -> Entry:
     number = int(version.version)
     try:
-        body = json.loads(version.tags[TAG], parse_constant=_refuse)
+        body = json.loads(version.tags[TAG], parse_constant=refuse_constant)
         entry = _schema().validate_python({**body, "number": number})
-        read_details(entry)
+        check_details(entry)
     except (KeyError, TypeError, ValueError, ValidationError) as error:
         raise RegistryError(
             f"version {number} of '{model(task)}' is no ledger entry: {error}",
@@ -160,10 +156,6 @@ def _parse(version: ModelVersion, task: str) -> Entry:
             remedy="restore the tracking store from its backup; every state after it is in doubt",
         ) from error
     return entry
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is no number that an entry holds")
 
 
 @cache

@@ -34,12 +34,13 @@ from pawl.workspace.paths import Workspace
 
 @dataclass(frozen=True)
 class BudgetStatus:
-    """How a gate split's budget stands, and what its next look would cost.
+    """The state of a gate split's budget, and what its next look would cost.
 
-    `used` of `of` looks are spent; `rows` are those that the present budget may judge on, `fresh`
-    those that no look has scored, `needed` how many of these open a new budget. `charge` is the
-    next look's (None: it is blocked); it is paid by the task's `nth` budget and is look `number`
-    of it. Where it is blocked, both are those of the budget that fresh rows would open.
+    `used` of `of` looks are spent; `rows` are the gate rows that the present budget may judge on,
+    `fresh` those that no look has scored, `needed` how many of these open a new budget. `charge` is
+    the cost of the next look (None: it is blocked); it is paid by the task's `nth` budget and is
+    look `number` of it. Where it is blocked, both are those of the budget that fresh rows would
+    open.
     """
 
     used: int
@@ -53,27 +54,27 @@ class BudgetStatus:
 
 
 def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
-    """Reserve a look at the gate split for the adapter in `build/` and leave it in `look.json`.
+    """Reserve a look at the gate split for the adapter in `build/` and write it to `look.json`.
 
-    The same question (candidate, champion, rows, policy, base) has been paid for already: it gets
-    the look that it got before. The lineage is the task and its split salt.
+    An evaluation (candidate, champion, rows, policy, base) that was paid for already gets the same
+    look again. A gate split is known by the task and its split salt.
 
     Raises:
         DataError: too few gate rows are there to judge on, or the split's looks are used up (or its
             salt is new) and too few fresh rows are there to open a budget.
         AdapterError: the candidate's bytes are not what its manifest says.
-        RegistryError: the store cannot be reached, or what it kept was altered.
+        RegistryError: the store cannot be reached, or stored rows were altered.
     """
     section, files = workspace.task(task), workspace.files(task)
     split = gate_split_id(task, section.split.salt)
     state = read_state(store, task)
-    question = evaluation_fingerprint(workspace, task, state.champion)
-    look = _find(state, split, question)
+    fingerprint = evaluation_fingerprint(workspace, task, state.champion)
+    look = _find_look(state, split, fingerprint)
     if look is None:
-        stands = task_budget_status(workspace, store, state, task)
-        charge = stands.charge
-        if charge is None:
-            raise _blocked(split, stands, section)
+        status = task_budget_status(workspace, store, state, task)
+        cost = status.charge
+        if cost is None:
+            raise _blocked(split, status, section)
         append(
             store,
             task,
@@ -85,30 +86,30 @@ def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
             why=f"to judge adapter {read_adapter(files.adapter).digest[:12]}",
             details={
                 "lineage": split,
-                "question": question,
+                "question": fingerprint,
                 "of": section.gate.looks,
-                **dataclasses.asdict(charge),
+                **dataclasses.asdict(cost),
                 **store_new_rows(store, task, split, _held_out_splits(workspace, task)),
             },
         )
-        # Somebody else may have taken the last one, or asked the same, in between: fold again.
-        look = _find(read_state(store, task), split, question)
+        # Somebody else may have taken the last look, or this one, in between: replay again.
+        look = _find_look(read_state(store, task), split, fingerprint)
         if look is None:
-            raise _blocked(split, stands, section)
+            raise _blocked(split, status, section)
     write_json(files.look, {"look": to_json(look)})
     return look
 
 
 def task_budget_status(workspace: Workspace, store: Store, state: State, task: str) -> BudgetStatus:
-    """How the task's budget stands with the gate rows in `build/`; no rows where none are there."""
+    """The status of the task's budget with the gate rows in `build/`, if any are there."""
     section, files = workspace.task(task), workspace.files(task)
     path = files.splits / "gate.jsonl"
     folders = (files.adapter, files.champion / "adapter")
     contenders = [read_adapter(folder) for folder in folders if folder.is_dir()]
     gate = unseen_rows(read_rows(path), contenders) if path.is_file() else []
     split = gate_split_id(task, section.split.salt)
-    budget, known = state.budgets.get(split, AlphaBudget()), held_out_rows(store, task)
-    return budget_status(budget, state.life, section.gate, gate, known, split=split)
+    budget, registered = state.budgets.get(split, AlphaBudget()), held_out_rows(store, task)
+    return budget_status(budget, state.life, section.gate, gate, registered, split=split)
 
 
 def budget_status(
@@ -116,24 +117,33 @@ def budget_status(
     life: BudgetHistory,
     policy: Gate,
     gate: Sequence[Example],
-    known: Sequence[HeldOutRow],
+    registered: Sequence[HeldOutRow],
     *,
     split: str,
 ) -> BudgetStatus:
-    """How the budget of the lineage `split` stands with these gate rows. Pure."""
-    rows = len(unspent(gate, known, lineage=split, since=budget.since))
-    new = len(fresh(gate, known))
-    charge = budget.next(policy, life, rows=rows, fresh=new)
-    goes_on = charge is not None and charge.since <= budget.looks
+    """The status of a gate split's budget with these gate rows. Pure.
+
+    Args:
+        budget: of this gate split.
+        life: of all budgets of the task.
+        policy: the section `gate`.
+        gate: the gate rows there are.
+        registered: the register of held-out rows.
+        split: the id of the gate split.
+    """
+    rows = len(unspent(gate, registered, split_id=split, since=budget.since))
+    new = len(fresh(gate, registered))
+    cost = budget.next(policy, life, rows=rows, fresh=new)
+    same_budget = cost is not None and cost.since <= budget.looks
     return BudgetStatus(
         used=budget.used,
         of=policy.looks,
         rows=rows,
         fresh=new,
         needed=life.needed(policy),
-        nth=budget.nth if goes_on else life.budgets + 1,
-        number=budget.used + 1 if goes_on else 1,
-        charge=charge,
+        nth=budget.nth if same_budget else life.budgets + 1,
+        number=budget.used + 1 if same_budget else 1,
+        charge=cost,
     )
 
 
@@ -143,22 +153,22 @@ def unseen_rows(gate: Sequence[Example], adapters: Iterable[AdapterManifest]) ->
     return [row for row in gate if seen.isdisjoint(row_hashes(row))]
 
 
-def budget_text(stands: BudgetStatus, policy: Gate) -> str:
-    """In words, what the budget of the next look may spend."""
-    k = stands.nth
+def budget_text(status: BudgetStatus, policy: Gate) -> str:
+    """A sentence on what the budget of the next look may spend."""
+    k = status.nth
     return (
-        f"the task's budget {k} may spend {share(policy.alpha, k):.3%} over its {stands.of} looks "
+        f"the task's budget {k} may spend {share(policy.alpha, k):.3%} over its {status.of} looks "
         f"(alpha {policy.alpha:.3g} / ({k} * {k + 1}); all budgets together: alpha)"
     )
 
 
-def _find(state: State, split: str, question: str) -> Look | None:
-    asked: tuple[Entry, ...] = state.looks.get(split, ())
-    for number, entry in enumerate(asked, start=1):
-        said = entry.details
-        if said["question"] == question:
-            level, since = float(said["level"]), int(said["since"])
-            return Look(number, int(said["of"]), question, level=level, since=since)
+def _find_look(state: State, split: str, fingerprint: str) -> Look | None:
+    looks: tuple[Entry, ...] = state.looks.get(split, ())
+    for number, entry in enumerate(looks, start=1):
+        details = entry.details
+        if details["question"] == fingerprint:
+            level, since = float(details["level"]), int(details["since"])
+            return Look(number, int(details["of"]), fingerprint, level=level, since=since)
     return None
 
 
@@ -167,19 +177,19 @@ def _held_out_splits(workspace: Workspace, task: str) -> dict[str, list[Example]
     return {split: read_rows(folder / f"{split}.jsonl") for split in ("dev", "gate")}
 
 
-def _blocked(split: str, stands: BudgetStatus, section: Task) -> DataError:
-    if 0 < stands.used < stands.of and stands.rows < section.gate.min_rows:
-        found, there, needed = "has too few rows to judge on", stands.rows, section.gate.min_rows
-        says = (
+def _blocked(split: str, status: BudgetStatus, section: Task) -> DataError:
+    if 0 < status.used < status.of and status.rows < section.gate.min_rows:
+        found, there, needed = "has too few rows to judge on", status.rows, section.gate.min_rows
+        count = (
             f"{there} gate rows are left that its budget may judge on, `gate.min_rows` is {needed}"
         )
     else:
-        found = f"has used its {stands.used} looks" if stands.used else "has no budget yet"
-        there, needed = stands.fresh, stands.needed
-        says = f"{there} gate rows are fresh, {needed} open a new budget"
+        found = f"has used its {status.used} looks" if status.used else "has no budget yet"
+        there, needed = status.fresh, status.needed
+        count = f"{there} gate rows are fresh, {needed} open a new budget"
     missing = max(needed - there, 1)
     return DataError(
-        f"the gate split '{split}' {found}; {says}",
+        f"the gate split '{split}' {found}; {count}",
         rule="each judged candidate spends one look, so that retraining often cannot win by luck; "
         "a budget opens on gate rows that no look has ever scored, as many as the task's largest "
         "look judged and at least `gate.min_rows`, and judges on those alone",

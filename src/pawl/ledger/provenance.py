@@ -1,4 +1,4 @@
-"""Who acts, which code, which data: what the records say beside digests, asked from git and DVC."""
+"""Who acts, on which commit and data: read from git and DVC for the records."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def author(workspace: Workspace) -> str:
 
 
 def commit(workspace: Workspace) -> str:
-    """The commit that the workspace stands on, with '-dirty' where tracked files differ from it.
+    """The commit that the workspace is at, with '-dirty' where tracked files differ from it.
 
     'none' where there is no commit yet. Untracked files do not count: build output is ignored,
     and what matters of the rest (the data) goes by its own digest. Nor does `dvc.lock`: the cycle
@@ -36,17 +36,17 @@ def commit(workspace: Workspace) -> str:
 
 
 def data_md5(workspace: Workspace, task: str) -> str:
-    """DVC's name for the rows that the last cycle checked, by `dvc.lock`; '' where it has none.
+    """DVC's md5 of the data that the last cycle checked, from `dvc.lock`; '' where it has none.
 
-    Not asked from the data file: a delivery may have come since.
+    Not computed from the data file: a delivery may have come since.
     """
     path = workspace.root / "dvc.lock"
     if not path.is_file():
         return ""
     stages = yaml.safe_load(path.read_text(encoding="utf-8")).get("stages", {})
-    read = stages.get(f"check@{task}", {}).get("deps", ())
+    inputs = stages.get(f"check@{task}", {}).get("deps", ())
     data = workspace.task(task).data
-    return next((str(one["md5"]) for one in read if one["path"] == data and "md5" in one), "")
+    return next((str(one["md5"]) for one in inputs if one["path"] == data and "md5" in one), "")
 
 
 def _login() -> str:

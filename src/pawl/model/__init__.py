@@ -1,1 +1,1 @@
-"""The base model and adapters on it: finding, verifying, loading, prompts to tokens."""
+"""The base model and adapters on it: find, verify, load, and turn prompts into tokens."""

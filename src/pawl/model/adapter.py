@@ -1,7 +1,7 @@
-"""An adapter folder: what peft and vLLM load as it is, plus `pawl.json`, which says what it is.
+"""An adapter folder: the files that peft and vLLM load, and the manifest `pawl.json`.
 
-The folder holds exactly the names in `FILES` and the manifest. It is verified, bytes first, before
-it is scored, registered, released or served.
+The folder holds exactly the names in `FILES` and the manifest. It is verified, digests first,
+before it is scored, registered, released or served.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ FILES = (CONFIG, WEIGHTS)
 
 
 def read_adapter(folder: Path, *, base: str | None = None) -> AdapterManifest:
-    """Verify an adapter folder and return its manifest: bytes, configuration, weights; no torch.
+    """Verify an adapter folder (digests, configuration, weights; no torch); return its manifest.
 
     Args:
         folder: the adapter folder.
-        base: digest of the base that it shall sit on; None skips that check.
+        base: digest of the base that it must fit; None skips that check.
 
     Raises:
-        AdapterError: a file is missing, altered, a link or not one that an adapter has; its
-            configuration or weights are no plain LoRA's; or it was trained on another base.
+        AdapterError: a file is missing, altered, a link or unexpected; its configuration or weights
+            are not a plain LoRA's; or it was trained on another base.
     """
     refuse_links(folder)
     if not folder.is_dir():
@@ -43,8 +43,8 @@ def read_adapter(folder: Path, *, base: str | None = None) -> AdapterManifest:
     if names != {*FILES, MANIFEST} or any(p.is_symlink() for p in folder.iterdir()):
         odd = sorted(names ^ {*FILES, MANIFEST}) or ["a symbolic link"]
         raise AdapterError(
-            f"the adapter folder {folder} is off: {', '.join(odd)}",
-            rule=f"an adapter is the regular files {', '.join((*FILES, MANIFEST))} and no other",
+            f"the adapter folder {folder} has missing or unexpected files: {', '.join(odd)}",
+            rule=f"an adapter is the regular files {', '.join((*FILES, MANIFEST))} and no others",
             remedy="fetch the version again, or train it again",
         )
     manifest = read_record(folder / MANIFEST, AdapterManifest)
@@ -54,56 +54,55 @@ def read_adapter(folder: Path, *, base: str | None = None) -> AdapterManifest:
             rule=f"a manifest names {' and '.join(FILES)} and nothing else",
             remedy="fetch the version again, or train it again",
         )
-    found = digest_files(folder, FILES)
-    for name, digest in found.items():
+    for name, digest in digest_files(folder, FILES).items():
         if manifest.files[name] != digest:
             raise AdapterError(
                 f"{folder / name} has digest {digest[:12]}",
-                rule=f"the manifest says {manifest.files[name][:12]}",
+                rule=f"the manifest has {manifest.files[name][:12]}",
                 remedy="its bytes changed after training: fetch the version again",
             )
     lora = read_lora(folder / CONFIG, manifest)
     check_weights(folder / WEIGHTS, lora)
     if manifest.quantisation != QUANTISATION:
         raise AdapterError(
-            f"the adapter was trained on weights held as '{manifest.quantisation}'",
-            rule=f"this version of Pawl holds a base's weights as '{QUANTISATION}'",
+            f"the adapter was trained on weights quantised as '{manifest.quantisation}'",
+            rule=f"this version of Pawl quantises a base's weights as '{QUANTISATION}'",
             remedy="train it again with this version",
         )
     if base is not None and manifest.base.digest != base:
         raise AdapterError(
             f"the adapter was trained on base {manifest.base.digest[:12]} ({manifest.base.model})",
-            rule=f"it may only sit on that base; here is {base[:12]}",
-            remedy="bring that base back (`dvc checkout`), or train a new adapter",
+            rule=f"it works only on that base; the base here is {base[:12]}",
+            remedy="restore that base (`dvc checkout`), or train a new adapter",
         )
     return manifest
 
 
 def refuse_links(folder: Path) -> None:
-    """Refuse a folder that is a link, or lies behind one that leads out of its workspace.
+    """Refuse a folder that is a link, or is reached by one that leads out of its workspace.
 
-    What was verified at the one end of a link can be another thing at the next look.
+    A link's target can be replaced after it was verified.
 
     Raises:
         AdapterError: names the link.
     """
     places = (folder.absolute(), *folder.absolute().parents)
     roots = [place for place in places if (place / "params.yaml").is_file()]
-    found = [folder] if folder.is_symlink() else []
+    links = [folder] if folder.is_symlink() else []
     if roots:
         root = roots[-1]
         below = (place for place in places if place != root and place.is_relative_to(root))
-        found += [p for p in below if not p.resolve().is_relative_to(root.resolve())]
-    if found:
+        links += [p for p in below if not p.resolve().is_relative_to(root.resolve())]
+    if links:
         raise AdapterError(
-            f"{folder} lies behind the link {found[-1]} to {found[-1].resolve()}",
+            f"{folder} lies behind the link {links[-1]} to {links[-1].resolve()}",
             rule="an adapter is a folder of its own, inside the workspace",
-            remedy="remove the link; `pawl run` or `pawl status` puts the files there again",
+            remedy="remove the link; `pawl run` or `pawl status` restores the files",
         )
 
 
 def load_adapter(model: PreTrainedModel, folder: Path, *, name: str) -> PeftModel:
-    """Put a verified adapter on the base under `name`, frozen, and make it the active one.
+    """Load a verified adapter onto the base as `name`, frozen, and make it the active one.
 
     Raises:
         AdapterError: a weight is missing, unexpected, of another shape, not finite, or all `B`
@@ -120,18 +119,18 @@ def load_adapter(model: PreTrainedModel, folder: Path, *, name: str) -> PeftMode
         peft = PeftModel.from_pretrained(model, str(folder), adapter_name=name)
     peft.set_adapter(name)
     saved = {key: value.shape for key, value in load_file(folder / WEIGHTS).items()}
-    held = get_peft_model_state_dict(peft, adapter_name=name)
-    shapes = {key: value.shape for key, value in held.items()}
+    loaded = get_peft_model_state_dict(peft, adapter_name=name)
+    shapes = {key: value.shape for key, value in loaded.items()}
     if saved != shapes:
         odd = sorted(set(saved) ^ set(shapes)) or [k for k in saved if saved[k] != shapes[k]]
         raise AdapterError(
             f"the adapter {folder} does not fit the base: {len(odd)} weights, first {odd[0]}",
             rule="the saved weights are exactly those that the base's layers need",
-            remedy="it was made for another base, or was cut: fetch or train it again",
+            remedy="it was made for another base, or is damaged: fetch or train it again",
         )
-    if not all(bool(torch.isfinite(value).all()) for value in held.values()):
-        raise AdapterError(f"the adapter {folder} holds weights that are not finite numbers")
-    if not any(bool(value.any()) for key, value in held.items() if "lora_B" in key):
+    if not all(bool(torch.isfinite(value).all()) for value in loaded.values()):
+        raise AdapterError(f"the adapter {folder} has weights that are not finite numbers")
+    if not any(bool(value.any()) for key, value in loaded.items() if "lora_B" in key):
         raise AdapterError(
             f"the adapter {folder} is zero", rule="a zero adapter is the base", remedy="train it"
         )

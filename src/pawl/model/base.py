@@ -1,7 +1,7 @@
-"""The frozen base: found, known by its digest, loaded in NF4; adapters new and saved on it.
+"""The frozen base model: find it, identify it by digest, load it in NF4.
 
-The same code path serves a hub id, a local folder and the project's own tiny base. Only
-safetensors are read, and code from a model folder is never run.
+A hub id and a local folder are treated alike. Only safetensors are read, and code from a model
+folder is never run.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-# What makes a base what it is. Anything else in the folder (README, .bin copies) is not read.
+# The files that a base's digest covers. Others in the folder (README, .bin copies) are not read.
 CONTENT = ("*.safetensors", "*.safetensors.index.json", "config.json", "generation_config.json")
 TOKENIZER = (
     *("tokenizer*", "special_tokens_map.json", "added_tokens.json", "vocab*", "merges.txt"),
@@ -29,13 +29,13 @@ TOKENIZER = (
 
 
 def find_base(base: BaseRef, workspace: Path) -> Path:
-    """The folder that holds the base's files.
+    """The folder of the base's files.
 
     A name that is a folder below `workspace` (or an absolute one) is that folder; else it is a
     Hugging Face id, taken from the local cache or fetched.
 
     Raises:
-        BaseError: the folder lacks weights, or the id is not cached and cannot be fetched.
+        BaseError: the folder has no weights, or the id is not cached and cannot be fetched.
     """
     folder = workspace / base.model
     if folder.is_dir():
@@ -44,15 +44,15 @@ def find_base(base: BaseRef, workspace: Path) -> Path:
         raise BaseError(
             f"the base folder '{base.model}' is not there",
             rule="a base is a folder with config.json, safetensors and a tokenizer, or a hub id",
-            remedy="`dvc pull` brings it where the workspace tracks it; else mend `base.model`",
+            remedy="`dvc pull` brings it if the workspace tracks it; else correct `base.model`",
         )
     return _complete(_from_hub(base, (*CONTENT, *TOKENIZER)), base.model)
 
 
 def find_config(base: BaseRef, workspace: Path) -> Path:
-    """The folder that holds at least the base's config.json, which is enough to plan with.
+    """The folder of at least the base's config.json, which is enough for planning.
 
-    Of a hub id that is not cached the weights are not fetched.
+    If a hub id is not cached, its weights are not fetched.
 
     Raises:
         BaseError: there is no config.json, or the id is not cached and cannot be fetched.
@@ -66,16 +66,16 @@ def find_config(base: BaseRef, workspace: Path) -> Path:
 
 
 def base_info(base: BaseRef, workspace: Path) -> BaseInfo:
-    """Which base this is, by the sha256 of all files that training and decoding read."""
+    """The base's identity: the sha256 of all files that training and decoding read."""
     folder = find_base(base, workspace)
-    found = {path for pattern in CONTENT + TOKENIZER for path in folder.glob(pattern)}
-    names = sorted(path.relative_to(folder).as_posix() for path in found)
+    paths = {path for pattern in CONTENT + TOKENIZER for path in folder.glob(pattern)}
+    names = sorted(path.relative_to(folder).as_posix() for path in paths)
     digest = digest_json({name: digest_file(folder / name) for name in names})
     return BaseInfo(model=base.model, revision=base.revision, digest=digest)
 
 
 def context_length(folder: Path) -> int:
-    """The base's window: tokens that prompt and answer may have together."""
+    """The base's context window: the tokens of prompt and answer together."""
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
@@ -83,7 +83,7 @@ def context_length(folder: Path) -> int:
 
 
 def base_width(folder: Path) -> int:
-    """The width of the base's hidden states: no update of a layer has a rank above it."""
+    """The width of the base's hidden states, which bounds the rank of a layer's update."""
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
@@ -91,22 +91,25 @@ def base_width(folder: Path) -> int:
 
 
 def has_tokenizer(folder: Path) -> bool:
-    """Whether a base's tokenizer is there; a plan can do without."""
+    """Whether the base's tokenizer is there; planning works without it."""
     return any(any(folder.glob(pattern)) for pattern in TOKENIZER)
 
 
 def load_base(
     folder: Path, *, seed: int = 0, compute: torch.dtype | None = None, sharded: bool = False
 ) -> PreTrainedModel:
-    """The base in NF4 with double quantisation (QLoRA, Dettmers et al. 2023), frozen.
+    """Load the base in NF4 with double quantisation (QLoRA, Dettmers et al. 2023), frozen.
 
-    Computes in `compute`: if not given, in bf16 on CUDA and fp32 on CPU. `sharded`: it is to be
-    split among processes, so it stays in main memory, NF4 numbers in pairs of bytes.
+    Args:
+        folder: the base's files.
+        seed: seed of torch's generator.
+        compute: dtype of products; None: bf16 on CUDA, fp32 on CPU.
+        sharded: it will be split among processes, so it stays in main memory, stored as bf16.
     """
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
 
-    hush()
+    silence_bitsandbytes()
     torch.manual_seed(seed)
     if compute is None:
         compute = torch.bfloat16 if torch.cuda.is_available() else torch.float32
@@ -129,15 +132,15 @@ def load_base(
     )
     for parameter in model.parameters():
         parameter.requires_grad_(False)
-    _keep_autograd(model)
+    _disable_avx512_repack(model)
     return model
 
 
 def dequantised(model: PreTrainedModel) -> PreTrainedModel:
-    """Replace each NF4 layer by a dense one that holds the very values NF4 stands for.
+    """Replace each NF4 layer by a dense one with the dequantised values, for decoding.
 
-    For decoding: a token at a time, unpacking the weights on every step costs more than the
-    product itself. The outputs are those of the NF4 model; the memory is the dense one's.
+    With one token a step, unpacking NF4 weights costs more than the product itself. Outputs are
+    those of the NF4 model; memory is that of a dense one.
     """
     import bitsandbytes as bnb
     import torch
@@ -154,37 +157,35 @@ def dequantised(model: PreTrainedModel) -> PreTrainedModel:
             dense.bias = torch.nn.Parameter(layer.bias.data, requires_grad=False)
         parent, _, child = name.rpartition(".")
         setattr(model.get_submodule(parent), child, dense)
-    # transformers would refuse to treat it as the dense model that it now is.
+    # Without this transformers would still treat it as quantised.
     model.config.quantization_config = None
     model.is_quantized = False
     return model
 
 
-def hush() -> None:
-    """Before bitsandbytes is imported: it asks for the package `kernels`, which would fetch code
-    from the hub, and warns that it is not there.
-    """
+def silence_bitsandbytes() -> None:
+    """Hide the warning, on import, that the package `kernels` (code from the hub) is missing."""
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
 def linear_names(model: PreTrainedModel) -> list[str]:
-    """Names of all linear layers but the head: what LoRA sits on."""
+    """Names of all linear layers except the head: the modules that LoRA adapts."""
     import torch
 
     head = model.get_output_embeddings()
-    found = {
+    names = {
         name.rpartition(".")[2]
         for name, layer in model.named_modules()
         if isinstance(layer, torch.nn.Linear) and layer is not head
     }
-    return sorted(found)
+    return sorted(names)
 
 
-def _keep_autograd(model: torch.nn.Module) -> None:
-    """Keep bitsandbytes off its AVX512-BF16 repack.
+def _disable_avx512_repack(model: torch.nn.Module) -> None:
+    """Switch off bitsandbytes' weight repacking on CPUs with AVX512-BF16.
 
-    On CPUs with that instruction set an evaluation forward repacks the weights for a kernel that
-    has no autograd; later training forwards then silently lose gradient.
+    An evaluation forward would repack the weights for a kernel without autograd, and later training
+    forwards would silently lose gradient.
     """
     module: Any
     for module in model.modules():
@@ -193,7 +194,7 @@ def _keep_autograd(model: torch.nn.Module) -> None:
 
 
 def _is_folder(base: BaseRef, workspace: Path) -> bool:
-    """Whether the name is meant as a folder, though none may be there."""
+    """Whether the name means a folder, even if there is none."""
     return base.model.startswith((".", "/")) or (workspace / f"{base.model}.dvc").exists()
 
 
@@ -214,7 +215,7 @@ def _configured(folder: Path, name: str) -> Path:
         raise BaseError(
             f"the base '{name}' has no readable config.json: {error}",
             rule="a base is a Hugging Face checkpoint",
-            remedy="bring the whole checkpoint (`dvc pull`, or download it again)",
+            remedy="get the whole checkpoint (`dvc pull`, or download it again)",
         ) from error
     return folder
 
@@ -232,13 +233,14 @@ def _from_hub(base: BaseRef, patterns: tuple[str, ...]) -> Path:
     except HFValidationError as error:
         raise BaseError(
             f"the base '{base.model}' is neither a folder nor a hub id",
-            rule="a hub id reads like 'owner/name'",
-            remedy="mend `base.model` in params.yaml",
+            rule="a hub id has the form 'owner/name'",
+            remedy="correct `base.model` in params.yaml",
         ) from error
     except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        how = "the hub is switched off" if os.environ.get("HF_HUB_OFFLINE") else "no hub answered"
+        offline = os.environ.get("HF_HUB_OFFLINE")
+        cause = "the hub is switched off" if offline else "the hub is unreachable"
         raise BaseError(
-            f"the base '{base.model}' is not in the local cache, and {how}",
+            f"the base '{base.model}' is not in the local cache, and {cause}",
             rule="a hub id must be cached or reachable",
             remedy=remedy,
         ) from error

@@ -1,8 +1,7 @@
-"""An adapter's `adapter_config.json`: what Pawl lets it say to peft, and nothing else.
+"""An adapter's `adapter_config.json`: the keys and values that Pawl lets it pass to peft.
 
-peft has many keys that import code, replace whole modules, or compute another function than the one
-that was judged. Each key is listed with the values that it may have; one that is not listed is
-refused by its name.
+Some of peft's keys import code, replace whole modules, or compute another function than the one
+that was judged. Each allowed key is listed with its allowed values; any other key is refused.
 """
 
 from __future__ import annotations
@@ -13,12 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pawl.core.jsonio import refuse_repeats
 from pawl.core.records import AdapterManifest
 from pawl.errors import AdapterError, nearest
 
-# Checked one by one; the rank, the modules and the kind of adapter must be said.
+# NUMBERS have rules of their own; NEEDED have no default.
 NUMBERS, NEEDED = ("lora_alpha", "lora_dropout"), ("peft_type", "r", "target_modules")
-# What Pawl writes, and what peft writes where it was asked for nothing.
+# What Pawl writes, and peft's own defaults.
 FIXED: dict[str, tuple[Any, ...]] = {
     "peft_type": ("LORA",),
     "task_type": ("CAUSAL_LM",),
@@ -59,17 +59,17 @@ class Lora:
 
 
 def read_lora(path: Path, manifest: AdapterManifest) -> Lora:
-    """What the configuration asks peft for, if it is a plain LoRA or DoRA on the manifest's base.
+    """Return the configuration of a plain LoRA or DoRA on the manifest's base.
 
     Raises:
-        AdapterError: it is no JSON, lacks a key, or says something that an adapter of Pawl's never
-            says; names the key.
+        AdapterError: it is not JSON, lacks a key, or has a key or value that Pawl never writes;
+            names the key.
     """
-    said = {"use_dora": False, **_read(path)}
-    if unknown := sorted(set(said) - set(FIXED) - set(FREE)):
-        raise _off(path, f"says '{unknown[0]}'", f"{nearest(unknown[0], [*FIXED, *FREE])}")
-    if missing := sorted(set(NEEDED) - set(said)):
-        raise _off(path, f"does not say '{missing[0]}'", f"it says {', '.join(NEEDED)}")
+    config = {"use_dora": False, **_read(path)}
+    if unknown := sorted(set(config) - set(FIXED) - set(FREE)):
+        raise _refusal(path, f"has '{unknown[0]}'", nearest(unknown[0], [*FIXED, *FREE]))
+    if missing := sorted(set(NEEDED) - set(config)):
+        raise _refusal(path, f"lacks '{missing[0]}'", f"it has {', '.join(NEEDED)}")
     base = manifest.base
     fixed = FIXED | {
         "base_model_name_or_path": (None, base.model),
@@ -78,45 +78,39 @@ def read_lora(path: Path, manifest: AdapterManifest) -> Lora:
         "use_dora": (manifest.params.get("dora", False),),
     }
     for key, allowed in fixed.items():
-        if key in said and not any(_same(said[key], value) for value in allowed):
-            may = " or ".join(map(repr, dict.fromkeys(map(json.dumps, allowed))))
-            raise _off(path, f"says {key}: {said[key]!r}", f"it may say {may}")
+        if key in config and not any(_same(config[key], value) for value in allowed):
+            values = " or ".join(dict.fromkeys(map(json.dumps, allowed)))
+            raise _refusal(path, f"has {key}: {config[key]!r}", f"it may be {values}")
     for key in NUMBERS:
-        number = said.get(key, 0)
+        number = config.get(key, 0)
         if type(number) not in (int, float) or not math.isfinite(number) or number < 0:
-            raise _off(path, f"says {key}: {number!r}", "it is a finite number, not below 0")
-    targets = said["target_modules"]
-    # A string would be a pattern: which modules it means is then for peft to say.
+            raise _refusal(path, f"has {key}: {number!r}", "it is a finite number, not below 0")
+    targets = config["target_modules"]
+    # A string would be a pattern, and peft decides which modules it matches.
     names = targets if isinstance(targets, list) else []
     if not names or not all(type(name) is str and name.isidentifier() for name in names):
-        raise _off(path, f"says target_modules: {targets!r}", "it is a list of modules' names")
-    return Lora(said["r"], tuple(names), said["use_dora"])
+        raise _refusal(path, f"has target_modules: {targets!r}", "it is a list of module names")
+    return Lora(config["r"], tuple(names), config["use_dora"])
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        said = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_unique)
+        config = json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=refuse_repeats)
     except (ValueError, RecursionError) as error:
-        raise _off(path, f"is no JSON: {error}", "it is one JSON object") from error
-    if not isinstance(said, dict):
-        raise _off(path, f"is {type(said).__name__}", "it is one JSON object")
-    return said
+        raise _refusal(path, f"is not JSON: {error}", "it is one JSON object") from error
+    if not isinstance(config, dict):
+        raise _refusal(path, f"is {type(config).__name__}", "it is one JSON object")
+    return config
 
 
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len({key for key, _ in pairs}) != len(pairs):
-        raise ValueError("a key stands in it twice")
-    return dict(pairs)
-
-
-def _same(found: Any, allowed: Any) -> bool:
+def _same(value: Any, allowed: Any) -> bool:
     # Python takes True for 1 and False for 0; peft does not.
-    return type(found) is type(allowed) and bool(found == allowed)
+    return type(value) is type(allowed) and bool(value == allowed)
 
 
-def _off(path: Path, found: str, rule: str) -> AdapterError:
+def _refusal(path: Path, found: str, rule: str) -> AdapterError:
     return AdapterError(
         f"{path} {found}"[:600],
         rule=f"an adapter's configuration is a plain LoRA's, as Pawl writes it: {rule}",
-        remedy="it is no adapter of this project, or was altered: train one with `pawl run`",
+        remedy="it is not an adapter of this project, or was altered: train one with `pawl run`",
     )

@@ -1,7 +1,7 @@
-"""Example → text: the only prompt format, shared by training and every contender.
+"""Turns messages into text and tokens: one prompt format for training and every contender.
 
-Messages go through the base's own chat template where it has one; a base without one gets the
-plain text of the turns, a line each, which is the common format for untuned bases.
+Messages go through the base's own chat template; a base without one gets the plain text of the
+turns, a line each, which is common for untuned bases.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def prompt_text(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> str:
-    """The text up to where the answer starts."""
+    """The text of the prompt, up to where the answer begins."""
     if tokenizer.chat_template is not None:
         turns = [{"role": m.role, "content": m.content} for m in messages]
         text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
@@ -25,24 +25,23 @@ def prompt_text(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message])
 
 
 def prompt_tokens(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> list[int]:
-    """Token ids of `prompt_text`. A template writes its own special tokens; plain text gets them
-    from the tokenizer."""
+    """Token ids of `prompt_text`; without a template the tokenizer adds the special tokens."""
     plain = tokenizer.chat_template is None
     ids = tokenizer(prompt_text(tokenizer, messages), add_special_tokens=plain)["input_ids"]
     return list(ids)
 
 
 def completion_tokens(tokenizer: PreTrainedTokenizerBase, completion: str) -> list[int]:
-    """Token ids of the answer, closed by the end-of-sequence token that the model shall learn.
+    """Token ids of the answer, ending with the end-of-sequence token, which the model must learn.
 
-    Prompt and answer are tokenised apart, so that no token spans the border at decoding time.
+    Prompt and answer are tokenised separately, as no token spans their border when decoding.
     """
     ids = tokenizer(completion, add_special_tokens=False)["input_ids"]
     return [*ids, tokenizer.eos_token_id]
 
 
 def with_instruction(messages: Sequence[Message], instruction: str) -> tuple[Message, ...]:
-    """Put a system turn before the messages; a row's own system turn is kept below it."""
+    """The messages with `instruction` as system turn, followed by the row's own system turn."""
     rest = list(messages)
     if rest and rest[0].role == "system":
         instruction = f"{instruction}\n\n{rest.pop(0).content}"
@@ -50,7 +49,7 @@ def with_instruction(messages: Sequence[Message], instruction: str) -> tuple[Mes
 
 
 def with_shots(messages: Sequence[Message], shots: Sequence[Example]) -> tuple[Message, ...]:
-    """Put solved examples before the messages as earlier turns of the same chat."""
+    """The messages with solved examples before them, as earlier turns of the same chat."""
     turns: list[Message] = []
     for shot in shots:
         turns += [m for m in shot.messages if m.role != "system"]

@@ -1,4 +1,4 @@
-"""The base's tokenizer: what transformers finds, without torch where that is known beforehand."""
+"""Loads the base's tokenizer; without torch where its class is certain."""
 
 from __future__ import annotations
 
@@ -11,18 +11,22 @@ from pawl.errors import BaseError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-# Transformers looks at a base's architecture as well, and for some (qwen2) overrules the class that
-# the base names. In one of these, and named plain, it is the plain one.
+# For some architectures (qwen2) transformers overrules the class that the base names. For these
+# architectures and this class it does not.
 PLAIN, PLAIN_IN = "TokenizersBackend", ("llama",)
 
 
 def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
-    """The base's tokenizer, padded on the left as decoding needs it."""
-    tokenizer = _found(folder)
+    """The base's tokenizer, with padding on the left, as decoding needs it.
+
+    Raises:
+        BaseError: it has no end-of-sequence token.
+    """
+    tokenizer = _load(folder)
     if tokenizer.eos_token_id is None:
         raise BaseError(
             f"the tokenizer of {folder.name} has no end-of-sequence token",
-            rule="an answer must be able to end",
+            rule="a model ends its answer with that token",
             remedy="set `eos_token` in its tokenizer_config.json",
         )
     if tokenizer.pad_token_id is None:
@@ -31,8 +35,8 @@ def load_tokenizer(folder: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def _found(folder: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer that transformers' `AutoTokenizer` finds; looking takes torch, and seconds."""
+def _load(folder: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer that `AutoTokenizer` would return, which imports torch and takes seconds."""
     tokenizer: PreTrainedTokenizerBase
     if _is_plain(folder):
         from transformers import TokenizersBackend

@@ -1,8 +1,8 @@
 """Keys to sign releases with: a private one on each machine that releases, the trusted public ones.
 
 `pawl.pub` at the workspace's root holds the public keys, PEM after PEM. It is committed: whoever
-may change it says who may release. The private key lies under `.pawl/keys/`, or where the
-environment variable PAWL_SIGNING_KEY says, and never leaves the machine.
+may change it decides who may release. The private key is under `.pawl/keys/`, or at the path in
+the environment variable PAWL_SIGNING_KEY, and never leaves the machine.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 TRUSTED, VARIABLE = "pawl.pub", "PAWL_SIGNING_KEY"
 PEM = re.compile(r"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY-----\n?", re.DOTALL)
-RULE = f"releases are signed with a key whose public half stands in {TRUSTED}"
+RULE = f"releases are signed with a key whose public half is in {TRUSTED}"
 
 
 @dataclass(frozen=True)
 class Keys:
-    """This machine's key: where it lies, its fingerprint (sha256), whether it was made just now.
+    """This machine's private key: its path, its fingerprint (sha256), whether it was made just now.
 
     `trusted` are the fingerprints of all public keys in `pawl.pub`.
     """
@@ -40,41 +40,41 @@ class Keys:
 
 
 def make_keys(workspace: Workspace) -> Keys:
-    """Make this machine's key if it has none, and trust it; a key that is there stays.
+    """Make this machine's key if it has none, and add it to the trusted ones.
 
     Raises:
-        UsageError: the key is no key, or others may read it.
+        UsageError: the key file is invalid, or others may read it.
     """
     private = private_path(workspace)
     made = not private.exists()
     if made:
         _write_key(private)
-    own, known = _public(_load(private)), trusted_keys(workspace)
-    if own not in known:
-        write_text(workspace.root / TRUSTED, "".join([*known, own]))
-        known = [*known, own]
-    return Keys(private, fingerprint(own), made, tuple(map(fingerprint, known)))
+    own, trusted = _public(_load(private)), trusted_keys(workspace)
+    if own not in trusted:
+        write_text(workspace.root / TRUSTED, "".join([*trusted, own]))
+        trusted = [*trusted, own]
+    return Keys(private, fingerprint(own), made, tuple(map(fingerprint, trusted)))
 
 
 def signing_key(workspace: Workspace) -> Path:
-    """The private key that this machine signs with; where nobody has keys yet, they are made.
+    """The path of this machine's private key; where no key is trusted yet, one is made.
 
     Raises:
-        UsageError: others have keys but this machine has none, or its own is not trusted.
+        UsageError: there are trusted keys but this machine has none, or its own is not trusted.
     """
     private = private_path(workspace)
-    known = trusted_keys(workspace)
-    if not known:
-        # Also where making the first one was killed between its two files.
+    trusted = trusted_keys(workspace)
+    if not trusted:
+        # Also where a process was killed between writing the private key and the public one.
         return make_keys(workspace).private
     if not private.exists():
         raise UsageError(
             f"there is no signing key at {private}",
             rule=RULE,
-            remedy=f"bring the key and say where it lies ({VARIABLE}=FILE); or let this "
-            f"machine have its own: `pawl keys`, then commit {TRUSTED}",
+            remedy=f"copy the key here and name its path ({VARIABLE}=FILE); or make one for this "
+            f"machine: `pawl keys`, then commit {TRUSTED}",
         )
-    if (own := _public(_load(private))) not in known:
+    if (own := _public(_load(private))) not in trusted:
         raise UsageError(
             f"the signing key {private} ({fingerprint(own)[:12]}) is not in {TRUSTED}",
             rule=RULE,
@@ -87,26 +87,26 @@ def trusted_keys(workspace: Workspace) -> list[str]:
     """The public keys in `pawl.pub` as PEM; empty where there is no such file.
 
     Raises:
-        UsageError: the file holds something else.
+        UsageError: the file has other content.
     """
     path = workspace.root / TRUSTED
     if not path.is_file():
         return []
     text = path.read_text(encoding="utf-8", errors="replace")
-    found: list[str] = PEM.findall(text)
-    if not found or PEM.sub("", text).strip():
+    keys: list[str] = PEM.findall(text)
+    if not keys or PEM.sub("", text).strip():
         raise UsageError(
             f"{path} holds something else than public keys",
             rule="it holds public keys in PEM form and nothing else",
-            remedy="bring it back from git",
+            remedy="restore it from git",
         )
-    return [key if key.endswith("\n") else f"{key}\n" for key in found]
+    return [key if key.endswith("\n") else f"{key}\n" for key in keys]
 
 
 def private_path(workspace: Workspace) -> Path:
-    """Where this machine's private key lies."""
-    named = os.environ.get(VARIABLE)
-    return Path(named) if named else workspace.home / "keys" / "signing.key"
+    """The path of this machine's private key."""
+    path = os.environ.get(VARIABLE)
+    return Path(path) if path else workspace.home / "keys" / "signing.key"
 
 
 def fingerprint(pem: str) -> str:
@@ -125,7 +125,7 @@ def _write_key(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    # Never readable by others, not even for a moment; two first releases at once keep one key.
+    # Never readable by others, not even for a moment; two first releases at once make one key.
     temp = path.with_name(f".{path.name}.{os.getpid()}")
     with os.fdopen(os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(pem)
@@ -134,7 +134,7 @@ def _write_key(path: Path) -> None:
     try:
         os.link(temp, path)
     except FileExistsError:
-        pass  # the other one's key is as good
+        pass  # the key of the other process is used
     finally:
         temp.unlink()
 
@@ -147,7 +147,7 @@ def _load(path: Path) -> EllipticCurvePrivateKey:
         if path.stat().st_mode & 0o077:
             raise UsageError(
                 f"the signing key {path} can be read by others",
-                rule="a private key is for its owner alone",
+                rule="a private key is readable by its owner alone",
                 remedy=f"`chmod 600 {path}`; if others may have had it, make a new one",
             )
         key = load_pem_private_key(path.read_bytes(), None)
@@ -155,11 +155,11 @@ def _load(path: Path) -> EllipticCurvePrivateKey:
         raise UsageError(
             f"the signing key {path} cannot be read: {error}",
             rule="it is an elliptic-curve key in PEM form, without a passphrase",
-            remedy="bring it back from your safe, or remove it and run `pawl keys`",
+            remedy="restore it from its backup, or remove it and run `pawl keys`",
         ) from error
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise UsageError(
-            f"the signing key {path} is no elliptic-curve key",
+            f"the signing key {path} is not an elliptic-curve key",
             rule="releases are signed with ECDSA (OpenSSF Model Signing)",
             remedy="remove it and run `pawl keys`",
         )

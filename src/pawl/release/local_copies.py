@@ -11,15 +11,16 @@ from pawl.ledger.entries import State, replay_entries
 from pawl.ledger.ledger import entries
 from pawl.model.adapter import read_adapter
 from pawl.release.signing import check_release
+from pawl.store.adapters import fetch_adapter
 from pawl.store.client import Store
-from pawl.store.versions import fetch, get
+from pawl.store.versions import get
 from pawl.workspace.paths import Workspace
 
 
 def adapter_folder(
     workspace: Workspace, store: Store, task: str, version: int | None = None
 ) -> Path:
-    """A verified local copy of one version's adapter; of the champion's where none is named.
+    """A verified local copy of one version's adapter, by default the champion's.
 
     Raises:
         UsageError: there is no such version, or no champion yet.
@@ -36,10 +37,10 @@ def adapter_folder(
 def released_copy(
     workspace: Workspace, store: Store, champion: Champion, *, task: str, state: State
 ) -> Path:
-    """A verified copy of a released version whose signature holds.
+    """A verified local copy of a released version, its signature checked.
 
     Raises:
-        AdapterError: its bytes are not those that were judged, or its signature does not hold.
+        AdapterError: its bytes are not those that were judged, or its signature is invalid.
         RegistryError: the store cannot be reached, or has another adapter under that number.
     """
     folder = local_copy(workspace, store, champion, task=task)
@@ -48,7 +49,7 @@ def released_copy(
 
 
 def local_copy(workspace: Workspace, store: Store, champion: Champion, *, task: str) -> Path:
-    """A verified copy of a version's adapter under `.pawl/adapters/`, downloaded if need be.
+    """A verified copy of a version's adapter under `.pawl/adapters/`, downloaded if necessary.
 
     Raises:
         AdapterError: its bytes are not those that were judged.
@@ -56,10 +57,10 @@ def local_copy(workspace: Workspace, store: Store, champion: Champion, *, task: 
     """
     if champion.version is None:
         raise UsageError(f"task '{task}' has no champion yet", remedy=f"run `pawl run {task}`")
-    folder = copies_of(workspace, task) / str(champion.version)
+    folder = copies_folder(workspace, task) / str(champion.version)
     if folder.is_dir() and _intact(folder, champion.digest):
         return folder
-    manifest = fetch(store, task, champion.version, into=folder)
+    manifest = fetch_adapter(store, task, champion.version, into=folder)
     if manifest.digest != champion.digest:
         raise RegistryError(
             f"version {champion.version} of '{task}' is adapter {manifest.digest[:12]}",
@@ -69,42 +70,47 @@ def local_copy(workspace: Workspace, store: Store, champion: Champion, *, task: 
     return folder
 
 
-def copies_of(workspace: Workspace, task: str) -> Path:
-    """Where a task's local copies lie, a folder a version."""
+def copies_folder(workspace: Workspace, task: str) -> Path:
+    """The folder of a task's local copies, which has a folder for each version."""
     return workspace.home / "adapters" / task
 
 
-def keep_copies(workspace: Workspace, store: Store, task: str, state: State) -> tuple[str, ...]:
-    """Have a verified copy of the champion and of the champions before it that params.yaml names.
+def ensure_local_copies(
+    workspace: Workspace, store: Store, task: str, state: State
+) -> tuple[str, ...]:
+    """Make local copies of the champion and of the earlier ones that `release.keep` asks for.
 
-    Returns a line for each that cannot be had: a rollback to it will not work.
+    Returns a text for each that fails: a rollback to it will not work.
 
     Raises:
         RegistryError: the store cannot be reached.
     """
-    lacking = []
+    problems = []
     for champion in state.rollback_champions(workspace.params().release.keep):
         try:
             released_copy(workspace, store, champion, task=task, state=state)
         except (AdapterError, DataError, UsageError, RegistryError) as error:
-            lacking.append(f"no verified copy of version {champion.version}: {error.found}")
-    return tuple(lacking)
+            problems.append(f"no verified copy of version {champion.version}: {error.found}")
+    return tuple(problems)
 
 
-def stored_champion(store: Store, task: str, state: State) -> tuple[str, ...]:
-    """What is wrong with the champion's files in the tracking store; empty if they are well."""
+def stored_champion_problems(store: Store, task: str, state: State) -> tuple[str, ...]:
+    """What is wrong with the champion's files in the tracking store; empty if they are sound."""
     champion = state.champion
     if champion.version is None:
         return ()
     with tempfile.TemporaryDirectory() as folder:
         try:
-            found = fetch(store, task, champion.version, into=Path(folder) / "adapter").digest
+            digest = fetch_adapter(
+                store, task, champion.version, into=Path(folder) / "adapter"
+            ).digest
         except (AdapterError, DataError, UsageError, RegistryError) as error:
             return (f"champion version {champion.version} in the tracking store: {error.found}",)
-    if found != champion.digest:
+    if digest != champion.digest:
         return (
-            f"version {champion.version} in the tracking store is adapter {found[:12]}; the ledger "
-            f"released {(champion.digest or 'none')[:12]}: the model was deleted and made anew",
+            f"version {champion.version} in the tracking store is adapter {digest[:12]}; the "
+            f"ledger released {(champion.digest or 'none')[:12]}: the model was deleted and made "
+            "anew",
         )
     return ()
 

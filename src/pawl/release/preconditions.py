@@ -1,16 +1,10 @@
-"""What must hold before a version is released: who may be champion, and on what word."""
+"""What must hold before a version is released."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from pawl.core.records import (
-    AdapterManifest,
-    BaseInfo,
-    Champion,
-    Verdict,
-    read_record,
-)
+from pawl.core.records import AdapterManifest, BaseInfo, Champion, Verdict, read_record
 from pawl.errors import DataError, RegistryError, UsageError
 from pawl.ledger.entries import State
 from pawl.model.adapter import read_adapter
@@ -20,40 +14,44 @@ from pawl.workspace.paths import Workspace
 
 
 def refuse_other_base(workspace: Workspace, task: str, adapter: Path) -> None:
-    """The adapter must be of the base that the task stood on last.
+    """Refuse an adapter of another base than the task's last cycle used.
 
-    To hash the base itself, gigabytes, would take longer than a release may. A rollback does not
-    ask: in an emergency the base may be on its way back, too.
+    Hashing the base itself, gigabytes, would take longer than a release may. A rollback skips this:
+    in an emergency the base may be on its way back, too.
+
+    Raises:
+        AdapterError: it is of another base.
     """
     record = workspace.files(task).base
     if record.is_file():
         read_adapter(adapter, base=read_record(record, BaseInfo).digest)
 
 
-def unearned(workspace: Workspace, task: str, new: Champion, state: State) -> UsageError | None:
-    """What to say where the signed verdict does not bear a promotion out, None where it does.
+def verdict_error(
+    workspace: Workspace, task: str, new: Champion, state: State
+) -> UsageError | None:
+    """The error to raise where the signed verdict does not allow a promotion, None where it does.
 
-    A version's page in MLflow is easily edited; the verdict is the file that was judged and signed.
+    A version's page in MLflow is easily edited; the verdict is the file that was signed.
     """
     verdict = read_record(release_folder(workspace, task, new) / EVIDENCE, Verdict)
     if (
         verdict.decision == "promote"
         and verdict.champion == state.champion
-        and paid(verdict, state)
+        and look_reserved(verdict, state)
     ):
         return None
-    against = verdict.champion.version
     return UsageError(
         f"the stored verdict on version {new.version} is '{verdict.decision}' against "
-        + ("no champion" if against is None else f"version {against}"),
-        rule="the gate promotes by a verdict over the present champion, with a look that was paid "
-        "for; what the version's page in MLflow says does not count",
-        remedy="add --override: the record then shows that the gate did not say so",
+        + verdict.champion.label("no champion"),
+        rule="the gate promotes by a verdict over the present champion, with a reserved look; the "
+        "version's page in MLflow does not count",
+        remedy="add --override: the record then shows that the gate did not decide it",
     )
 
 
-def not_listed(task: str, new: Champion) -> RegistryError:
-    """What to say of a version that MLflow does not list as the adapter that it was."""
+def not_listed_error(task: str, new: Champion) -> RegistryError:
+    """The error for a version that MLflow does not list as the adapter that was released."""
     return RegistryError(
         f"version {new.version} of '{task}' was deleted in MLflow, or is another adapter there now",
         rule="a champion is known by version and digest; the alias can only name a version",
@@ -62,6 +60,11 @@ def not_listed(task: str, new: Champion) -> RegistryError:
 
 
 def refuse_retired(state: State, task: str, new: Champion) -> None:
+    """Refuse a version that was retired.
+
+    Raises:
+        UsageError: it was.
+    """
     if (gone := state.retirement(new)) is not None:
         raise UsageError(
             f"version {new.version} of '{task}' was retired by {gone.who} on {gone.when[:10]}: "
@@ -72,7 +75,12 @@ def refuse_retired(state: State, task: str, new: Champion) -> None:
         )
 
 
-def was_champion(state: State, task: str, version: int) -> Champion:
+def earlier_champion(state: State, task: str, version: int) -> Champion:
+    """The earlier champion of that version number.
+
+    Raises:
+        UsageError: it is the present champion, or never was one.
+    """
     if state.champion.version == version:
         raise UsageError(
             f"version {version} is champion of '{task}' already",
@@ -81,25 +89,23 @@ def was_champion(state: State, task: str, version: int) -> Champion:
         )
     earlier = {e.new.version: e.new for e in state.releases if e.new is not None}
     if version not in earlier:
-        known = ", ".join(str(v) for v in sorted(v for v in earlier if v is not None))
+        champions = ", ".join(str(v) for v in sorted(v for v in earlier if v is not None))
         raise UsageError(
             f"version {version} of '{task}' never was champion",
-            rule="a rollback releases again what was champion before",
-            remedy=f"champions so far: {known or 'none'}; `pawl promote` releases another version",
+            rule="a rollback releases an earlier champion again",
+            remedy=f"champions so far: {champions or 'none'}; `pawl promote` releases another one",
         )
     return earlier[version]
 
 
-def not_earned(chosen: AdapterVersion, state: State) -> UsageError:
-    against, now = (
-        "no champion" if v is None else f"version {v}"
-        for v in (chosen.against.version, state.champion.version)
-    )
+def not_promoted_error(chosen: AdapterVersion, state: State) -> UsageError:
+    """The error for a version that the gate did not promote over the present champion."""
+    against, now = chosen.against.label("no champion"), state.champion.label("no champion")
     if chosen.verdict != "promote":
         found = f"the gate's verdict on version {chosen.version} is '{chosen.verdict}'"
     else:
         found = f"version {chosen.version} was judged against {against}; champion now is {now}"
-    remedy = "add --override: the record then shows that the gate did not say so"
+    remedy = "add --override: the record then shows that the gate did not decide it"
     if any(entry.new == chosen.champion for entry in state.releases):
         back = f"`pawl rollback {chosen.task} --to {chosen.version}`"
         remedy = f"it was champion before: {back} releases it again"
@@ -111,7 +117,11 @@ def not_earned(chosen: AdapterVersion, state: State) -> UsageError:
 
 
 def refuse_mismatch(verdict: Verdict, manifest: AdapterManifest) -> None:
-    """The verdict must be about this adapter."""
+    """Refuse a verdict on another adapter.
+
+    Raises:
+        DataError: it is.
+    """
     if verdict.candidate != manifest.digest:
         raise DataError(
             f"the verdict is about adapter {(verdict.candidate or 'none')[:12]}",
@@ -120,35 +130,40 @@ def refuse_mismatch(verdict: Verdict, manifest: AdapterManifest) -> None:
         )
 
 
-def refuse_unpaid(verdict: Verdict, state: State) -> None:
-    """A promotion must stand on a look that was paid for, at the level that was paid for."""
-    if verdict.decision == "promote" and not paid(verdict, state):
+def refuse_unreserved_look(verdict: Verdict, state: State) -> None:
+    """Refuse a promotion without a look that was reserved in the ledger, at its level.
+
+    Raises:
+        DataError: there is none.
+    """
+    if verdict.decision == "promote" and not look_reserved(verdict, state):
         raise DataError(
-            "the verdict promotes on a look that the ledger does not have",
+            "the verdict promotes by a look that the ledger does not have",
             rule="gate rows are scored only after a look was reserved in the ledger, and judged "
             "at its level",
             remedy="run the cycle with `pawl run TASK`; look.json is not written by hand",
         )
 
 
-def paid(verdict: Verdict, state: State) -> bool:
-    """Whether the ledger has the look that a verdict stands on, at its level."""
+def look_reserved(verdict: Verdict, state: State) -> bool:
+    """Whether the ledger has the look that a verdict names, at its level."""
     look = verdict.look
-    known = {
+    reserved = {
         (e.details["question"], float(e.details["level"]), int(e.details["since"]))
         for looks in state.looks.values()
         for e in looks
     }
-    return look is not None and (look.question, look.level, look.since) in known
+    return look is not None and (look.question, look.level, look.since) in reserved
 
 
 def stale_since(verdict: Verdict, state: State) -> str | None:
-    """Why a verdict cannot be applied: its champion was replaced. None: it still is champion."""
+    """Why a verdict cannot be applied, None if its champion was not replaced since."""
     if verdict.champion == state.champion:
         return None
     last = state.releases[-1] if state.releases else None
     by = f" ({last.kind} by {last.who}: {last.why})" if last else ""
     return (
         f"while this candidate was judged against {verdict.champion.label('no champion')}, "
-        f"{state.champion.label('no champion')} became champion{by}: the verdict is stale and is not applied"
+        f"{state.champion.label('no champion')} became champion{by}: the verdict is stale and is "
+        "not applied"
     )

@@ -1,4 +1,4 @@
-"""Promote, roll back, adopt: what changes the champion, a ledger entry each."""
+"""Promote, roll back, adopt: each changes the champion by one ledger entry."""
 
 from __future__ import annotations
 
@@ -7,22 +7,28 @@ from typing import Any
 
 from pawl.core.records import Champion
 from pawl.errors import RegistryError, UsageError
-from pawl.ledger.alias import doubts, manual_move, missing, moved_by_hand, project, read_alias
+from pawl.ledger.alias import project, read_alias
 from pawl.ledger.entries import EARNED, Entry, Kind, replay_entries
-from pawl.ledger.hash_chain import odd_numbers
+from pawl.ledger.hash_chain import broken_links
 from pawl.ledger.ledger import append, entries
+from pawl.ledger.manual_changes import (
+    current_manual_move,
+    ledger_problems,
+    moved_by_hand,
+    projected_entry_missing,
+)
 from pawl.release.local_copies import local_copy
 from pawl.release.preconditions import (
-    not_earned,
-    not_listed,
+    earlier_champion,
+    not_listed_error,
+    not_promoted_error,
     refuse_other_base,
     refuse_retired,
-    unearned,
-    was_champion,
+    verdict_error,
 )
 from pawl.release.signing import sign_release
 from pawl.store.client import Store
-from pawl.store.version_tags import listed
+from pawl.store.version_tags import listed_version
 from pawl.store.versions import get
 from pawl.workspace.paths import Workspace
 
@@ -39,15 +45,15 @@ def promote(
 ) -> Entry:
     """Release a version by hand.
 
-    Without `override` only one that the gate promoted, and against the champion of today: a
-    verdict of last month says nothing about a champion of last week.
+    Without `override` only one that the gate promoted over the present champion: a verdict of last
+    month says nothing about a champion of last week.
 
     Raises:
         UsageError: no such version, it is champion already, or its verdict does not allow it.
         AdapterError: its bytes are not those that were judged; nothing changed.
         RegistryError: the store cannot be reached, or somebody else released in between.
     """
-    chosen, written = get(store, task, version), _standing(store, task)
+    chosen, written = get(store, task, version), _sound_entries(store, task)
     state = replay_entries(written)
     if chosen.champion == state.champion:
         raise UsageError(
@@ -57,7 +63,7 @@ def promote(
         )
     allowed = chosen.verdict == "promote" and chosen.against == state.champion
     if not allowed and not override:
-        raise not_earned(chosen, state)
+        raise not_promoted_error(chosen, state)
     kind: Kind = "override"
     if allowed:
         kind = "promote" if state.champion.version is not None else "first"
@@ -83,20 +89,20 @@ def rollback(
     who: str,
     to: int | None = None,
 ) -> Entry:
-    """Release again the champion before the present one, or the earlier champion `to`.
+    """Release the previous champion again, or the earlier champion `to`.
 
     Raises:
-        UsageError: there is none before, or `to` never was champion.
+        UsageError: there is no previous champion, or `to` never was champion.
         AdapterError: its bytes are not those that were judged; nothing changed.
         RegistryError: the store cannot be reached, or somebody else released in between.
     """
-    written = _standing(store, task)
+    written = _sound_entries(store, task)
     state = replay_entries(written)
-    target = state.previous_champion() if to is None else was_champion(state, task, to)
+    target = state.previous_champion() if to is None else earlier_champion(state, task, to)
     if target is None:
         raise UsageError(
             f"task '{task}' has no champion before the present one",
-            rule="a rollback releases again what was champion before",
+            rule="a rollback releases an earlier champion again",
             remedy=f"`pawl history {task}` lists the releases; `pawl promote {task} N` releases "
             "another version",
         )
@@ -114,10 +120,10 @@ def adopt(
     who: str,
     version: int | None = None,
 ) -> Entry:
-    """Make official what was changed by hand: the version that the alias was moved to.
+    """Make a change by hand official: the version that the alias was moved to is champion.
 
     `version` None takes the one that the alias points at, or pointed at before it was set back.
-    Where the ledger itself was altered, it names the champion from now on, be it the same.
+    Where the ledger itself was altered, the version may be the present champion.
 
     Raises:
         UsageError: nothing was changed by hand, or there is no such version.
@@ -126,12 +132,12 @@ def adopt(
     """
     alias, written = read_alias(store, task), entries(store, task, whole=True)
     state = replay_entries(written)
-    strayed, doubtful = manual_move(alias, state), doubts(written, state, alias)
-    by_hand = strayed.version if strayed else None
+    move, problems = current_manual_move(alias, state), ledger_problems(written, state, alias)
+    moved_to = move.version if move else None
     if moved_by_hand(alias, state):
-        by_hand = alias.version
-    chosen = by_hand if version is None else version
-    if chosen is None or (chosen == state.champion.version and not doubtful):
+        moved_to = alias.version
+    chosen = moved_to if version is None else version
+    if chosen is None or (chosen == state.champion.version and not problems):
         raise UsageError(
             f"nothing of '{task}' was changed by hand"
             if chosen is None
@@ -142,7 +148,7 @@ def adopt(
         )
     new = state.champion if chosen == state.champion.version else get(store, task, chosen).champion
     last = written[-1].number if written else 0
-    details = {"accepted": list(odd_numbers(written)), "after": last + 1}
+    details = {"accepted": list(broken_links(written)), "after": last + 1}
     return _release(
         workspace,
         store,
@@ -180,11 +186,11 @@ def _release(
     if kind in (*EARNED, "override"):
         refuse_other_base(workspace, task, copy)
     signed = sign_release(workspace, store, task, new, adapter=copy, state=state)
-    if (page := listed(store, task, new)) is None:
-        raise not_listed(task, new)
-    if kind in EARNED and (refused := unearned(workspace, task, new, state)):
+    if (page := listed_version(store, task, new)) is None:
+        raise not_listed_error(task, new)
+    if kind in EARNED and (error := verdict_error(workspace, task, new, state)):
         if not override:
-            raise refused
+            raise error
         kind = "override"
     entry = append(
         store,
@@ -200,7 +206,7 @@ def _release(
         run=page.run_id or None,
         seen=written,
     )
-    after, _ = project(store, task, written=entry)
+    after, _ = project(store, task, release=entry)
     if after.counted(entry.op_id) is None:
         raise RegistryError(
             f"somebody else changed the champion of '{task}' first: entry {entry.number} is void",
@@ -210,14 +216,18 @@ def _release(
     return entry
 
 
-def _standing(store: Store, task: str) -> tuple[Entry, ...]:
-    """The ledger, where the release that the champion stands on is still in it."""
-    # The alias first: what it was set from was in the ledger by then.
+def _sound_entries(store: Store, task: str) -> tuple[Entry, ...]:
+    """The ledger's entries.
+
+    Raises:
+        RegistryError: the release that the alias was set from is gone from them.
+    """
+    # The alias first: the entry that it was set from was in the ledger by then.
     alias, written = read_alias(store, task), entries(store, task)
-    if missing(written, alias):
+    if projected_entry_missing(written, alias):
         raise RegistryError(
-            f"the release that the champion of '{task}' stands on is gone from the ledger",
-            rule="a release replaces the champion that the ledger comes to",
+            f"the release of the champion of '{task}' is gone from the ledger",
+            rule="a release replaces the champion that follows from the ledger",
             remedy="restore the tracking store from its backup; where there is no time for that, "
             f"`pawl adopt {task} VERSION --reason …` names the champion",
         )

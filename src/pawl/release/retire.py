@@ -19,7 +19,7 @@ MARK = "pawl.retired"
 def retire(
     workspace: Workspace, store: Store, task: str, version: int, *, why: str, who: str
 ) -> Entry:
-    """Put on record that a version is done with; its evidence stays, its adapter may be freed.
+    """Retire a version by a ledger entry; its evidence stays, its adapter may be deleted.
 
     Raises:
         UsageError: no such version or reason, it is retired already, it is the champion, or a
@@ -27,7 +27,7 @@ def retire(
         RegistryError: the store cannot be reached, the ledger was altered, or somebody released
             in between.
     """
-    # For ever: on a ledger in doubt it may be the champion that is retired.
+    # It cannot be undone: by an altered ledger it might be the champion that is retired.
     chosen, state = get(store, task, version), undoubted_state(store, task)
     if not why.strip():
         raise UsageError(
@@ -59,8 +59,8 @@ def retire(
 
 def mark_retired(store: Store, task: str, entry: Entry) -> None:
     """Put the tag `pawl.retired`, with the reason, on the version's page."""
-    says = f"{entry.why} ({entry.who}, {entry.when[:10]}, ledger entry {entry.number})"
-    mark_version(store, task, int(entry.details["version"]), key=MARK, value=says)
+    text = f"{entry.why} ({entry.who}, {entry.when[:10]}, ledger entry {entry.number})"
+    mark_version(store, task, int(entry.details["version"]), key=MARK, value=text)
 
 
 def _refuse_needed(chosen: AdapterVersion, state: State, keep: int) -> None:
@@ -69,12 +69,12 @@ def _refuse_needed(chosen: AdapterVersion, state: State, keep: int) -> None:
         raise UsageError(
             f"version {version} of '{task}' was retired on {gone.when[:10]} already: {gone.why}",
             rule="a version is retired once",
-            remedy="`pawl gc --yes` frees what it takes",
+            remedy="`pawl gc --yes` deletes its adapter",
         )
     if chosen.champion in state.rollback_champions(keep):
         what = "the champion" if chosen.champion == state.champion else "what a rollback may need"
         raise UsageError(
             f"version {version} of '{task}' is {what}",
-            rule=f"the champion and the {keep} champions before it are kept (`release.keep`)",
+            rule=f"the champion and the {keep} champions before it stay (`release.keep`)",
             remedy="release another version first, or keep fewer in params.yaml",
         )

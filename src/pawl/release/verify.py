@@ -1,34 +1,31 @@
-"""`pawl verify`: what a version and the ledger say, held against the bytes, afresh."""
+"""`pawl verify`: the ledger, the alias and a version, checked against the stored bytes."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pawl.core.files import digest_file
 from pawl.core.records import Champion, Verdict, read_record
+from pawl.core.records.commands import Check
 from pawl.errors import PawlError, UsageError
-from pawl.ledger.alias import Alias, doubts, manual_move, moved_by_hand, read_alias
+from pawl.ledger.alias import read_alias
 from pawl.ledger.entries import EARNED, Entry, State, replay_entries
 from pawl.ledger.ledger import entries
+from pawl.ledger.manual_changes import (
+    Alias,
+    current_manual_move,
+    ledger_problems,
+    moved_by_hand,
+)
 from pawl.model.adapter import read_adapter
-from pawl.release.local_copies import copies_of
-from pawl.release.signing import EVIDENCE, fetch_release, flaw, signature_name
+from pawl.release.local_copies import copies_folder
+from pawl.release.signing import EVIDENCE, fetch_release, signature_name, signature_problem
+from pawl.store.adapters import fetch_adapter
 from pawl.store.client import Store
-from pawl.store.versions import AdapterVersion, fetch, get
+from pawl.store.versions import AdapterVersion, get
 from pawl.workspace.paths import Workspace
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was looked at: what was found, and what to do where it is not well."""
-
-    name: str
-    ok: bool
-    found: str
-    remedy: str = ""
 
 
 def verify(
@@ -36,7 +33,7 @@ def verify(
 ) -> tuple[Check, ...]:
     """Check ledger, alias and one version (default: the champion) against the stored bytes.
 
-    Files are downloaded anew, whatever lies on disk; the local copy is looked at beside them.
+    Files are downloaded again, whatever is on disk; the local copy is checked as well.
 
     Raises:
         UsageError: there is no such version, or no champion yet.
@@ -45,147 +42,151 @@ def verify(
     alias, written = read_alias(store, task), entries(store, task, whole=True)
     state = replay_entries(written)
     checks = [check_ledger(task, written, state, alias), check_alias(task, state, alias)]
-    chosen = _chosen(store, task, version, said=_said(state, version), doubtful=not checks[0].ok)
+    chosen = _find_version(
+        store, task, version, released=_released(state, version), ledger_ok=checks[0].ok
+    )
     if isinstance(chosen, Check):
         return (*checks, chosen)
-    released = any(entry.new == chosen.champion for entry in state.releases)
+    was_released = any(entry.new == chosen.champion for entry in state.releases)
     with tempfile.TemporaryDirectory(prefix="pawl-verify-") as scratch:
         folder = Path(scratch) / "adapter"
-        checks.append(_adapter(store, chosen, folder))
-        checks.append(_local(workspace, chosen))
-        if released and checks[2].ok:
-            checks += _release(workspace, store, chosen, state, folder=folder)
-        elif not released:
+        checks.append(_check_adapter(store, chosen, folder))
+        checks.append(_check_local_copy(workspace, chosen))
+        if was_released and checks[2].ok:
+            checks += _check_release(workspace, store, chosen, state, folder=folder)
+        elif not was_released:
             checks.append(Check("signature", True, "never released, so not signed"))
     return tuple(checks)
 
 
 def check_ledger(task: str, written: Sequence[Entry], state: State, alias: Alias) -> Check:
-    """No entry is missing or altered, and the champion is a version by number and digest. Pure."""
-    found = doubts(written, state, alias)
+    """Check that no ledger entry is missing or altered. Pure."""
+    problems = ledger_problems(written, state, alias)
     remedy = (
         "restore the tracking store from its backup; or name the champion yourself: "
         f"`pawl adopt {task} VERSION --reason …`"
     )
-    says = f"{len(written)} entries, each names the one before it"
-    return Check("ledger", not found, "; ".join(found) or says, remedy if found else "")
+    sound = f"{len(written)} entries, each names the one before it"
+    return Check("ledger", not problems, "; ".join(problems) or sound, remedy if problems else "")
 
 
 def check_alias(task: str, state: State, alias: Alias) -> Check:
-    """The alias says what the ledger says, and nobody moved it since the last release. Pure."""
-    strayed = manual_move(alias, state)
-    if strayed is not None:
-        return Check("alias", False, strayed.says(task, state), f"`pawl history {task}` says more")
-    at = "nothing" if alias.version is None else f"version {alias.version}"
+    """Check that the alias is at the champion and was not moved since the last release. Pure."""
+    move = current_manual_move(alias, state)
+    if move is not None:
+        return Check("alias", False, move.message(task, state), f"`pawl history {task}` shows more")
+    at = Champion(alias.version).label("nothing")
     if alias.version == state.champion.version:
         return Check("alias", True, f"`champion` points at {at}, as the ledger says")
-    by = "was moved by hand" if moved_by_hand(alias, state) else "lags behind the ledger"
-    return Check("alias", False, f"`champion` points at {at}: it {by}", f"`pawl status {task}`")
+    cause = "was moved by hand" if moved_by_hand(alias, state) else "lags behind the ledger"
+    return Check("alias", False, f"`champion` points at {at}: it {cause}", f"`pawl status {task}`")
 
 
-def _said(state: State, version: int | None) -> Champion | None:
-    """Which adapter the ledger released under a number (None: the champion's), if any."""
+def _released(state: State, version: int | None) -> Champion | None:
+    """What the ledger released under a version number (None: the champion), None if nothing."""
     if version is None:
         return None if state.champion.version is None else state.champion
-    named = (entry.new for entry in reversed(state.releases) if entry.new)
-    return next((champion for champion in named if champion.version == version), None)
+    champions = (entry.new for entry in reversed(state.releases) if entry.new)
+    return next((champion for champion in champions if champion.version == version), None)
 
 
-def _chosen(
-    store: Store, task: str, version: int | None, *, said: Champion | None, doubtful: bool
+def _find_version(
+    store: Store, task: str, version: int | None, *, released: Champion | None, ledger_ok: bool
 ) -> AdapterVersion | Check:
-    """The version to look at; a failed check where MLflow does not have what the ledger released.
+    """The version to check; a failed check where MLflow lacks what the ledger released.
 
     Raises:
         UsageError: there is no such version, or no champion yet.
     """
-    number = version if said is None else said.version
+    number = version if released is None else released.version
     if number is None:
-        if doubtful:
+        if not ledger_ok:
             return Check("version", False, "there is no champion", f"`pawl history {task}`")
         raise UsageError(f"task '{task}' has no champion yet", remedy=f"run `pawl run {task}`")
     try:
         chosen = get(store, task, number)
     except UsageError:
-        if said is None:
+        if released is None:
             raise
         found = f"version {number} was released and is gone from MLflow"
     else:
-        if said in (None, chosen.champion):
+        if released in (None, chosen.champion):
             return chosen
         found = (
             f"version {number} is adapter {chosen.digest[:12]}; the ledger released "
-            f"{(said.digest or 'none')[:12]}: the model was deleted and made anew"
+            f"{(released.digest or 'none')[:12]}: the model was deleted and made anew"
         )
     remedy = "restore the tracking store from its backup; or `pawl rollback` to another version"
     return Check("version", False, found, remedy)
 
 
-def _adapter(store: Store, chosen: AdapterVersion, folder: Path) -> Check:
-    def look() -> str:
-        found = fetch(store, chosen.task, chosen.version, into=folder)
-        return f"version {chosen.version}, {found.digest[:12]}, on base {found.base.digest[:12]}"
+def _check_adapter(store: Store, chosen: AdapterVersion, folder: Path) -> Check:
+    def fetch() -> str:
+        adapter = fetch_adapter(store, chosen.task, chosen.version, into=folder)
+        base = adapter.base.digest[:12]
+        return f"version {chosen.version}, {adapter.digest[:12]}, on base {base}"
 
-    return _checked("adapter in the store", look)
+    return _check("adapter in the store", fetch)
 
 
-def _local(workspace: Workspace, chosen: AdapterVersion) -> Check:
-    name, folder = "local copy", copies_of(workspace, chosen.task) / str(chosen.version)
+def _check_local_copy(workspace: Workspace, chosen: AdapterVersion) -> Check:
+    name, folder = "local copy", copies_folder(workspace, chosen.task) / str(chosen.version)
     if not folder.is_dir():
         return Check(name, True, "none here")
-    check = _checked(name, lambda: f"{read_adapter(folder).digest[:12]}")
+    check = _check(name, lambda: f"{read_adapter(folder).digest[:12]}")
     if check.ok and check.found != chosen.digest[:12]:
         return Check(name, False, f"is adapter {check.found}", f"delete {folder}: it is fetched")
     return check
 
 
-def _release(
+def _check_release(
     workspace: Workspace, store: Store, chosen: AdapterVersion, state: State, *, folder: Path
 ) -> list[Check]:
+    """Check the signature over the adapter in `folder`, and the signed verdict."""
     champion, named = chosen.champion, state.signature(chosen.champion)
     if named is None:
         return [Check("signature", False, "released without one", f"`pawl history {chosen.task}`")]
-    place = folder.parent / "release"
-    fetched = _checked(
-        "signature", lambda: _fetched(store, chosen.task, champion, named, into=place)
-    )
+    release = folder.parent / "release"
+    signature, evidence = release / signature_name(named), release / EVIDENCE
+
+    def fetch() -> str:
+        fetch_release(store, chosen.task, champion, named, into=release)
+        return named
+
+    fetched = _check("signature", fetch)
     if not fetched.ok:
         return [fetched]
-    why = flaw(workspace, folder, place / EVIDENCE, place / signature_name(named), named=named)
-    says = f"{named[:12]} holds, with a key that pawl.pub trusts"
-    other = "do not serve it; `pawl rollback` releases another version" if why else ""
+    problem = signature_problem(workspace, folder, evidence, signature, named=named)
+    valid = f"{named[:12]} is valid, with a key that pawl.pub trusts"
+    remedy = "do not serve it; `pawl rollback` releases another version" if problem else ""
     return [
-        Check("signature", why is None, f"the version {why}" if why else says, other),
-        _evidence(chosen, state, place / EVIDENCE),
+        Check("signature", not problem, f"the version {problem}" if problem else valid, remedy),
+        _check_evidence(chosen, state, evidence),
     ]
 
 
-def _fetched(store: Store, task: str, champion: Champion, named: str, *, into: Path) -> str:
-    fetch_release(store, task, champion, named, into=into)
-    return named
-
-
-def _evidence(chosen: AdapterVersion, state: State, path: Path) -> Check:
-    remedy = "restore the store's artifacts from their backup; `pawl replay` says what it comes to"
+def _check_evidence(chosen: AdapterVersion, state: State, path: Path) -> Check:
+    remedy = "restore the store's artifacts from their backup; `pawl replay` re-derives the verdict"
     releases = [entry for entry in state.releases if entry.new == chosen.champion]
-    found, said = digest_file(path), {entry.evidence for entry in releases if entry.evidence}
-    if said != {found}:
-        names = ", ".join(sorted(digest[:12] for digest in said)) or "none"
-        what = f"the stored verdict is {found[:12]}; the ledger names {names}"
+    stored, named = digest_file(path), {entry.evidence for entry in releases if entry.evidence}
+    if named != {stored}:
+        names = ", ".join(sorted(digest[:12] for digest in named)) or "none"
+        what = f"the stored verdict is {stored[:12]}; the ledger names {names}"
         return Check("evidence", False, what, remedy)
     verdict = read_record(path, Verdict)
     for entry in releases:
         earned = verdict.decision == "promote" and verdict.champion == entry.expected
         if verdict.candidate != chosen.digest or (entry.kind in EARNED and not earned):
             what = (
-                f"the verdict says '{verdict.decision}' of {(verdict.candidate or 'none')[:12]}; "
+                f"the verdict is '{verdict.decision}' on {(verdict.candidate or 'none')[:12]}; "
                 f"ledger entry {entry.number} released {chosen.digest[:12]} on it ({entry.kind})"
             )
             return Check("evidence", False, what, "do not serve it; `pawl rollback` goes back")
-    return Check("evidence", True, f"verdict {found[:12]}, as the ledger says")
+    return Check("evidence", True, f"verdict {stored[:12]}, as the ledger says")
 
 
-def _checked(name: str, look: Callable[[], str]) -> Check:
+def _check(name: str, look: Callable[[], str]) -> Check:
+    """A check that fails where `look` raises; its text is what was found."""
     try:
         return Check(name, True, look())
     except PawlError as error:

@@ -1,1 +1,1 @@
-"""Report room: records to what a person reads."""
+"""Records to tables, markdown and pages; computes nothing."""

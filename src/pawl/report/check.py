@@ -13,16 +13,16 @@ from rich.text import Text
 
 from pawl.core.records import CheckReport, Fault, FixReport, Rule
 from pawl.data.report.check_summary import (
+    by_state,
     drift_text,
-    fit,
-    plain,
-    ranked,
+    may_train,
+    printable,
     remedy,
     rows_text,
     sampled,
     share_text,
     state,
-    verdict,
+    summary_text,
 )
 
 COLOURS = {"blocks": "red", "warns": "yellow", "passed": "green"}
@@ -31,12 +31,12 @@ NAME = 24
 
 
 def show_check(report: CheckReport, *, console: Console) -> None:
-    """The verdict, a row a rule, then each rule that found something with its worst rows."""
-    colour = "green" if fit(report) else "red"
-    console.print(f"{escape(report.task)}: [bold {colour}]{escape(verdict(report))}[/]")
+    """Print the result, a row per rule, then each rule that found something with its worst rows."""
+    colour = "green" if may_train(report) else "red"
+    console.print(f"{escape(report.task)}: [bold {colour}]{escape(summary_text(report))}[/]")
     console.print(f"{report.rows:,} rows, data {report.data[:12]}", highlight=False)
     console.print(_table(report))
-    for rule in ranked(report):
+    for rule in by_state(report):
         if not rule.passed or rule.worst:
             _show_rule(rule, report.task, console)
     console.print("against the champion's training data (0 is the same, 1 is all different):")
@@ -44,7 +44,7 @@ def show_check(report: CheckReport, *, console: Console) -> None:
 
 
 def show_fix(report: FixReport, *, folder: str, console: Console) -> None:
-    """What the proposed copy in `folder` does, what it leaves to a person, how to take it over."""
+    """Print what the proposed copy in `folder` changes, what is left to a person, how to use it."""
     console.print()
     if not report.changed:
         console.print("--fix: there is nothing to mend that needs no judgement")
@@ -53,25 +53,23 @@ def show_fix(report: FixReport, *, folder: str, console: Console) -> None:
             console.print(f"[bold]{mend.name}[/] ({rows_text(mend.found)}): {mend.says}")
             console.print(_faults(mend.first, mend.found))
     for rule in report.left or ():
-        named = ", ".join(plain(fault.id) for fault in rule.worst)
-        said = f"left to you: {rule.name} ({rows_text(rule.found)})" + (
-            f": {named}" if named else ""
-        )
-        console.print(Text(said))
+        named = ", ".join(printable(fault.id) for fault in rule.worst)
+        text = f"left to you: {rule.name} ({rows_text(rule.found)})"
+        console.print(Text(f"{text}: {named}" if named else text))
     if report.left is None:
-        console.print("the rules could not be asked before: check the copy once you have it")
+        console.print("the rules could not be run on the data: check the copy once you have it")
     if report.changed:
         _show_next(report, folder, console)
 
 
 def _show_next(report: FixReport, folder: str, console: Console) -> None:
-    told = f"{report.rows:,} of {report.of:,} rows stay; the data itself is as it was. Look, then:"
-    console.print(told, highlight=False)
+    rows = f"{report.rows:,} of {report.of:,} rows stay; the data itself is as it was. Look, then:"
+    console.print(rows, highlight=False)
     if report.hidden:
-        told = (
-            f"(the diff shows {rows_text(report.hidden)} without the words: secret, or unreadable)"
+        hidden = rows_text(report.hidden)
+        console.print(
+            f"(the diff shows {hidden} without the words: secret, or unreadable)", highlight=False
         )
-        console.print(told, highlight=False)
     for command in (
         f"less {folder}/changes.diff",
         f"pawl data add {folder}/{report.file} --task {report.task}",
@@ -89,7 +87,7 @@ def _table(report: CheckReport) -> Table:
     table.add_column("state")
     for column in ("found", "of", "share"):
         table.add_column(column, justify="right", no_wrap=True)
-    for rule in ranked(report):
+    for rule in by_state(report):
         now = state(rule)
         table.add_row(
             escape(rule.name),
@@ -111,12 +109,12 @@ def _show_rule(rule: Rule, task: str, console: Console) -> None:
 
 
 def _faults(worst: Sequence[Fault], found: int) -> Padding:
-    """Rows by name with what is said of them, and how many there are more."""
+    """The worst rows by name with their fault, and how many more there are."""
     rows = Table.grid(padding=(0, 2, 0, 0))
     rows.add_column(max_width=NAME, overflow="fold")
     rows.add_column(overflow="fold")
     for fault in worst:
-        rows.add_row(Text(plain(fault.id)), Text(plain(fault.says)))
+        rows.add_row(Text(printable(fault.id)), Text(printable(fault.says)))
     if worst and found > len(worst):
         rows.add_row("…", f"and {found - len(worst):,} more")
     return _indented(rows)
@@ -134,5 +132,5 @@ def _drift(report: CheckReport) -> Table | Text:
     rows.add_column(justify="right")
     rows.add_column()
     for drift in report.drift:
-        rows.add_row(Text(plain(drift.name)), f"{drift.value:.3f}", Text(plain(drift.says)))
+        rows.add_row(Text(printable(drift.name)), f"{drift.value:.3f}", Text(printable(drift.says)))
     return rows

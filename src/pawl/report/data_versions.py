@@ -2,103 +2,141 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 
+from pawl.core.records.commands import DataVersion, Lineage, VersionOrigin
 from pawl.report.terminal import show_rows
+
+if TYPE_CHECKING:
+    # The rules that it can run load pandas and Great Expectations.
+    from pawl.data.versions.compare import Changed, Moved
 
 # Rows named of each change, and characters of an answer; --json has them all.
 SHOWN, WIDE = 10, 60
-CHANGES = {
-    "added": "added",
-    "removed": "removed",
-    "relabelled": "relabelled (same question, other answer)",
-    "moved": "moved (another id alone)",
-    "touched": "touched (other fields or typing, same answer)",
-}
 UNKNOWN = "not recorded"
 
 
-def show_diff(facts: Mapping[str, Any], *, console: Console) -> None:
-    """Counts and the first rows of each change, then the rules before and after."""
-    a, b = facts["a"], facts["b"]
-    console.print(f"{facts['task']}: {_side(a)} → {_side(b)}", highlight=False, soft_wrap=True)
-    for change, says in CHANGES.items():
-        rows = facts[change]
-        console.print(f"{says}: {len(rows)}", highlight=False)
+@dataclass(frozen=True)
+class DataSide:
+    """One version of a comparison: its rows, `bad` unreadable ones; `unruled` is why the rules
+    could not be run, None if they were or were not asked for.
+    """
+
+    name: str
+    md5: str
+    rows: int
+    bad: int
+    unruled: str | None
+
+
+@dataclass(frozen=True)
+class DataDiff:
+    """How the rows of `b` differ from those of `a`: `pawl.data.versions.compare.Difference`.
+
+    `rules` maps each rule of the check to the rows it finds `before` and `after`, absent where the
+    rules were not run.
+    """
+
+    task: str
+    a: DataSide
+    b: DataSide
+    added: tuple[str, ...]
+    removed: tuple[str, ...]
+    relabelled: tuple[Changed, ...]
+    moved: tuple[Moved, ...]
+    touched: tuple[str, ...]
+    rules: dict[str, dict[str, int]]
+
+
+def show_diff(diff: DataDiff, *, console: Console) -> None:
+    """Print counts and the first rows of each change, then the rules before and after."""
+    a, b = diff.a, diff.b
+    console.print(f"{diff.task}: {_side(a)} → {_side(b)}", highlight=False, soft_wrap=True)
+    changes: dict[str, list[str]] = {
+        "added": [*diff.added],
+        "removed": [*diff.removed],
+        "relabelled (same question, other answer)": [_relabelled(row) for row in diff.relabelled],
+        "moved (another id alone)": [_name(row) for row in diff.moved],
+        "touched (other fields or typing, same answer)": [*diff.touched],
+    }
+    for change, rows in changes.items():
+        console.print(f"{change}: {len(rows)}", highlight=False)
         for row in rows[:SHOWN]:
-            console.print(f"  {escape(_row(row))}", highlight=False, soft_wrap=True)
+            console.print(f"  {escape(row)}", highlight=False, soft_wrap=True)
         if len(rows) > SHOWN:
             console.print(f"  … and {len(rows) - SHOWN} more", highlight=False)
-    if not any(facts[change] for change in CHANGES):
-        same = a["md5"] == b["md5"]
+    if not any(changes.values()):
+        same = a.md5 == b.md5
         console.print("the same file" if same else "the same rows, in other order or form")
-    found = [
-        {"rule": name, "before": counts.get("before"), "after": counts.get("after")}
-        for name, counts in facts["rules"].items()
-    ]
     for side in (a, b):
-        if side["unruled"]:
-            says = f"the rules could not be run on {side['name']}: {side['unruled']}"
-            console.print(escape(says), highlight=False)
-    if found:
-        show_rows(found, title="rules: what each found", console=console)
+        if side.unruled:
+            text = f"the rules could not be run on {side.name}: {side.unruled}"
+            console.print(escape(text), highlight=False)
+    if diff.rules:
+        counts = [
+            {"rule": name, "before": found.get("before"), "after": found.get("after")}
+            for name, found in diff.rules.items()
+        ]
+        show_rows(counts, title="rules: what each found", console=console)
 
 
-def show_log(rows: Sequence[Mapping[str, Any]], *, title: str, console: Console) -> None:
-    """The versions of the data, newest first."""
-    short = [
+def show_log(versions: Sequence[DataVersion], *, title: str, console: Console) -> None:
+    """Print the versions of the data, newest first."""
+    rows = [
         {
-            "md5": row["md5"][:12] + (" *" if row["here"] else ""),
-            "commit": (row["commit"] or "none")[:10],
-            "when": (row["when"] or "")[:10],
-            "adapters": ", ".join(f"v{number}" for number in row["versions"]),
-            "subject": row["subject"] or "",
+            "md5": one.md5[:12] + (" *" if one.here else ""),
+            "commit": (one.commit or "none")[:10],
+            "when": (one.when or "")[:10],
+            "adapters": ", ".join(f"v{number}" for number in one.versions),
+            "subject": one.subject or "",
         }
-        for row in rows
+        for one in versions
     ]
-    show_rows(short, title=f"{title} (* is what DVC tracks here)", console=console)
+    show_rows(rows, title=f"{title} (* is what DVC tracks here)", console=console)
 
 
-def show_lineage(facts: Mapping[str, Any], *, console: Console) -> None:
-    """Each version with what it was made from, newest first; then the data, and back."""
-    if not facts["versions"]:
-        console.print(f"{facts['task']}: no version yet", highlight=False)
-    for one in facts["versions"]:
-        data, code = one["data"], one["commit"]
-        mark = "  [bold green]champion[/]" if one["champion"] else ""
-        when = one["when"][:16].replace("T", " ")
-        console.print(f"[bold]version {one['version']}[/]  {one['verdict']}  {when}{mark}")
-        known = data["md5"] is not None
-        commit = (data["commit"] or "none yet")[:10] if known else UNKNOWN
-        lines = {
-            "adapter": one["adapter"][:12],
-            "code": code[:10] + (", with changes not committed" if code.endswith("-dirty") else ""),
-            "data": f"sha256 {data['sha256'][:12]}, md5 {(data['md5'] or UNKNOWN)[:12]}, "
-            f"commit {commit}",
-            "rows": ", ".join(f"{count} {name}" for name, count in one["rows"].items()),
-            "again": one["restore"] or UNKNOWN,
-        }
-        for name, says in lines.items():
-            console.print(f"  {name + ':':<9}{escape(says)}", highlight=False)
-    show_log(facts["data"], title=f"{facts['task']}: data", console=console)
+def show_lineage(lineage: Lineage, *, console: Console) -> None:
+    """Print each version with what it was made from, newest first; then the data, and back."""
+    if not lineage.versions:
+        console.print(f"{lineage.task}: no version yet", highlight=False)
+    for version in lineage.versions:
+        _show_version(version, console)
+    show_log(lineage.data, title=f"{lineage.task}: data", console=console)
 
 
-def _side(side: Mapping[str, Any]) -> str:
-    bad = f", {side['bad']} unreadable" if side["bad"] else ""
-    return escape(f"{side['name']} ({side['md5'][:12]}, {side['rows']} rows{bad})")
+def _show_version(version: VersionOrigin, console: Console) -> None:
+    data, code = version.data, version.commit
+    mark = "  [bold green]champion[/]" if version.champion else ""
+    when = version.when[:16].replace("T", " ")
+    console.print(f"[bold]version {version.version}[/]  {version.verdict}  {when}{mark}")
+    commit = UNKNOWN if data.md5 is None else (data.commit or "none yet")[:10]
+    lines = {
+        "adapter": version.adapter[:12],
+        "code": code[:10] + (", with changes not committed" if code.endswith("-dirty") else ""),
+        "data": f"sha256 {data.sha256[:12]}, md5 {(data.md5 or UNKNOWN)[:12]}, commit {commit}",
+        "rows": ", ".join(f"{count} {name}" for name, count in version.rows.items()),
+        "again": version.restore or UNKNOWN,
+    }
+    for name, text in lines.items():
+        console.print(f"  {name + ':':<9}{escape(text)}", highlight=False)
 
 
-def _row(row: str | Mapping[str, str]) -> str:
-    if isinstance(row, str):
-        return row
-    name = row["id"] if row["id"] == row["was"] else f"{row['was']} → {row['id']}"
-    if "after" not in row:
-        return name
-    return f"{name}: {_short(row['before'])}\n    → {_short(row['after'])}"
+def _side(side: DataSide) -> str:
+    bad = f", {side.bad} unreadable" if side.bad else ""
+    return escape(f"{side.name} ({side.md5[:12]}, {side.rows} rows{bad})")
+
+
+def _name(row: Changed | Moved) -> str:
+    return row.id if row.id == row.was else f"{row.was} → {row.id}"
+
+
+def _relabelled(row: Changed) -> str:
+    return f"{_name(row)}: {_short(row.before)}\n    → {_short(row.after)}"
 
 
 def _short(text: str) -> str:

@@ -1,12 +1,15 @@
-"""Rows that the split left out, in words: how many, why, what to do where they are many."""
+"""Text about the rows that the split left out: how many, why, what to do if they are many."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
-# Up to this share is what ordinary data loses; more is worth a person's look.
+from pawl.core.records import SplitReport, read_record
+
+# Ordinary data loses up to this share; more is worth a person's look.
 MANY = 0.1
-# By the names of `pawl.data.split.copies`: what the train rows are, and what to do where most are such.
+# By cause (`pawl.data.split.copies`): what the train rows are, and what to do if most are such.
 CAUSES = {
     "copy": (
         "the same letters as a held-out row",
@@ -26,10 +29,10 @@ CAUSES = {
 
 
 def dropped_text(train: int, dropped: Mapping[str, int]) -> tuple[str, ...]:
-    """Nothing where no row was left out; a line a split, and where train lost many a warning.
+    """A line per split that lost rows, and a warning if train lost many; empty if none was lost.
 
     Args:
-        train: rows that stayed.
+        train: rows that stayed in train.
         dropped: rows left out, by cause.
     """
     gone = {cause: count for cause in CAUSES if (count := dropped.get(cause))}
@@ -47,3 +50,15 @@ def dropped_text(train: int, dropped: Mapping[str, int]) -> tuple[str, ...]:
             f"is held out stays unseen. To keep more: {CAUSES[most][1]}"
         )
     return (*lines, *dev)
+
+
+def read_dropped_text(path: Path) -> tuple[str, ...]:
+    """`dropped_text` of the last split; empty where the data was not fit to be split.
+
+    Args:
+        path: the split's `manifest.json`.
+    """
+    if not path.exists():
+        return ()
+    report = read_record(path, SplitReport)
+    return dropped_text(report.rows["train"], report.dropped)

@@ -1,4 +1,4 @@
-"""Records as markdown, for the MLflow and Prefect pages that people read. Pure."""
+"""Records as markdown for the pages of MLflow and Prefect. Pure."""
 
 from __future__ import annotations
 
@@ -7,17 +7,24 @@ from collections.abc import Mapping, Sequence
 
 from pawl.core.metrics import FALL, shown
 from pawl.core.records import CheckReport, Cycle, Rule, Verdict, Worth
-from pawl.data.report.check_summary import plain, ranked, remedy, share_text, state, verdict
+from pawl.data.report.check_summary import (
+    by_state,
+    printable,
+    remedy,
+    share_text,
+    state,
+    summary_text,
+)
 
 Scores = Mapping[str, Mapping[str, float]]
-# What markdown would take for its own in a line of text.
+# Characters that markdown would interpret in a line of text.
 MARKS = re.compile(r"([\\`*_\[\]<>|~&#])")
 
 
 def score_table(scores: Scores) -> str:
     """A markdown table, a row per metric and a column per contender; '–' where not measured.
 
-    A page is higher than wide, and there are more metrics than contenders.
+    Pages are narrow, and there are more metrics than contenders.
     """
     metrics = sorted({metric for values in scores.values() for metric in values})
     if not metrics:
@@ -35,7 +42,7 @@ def score_table(scores: Scores) -> str:
 
 
 def verdict_page(verdict: Verdict, worth: Worth | None = None, *, stale: str | None = None) -> str:
-    """What a registered version says of itself: verdict, reasons, worth, comparisons, scores."""
+    """The page of a registered version: verdict, reasons, worth, comparisons, scores."""
     parts = [
         # MLflow's list of versions shows this line as plain text, at most 32 characters of it.
         f"{verdict.decision}{', not applied' if stale else ''}",
@@ -51,7 +58,7 @@ def verdict_page(verdict: Verdict, worth: Worth | None = None, *, stale: str | N
 
 
 def cycle_page(cycle: Cycle) -> str:
-    """What one cycle came to, for its Prefect run page."""
+    """The outcome of one cycle, for its Prefect run page."""
     version = cycle.champion.version
     released = "none" if version is None else f"version {version}"
     judged = "none" if cycle.candidate.version is None else f"version {cycle.candidate.version}"
@@ -68,19 +75,19 @@ def cycle_page(cycle: Cycle) -> str:
 
 
 def check_page(report: CheckReport) -> str:
-    """What each data rule found, for the Prefect page of a run: needed most if it ended there."""
+    """What each data rule found, for the Prefect run page: needed most if the run ended there."""
     head = "| rule | state | found | of | share | asks |\n|---|---|---:|---:|---:|---|"
     rows = [
         f"| {_literal(rule.name)} | {state(rule)} | {rule.found:,} | {rule.of:,} "
         f"| {share_text(rule)} | {_literal(rule.says)} |"
-        for rule in ranked(report)
+        for rule in by_state(report)
     ]
     drift = [f"{_literal(d.name)}: {d.value:.3f} ({_literal(d.says)})" for d in report.drift]
     parts = [
-        f"## {_literal(report.task)}: {_literal(verdict(report))}",
+        f"## {_literal(report.task)}: {_literal(summary_text(report))}",
         f"{report.rows:,} rows, data `{report.data[:12]}`.",
         "\n".join([head, *rows]),
-        *(_found(rule, report.task) for rule in ranked(report) if not rule.passed),
+        *(_found(rule, report.task) for rule in by_state(report) if not rule.passed),
         f"#### Drift from the champion's data (0 to 1)\n\n{bullets(drift)}" if drift else "",
     ]
     return "\n\n".join(part for part in parts if part)
@@ -97,8 +104,8 @@ def _found(rule: Rule, task: str) -> str:
 
 
 def _literal(text: str) -> str:
-    """A text of the data as it is, whatever marks it holds."""
-    return MARKS.sub(r"\\\1", plain(text))
+    """A text of the data with markdown's characters escaped."""
+    return MARKS.sub(r"\\\1", printable(text))
 
 
 def _comparisons(verdict: Verdict) -> str:

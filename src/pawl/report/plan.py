@@ -1,45 +1,139 @@
-"""What `pawl plan` prints: the training as a table and sentences, the rest as facts."""
+"""What `pawl plan` returns and prints: the training as a table and sentences, the rest as facts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pawl.core.metrics import bounded
+from pawl.core.records import to_json
+from pawl.core.records.commands import FreshRows, LooksLeft
 from pawl.report.terminal import show_facts
+
+if TYPE_CHECKING:
+    # Torch and scipy are loaded where they are needed, not to print.
+    from pawl.gate.power import Power
+    from pawl.train.plan import TrainingPlan
 
 GIB = 1 << 30
 
 
-def show_plan(facts: Mapping[str, Any], *, console: Console) -> None:
-    """The facts of `pawl.commands.plan.plan`."""
-    training, parameters = facts["training"], facts["parameters"]
-    rest = {key: value for key, value in facts.items() if key not in ("training", "parameters")}
-    show_facts(rest, console=console)
-    device, peak = training["device"], training["peak"]
-    # No title of the table's: it would be broken at the table's width.
-    title = f"training on {escape(device['name'])}: memory at the worst moment"
+@dataclass(frozen=True)
+class DroppedRows:
+    """Rows that the split leaves out, by cause (`pawl.report.dropped`)."""
+
+    copy: int
+    near_copy: int
+    known_gate_row: int
+    dev_copy: int
+    says: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """Numbers of parameters, LoRA's and the base's, and the former's share of the latter."""
+
+    trainable: int
+    base: int
+    share: float
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is known of a cycle before it is paid for.
+
+    `rows` a split, `rank` as text, optimiser `steps`, `prompt_tokens` of each baseline's longest
+    prompt (empty: the base's tokenizer is not here), `gate`: what the next look can detect, `says`
+    in words; `unprovable`: guards and slices that these rows could not prove.
+    """
+
+    task: str
+    rows: dict[str, int]
+    dropped: DroppedRows
+    parameters: Parameters
+    rank: str
+    steps: int
+    prompt_tokens: dict[str, int]
+    training: TrainingPlan
+    looks: LooksLeft
+    fresh_rows: FreshRows
+    gate: Power
+    says: str
+    unprovable: tuple[str, ...]
+
+
+def show_plan(plan: Plan, *, console: Console) -> None:
+    """Print the plan: rows, looks and gate as facts, then the training's memory, time and cost."""
+    facts = to_json(plan)
+    del facts["training"], facts["parameters"]
+    show_facts(facts, console=console)
+    training, parameters = plan.training, plan.parameters
+    # Not the table's own title: that would wrap at the table's width.
+    title = f"training on {escape(training.device.name)}: memory at the worst moment"
     console.print(title, highlight=False)
     table = Table(box=SIMPLE_HEAD, padding=0)
     table.add_column("part", no_wrap=True)
     table.add_column("GiB", justify="right")
-    for part, size in peak["parts"].items():
+    for part, size in training.peak.parts.items():
         table.add_row(part, f"{size / GIB:.3f}")
     table.add_section()
-    table.add_row("all", f"{peak['total'] / GIB:.3f}")
-    table.add_row("training may use", f"{training['usable'] / GIB:.3f}")
+    table.add_row("all", f"{training.peak.total / GIB:.3f}")
+    table.add_row("training may use", f"{training.usable / GIB:.3f}")
     console.print(table)
-    trained, base = parameters["trainable"], parameters["base"]
+    trained, base = _short(parameters.trainable), _short(parameters.base)
     console.print(
-        f"trains {_short(trained)} of {_short(base)} parameters ({parameters['share']:.2%})",
-        highlight=False,
+        f"trains {trained} of {base} parameters ({parameters.share:.2%})", highlight=False
     )
-    for line in training["says"]:
+    for line in training.says:
         console.print(escape(line), highlight=False)
+
+
+def rank_text(ranks: Sequence[int]) -> str:
+    """The rank, or the ranks that `train.rank: auto` may try."""
+    if len(ranks) == 1:
+        return str(ranks[0])
+    return (
+        f"auto: {', '.join(map(str, ranks))}, as far as dev improves beyond noise; each is a "
+        f"training of its own, two at least; parameters are those of {ranks[-1]}"
+    )
+
+
+def gate_text(power: Power, metric: str, *, blocked: FreshRows | None) -> str:
+    """What the next look can detect.
+
+    Args:
+        blocked: the fresh rows, where too few are there for any look; None: a look can be had.
+    """
+    if blocked is not None:
+        return (
+            f"no look can be had: {blocked.needed} gate rows that no look has scored open a new "
+            f"budget, {blocked.there} are there"
+        )
+    grouped = f" in {power.units} groups" if power.units < power.rows else ""
+    rows = f"{power.rows} gate rows{grouped}"
+    if not bounded(metric):
+        return (
+            f"with {rows}: how small a gain of {metric} is seen depends on how its values spread, "
+            "which only a run can tell"
+        )
+    if power.smallest_gain is None or power.last_gain is None:
+        return f"with {rows} this gate sees no gain: add rows or allow fewer looks"
+    last = together = ""
+    if power.last_gain > power.smallest_gain:
+        last = f" ({power.last_gain:.1%} in the last look)"
+    if grouped:
+        together = " and the rows of a group do not stand and fall together (else less often)"
+    return (
+        f"with {rows} this gate sees a gain of {power.smallest_gain:.1%} or more{last} "
+        f"four times in five, if {power.breaks:.0%} are newly lost beside{together}; of smaller "
+        "ones it will mostly say 'inconclusive'"
+    )
 
 
 def _short(count: int) -> str:

@@ -3,41 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 
-from pawl.core.records import RankTrial, read_record
+from pawl.core.records import RankTrial, Training, read_record
 from pawl.report.terminal import show_rows
 
 
-@dataclass(frozen=True)
-class Training:
-    """What `training.json` says of ranks; none where the rank was a number."""
+def read_rank_trials(path: Path) -> tuple[RankTrial, ...]:
+    """The ranks that the last training tried; empty without a training, or with a fixed rank.
 
-    rungs: tuple[RankTrial, ...] = ()
-
-
-def read_rungs(path: Path) -> tuple[RankTrial, ...]:
-    """The rungs of the last training, none where there was no training yet."""
+    Args:
+        path: the task's `training.json`.
+    """
     return read_record(path, Training).rungs if path.exists() else ()
 
 
-def show_rungs(rungs: Sequence[RankTrial], *, title: str, console: Console) -> None:
-    """Losses in nats a token at each rank, the gap between them, and the rank that was kept."""
-    if not rungs:
+def show_rank_trials(trials: Sequence[RankTrial], *, title: str, console: Console) -> None:
+    """Print losses in nats a token at each rank, the gap between them, and the chosen rank."""
+    if not trials:
         return
-    chosen = max(rung.rank for rung in rungs if rung.kept)
+    chosen = max(trial.rank for trial in trials if trial.kept)
     rows = [
         {
-            "rank": rung.rank,
-            "train loss": rung.train_loss,
-            "dev loss": rung.dev_loss,
-            "dev - train": rung.gap,
-            "p": rung.p,
-            "": "chosen" if rung.rank == chosen else "" if rung.kept else "no better",
+            "rank": trial.rank,
+            "train loss": trial.train_loss,
+            "dev loss": trial.dev_loss,
+            "dev - train": trial.gap,
+            "p": trial.p,
+            "": "chosen" if trial.rank == chosen else "" if trial.kept else "no better",
         }
-        for rung in rungs
+        for trial in trials
     ]
     show_rows(rows, title=title, console=console)

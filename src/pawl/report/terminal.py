@@ -11,17 +11,16 @@ from rich.markup import escape
 from rich.table import Table
 
 from pawl.core.metrics import FALL, shown
-from pawl.core.records import Cycle
+from pawl.core.records import Cycle, to_json
+from pawl.core.records.commands import Check, Finding, GcReport, HistoryEntry
 
-# Row ids named of each change; --json has them all.
-SHOWN = 10
 COLOURS = {"promote": "green", "unchanged": "green", "reject": "red", "inconclusive": "yellow"}
 
 
 def show_cycle(cycle: Cycle, *, left_out: Sequence[str], console: Console) -> None:
-    """Scores of every contender, the verdict with its reasons, and who is champion now.
+    """Print the scores of every contender, the verdict with its reasons, and the champion now.
 
-    `left_out` says what the split kept out of train: `pawl.report.dropped`.
+    `left_out` are the texts of `pawl.report.dropped`: what the split left out of train.
     """
     if cycle.scores:
         console.print(score_table(cycle.scores, title=f"{cycle.task}: scores"))
@@ -45,44 +44,37 @@ def show_cycle(cycle: Cycle, *, left_out: Sequence[str], console: Console) -> No
 
 
 def score_table(scores: Mapping[str, Mapping[str, float]], *, title: str) -> Table:
-    """A row a metric, a column a contender; what was not measured stays blank."""
+    """A row per metric, a column per contender; what was not measured is blank."""
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=0)
     table.add_column("metric", no_wrap=True)
     for name in scores:
         table.add_column(name, justify="right")
     for metric in sorted({metric for values in scores.values() for metric in values}):
-        found = (values.get(metric) for values in scores.values())
-        cells = ("" if value is None else shown(metric, value) for value in found)
+        values = (of_contender.get(metric) for of_contender in scores.values())
+        cells = ("" if value is None else shown(metric, value) for value in values)
         table.add_row(f"{metric} ↓" if metric in FALL else metric, *cells)
     return table
 
 
-def show_flips(facts: Mapping[str, Any], *, console: Console) -> None:
-    """Each flipped row with its prompt, reference and both answers; the data's changes below."""
-    against, won, lost = facts["against"], facts["won"], facts["lost"]
-    console.print(
-        f"{facts['task']} version {facts['version']} against version {against}, "
-        f"{facts['metric']}: {len(won)} rows won, {len(lost)} lost"
-    )
-    for flip in (*won, *lost):
-        console.print(f"\n[bold]{'won' if flip['won'] else 'lost'}[/]  {escape(flip['id'])}")
-        for key in ("prompt", "reference", "candidate", "champion"):
-            console.print(f"  {key + ':':<11}{escape(flip[key])}", highlight=False)
-    console.print("\ntrain rows since the champion's:")
-    for change, ids in facts["data"].items():
-        more = f", … and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
-        named = f": {escape(', '.join(ids[:SHOWN]))}{more}" if ids else ""
-        console.print(f"  {change} {len(ids)}{named}", highlight=False)
-
-
-def show_findings(found: Sequence[Mapping[str, Any]], *, title: str, console: Console) -> None:
-    """What was looked at and whether it is well, with the remedy where it is not."""
-    rows = [{**row, "ok": "ok" if row["ok"] else "NOT OK"} for row in found]
+def show_findings(
+    found: Sequence[Finding] | Sequence[Check], *, title: str, console: Console
+) -> None:
+    """Print what was examined and whether it is ok, with the remedy where it is not."""
+    rows = [{**to_json(one), "ok": "ok" if one.ok else "NOT OK"} for one in found]
     show_rows(rows, title=title, console=console)
 
 
+def show_gc(report: GcReport, *, console: Console) -> None:
+    """Print what can be freed, or was, and how much that is."""
+    rows = [to_json(row) for row in report.found]
+    show_rows(rows, title="freed" if report.freed else "can be freed", console=console)
+    total = sum(row.bytes for row in report.found) / 1e6
+    then = "freed" if report.freed else "can be freed: pawl gc --yes"
+    console.print(f"{total:.1f} MB {then}", highlight=False)
+
+
 def show_rows(rows: Sequence[Mapping[str, Any]], *, title: str, console: Console) -> None:
-    """Any list of flat mappings with the same keys as a table."""
+    """Print flat mappings with the same keys as a table."""
     if not rows:
         console.print(f"{title}: none yet")
         return
@@ -94,23 +86,28 @@ def show_rows(rows: Sequence[Mapping[str, Any]], *, title: str, console: Console
     console.print(table)
 
 
-def show_history(rows: Sequence[Mapping[str, Any]], *, title: str, console: Console) -> None:
-    """Releases as people ask for them: when, what became of the champion, who, why."""
-    short = [
+def show_history(history: Sequence[HistoryEntry], *, title: str, console: Console) -> None:
+    """Print when the champion changed, how, by whom and why."""
+    rows = [
         {
-            "entry": row["entry"],
-            "when (UTC)": row["when"][:16].replace("T", " "),
-            "what": _move(row),
-            "who": row["who"].partition(" <")[0],
-            "why": row["why"],
+            "entry": one.entry,
+            "when (UTC)": one.when[:16].replace("T", " "),
+            "what": _move(one),
+            "who": one.who.partition(" <")[0],
+            "why": one.why,
         }
-        for row in rows
+        for one in history
     ]
-    show_rows(short, title=title, console=console)
+    show_rows(rows, title=title, console=console)
+
+
+def show_record(record: Any, *, console: Console) -> None:
+    """Print a record as indented `key: value` lines."""
+    show_facts(to_json(record), console=console)
 
 
 def show_facts(facts: Mapping[str, Any], *, console: Console, indent: str = "") -> None:
-    """A nested mapping as indented `key: value` lines."""
+    """Print a nested mapping as indented `key: value` lines."""
     for key, value in facts.items():
         if isinstance(value, Mapping):
             console.print(f"{indent}{key}:")
@@ -123,10 +120,11 @@ def show_facts(facts: Mapping[str, Any], *, console: Console, indent: str = "") 
             console.print(f"{indent}{key}: {escape(_cell(value))}", highlight=False)
 
 
-def _move(row: Mapping[str, Any]) -> str:
-    """`rollback 2 → 1`; a kind that moves no champion is its own name."""
-    kind = row["kind"]
-    return kind if row["version"] is None else f"{kind} {row['from'] or 'none'} → {row['version']}"
+def _move(entry: HistoryEntry) -> str:
+    """`rollback 2 → 1`; a relabel has no versions and is its kind alone."""
+    if entry.version is None:
+        return entry.kind
+    return f"{entry.kind} {entry.from_ or 'none'} → {entry.version}"
 
 
 def _cell(value: Any) -> str:

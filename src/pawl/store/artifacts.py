@@ -1,6 +1,6 @@
 """Rows that are too long for a ledger entry: JSON lines on an MLflow run, named by digest.
 
-The runs stand in the experiment of the ledger, beside no cycle.
+The runs are in the ledger's own experiment, not among those of cycles.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pawl.store.runs import open_run
 def store_rows(
     store: Store, experiment: str, rows: Sequence[dict[str, Any]], *, name: str
 ) -> ArtifactRef:
-    """Put `rows` into the file `name` of a run of their own and return where they are stored.
+    """Store `rows` as the file `name` of a run of their own and return the reference to it.
 
     Raises:
         RegistryError: the store cannot be reached.
@@ -38,27 +38,27 @@ def store_rows(
     return ArtifactRef(run=run, name=name, digest=digest, rows=len(rows))
 
 
-def fetch_rows(store: Store, kept: ArtifactRef) -> list[Any]:
-    """The rows as they were kept.
+def fetch_rows(store: Store, ref: ArtifactRef) -> list[Any]:
+    """The rows as they were stored.
 
     Raises:
         RegistryError: they are gone or were altered, or the store cannot be reached.
     """
     with tempfile.TemporaryDirectory() as folder:
-        path = download(store, kept.run, kept.name, Path(folder))
-        found = None if path is None else digest_file(path)
-        if path is None or found != kept.digest:
+        path = download(store, ref.run, ref.name, Path(folder))
+        digest = None if path is None else digest_file(path)
+        if path is None or digest != ref.digest:
             raise RegistryError(
-                f"{kept.name} of run {kept.run} "
-                + ("is gone" if found is None else f"has digest {found[:12]}"),
-                rule=f"the ledger names it by its digest, {kept.digest[:12]}",
+                f"{ref.name} of run {ref.run} "
+                + ("is gone" if digest is None else f"has digest {digest[:12]}"),
+                rule=f"the ledger names it by its digest, {ref.digest[:12]}",
                 remedy="restore the tracking store's artifacts from its backup",
             )
         return list(read_lines(path))
 
 
 def download(store: Store, run: str, name: str, folder: Path) -> Path | None:
-    """The file `name` of a run, brought into `folder`; None where the run has none.
+    """Download the file `name` of a run into `folder`; its path, None where the run has none.
 
     Raises:
         RegistryError: the store cannot be reached.
@@ -70,7 +70,7 @@ def download(store: Store, run: str, name: str, folder: Path) -> Path | None:
 
 
 def artifact_ref(details: dict[str, Any], key: str) -> ArtifactRef | None:
-    """Where the rows are that an entry's `details` name, None where they name none.
+    """The reference to rows under `key` of an entry's `details`, None where there is none.
 
     Raises:
         RegistryError: the entry is not as Pawl writes it.
@@ -81,7 +81,7 @@ def artifact_ref(details: dict[str, Any], key: str) -> ArtifactRef | None:
         return TypeAdapter(ArtifactRef).validate_python(details[key])
     except ValidationError as error:
         raise RegistryError(
-            f"a ledger entry's `{key}` is no place of rows: {details[key]!r}",
+            f"a ledger entry's `{key}` is no reference to rows: {details[key]!r}",
             rule="the ledger is written by Pawl alone and never edited",
             remedy="restore the tracking store from its backup",
         ) from error

@@ -1,7 +1,6 @@
 """MLflow behind a small interface: SQLite files and tracking servers alike.
 
-Only this file and `runs.py` speak to MLflow, and only through `MlflowClient`'s public methods.
-Importing mlflow takes two seconds, so it happens when a store is opened.
+Only this room imports mlflow. Importing it takes two seconds, so it happens when a store is opened.
 """
 
 from __future__ import annotations
@@ -11,33 +10,33 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pawl.errors import RegistryError
+from pawl.store.addresses import displayed, is_sqlite, redacted, sqlite_file
 from pawl.workspace.environment import quiet_environment
 from pawl.workspace.paths import Workspace
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion
+    from mlflow.entities.model_registry import ModelVersion as ModelVersion
 
 ADDRESS, RETRIES = "MLFLOW_TRACKING_URI", "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 ALIAS = "champion"
 PAGE = 500
-# SQLite lets one writer in at a time, and MLflow gives a version number up after three collisions.
+# SQLite allows one writer at a time; MLflow gives up on a version number after three collisions.
 ATTEMPTS = 8
-# SQLite takes any length; a database that keeps to its columns refuses what is longer.
+# SQLite accepts any length; a database that enforces its columns refuses longer texts.
 DESCRIPTION = 5000
 CUT = "\n\n… cut here, for MLflow keeps 5,000 characters"
-Answer = TypeVar("Answer")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Store:
     """An open tracking store; `artifacts` is where experiments keep files, None: the server's.
 
-    `seen` are the ledgers' entries that were read so far, by model: they are never edited.
+    `seen` caches the ledger entries read so far, by registered model: they are never edited.
     """
 
     client: MlflowClient
@@ -52,24 +51,33 @@ def open_store(workspace: Workspace) -> Store:
     Raises:
         RegistryError: the store cannot be reached or was written by a newer MLflow.
     """
-    # mlflow reads its settings when it is imported; telemetry and chatter must be off by then. The
-    # address is handed over instead: left in the environment, it would be every workspace's.
+    # mlflow reads its settings when it is imported; telemetry and progress bars must be off by
+    # then. The address is passed instead: in the environment it would be every workspace's.
     settings = quiet_environment(workspace).items()
     os.environ.update({k: v for k, v in settings if k.startswith("MLFLOW_") and k != ADDRESS})
     from mlflow import MlflowClient
 
     uri = workspace.tracking_uri
-    local = uri.startswith("sqlite:")
-    if local:
-        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    if (file := sqlite_file(uri)) is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
     with store_errors(uri):
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-    return Store(client, uri, str(workspace.home / "artifacts") if local else None)
+    return Store(client, uri, str(workspace.home / "artifacts") if is_sqlite(uri) else None)
+
+
+def check_connection(store: Store) -> None:
+    """Ask the store for something small.
+
+    Raises:
+        RegistryError: it cannot be reached.
+    """
+    with store_errors(store.uri):
+        store.client.search_experiments(max_results=1)
 
 
 @contextmanager
 def store_errors(uri: str) -> Iterator[None]:
-    """Turn what MLflow and its transport raise into a `RegistryError` that says what to do."""
+    """Raise what MLflow and its transport raise as a `RegistryError` with a remedy."""
     import requests
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
@@ -77,9 +85,9 @@ def store_errors(uri: str) -> Iterator[None]:
     try:
         yield
     except (MlflowException, requests.RequestException, SQLAlchemyError, OSError) as error:
-        said = " ".join(str(error).split())[:300]
+        message = redacted(" ".join(str(error).split()), uri)[:300]
         raise RegistryError(
-            f"the tracking store {uri} said: {said}",
+            f"the tracking store {displayed(uri)} failed: {message}",
             rule="cycles and releases are recorded in MLflow, or they do not happen",
             remedy="see that the server runs, its disk has space and MLFLOW_TRACKING_URI is right; "
             "a SQLite store written by a newer MLflow needs `mlflow db upgrade`",
@@ -87,27 +95,26 @@ def store_errors(uri: str) -> Iterator[None]:
 
 
 @contextmanager
-def sent_once() -> Iterator[None]:
-    """Send no request twice: MLflow's transport repeats what got no reply, but a lost reply does
-    not say that nothing was done."""
-    before = os.environ.get(RETRIES)
+def no_retries() -> Iterator[None]:
+    """Send no request twice: MLflow repeats one that got no reply, though it may have been done."""
+    previous = os.environ.get(RETRIES)
     os.environ[RETRIES] = "0"
     try:
         yield
     finally:
         del os.environ[RETRIES]
-        if before is not None:
-            os.environ[RETRIES] = before
+        if previous is not None:
+            os.environ[RETRIES] = previous
 
 
-def none_if_absent(call: Callable[[], Answer]) -> Answer | None:
-    """The call's answer, or None where MLflow says that there is no such thing."""
+def none_if_absent(call: Callable[[], Result]) -> Result | None:
+    """The call's result, or None where what it asks for does not exist in MLflow."""
     from mlflow.exceptions import MlflowException
 
     try:
         return call()
     except MlflowException as error:
-        # MLflow 3 answers INVALID_PARAMETER_VALUE where a model exists but lacks the alias.
+        # MLflow 3 raises INVALID_PARAMETER_VALUE where a model exists but lacks the alias.
         lacks_alias = "alias" in str(error) and "not found" in str(error)
         if error.error_code == "RESOURCE_DOES_NOT_EXIST" or lacks_alias:
             return None
@@ -126,8 +133,8 @@ def add_version(
 ) -> ModelVersion:
     """Add a version with its tags in one transaction; the caller saw none with this `op_id`.
 
-    Numbers are given by the store, one writer at a time. A busy store is asked again: first
-    whether the last attempt got through after all, then to add the version.
+    The store assigns the number, one writer at a time. Where it is busy, this is tried again, after
+    a look whether the last attempt got through after all.
 
     Raises:
         RegistryError: the store cannot be reached, or stayed busy for some seconds.
@@ -136,15 +143,15 @@ def add_version(
         if not store.seen.get(model):
             _ensure_model(store, model)
         for attempt in range(ATTEMPTS):
-            if attempt and (through := _by_op_id(store, model, op_id)) is not None:
-                return through
+            if attempt and (earlier := _by_op_id(store, model, op_id)) is not None:
+                return earlier
             added = _try_to_add(
                 lambda: store.client.create_model_version(
                     model,
                     source,
                     run_id,
                     tags={**tags, "pawl.op_id": op_id},
-                    description=_fitting(description),
+                    description=_cut(description),
                     await_creation_for=0,
                 ),
                 last=attempt == ATTEMPTS - 1,
@@ -156,8 +163,8 @@ def add_version(
 
 
 def all_versions(store: Store, model: str, *, since: int = 1) -> list[ModelVersion]:
-    """A registered model's versions from the number `since` on, oldest first; maybe none."""
-    found: list[ModelVersion] = []
+    """A registered model's versions from the number `since` on, oldest first; empty if none."""
+    versions: list[ModelVersion] = []
     token: str | None = None
     with store_errors(store.uri):
         while True:
@@ -167,10 +174,10 @@ def all_versions(store: Store, model: str, *, since: int = 1) -> list[ModelVersi
                 order_by=["version_number ASC"],
                 page_token=token,
             )
-            found += page
+            versions += page
             token = page.token
             if not token:
-                return sorted(found, key=lambda version: int(version.version))
+                return sorted(versions, key=lambda version: int(version.version))
 
 
 def get_alias(store: Store, task: str) -> int | None:
@@ -181,7 +188,7 @@ def get_alias(store: Store, task: str) -> int | None:
 
 
 def set_alias(store: Store, task: str, version: int | None) -> None:
-    """Point the alias `champion` at a version, or remove it. It projects the ledger, no more."""
+    """Point the alias `champion` at a version, or remove it (None). The ledger decides, not it."""
     with store_errors(store.uri):
         if version is not None:
             store.client.set_registered_model_alias(task, ALIAS, str(version))
@@ -189,7 +196,7 @@ def set_alias(store: Store, task: str, version: int | None) -> None:
             store.client.delete_registered_model_alias(task, ALIAS)
 
 
-def _fitting(description: str) -> str:
+def _cut(description: str) -> str:
     if len(description) <= DESCRIPTION:
         return description
     return description[: DESCRIPTION - len(CUT)] + CUT
@@ -200,23 +207,24 @@ def _by_op_id(store: Store, model: str, op_id: str) -> ModelVersion | None:
     newest = store.client.search_model_versions(
         f"name = '{model}'", max_results=PAGE, order_by=["version_number DESC"]
     )
-    found = [v for v in newest if v.tags.get("pawl.op_id") == op_id]
-    return found[-1] if found else None
+    same = [v for v in newest if v.tags.get("pawl.op_id") == op_id]
+    return same[-1] if same else None
 
 
 def _ensure_model(store: Store, model: str) -> None:
     if none_if_absent(lambda: store.client.get_registered_model(model)) is not None:
         return
-    says = (
+    description = (
         "The record of releases and looks, append-only; written by Pawl."
         if model.endswith(".ledger")
         else "Adapters judged by Pawl. The alias `champion` is the one released."
     )
-    # Two writers may both find it absent; the one who comes second sees it made.
-    unless_made(lambda: store.client.create_registered_model(model, description=says))
+    # Two writers may both find it absent; the second one finds that it exists.
+    ignore_if_exists(lambda: store.client.create_registered_model(model, description=description))
 
 
-def unless_made(call: Callable[[], Any]) -> None:
+def ignore_if_exists(call: Callable[[], Any]) -> None:
+    """Call; do nothing where MLflow raises that what it creates exists already."""
     from mlflow.exceptions import MlflowException
 
     try:
@@ -226,12 +234,12 @@ def unless_made(call: Callable[[], Any]) -> None:
             raise
 
 
-def _try_to_add(call: Callable[[], Answer], *, last: bool) -> Answer | None:
-    """The call's answer, or None where the store was busy and another attempt is left."""
+def _try_to_add(call: Callable[[], Result], *, last: bool) -> Result | None:
+    """The call's result, or None where the store was busy and another attempt is left."""
     from mlflow.exceptions import MlflowException
 
     try:
-        with sent_once():
+        with no_retries():
             return call()
     except MlflowException as error:
         busy = error.error_code in ("TEMPORARILY_UNAVAILABLE", "BAD_REQUEST", "INTERNAL_ERROR")

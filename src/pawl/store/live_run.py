@@ -1,9 +1,9 @@
-"""The training under way as an MLflow run that grows, for whoever wants to watch.
+"""The training under way as a live MLflow run.
 
-The train stage leaves its steps in a file (`TaskFiles.points`); here that file is followed, in a
-thread of the flow's process, and what it says is logged in batches. The run is a view and no
-record: a cycle's own run carries the whole curve, and is what versions name. A store that is down
-costs the view and nothing else, and what it missed it is told once it answers again.
+The train stage writes its steps to a file (`TaskFiles.points`). A thread of the flow's process
+follows that file and logs the steps in batches. The live run is no evidence: a cycle's own run has
+the whole curve, and versions name that one. While the store is down the training goes on; the steps
+are logged once it answers again.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ LOG = logging.getLogger(__name__)
 EVERY, SAMPLE = 3.0, 5.0
 # How long the last batch may take once the stage has ended, in seconds.
 PATIENCE = 20.0
-SHOWN = ("loss", "learning_rate", "grad_norm", "tokens_per_second", "memory_gib")
+METRIC_NAMES = ("loss", "learning_rate", "grad_norm", "tokens_per_second", "memory_gib")
 
 
 @contextmanager
 def shown_live(workspace: Workspace, task: str) -> Iterator[None]:
     """Within this, the steps that a training of the task takes show in MLflow as they come.
 
-    Nothing is raised for the store's sake: what it says goes to the log, once an outage.
+    Errors of the store are logged, once an outage, and never raised.
     """
     over = threading.Event()
     # A daemon: a store that hangs may keep its thread, not the process.
@@ -49,38 +49,38 @@ def shown_live(workspace: Workspace, task: str) -> Iterator[None]:
 
 
 def _follow(workspace: Workspace, task: str, over: threading.Event) -> None:
-    """Tell the store what the file says until `over`, and then the rest."""
+    """Log the file's steps until `over` is set, and then the rest."""
     path = workspace.files(task).points
-    lines, down, ending = Lines(path), False, False
+    log, down, ending = StepLogReader(path), False, False
     run: LiveRun | None = None
     while not ending:
         ending = over.wait(EVERY)
-        new = lines.read()
+        new = log.read()
         try:
-            if run and run.training != lines.training:
-                # Another training began: that one will not go on.
+            if run and run.training != log.training:
+                # Another training began: that one does not go on.
                 run.end("KILLED")
                 run = None
-            if new is not None and lines.training:
-                run = run or LiveRun(open_store(workspace), workspace, task, lines.training)
+            if new is not None and log.training:
+                run = run or LiveRun(open_store(workspace), workspace, task, log.training)
                 run.log(new)
-            if run and (lines.end or ending):
-                run.end(lines.end or "KILLED")
+            if run and (log.end or ending):
+                run.end(log.end or "KILLED")
                 run = None
             down = False
         except RegistryError as error:
             if not down:
                 LOG.warning("the training cannot be watched in MLflow: %s", error.found)
-            # What got through is asked anew, and the file read from its beginning.
+            # Which steps got through is read from the store, and the file from its beginning.
             if run:
-                run.rest()
-            lines, run, down = Lines(path), None, True
+                run.stop_monitor()
+            log, run, down = StepLogReader(path), None, True
 
 
-class Lines:
-    """A file of `pawl.train.points` that is followed.
+class StepLogReader:
+    """Reads the file of `pawl.train.step_log` while it is written.
 
-    `training` is the id of the training that it is about, `end` how that one ended; None: not yet.
+    `training` is the id of the training, `end` its final status; None: not yet.
     """
 
     def __init__(self, path: Path) -> None:
@@ -89,16 +89,16 @@ class Lines:
         self._path, self._inode, self._offset = path, 0, 0
 
     def read(self) -> list[dict[str, Any]] | None:
-        """The steps that are new; None where nothing is, not even an end."""
+        """The new steps; None where nothing is new, not even the end."""
         if not self._path.is_file():
             return None
         with self._path.open("rb") as file:
-            # A training that begins or goes on puts a new file in this place.
+            # A training that begins or is resumed replaces the file.
             if (inode := os.fstat(file.fileno()).st_ino) != self._inode:
                 self.end, self._inode, self._offset = None, inode, 0
             file.seek(self._offset)
             data = file.read()
-        # A line without its end is being written.
+        # A line without its newline is still being written.
         data = data[: data.rfind(b"\n") + 1]
         self._offset += len(data)
         lines = [json.loads(line) for line in data.splitlines()]
@@ -109,57 +109,57 @@ class Lines:
 
 
 class LiveRun:
-    """A training's run in the store: a new one, or the one that it had when it was cut off."""
+    """A training's run in the store: a new one, or that of a training that is resumed."""
 
     def __init__(self, store: Store, workspace: Workspace, task: str, training: str) -> None:
         self.training, self._store = training, store
-        self._shown, self._status = 0, "RUNNING"
-        self._machine: Any = None
+        self._logged, self._status = 0, "RUNNING"
+        self._monitor: Any = None
         op_id = f"training:{training}"
-        found = find_run(store, task, op_id)
-        if found is None:
+        existing = find_run(store, task, op_id)
+        if existing is None:
             self._id = open_run(store, task, op_id=op_id, name=f"{task} training", tags={})
             params = {"train": as_json(workspace.task(task).train)}
             log_evidence(store, self._id, params=params, metrics={}, files={})
             return
-        self._id, self._status = str(found.info.run_id), str(found.info.status)
+        self._id, self._status = str(existing.info.run_id), str(existing.info.status)
         with store_errors(store.uri):
-            history = store.client.get_metric_history(self._id, f"train/{SHOWN[0]}")
-        self._shown = max((metric.step for metric in history), default=0)
+            history = store.client.get_metric_history(self._id, f"train/{METRIC_NAMES[0]}")
+        self._logged = max((metric.step for metric in history), default=0)
 
     def log(self, steps: Sequence[dict[str, Any]]) -> None:
-        """Show the steps that are not shown yet, each of them whole."""
+        """Log the steps that are not logged yet, each with all its metrics."""
         from mlflow.entities import Metric
 
-        new = [step for step in steps if step["step"] > self._shown]
+        new = [step for step in steps if step["step"] > self._logged]
         if not new:
             return
-        self._be("RUNNING")
-        self._watch_machine()
-        size = METRICS // len(SHOWN)
+        self._set_status("RUNNING")
+        self._start_monitor()
+        size = METRICS // len(METRIC_NAMES)
         for start in range(0, len(new), size):
             part = new[start : start + size]
             metrics = [
                 Metric(f"train/{name}", step[name], step["at"], step["step"])
                 for step in part
-                for name in SHOWN
+                for name in METRIC_NAMES
             ]
             with store_errors(self._store.uri):
                 self._store.client.log_batch(self._id, metrics)
-            self._shown = part[-1]["step"]
+            self._logged = part[-1]["step"]
 
     def end(self, status: str) -> None:
-        """Nothing more is to come, unless the training goes on one day."""
-        self.rest()
-        self._be(status)
+        """End the run with this status; it is opened again if the training is resumed."""
+        self.stop_monitor()
+        self._set_status(status)
 
-    def rest(self) -> None:
-        """Watch the machine no longer."""
-        if self._machine is not None:
-            self._machine.finish()
-            self._machine = None
+    def stop_monitor(self) -> None:
+        """Stop sampling the machine."""
+        if self._monitor is not None:
+            self._monitor.finish()
+            self._monitor = None
 
-    def _be(self, status: str) -> None:
+    def _set_status(self, status: str) -> None:
         if status == self._status:
             return
         with store_errors(self._store.uri):
@@ -169,15 +169,15 @@ class LiveRun:
                 self._store.client.set_terminated(self._id, status)
         self._status = status
 
-    def _watch_machine(self) -> None:
-        """Have MLflow sample processor, memory, disk, network and GPU of this machine."""
-        if self._machine is not None:
+    def _start_monitor(self) -> None:
+        """Have MLflow sample CPU, memory, disk, network and GPU of this machine."""
+        if self._monitor is not None:
             return
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
         monitor: Any = SystemMetricsMonitor
         with store_errors(self._store.uri):
-            self._machine = monitor(
+            self._monitor = monitor(
                 self._id, SAMPLE, resume_logging=True, tracking_uri=self._store.uri
             )
-        self._machine.start()
+        self._monitor.start()

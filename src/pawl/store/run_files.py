@@ -1,4 +1,4 @@
-"""The space that a run's files take, and freeing it."""
+"""The size of a run's files, and deleting them."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from pawl.store.client import Store, none_if_absent, store_errors
 
 
 def size_of_files(store: Store, run_id: str, folder: str) -> int | None:
-    """Bytes that a folder of a run takes, None where the run has no such folder.
+    """The size of a folder of a run in bytes, None where the run has no such folder.
 
     Raises:
         RegistryError: the store cannot be reached.
     """
     with store_errors(store.uri):
-        there = none_if_absent(lambda: store.client.list_artifacts(run_id, folder))
-    return sum(file.file_size or 0 for file in there) if there else None
+        files = none_if_absent(lambda: store.client.list_artifacts(run_id, folder))
+    return sum(file.file_size or 0 for file in files) if files else None
 
 
 def delete_files(store: Store, run_id: str, folder: str) -> None:
-    """Delete a folder of a run and keep the run.
+    """Delete a folder of a run; the run stays.
 
     Raises:
-        RegistryError: the store cannot be reached, or does not let files be deleted.
+        RegistryError: the store cannot be reached, or does not allow files to be deleted.
     """
-    # The client cannot delete a run's files; what it is made of can.
+    # The client cannot delete a run's files; the artifact repository that it uses can.
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     with store_errors(store.uri):
-        where = str(store.client.get_run(run_id).info.artifact_uri)
-        files: Any = get_artifact_repository(where, tracking_uri=store.uri)
-        files.delete_artifacts(folder)
+        uri = str(store.client.get_run(run_id).info.artifact_uri)
+        repository: Any = get_artifact_repository(uri, tracking_uri=store.uri)
+        repository.delete_artifacts(folder)

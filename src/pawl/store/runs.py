@@ -1,35 +1,25 @@
-"""Cycles as MLflow runs: parameters, scores and evidence of each, in one experiment per task."""
+"""MLflow runs: parameters, scores and evidence of a cycle, in one experiment per task."""
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from pawl.core.files import write_json
-from pawl.core.records import Cycle, to_json
 from pawl.errors import RegistryError
-from pawl.store.client import Store, sent_once, store_errors, unless_made
+from pawl.store.client import Store, ignore_if_exists, no_retries, store_errors
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-# MLflow cuts a longer tag without a word; the whole cycle is then in the artifact alone.
-TAG_LIMIT = 8000
-CYCLE, POSTED = "pawl.cycle", "pawl.posted"
 # MLflow's limits for one request: 100 parameters, 1,000 metrics.
 BATCH, METRICS = 100, 1000
 
 
 def open_run(store: Store, task: str, *, op_id: str, name: str, tags: dict[str, str]) -> str:
-    """Start the run of one cycle and return its id.
+    """Start the run of an operation and return its id.
 
-    A run that the same operation left open (it crashed, it is tried again) is taken up again.
+    A run that the same operation left open (it crashed and is tried again) is continued.
 
     Raises:
         RegistryError: the store cannot be reached, or the task's experiment was deleted.
@@ -39,9 +29,9 @@ def open_run(store: Store, task: str, *, op_id: str, name: str, tags: dict[str, 
         return str(left.info.run_id)
     experiment = _experiment(store, task)
     with store_errors(store.uri):
-        # Sent once: a request that is repeated after a lost reply would make a second run. The
-        # next attempt finds the one that got through.
-        with sent_once():
+        # A request that is repeated after a lost reply would make a second run. The next attempt
+        # finds the one that got through.
+        with no_retries():
             run = store.client.create_run(
                 experiment, tags={**tags, "pawl.op_id": op_id}, run_name=name
             )
@@ -50,11 +40,11 @@ def open_run(store: Store, task: str, *, op_id: str, name: str, tags: dict[str, 
 
 def find_run(store: Store, task: str, op_id: str, *, status: str | None = None) -> Run | None:
     """The newest run of an operation, in that status if one is named; None if there is none."""
-    asked = f"tags.`pawl.op_id` = '{op_id}'"
-    asked += f" and attributes.status = '{status}'" if status else ""
+    query = f"tags.`pawl.op_id` = '{op_id}'"
+    query += f" and attributes.status = '{status}'" if status else ""
     with store_errors(store.uri):
-        found = store.client.search_runs([_experiment(store, task)], asked, max_results=1)
-    return found[0] if found else None
+        runs = store.client.search_runs([_experiment(store, task)], query, max_results=1)
+    return runs[0] if runs else None
 
 
 def log_evidence(
@@ -72,8 +62,8 @@ def log_evidence(
         run_id: from `open_run`.
         params: nested parameters, flattened to `train/rank`; cut to MLflow's 6,000 characters.
         metrics: value by name, `gate/candidate/exact_match`; sent in batches.
-        files: local file or folder to its folder in the run, '' for the top; absent ones are
-            left out, because a cycle that ended early has fewer.
+        files: folder in the run ('' for the top) by local file or folder; absent ones are left
+            out, because a cycle that ended early has fewer.
     """
     from mlflow.entities import Metric, Param
 
@@ -91,6 +81,16 @@ def log_evidence(
                 store.client.log_artifact(run_id, str(path), folder or None)
 
 
+def log_file(store: Store, run_id: str, path: Path, *, folder: str) -> None:
+    """Put one file into a folder of a run.
+
+    Raises:
+        RegistryError: the store cannot be reached.
+    """
+    with store_errors(store.uri):
+        store.client.log_artifact(run_id, str(path), folder)
+
+
 def fetch_evidence(store: Store, run_id: str, names: Sequence[str], *, into: Path) -> None:
     """Download files and folders that `log_evidence` put on a run into the folder `into`.
 
@@ -98,11 +98,11 @@ def fetch_evidence(store: Store, run_id: str, names: Sequence[str], *, into: Pat
         RegistryError: the store cannot be reached, or the run lacks one of them.
     """
     with store_errors(store.uri):
-        there = {file.path for file in store.client.list_artifacts(run_id)}
-        if missing := sorted(set(names) - there):
+        stored = {file.path for file in store.client.list_artifacts(run_id)}
+        if missing := sorted(set(names) - stored):
             raise RegistryError(
                 f"the run {run_id} has no {', '.join(missing)}",
-                rule="a judged version keeps its evidence on its run",
+                rule="the evidence of a judged version stays on its run",
                 remedy="restore the store's artifact folder from its backup",
             )
         for name in names:
@@ -128,114 +128,44 @@ def log_curve(
 
 
 def fetch_file(store: Store, run_id: str, name: str, *, into: Path) -> Path:
-    """Bring one file of a run to its place below the folder `into` and return where it lies.
+    """Download one file of a run to the same path below the folder `into`; returns that path.
 
     Raises:
         RegistryError: the store cannot be reached, or the run has no such file.
     """
-    # MLflow drops the file's folder: check/rows.jsonl would take the place of eval/rows.jsonl.
-    place = (into / name).parent
-    place.mkdir(parents=True, exist_ok=True)
+    # MLflow drops the file's folder: check/rows.jsonl would replace eval/rows.jsonl.
+    folder = (into / name).parent
+    folder.mkdir(parents=True, exist_ok=True)
     with store_errors(store.uri):
         try:
-            return Path(store.client.download_artifacts(run_id, name, str(place)))
+            return Path(store.client.download_artifacts(run_id, name, str(folder)))
         except OSError as error:
             raise RegistryError(
                 f"the run {run_id} has no readable {name}: {error}",
-                rule="a judged version's run keeps its evidence",
+                rule="the evidence of a judged version stays on its run",
                 remedy="restore the store's artifact folder from its backup",
             ) from error
-
-
-def close_run(store: Store, cycle: Cycle, *, posted: str = "") -> None:
-    """Write the cycle to its run and end the run; `posted` names the order that it delivers."""
-    if cycle.run_id is None:
-        raise ValueError("a cycle without a run cannot be closed")
-    text = json.dumps(to_json(cycle), sort_keys=True, ensure_ascii=False, allow_nan=False)
-    with store_errors(store.uri), tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "cycle.json"
-        write_json(path, to_json(cycle))
-        store.client.log_artifact(cycle.run_id, str(path))
-        store.client.set_tag(cycle.run_id, "pawl.verdict", cycle.verdict)
-        store.client.set_tag(cycle.run_id, CYCLE, text if len(text) <= TAG_LIMIT else "")
-        if posted:
-            store.client.set_tag(cycle.run_id, POSTED, posted)
-        store.client.set_terminated(cycle.run_id, "FINISHED")
-
-
-def finished(store: Store, task: str, posted: str) -> Cycle | None:
-    """What an order of the outbox came to, None if it was not delivered to its end.
-
-    Raises:
-        RegistryError: the store cannot be reached, or the run carries no cycle.
-    """
-    with store_errors(store.uri):
-        experiment = store.client.get_experiment_by_name(task)
-        if experiment is None:
-            return None
-        said = f"tags.`{POSTED}` = '{posted}' and attributes.status = 'FINISHED'"
-        runs = store.client.search_runs([experiment.experiment_id], said, max_results=1)
-    return _cycle_of(store, runs[0]) if runs else None
-
-
-def last_cycle(store: Store, task: str) -> tuple[Cycle, str] | None:
-    """The newest finished cycle and when it ended (UTC, ISO 8601), None if there was none yet.
-
-    Raises:
-        RegistryError: the store cannot be reached, or the run carries no cycle.
-    """
-    with store_errors(store.uri):
-        experiment = store.client.get_experiment_by_name(task)
-        if experiment is None:
-            return None
-        runs = store.client.search_runs(
-            [experiment.experiment_id],
-            "attributes.status = 'FINISHED' and tags.`pawl.verdict` != ''",
-            order_by=["attributes.start_time DESC"],
-            max_results=1,
-        )
-    if not runs:
-        return None
-    ended = datetime.fromtimestamp(runs[0].info.end_time / 1000, UTC)
-    return _cycle_of(store, runs[0]), ended.isoformat(timespec="milliseconds")
-
-
-def _cycle_of(store: Store, run: Run) -> Cycle:
-    run_id = run.info.run_id
-    text = run.data.tags.get(CYCLE)
-    with store_errors(store.uri), tempfile.TemporaryDirectory() as folder:
-        if not text:
-            got = store.client.download_artifacts(run_id, "cycle.json", folder)
-            text = Path(got).read_text(encoding="utf-8")
-    try:
-        return TypeAdapter(Cycle).validate_json(text)
-    except ValidationError as error:
-        raise RegistryError(
-            f"the run {run_id} carries no cycle: {error.error_count()} fields are off",
-            rule="a run's `pawl.cycle` is written by Pawl and not edited",
-            remedy="delete that run in MLflow, or restore the store from its backup",
-        ) from error
 
 
 def _experiment(store: Store, task: str) -> str:
     """The id of the task's experiment, made if it is absent."""
     with store_errors(store.uri):
-        found = store.client.get_experiment_by_name(task)
-        if found is None:
-            where = store.artifacts and f"{store.artifacts}/{task}"
-            unless_made(lambda: store.client.create_experiment(task, artifact_location=where))
-            found = store.client.get_experiment_by_name(task)
-    if found is None or found.lifecycle_stage != "active":
+        experiment = store.client.get_experiment_by_name(task)
+        if experiment is None:
+            folder = store.artifacts and f"{store.artifacts}/{task}"
+            ignore_if_exists(lambda: store.client.create_experiment(task, artifact_location=folder))
+            experiment = store.client.get_experiment_by_name(task)
+    if experiment is None or experiment.lifecycle_stage != "active":
         raise RegistryError(
             f"the MLflow experiment '{task}' was deleted",
-            rule="a task's cycles stay on record",
+            rule="a task's cycles stay recorded",
             remedy=f"bring it back: `mlflow experiments restore`, experiment name '{task}'",
         )
-    return str(found.experiment_id)
+    return str(experiment.experiment_id)
 
 
 def _started(store: Store, run_id: str) -> int:
-    """When the run began, in ms: one time for all its numbers, so that a retry adds no second."""
+    """The run's start in ms: the time of all its metrics, so that a retry adds no second point."""
     with store_errors(store.uri):
         return int(store.client.get_run(run_id).info.start_time)
 

@@ -1,4 +1,4 @@
-"""What the pages of single versions hold: run and verdict behind them, marks that a person sees."""
+"""The pages of a registered model and its versions: the alias, runs, verdicts and marks on them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pawl.core.records import Champion
 from pawl.errors import RegistryError
-from pawl.store.client import Store, none_if_absent, store_errors
+from pawl.store.client import ALIAS, Store, none_if_absent, store_errors
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -14,7 +14,33 @@ if TYPE_CHECKING:
 EVIDENCE = "pawl.evidence"
 
 
-def run_of(store: Store, task: str, version: int) -> str:
+def read_model(store: Store, task: str) -> tuple[int | None, dict[str, str]]:
+    """The version that the alias `champion` points at and the registered model's tags.
+
+    No version and no tags where the model does not exist yet.
+
+    Raises:
+        RegistryError: the store cannot be reached.
+    """
+    with store_errors(store.uri):
+        model = none_if_absent(lambda: store.client.get_registered_model(task))
+    if model is None:
+        return None, {}
+    version = model.aliases.get(ALIAS)
+    return None if version is None else int(version), dict(model.tags)
+
+
+def tag_model(store: Store, task: str, *, key: str, value: str) -> None:
+    """Put a tag on the task's registered model.
+
+    Raises:
+        RegistryError: the store cannot be reached.
+    """
+    with store_errors(store.uri):
+        store.client.set_registered_model_tag(task, key, value)
+
+
+def run_id_of(store: Store, task: str, version: int) -> str:
     """The id of the run that carries a version's adapter.
 
     Raises:
@@ -23,17 +49,17 @@ def run_of(store: Store, task: str, version: int) -> str:
     return str(_page(store, task, version).run_id or "")
 
 
-def verdict_of(store: Store, task: str, version: int) -> str | None:
-    """The sha256 of the verdict file that a version was registered with, None if it says none.
+def verdict_digest_of(store: Store, task: str, version: int) -> str | None:
+    """The sha256 of the verdict file that a version was registered with, None if it has none.
 
     Raises:
         RegistryError: the registered model lacks that version, or the store cannot be reached.
     """
-    said = _page(store, task, version).tags.get(EVIDENCE)
-    return None if said is None else str(said)
+    digest = _page(store, task, version).tags.get(EVIDENCE)
+    return None if digest is None else str(digest)
 
 
-def listed(store: Store, task: str, champion: Champion) -> ModelVersion | None:
+def listed_version(store: Store, task: str, champion: Champion) -> ModelVersion | None:
     """The page of a version, None where its number is gone from MLflow or is another adapter's.
 
     Raises:
@@ -45,18 +71,18 @@ def listed(store: Store, task: str, champion: Champion) -> ModelVersion | None:
 
 
 def mark_version(store: Store, task: str, version: int, *, key: str, value: str) -> None:
-    """Put a tag on a version's page; a version that was deleted in MLflow has none."""
+    """Put a tag on a version's page; does nothing where the version was deleted in MLflow."""
     with store_errors(store.uri):
         none_if_absent(lambda: store.client.set_model_version_tag(task, str(version), key, value))
 
 
 def _page(store: Store, task: str, version: int) -> ModelVersion:
     with store_errors(store.uri):
-        found = none_if_absent(lambda: store.client.get_model_version(task, str(version)))
-    if found is None:
+        page = none_if_absent(lambda: store.client.get_model_version(task, str(version)))
+    if page is None:
         raise RegistryError(
             f"version {version} of '{task}' was deleted in MLflow",
             rule="a released version stays listed: the alias can point at no other",
             remedy="restore the tracking store from its backup, or release another version",
         )
-    return found
+    return page

@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pawl.core.files import whole_folder
 from pawl.core.records import AdapterManifest, Champion, Look, Verdict, Worth
-from pawl.errors import AdapterError, RegistryError, UsageError
-from pawl.model.adapter import read_adapter, refuse_links
+from pawl.errors import RegistryError, UsageError
 from pawl.report.markdown import verdict_page
 from pawl.store.client import Store, add_version, all_versions, none_if_absent, store_errors
 from pawl.store.version_tags import EVIDENCE
@@ -24,12 +21,13 @@ ADAPTER = "adapter"
 
 @dataclass(frozen=True)
 class AdapterVersion:
-    """One judged adapter: what it is made from, what it scored, what the gate said of it.
+    """One judged adapter: what it was made from, its scores and the gate's verdict on it.
 
-    `against` is the champion at its judgement, `look` the question of the look that paid for it,
-    None without one; `params` the task's section then. `stale` says why its verdict could not be
-    applied, None if it could. `data` is the sha256 of the data file, `data_md5` DVC's name for it,
-    None where it was not recorded. `when` is UTC in ISO 8601.
+    `question` is the fingerprint of its cycle, `look` the evaluation fingerprint of the look that
+    it was judged in, None without one. `against` is the champion at its judgement, `params` the
+    task's section then. `stale` is why its verdict could not be applied, None if it could. `data`
+    is the sha256 of the data file, `data_md5` DVC's name for it, None where it was not recorded.
+    `when` is UTC in ISO 8601.
     """
 
     task: str
@@ -54,7 +52,7 @@ class AdapterVersion:
 
     @property
     def champion(self) -> Champion:
-        """This version as the record that the ledger speaks of."""
+        """This version by number and digest, as ledger entries name it."""
         return Champion(self.version, self.digest)
 
 
@@ -73,16 +71,16 @@ def register(
     worth: Worth | None = None,
     stale: str | None = None,
 ) -> AdapterVersion:
-    """Make a version of the adapter that the run carries; the same `op_id` again makes none.
+    """Register the adapter that the run carries; returns the version, the same for an `op_id`.
 
-    `evidence` is the sha256 of the verdict file: what is signed later must be that very file.
+    `evidence` is the sha256 of the verdict file: the file that is signed later must be that one.
 
     Raises:
         RegistryError: the store cannot be reached.
     """
-    for known in versions(store, verdict.task):
-        if known.op_id == op_id:
-            return known
+    for version in versions(store, verdict.task):
+        if version.op_id == op_id:
+            return version
     base, against = manifest.base, verdict.champion
     tags = {
         "pawl.base": f"{base.model}@{base.revision}" if base.revision else base.model,
@@ -100,8 +98,8 @@ def register(
         "pawl.against_digest": against.digest or "none",
     }
     look = verdict.look and verdict.look.question
-    known_only = {"pawl.look": look, "pawl.data_md5": data_md5, "pawl.stale": stale}
-    tags |= {name: value for name, value in known_only.items() if value}
+    optional = {"pawl.look": look, "pawl.data_md5": data_md5, "pawl.stale": stale}
+    tags |= {name: value for name, value in optional.items() if value}
     with store_errors(store.uri):
         source = f"{store.client.get_run(run_id).info.artifact_uri}/{ADAPTER}"
     added = add_version(
@@ -119,8 +117,8 @@ def register(
 def versions(store: Store, task: str) -> tuple[AdapterVersion, ...]:
     """All versions that Pawl registered, oldest first.
 
-    One that a person added through MLflow's own pages is left out: nothing judged it. Two writers
-    with one `op_id` may both have added theirs; the first is the version.
+    One that a person added in MLflow is left out: it was never judged. Two writers with one
+    `op_id` may both have added theirs; the first is the version.
     """
     first: dict[str, AdapterVersion] = {}
     for version in all_versions(store, task):
@@ -129,16 +127,16 @@ def versions(store: Store, task: str) -> tuple[AdapterVersion, ...]:
     return tuple(first.values())
 
 
-def find(store: Store, task: str, question: str) -> AdapterVersion | None:
-    """The newest version that answers this question, None if there is none."""
-    found = [v for v in versions(store, task) if v.question == question]
-    return found[-1] if found else None
+def find_by_fingerprint(store: Store, task: str, question: str) -> AdapterVersion | None:
+    """The newest version that a cycle with this fingerprint registered, None if there is none."""
+    matching = [v for v in versions(store, task) if v.question == question]
+    return matching[-1] if matching else None
 
 
-def judged_in(store: Store, task: str, look: Look | None) -> AdapterVersion | None:
+def find_by_look(store: Store, task: str, look: Look | None) -> AdapterVersion | None:
     """The first version that was judged in this look, None if none was yet."""
-    asked = None if look is None else look.question
-    return next((v for v in versions(store, task) if v.look and v.look == asked), None)
+    fingerprint = None if look is None else look.question
+    return next((v for v in versions(store, task) if v.look and v.look == fingerprint), None)
 
 
 def get(store: Store, task: str, version: int) -> AdapterVersion:
@@ -147,72 +145,27 @@ def get(store: Store, task: str, version: int) -> AdapterVersion:
     Raises:
         UsageError: there is no such version.
     """
-    known = versions(store, task)
-    for one in known:
+    registered = versions(store, task)
+    for one in registered:
         if one.version == version:
             return one
     raise UsageError(
         f"task '{task}' has no version {version}",
         rule="a version is an adapter that a cycle judged and registered",
-        remedy=f"known: {', '.join(str(one.version) for one in known) or 'none'}",
+        remedy=f"registered: {', '.join(str(one.version) for one in registered) or 'none'}",
     )
-
-
-def fetch(store: Store, task: str, version: int, *, into: Path) -> AdapterManifest:
-    """Download a version's adapter to the folder `into`, whole and verified, or not at all.
-
-    Raises:
-        UsageError: there is no such version.
-        AdapterError: its bytes are not those that were judged.
-        RegistryError: the store cannot be reached.
-    """
-    from mlflow.exceptions import MlflowException
-
-    wanted = get(store, task, version)
-    refuse_links(into)
-    with whole_folder(into) as folder:
-        with store_errors(store.uri):
-            try:
-                got = store.client.download_artifacts(wanted.run_id, ADAPTER, str(folder))
-            except (OSError, MlflowException) as error:
-                raise _gone(wanted, error) from error
-        # Before its files come up one floor: none of them is called as the folder is then.
-        manifest = _verified(Path(got), wanted)
-        for path in Path(got).iterdir():
-            path.rename(folder / path.name)
-        Path(got).rmdir()
-        return manifest
 
 
 def _first(store: Store, task: str, op_id: str, *, added: int) -> AdapterVersion:
-    """The version of an operation; one that came later for the same operation is removed.
+    """The first version of an operation; `added` is removed if it is a later one.
 
-    A slow server may take a request to heart after its sender gave it up and sent another.
+    A slow server may carry out a request after its sender gave it up and sent another.
     """
-    known = [version for version in versions(store, task) if version.op_id == op_id]
-    if known and known[0].version != added:
+    same = [version for version in versions(store, task) if version.op_id == op_id]
+    if same and same[0].version != added:
         with store_errors(store.uri):
             none_if_absent(lambda: store.client.delete_model_version(task, str(added)))
-    return known[0]
-
-
-def _verified(folder: Path, wanted: AdapterVersion) -> AdapterManifest:
-    manifest = read_adapter(folder)
-    if manifest.digest != wanted.digest:
-        raise AdapterError(
-            f"version {wanted.version} of '{wanted.task}' holds adapter {manifest.digest[:12]}",
-            rule=f"it was judged and registered as {wanted.digest[:12]}",
-            remedy=f"roll back to another version: `pawl rollback {wanted.task} --to N --reason …`",
-        )
-    return manifest
-
-
-def _gone(wanted: AdapterVersion, error: Exception) -> RegistryError:
-    return RegistryError(
-        f"the adapter of version {wanted.version} of '{wanted.task}' cannot be read: {error}",
-        rule="a registered version keeps its files as long as it is listed",
-        remedy="restore the store's artifact folder, or roll back to another version",
-    )
+    return same[0]
 
 
 def _dump(value: Any) -> str:

@@ -1,1 +1,1 @@
-"""Train room: a QLoRA adapter from the train split, without prefect, mlflow or dvc."""
+"""A QLoRA adapter from the train split; without prefect, mlflow or dvc."""

@@ -1,6 +1,6 @@
-"""`python -m pawl.train train TASK`: the door that DVC opens."""
+"""`python -m pawl.train train TASK`: the stage as DVC runs it."""
 
-from pawl.train.run import train, work
+from pawl.train.run import train, worker
 from pawl.workspace.stages import main
 
-main({"train": train, "worker": work})
+main({"train": train, "worker": worker})

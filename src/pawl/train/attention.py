@@ -1,8 +1,8 @@
 """Attention within the rows of a pack and never across them.
 
-On CUDA this is `varlen_attn`, whose cost follows the rows and not the pack. Elsewhere rows of
-similar length are lifted out of the pack into a batch of their own, padded on the right: under a
-causal mask no token looks right, so that neither padding nor a mask needs a thought.
+On CUDA this is `varlen_attn`, whose cost grows with the rows and not with the pack. Elsewhere rows
+of similar length are gathered from the pack into batches, padded on the right: attention is causal,
+so that no real token attends to padding and no padding mask is needed.
 """
 
 from __future__ import annotations
@@ -14,72 +14,72 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pawl.train.groups import Group, groups
-from pawl.train.scored import Places, places, scored
+from pawl.train.groups import LengthGroup, length_groups
+from pawl.train.short_attention import GatherIndices, gather_indices, short_attention
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 NAME = "pawl_packed"
-# Up to so many tokens a row's scores, all heads, are few enough to be kept.
+# Up to so many tokens a row's scores, all heads, are few enough to be saved.
 SHORT = 512
 
 
 @dataclass(frozen=True)
-class Rows:
-    """Where the rows of a pack lie: `ends` [rows + 1], used on CUDA; `groups` elsewhere.
+class PackLayout:
+    """The layout of a pack's rows: `cu_seqlens` [rows + 1], used on CUDA; `groups` elsewhere.
 
-    `read` [N] are the places whose last hidden state is asked for.
+    `read` [N] are the positions whose last hidden state is used. `cache` holds masks and indices,
+    which all layers share.
     """
 
     longest: int
-    ends: torch.Tensor
+    cu_seqlens: torch.Tensor
     read: torch.Tensor
-    groups: tuple[Group, ...] = ()
-    # What every layer asks for again.
-    kept: dict[tuple[object, ...], Any] = field(default_factory=dict)
+    groups: tuple[LengthGroup, ...] = ()
+    cache: dict[tuple[object, ...], Any] = field(default_factory=dict)
 
-    def hidden(self, longest: int, window: int, dtype: torch.dtype) -> torch.Tensor:
-        """What is added to scores [longest, longest] to hide what lies ahead, or too far behind."""
+    def mask(self, longest: int, window: int, dtype: torch.dtype) -> torch.Tensor:
+        """The causal mask [longest, longest] of a sliding window, to be added to scores."""
         key = longest, window, dtype
-        if key not in self.kept:
+        if key not in self.cache:
             seen = torch.ones(longest, longest, dtype=torch.bool).tril().triu(1 - window)
             nothing = torch.zeros(longest, longest, dtype=dtype)
-            self.kept[key] = nothing.masked_fill_(~seen, float("-inf"))
-        found: torch.Tensor = self.kept[key]
-        return found
+            self.cache[key] = nothing.masked_fill_(~seen, float("-inf"))
+        mask: torch.Tensor = self.cache[key]
+        return mask
 
-    def places(self, first: int, heads: int, shared: int) -> Places:
-        """Where the first groups' tokens lie, for so many heads of queries and of keys."""
+    def gather_indices(self, first: int, heads: int, shared: int) -> GatherIndices:
+        """Indices of the first groups; `shared` is the number of key heads."""
         key = first, heads, shared
-        if key not in self.kept:
-            self.kept[key] = places(self.groups[:first], heads=heads, shared=shared)
-        found: Places = self.kept[key]
-        return found
+        if key not in self.cache:
+            self.cache[key] = gather_indices(self.groups[:first], heads=heads, shared=shared)
+        indices: GatherIndices = self.cache[key]
+        return indices
 
 
-def rows_of(lengths: Sequence[int], read: torch.Tensor) -> Rows:
-    """Where rows of these lengths, from short to long, lie in their pack."""
+def pack_layout(lengths: Sequence[int], read: torch.Tensor) -> PackLayout:
+    """The layout of a pack with rows of these lengths, which ascend."""
     longest = max(lengths)
-    ends = torch.tensor([0, *lengths]).cumsum(0).to(read.device, torch.int32)
+    cu_seqlens = torch.tensor([0, *lengths]).cumsum(0).to(read.device, torch.int32)
     if read.is_cuda:
-        return Rows(longest, ends, read)
-    return Rows(longest, ends, read, groups(lengths))
+        return PackLayout(longest, cu_seqlens, read)
+    return PackLayout(longest, cu_seqlens, read, length_groups(lengths))
 
 
 @contextmanager
 def attending_packed(model: PreTrainedModel) -> Iterator[None]:
-    """Within this, the base takes `pawl_rows` and keeps the rows of a pack apart."""
+    """Within this, the base takes `pawl_layout` and attends within the rows of a pack."""
     from transformers import AttentionInterface
 
     AttentionInterface.register(NAME, _attend)
-    # Not registered with a mask of its own, it is given none.
-    before = model.config._attn_implementation
+    # Without a registered mask function transformers passes no mask.
+    previous = model.config._attn_implementation
     model.set_attn_implementation(NAME)
     try:
         yield
     finally:
-        model.set_attn_implementation(before)
+        model.set_attn_implementation(previous)
 
 
 def _attend(
@@ -89,23 +89,23 @@ def _attend(
     value: torch.Tensor,
     _mask: torch.Tensor | None,
     *,
-    pawl_rows: Rows,
+    pawl_layout: PackLayout,
     scaling: float,
     sliding_window: int | None = None,
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
     """The interface of transformers: [1, heads, T, width] each; returns [1, T, heads, width]."""
-    window = sliding_window or pawl_rows.longest
-    if not pawl_rows.groups:
-        return _varlen(query, key, value, pawl_rows, scaling, window), None
-    return _grouped(query, key, value, pawl_rows, scaling, window), None
+    window = sliding_window or pawl_layout.longest
+    if not pawl_layout.groups:
+        return _varlen(query, key, value, pawl_layout, scaling, window), None
+    return _grouped(query, key, value, pawl_layout, scaling, window), None
 
 
 def _varlen(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    rows: Rows,
+    rows: PackLayout,
     scaling: float,
     window: int,
 ) -> torch.Tensor:
@@ -116,8 +116,8 @@ def _varlen(
         q,
         k,
         v,
-        rows.ends,
-        rows.ends,
+        rows.cu_seqlens,
+        rows.cu_seqlens,
         rows.longest,
         rows.longest,
         scale=scaling,
@@ -131,33 +131,33 @@ def _grouped(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    rows: Rows,
+    rows: PackLayout,
     scaling: float,
     window: int,
 ) -> torch.Tensor:
     q, k, v = (part[0].transpose(0, 1) for part in (query, key, value))
-    # Rows lie from short to long; torch's CPU kernel has a slow backward pass in bf16.
+    # Rows ascend in length; torch's CPU kernel has a slow backward pass in bf16.
     short = [g for g in rows.groups if q.dtype == torch.bfloat16 and g.longest <= SHORT]
-    start = sum(len(group.drop) for group in short)
-    found = []
+    start = sum(len(group.restore) for group in short)
+    outputs = []
     if short:
-        hidden = [rows.hidden(group.longest, window, q.dtype) for group in short]
-        at = rows.places(len(short), q.shape[1], k.shape[1])
-        found.append(scored(q[:start], k[:start], v[:start], at, hidden, scaling=scaling))
+        masks = [rows.mask(group.longest, window, q.dtype) for group in short]
+        at = rows.gather_indices(len(short), q.shape[1], k.shape[1])
+        outputs.append(short_attention(q[:start], k[:start], v[:start], at, masks, scaling=scaling))
     for group in rows.groups[len(short) :]:
-        near = rows.hidden(group.longest, window, q.dtype) if window < group.longest else None
-        tokens = slice(start, start := start + len(group.drop))
-        a, b, c = (group.lifted(part[tokens].transpose(0, 1)) for part in (q, k, v))
-        out = _kernel(a, b, c, near, scaling)
-        found.append(out.flatten(1, 2).index_select(1, group.drop).transpose(0, 1))
-    return torch.cat(found)[None]
+        mask = rows.mask(group.longest, window, q.dtype) if window < group.longest else None
+        tokens = slice(start, start := start + len(group.restore))
+        a, b, c = (group.gathered(part[tokens].transpose(0, 1)) for part in (q, k, v))
+        out = _kernel(a, b, c, mask, scaling)
+        outputs.append(out.flatten(1, 2).index_select(1, group.restore).transpose(0, 1))
+    return torch.cat(outputs)[None]
 
 
 def _kernel(
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    near: torch.Tensor | None,
+    mask: torch.Tensor | None,
     scaling: float,
 ) -> torch.Tensor:
     from torch.nn.functional import scaled_dot_product_attention
@@ -167,8 +167,8 @@ def _kernel(
         q,
         k,
         v,
-        attn_mask=near,
-        is_causal=near is None,
+        attn_mask=mask,
+        is_causal=mask is None,
         scale=scaling,
         enable_gqa=query.shape[0] != key.shape[0],
     )

@@ -1,4 +1,4 @@
-"""How long a training takes, from a few real steps of it on this machine."""
+"""Measure training speed by a few real steps on this machine."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pawl.config.schema import Train
-from pawl.train.choices import Choices
-from pawl.train.loop import Loop, Point
-from pawl.train.phantom import shapes
+from pawl.core.records import Choices, Point
+from pawl.train.fake_model import meta_base
+from pawl.train.loop import Loop
 from pawl.train.qlora import prepared
 from pawl.train.rows import Row
 
-# The first step allocates and is not timed if there are others; they end with the one that is over.
+# The most steps and seconds. The first step, which allocates, is not timed if there are others.
 STEPS, SECONDS = 8, 10.0
-# Floating-point operations that a step may have to be tried: some ten seconds of two cores, or of
-# a card. With fewer rows a step is as fast a token, all but for the packs' own cost.
+# The most floating-point operations of a tried step: some ten seconds on two cores, or on a GPU.
+# Speed per token does not depend on the number of rows, but for the cost of each pack.
 CPU_WORK, CUDA_WORK = 2e12, 2e15
-# Two passes and one for checkpointing, two operations a parameter and token in each.
+# Two passes and one for checkpointing, two operations per parameter and token in each.
 WORK = 6
 
 
@@ -34,29 +34,29 @@ class Calibration:
 
 
 class _EnoughError(Exception):
-    """The time for the calibration is over."""
+    """Stops the calibration after SECONDS."""
 
 
 def calibrate(
     folder: Path, rows: Sequence[Row], params: Train, choices: Choices
 ) -> Calibration | None:
-    """Train a few steps on the task's rows and throw them away.
+    """Train a few steps on the task's rows and discard the result.
 
-    None where a single row would take long.
+    None if a step of even one row would take too long.
 
     Raises:
-        TrainError: a loss or gradient was no finite number.
+        TrainError: a loss or gradient was not finite.
     """
     import torch
 
-    count = sum(p.numel() for p in shapes(folder, torch.float32).parameters())
+    count = sum(p.numel() for p in meta_base(folder, torch.float32).parameters())
     most = (CUDA_WORK if torch.cuda.is_available() else CPU_WORK) / (WORK * count)
     size = min(params.batch_size, int(most / (sum(map(len, rows)) / len(rows))))
     if size < 1:
         return None
-    once = dataclasses.replace(params, epochs=1, batch_size=size)
-    some = rows[: size * (STEPS + 1)]
-    loop = Loop(prepared(folder, params, choices), some, params=once, choices=choices)
+    one_epoch = dataclasses.replace(params, epochs=1, batch_size=size)
+    sample = rows[: size * (STEPS + 1)]
+    loop = Loop(prepared(folder, params, choices), sample, params=one_epoch, choices=choices)
     marks = [(time.perf_counter(), 0)]
 
     def after(point: Point) -> None:

@@ -1,6 +1,6 @@
-"""The device that is trained on: how much memory it has, and how much of it training may count on.
+"""The training device: how much memory it has, and how much of it training may use.
 
-All in all, not what is free at the moment: the same machine must always choose the same.
+Total memory, not what is free at the moment: the same machine must always choose the same.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 
 GIB = 1 << 30
 SIZE = re.compile(r"(\d+(?:\.\d+)?) ?Gi?B", re.IGNORECASE)
-# Where a container says what it may have: cgroup v2, v1.
+# A container's memory limit: cgroup v2, v1.
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-# CUDA's own context and kernels; gaps between blocks.
+# CUDA's own context and kernels; fragmentation.
 CONTEXT, GAPS = 0.75 * GIB, 0.03
-# Python with torch and transformers; what other processes of the machine take of the rest.
+# Python with torch and transformers; the share of the rest left to other processes.
 LIBRARIES, OTHERS = 0.75 * GIB, 0.2
-# On CPU a process holds up to so many times what its tensors take, where malloc keeps what they
-# leave between others (measured: bench/README.md).
+# On CPU a process holds up to so many times what its tensors take, if malloc retains freed memory
+# (measured: bench/README.md).
 KEPT = 3.0
 
 
 @dataclass(frozen=True)
 class Device:
-    """`memory` in bytes; `here`: it is this machine's, so that time can be measured on it."""
+    """A device with `memory` bytes; `here`: it is this machine's, so that speed can be measured."""
 
     name: str
     cuda: bool
@@ -43,32 +43,34 @@ class Device:
 
     @property
     def usable(self) -> int:
-        """Bytes that tensors may take, where what they leave is given back."""
+        """Bytes that tensors may take if freed memory is returned."""
         if self.cuda:
             return max(0, int(self.memory * (1 - GAPS) - CONTEXT))
         return max(0, int((self.memory - LIBRARIES) * (1 - OTHERS)))
 
     def shared(self, processes: int) -> Device:
-        """What each of so many processes has of it: of a CPU a part, a card of its own."""
+        """The device of each of so many processes: an equal share of a CPU, or a GPU of its own."""
         return self if self.cuda else dataclasses.replace(self, memory=self.memory // processes)
 
     def memory_for(self, tensors: int) -> int:
-        """Bytes of memory of which tensors may take so many."""
+        """Bytes of a device on which tensors may take so many."""
         if self.cuda:
             return math.ceil((tensors + CONTEXT) / (1 - GAPS))
         return math.ceil(tensors / (1 - OTHERS) + LIBRARIES)
 
     @property
     def limits(self) -> tuple[tuple[int, bool], ...]:
-        """Bytes that tensors may take, and whether malloc must then give back what they leave: the
-        faster way first. CUDA's memory is not malloc's."""
+        """Bytes that tensors may take, and whether malloc must then return freed memory.
+
+        The faster way first. CUDA's memory is not malloc's.
+        """
         if self.cuda:
             return ((self.usable, False),)
         return ((int(self.usable / KEPT), False), (self.usable, True))
 
 
 def here() -> Device:
-    """The device of this machine that training takes: CUDA's first, else the CPU."""
+    """This machine's training device: the first of CUDA, else the CPU."""
     import torch
 
     if not torch.cuda.is_available():
@@ -78,9 +80,9 @@ def here() -> Device:
 
 
 def named(text: str | None) -> Device:
-    """A device as people name it: a CUDA card by its memory ('24GB'), or 'cpu'; None: `here`.
+    """Parse a device: a CUDA GPU by its memory ('24GB'), or 'cpu'; None: `here`.
 
-    Cards are sold by 2^30 bytes, whatever the unit is called.
+    GPU memory is counted in units of 2^30 bytes, whatever the unit is called.
 
     Raises:
         UsageError: it is neither.
@@ -94,8 +96,8 @@ def named(text: str | None) -> Device:
     if size is None or not float(size[1]):
         raise UsageError(
             f"'{text}' is no device",
-            rule="a device is a CUDA card's memory, like 24GB, or 'cpu'; without, it is this one's",
-            remedy="name it so: `pawl plan TASK --device 24GB`",
+            rule="a device is a GPU's memory, like 24GB, or 'cpu'; the default is this machine's",
+            remedy="write it like this: `pawl plan TASK --device 24GB`",
         )
     return Device(
         f"a card of {size[1]} GiB", cuda=True, memory=int(float(size[1]) * GIB), here=False
@@ -103,14 +105,14 @@ def named(text: str | None) -> Device:
 
 
 def settled(params: Train) -> Train:
-    """The parameters with `precision` as it is on this machine, never `auto`."""
+    """The parameters with `precision: auto` resolved for this machine."""
     if params.precision != "auto":
         return params
     return dataclasses.replace(params, precision="bfloat16" if _quick() else "float32")
 
 
 def compute_dtype(params: Train, *, cuda: bool) -> torch.dtype:
-    """What products are computed in; the adapter's own weights are float32 everywhere."""
+    """The type in which products are computed; the adapter's own weights are always float32."""
     import torch
 
     wide = settled(params).precision == "float32" and not cuda
@@ -118,7 +120,7 @@ def compute_dtype(params: Train, *, cuda: bool) -> torch.dtype:
 
 
 def computes(params: Train, *, cuda: bool) -> str:
-    """What products are computed in and why, as a person reads it."""
+    """The type in which products are computed, and why, as text."""
     if cuda:
         return "in bfloat16, as on every card"
     precision, fastest = (
@@ -140,10 +142,10 @@ def _quick() -> bool:
 
 
 def _memory() -> int:
-    """Bytes of the machine, or of the container where that has less."""
+    """Bytes of the machine, or of its container if that has less."""
     sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
     for path in map(Path, LIMITS):
-        said = path.read_text(encoding="ascii").strip() if path.is_file() else "max"
-        if said.isdigit():
-            sizes.append(int(said))
+        limit = path.read_text(encoding="ascii").strip() if path.is_file() else "max"
+        if limit.isdigit():
+            sizes.append(int(limit))
     return min(sizes)

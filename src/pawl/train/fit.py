@@ -1,4 +1,4 @@
-"""Which choices a device has the memory for, and what to change where it has it for none."""
+"""The fastest choices that fit in a device's memory, and what to change if none fit."""
 
 from __future__ import annotations
 
@@ -10,20 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pawl.config.schema import Train
-from pawl.train.choices import Choices, fastest_first
+from pawl.core.records import Choices
+from pawl.train.choices import fastest_first
 from pawl.train.device import GIB, Device
 from pawl.train.loop import shuffled
 from pawl.train.memory import Load, Peak, peak
 from pawl.train.pack import best_fit, packed
 from pawl.train.rows import Row
 
-# `train.rank` and `train.max_length` are never advised below these.
+# No remedy lowers `train.rank` and `train.max_length` below these.
 RANK, LENGTH = 1, 32
 
 
 @dataclass(frozen=True)
 class Fit:
-    """The choices for a device, and the memory at the worst moment; the least where none fits."""
+    """The choices for a device, and their peak memory; if none fit, those that take least."""
 
     choices: Choices
     peak: Peak
@@ -33,7 +34,7 @@ class Fit:
 def choose(
     folder: Path, rows: Sequence[Row], dev_rows: Sequence[Row], params: Train, device: Device
 ) -> Fit:
-    """The fastest choices whose memory the device has; it is the same on the same machine."""
+    """The fastest choices that fit in the device's memory; deterministic on a machine."""
     order = fastest_first(rows, params)
 
     @functools.cache
@@ -51,7 +52,7 @@ def choose(
                 chosen = dataclasses.replace(choices, gives_back=gives_back)
                 return Fit(chosen, need(choices), fits=True)
             if need(least).total > limit:
-                # Where the smallest packs do not fit none between needs to be tried.
+                # If the smallest packs do not fit, larger ones need not be tried.
                 hopeless.add(least)
     last = dataclasses.replace(order[-1], gives_back=not device.cuda)
     return Fit(last, need(order[-1]), fits=False)
@@ -60,7 +61,7 @@ def choose(
 def remedies(
     folder: Path, rows: Sequence[Row], dev_rows: Sequence[Row], params: Train, device: Device
 ) -> tuple[str, ...]:
-    """What would make a training fit that does not: one change each, the largest that fits."""
+    """Alternatives that would make a training fit: one change each, the largest value that fits."""
     choices = fastest_first(rows, params)[-1]
 
     def need(learned: Sequence[Row], read: Sequence[Row], changed: Train, least: Choices) -> int:
@@ -98,7 +99,7 @@ def _cut(row: Row, length: int) -> Row:
 
 
 def heaviest(rows: Sequence[Row], dev_rows: Sequence[Row], params: Train, room: int) -> Load:
-    """What the memory depends on, of all steps and of the pass over dev (without: of the step)."""
+    """The heaviest packs of all steps and of the pass over dev (without dev rows: of the steps)."""
     learned, several = _heaviest_step(rows, params, room)
     read = _heaviest(dev_rows or learned, room)
     return Load(packed(learned, room=room)[0], packed(read, room=room)[0], several)
@@ -128,9 +129,9 @@ def _weight(rows: Sequence[Row]) -> tuple[int, int]:
 
 
 def _largest(need: Callable[[int], int], low: int, high: int, limit: int) -> int | None:
-    """The largest number from `low` to below `high` whose need is within the limit, if any is.
+    """The largest number in [low, high) whose need is within the limit; None if none is.
 
-    The need grows with the number, all but evenly, so that few are tried.
+    The need grows almost linearly, so that interpolation tries few numbers.
     """
     below, above = need(low), need(high)
     if below > limit or low >= high:

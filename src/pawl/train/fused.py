@@ -1,11 +1,11 @@
 """Norm, rotary positions and gated MLP in fewer passes over memory than transformers takes.
 
-Between the products of a layer lie some forty passes over its activations, most of them in what
-autograd keeps and does for the little steps. Here each of the three is one step with a gradient of
-its own, and the last layer's MLP is run only for tokens whose output somebody reads.
+Between the products of a layer there are some forty passes over its activations, most of them in
+autograd's bookkeeping of small operations. Here each of the three is one operation with a gradient
+of its own, and the last layer's MLP is run only for tokens whose output is used.
 
-A module is replaced where its code is, byte for byte, Llama's, which most families share; any other
-is left as it is.
+A module is replaced if its compiled code is Llama's, which most families share; any other is left
+as it is.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class _Norm(torch.autograd.Function):
 
 
 class _Rotate(torch.autograd.Function):
-    """x [1, heads, T, width]: each pair of halves turned by the angle of its place."""
+    """x [1, heads, T, width]: each pair of halves rotated by the angle of its position."""
 
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, cos: torch.Tensor, sin: torch.Tensor) -> torch.Tensor:
@@ -69,7 +69,7 @@ class _Rotate(torch.autograd.Function):
 
 
 class _Gate(torch.autograd.Function):
-    """silu(gate) * up, both [T, width]; keeps these two and not what lies between."""
+    """silu(gate) * up, both [T, width]; saves these two and no intermediate result."""
 
     @staticmethod
     def forward(ctx: Any, gate: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
@@ -85,10 +85,10 @@ class _Gate(torch.autograd.Function):
 
 @contextmanager
 def fused(base: PreTrainedModel) -> Iterator[None]:
-    """Within this, the base's norms, rotary positions and MLPs take the short way.
+    """Within this, the base's norms, rotary positions and MLPs are the fused ones.
 
-    Its layers expect `pawl_rows` (`pawl.train.attention`), from which the last one learns which
-    tokens are read.
+    Its layers expect `pawl_layout` (`pawl.train.attention`), from which the last one reads which
+    tokens are used.
     """
     from transformers.activations import ACT2FN
     from transformers.models.llama import modeling_llama as llama
@@ -102,10 +102,10 @@ def fused(base: PreTrainedModel) -> Iterator[None]:
                 module.act_fn, silus
             ):
                 _replace(stack, module, "forward", _mlp(module))
-        place = sys.modules[type(base).__module__]
-        if _same(getattr(place, ROTATE, None), llama.apply_rotary_pos_emb):
-            _replace(stack, place, ROTATE, _rotate)
-        _last_only_where_read(stack, base)
+        module_of_base = sys.modules[type(base).__module__]
+        if _same(getattr(module_of_base, ROTATE, None), llama.apply_rotary_pos_emb):
+            _replace(stack, module_of_base, ROTATE, _rotate)
+        _skip_unused_tokens(stack, base)
         yield
 
 
@@ -124,8 +124,8 @@ def _rotate(
     return _Rotate.apply(q, cos, sin), _Rotate.apply(k, cos, sin)  # type: ignore[no-untyped-call]  # torch types it so
 
 
-def _last_only_where_read(stack: ExitStack, base: Any) -> None:
-    """Run the last layer's MLP, after which no token looks at another, for the read ones alone."""
+def _skip_unused_tokens(stack: ExitStack, base: Any) -> None:
+    """Run the last layer's MLP, after which tokens do not interact, for the used tokens alone."""
     layers = getattr(base.base_model, "layers", None)
     if not layers or not hasattr(layers[-1], "mlp"):
         return
@@ -135,7 +135,7 @@ def _last_only_where_read(stack: ExitStack, base: Any) -> None:
 
     def note(_layer: Any, _args: Any, kwargs: Any) -> None:
         nonlocal read
-        read = kwargs["pawl_rows"].read
+        read = kwargs["pawl_layout"].read
 
     def forward(x: torch.Tensor) -> torch.Tensor:
         out = whole(x[:, read])
@@ -146,19 +146,19 @@ def _last_only_where_read(stack: ExitStack, base: Any) -> None:
     _replace(stack, mlp, "forward", forward)
 
 
-def _same(found: Any, wanted: Any) -> bool:
-    """Whether two functions are compiled from the same lines."""
+def _same(function: Any, reference: Any) -> bool:
+    """Whether two functions have the same compiled code."""
     one, other = (
-        getattr(inspect.unwrap(f), "__code__", None) if f else None for f in (found, wanted)
+        getattr(inspect.unwrap(f), "__code__", None) if f else None for f in (function, reference)
     )
     parts = ("co_code", "co_names", "co_consts")
     return one is not None and all(getattr(one, p) == getattr(other, p) for p in parts)
 
 
 def _replace(stack: ExitStack, holder: Any, name: str, value: Any) -> None:
-    before = vars(holder).get(name)
+    previous = vars(holder).get(name)
     setattr(holder, name, value)
-    if before is None:
+    if previous is None:
         stack.callback(delattr, holder, name)
     else:
-        stack.callback(setattr, holder, name, before)
+        stack.callback(setattr, holder, name, previous)

@@ -1,4 +1,4 @@
-"""Rows of a pack, lifted out of it in batches of similar length and padded on the right."""
+"""Gather the rows of a pack into batches of similar length, padded on the right."""
 
 from __future__ import annotations
 
@@ -8,69 +8,70 @@ from typing import Any
 
 import torch
 
-# Rows up to this much longer than the shortest of a group are padded into one batch.
+# A group takes rows up to this many times as long as its shortest.
 SPREAD = 1.5
-# So many rows are a batch: their scores stay in the cache, and batches differ less in shape.
+# The most rows of a group: their scores stay in the CPU's cache, and shapes vary less.
 MANY = 4
-# A group is padded to a multiple of this: products of odd widths are slow, and of many widths each
-# is compiled anew.
+# A group is padded to a multiple of this: odd widths are slow, and each new width is compiled anew.
 EVEN = 32
 
 
 @dataclass(frozen=True)
-class Group:
-    """Rows of similar length: `lift` [rows * longest] are places among the group's tokens (padding
-    repeats the first), `drop` those of the lifted that are no padding, in the pack's order,
-    `padding` the others."""
+class LengthGroup:
+    """Rows of similar length.
+
+    `gather` [rows * longest] indexes the group's tokens (padding repeats the first). Among the
+    gathered, `restore` indexes the real tokens in the pack's order, `padding` the others.
+    """
 
     rows: int
     longest: int
-    lift: torch.Tensor
-    drop: torch.Tensor
+    gather: torch.Tensor
+    restore: torch.Tensor
     padding: torch.Tensor
 
-    def lifted(self, part: torch.Tensor) -> torch.Tensor:
+    def gathered(self, part: torch.Tensor) -> torch.Tensor:
         """The group's tokens [heads, n, width] as [heads, rows, longest, width]."""
-        out: torch.Tensor = _Lift.apply(part, self.lift, self.drop)  # type: ignore[no-untyped-call]  # torch types it so
+        out: torch.Tensor = _Gather.apply(part, self.gather, self.restore)  # type: ignore[no-untyped-call]  # torch types it so
         return out.view(part.shape[0], self.rows, self.longest, part.shape[2])
 
 
-def groups(lengths: Sequence[int]) -> tuple[Group, ...]:
-    """The groups of rows of these lengths, which go from short to long."""
-    found: list[list[int]] = []
+def length_groups(lengths: Sequence[int]) -> tuple[LengthGroup, ...]:
+    """Group rows of these lengths, which ascend."""
+    groups: list[list[int]] = []
     for length in lengths:
-        if found and length <= SPREAD * found[-1][0] and len(found[-1]) < MANY:
-            found[-1].append(length)
+        if groups and length <= SPREAD * groups[-1][0] and len(groups[-1]) < MANY:
+            groups[-1].append(length)
         else:
-            found.append([length])
-    return tuple(map(_group, found))
+            groups.append([length])
+    return tuple(map(_group, groups))
 
 
-class _Lift(torch.autograd.Function):
-    """Tokens [heads, n, width] by places; no gradient comes from padding, which nobody looks at."""
+class _Gather(torch.autograd.Function):
+    """Tokens [heads, n, width] by index; padding, which no token attends to, has no gradient."""
 
     @staticmethod
     def forward(
-        ctx: Any, part: torch.Tensor, lift: torch.Tensor, drop: torch.Tensor
+        ctx: Any, part: torch.Tensor, gather: torch.Tensor, restore: torch.Tensor
     ) -> torch.Tensor:
-        ctx.save_for_backward(drop)
-        return part.index_select(1, lift)
+        ctx.save_for_backward(restore)
+        return part.index_select(1, gather)
 
     @staticmethod
     def backward(ctx: Any, out: torch.Tensor) -> tuple[torch.Tensor, None, None]:
-        (drop,) = ctx.saved_tensors
-        return out.index_select(1, drop), None, None
+        (restore,) = ctx.saved_tensors
+        return out.index_select(1, restore), None, None
 
 
-def _group(lengths: Sequence[int]) -> Group:
+def _group(lengths: Sequence[int]) -> LengthGroup:
     longest, start = -(-max(lengths) // EVEN) * EVEN, 0
-    lift: list[int] = []
-    drop: list[int] = []
+    gather: list[int] = []
+    restore: list[int] = []
     padding: list[int] = []
     for number, length in enumerate(lengths):
-        lift += [*range(start, start + length), *[0] * (longest - length)]
-        drop += range(number * longest, number * longest + length)
+        gather += [*range(start, start + length), *[0] * (longest - length)]
+        restore += range(number * longest, number * longest + length)
         padding += range(number * longest + length, (number + 1) * longest)
         start += length
-    where = (torch.tensor(part, dtype=torch.int64) for part in (lift, drop, padding))
-    return Group(len(lengths), longest, *where)
+    indices = (torch.tensor(part, dtype=torch.int64) for part in (gather, restore, padding))
+    return LengthGroup(len(lengths), longest, *indices)

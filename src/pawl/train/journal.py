@@ -1,4 +1,4 @@
-"""A training's journal: what its steps came to, and checkpoints to go on from."""
+"""A training's journal: its steps so far, and the checkpoints that it resumes from."""
 
 from __future__ import annotations
 
@@ -13,105 +13,113 @@ from types import FrameType
 
 from pawl.config.schema import Train, as_json
 from pawl.core.files import digest_file, digest_json, remove
-from pawl.core.records import BaseInfo
+from pawl.core.records import BaseInfo, Choices, Point
 from pawl.errors import TrainError
-from pawl.train.checkpoint import last, leave
-from pawl.train.choices import Choices
-from pawl.train.loop import Loop, Point
+from pawl.train.checkpoint import latest_checkpoint, save_checkpoint
+from pawl.train.loop import Loop
 from pawl.train.rows import Row
 
-# Seconds between checkpoints; also at most one part in so many of the time goes into them.
+# Seconds between checkpoints; writing them takes at most one part in SHARE of the time.
 EVERY = 20.0
 SHARE = 50
 
 
 @dataclass(frozen=True)
-class Kept:
-    """Where a training's checkpoints lie, and what names it: `question`."""
+class Checkpoints:
+    """The folder of a training's checkpoints, its fingerprint, and the seconds between two."""
 
     folder: Path
-    question: str
+    fingerprint: str
     every: float = EVERY
 
-    def drop(self) -> None:
-        """Remove them: the training is over."""
+    def delete(self) -> None:
+        """Delete all checkpoints in the folder."""
         remove(self.folder)
 
 
 class Journal:
-    """`points` of all steps, `seconds` of all runs; takes up what an earlier run has left."""
+    """`points` of all steps, `seconds` of all runs; resumes the loop from the newest checkpoint."""
 
-    def __init__(self, loop: Loop, kept: Kept | None) -> None:
+    def __init__(self, loop: Loop, checkpoints: Checkpoints | None) -> None:
         self.points: list[Point] = []
         self.resumed: tuple[int, ...] = ()
-        self._before = 0.0
-        self._loop, self._kept = loop, kept
+        self._earlier = 0.0
+        self._loop, self._checkpoints = loop, checkpoints
         self._start = self._saved = time.perf_counter()
         self._cost = 0.0
-        found = last(kept.folder, question=kept.question) if kept else None
-        if found is None and kept and loop.team.leads:
-            # Another training's would pass for newer than those to come.
-            kept.drop()
-        if found is not None:
-            checkpoint, state = found
+        latest = None
+        if checkpoints:
+            folder, fingerprint = checkpoints.folder, checkpoints.fingerprint
+            latest = latest_checkpoint(folder, fingerprint=fingerprint)
+            if latest is None and loop.process_group.is_main:
+                # Another training's checkpoints would count as newer than those to come.
+                checkpoints.delete()
+        if latest is not None:
+            checkpoint, state = latest
             loop.resume(checkpoint.step, state)
             self.points = list(checkpoint.points)
             self.resumed = (*checkpoint.resumed, checkpoint.step)
-            self._before = checkpoint.seconds
-        self._left = loop.step
-        loop.team.refuse_different(loop.step)
+            self._earlier = checkpoint.seconds
+        self._saved_step = loop.step
+        loop.process_group.refuse_different_steps(loop.step)
 
     @property
     def seconds(self) -> float:
-        return self._before + time.perf_counter() - self._start
+        """Wall time of all runs so far."""
+        return self._earlier + time.perf_counter() - self._start
 
     @contextmanager
-    def watching(self) -> Iterator[Callable[[Point], None]]:
-        """Within this, told of each step; SIGTERM saves and leaves after the step under way.
+    def recording(self) -> Iterator[Callable[[Point], None]]:
+        """Within this, call the result with each step; SIGTERM saves a checkpoint and ends it.
 
         Raises:
             TrainError: SIGTERM came.
         """
-        with _asked_to_end() as asked:
+        with _sigterm_event() as sigterm:
 
-            def note(point: Point) -> None:
+            def record(point: Point) -> None:
                 self.points.append(point)
-                if self._loop.team.any(asked.is_set()):
-                    self._leave()
+                if self._loop.process_group.any(sigterm.is_set()):
+                    self._save()
                     raise TrainError(
                         f"training was asked to end after step {point.step} of {self._loop.steps}",
-                        rule="SIGTERM saves a checkpoint and leaves",
-                        remedy="run it again: it goes on from there",
+                        rule="SIGTERM saves a checkpoint and ends training",
+                        remedy="run it again: it resumes from there",
                     )
-                if time.perf_counter() - self._saved >= self._pause():
-                    self._leave()
+                if time.perf_counter() - self._saved >= self._interval():
+                    self._save()
 
-            yield note
-            # Whoever asks for this training again need not take its last steps again.
-            if self._loop.step > self._left:
-                self._leave()
+            yield record
+            # So that the same training, asked for again, repeats no step.
+            if self._loop.step > self._saved_step:
+                self._save()
 
-    def _pause(self) -> float:
-        return max(self._kept.every, SHARE * self._cost) if self._kept else float("inf")
+    def _interval(self) -> float:
+        """Seconds from one checkpoint to the next."""
+        if self._checkpoints is None:
+            return float("inf")
+        return max(self._checkpoints.every, SHARE * self._cost)
 
-    def _leave(self) -> None:
-        if self._kept is None or not self._loop.team.leads:
+    def _save(self) -> None:
+        if self._checkpoints is None or not self._loop.process_group.is_main:
             return
         start = time.perf_counter()
-        leave(
-            self._kept.folder,
+        save_checkpoint(
+            self._checkpoints.folder,
             self._loop.state(),
-            question=self._kept.question,
+            fingerprint=self._checkpoints.fingerprint,
             points=tuple(self.points),
             seconds=self.seconds,
             resumed=self.resumed,
         )
-        self._saved, self._left = time.perf_counter(), self._loop.step
+        self._saved, self._saved_step = time.perf_counter(), self._loop.step
         self._cost = self._saved - start
 
 
-def question(base: BaseInfo, rows: Sequence[Row], params: Train, choices: Choices) -> str:
-    """What a training is, by digest: base, rows, parameters, choices and the code that trains."""
+def training_fingerprint(
+    base: BaseInfo, rows: Sequence[Row], params: Train, choices: Choices
+) -> str:
+    """Digest of what a training depends on: base, rows, parameters, choices, this room's code."""
     import torch
 
     code = sorted(Path(__file__).parent.glob("*.py"))
@@ -128,18 +136,18 @@ def question(base: BaseInfo, rows: Sequence[Row], params: Train, choices: Choice
 
 
 @contextmanager
-def _asked_to_end() -> Iterator[threading.Event]:
-    """An event that SIGTERM sets; outside the main thread, where no signal can be caught, never."""
-    asked = threading.Event()
+def _sigterm_event() -> Iterator[threading.Event]:
+    """Within this, SIGTERM sets the event; only in the main thread, which alone gets signals."""
+    event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
-        yield asked
+        yield event
         return
 
-    def ask(_signal: int, _frame: FrameType | None) -> None:
-        asked.set()
+    def handle(_signal: int, _frame: FrameType | None) -> None:
+        event.set()
 
-    before = signal.signal(signal.SIGTERM, ask)
+    previous = signal.signal(signal.SIGTERM, handle)
     try:
-        yield asked
+        yield event
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, previous)

@@ -1,8 +1,9 @@
-"""LoRA layers with fewer and wider products, on the NF4 base as it is or unpacked once.
+"""LoRA layers with fewer and larger products, on an NF4 base or one unpacked once.
 
-peft computes x W' and x A' B' apart and keeps what lies between. In float32 both are one product
-with W + s B A, made anew in each pass: a product of rank r against one of thousands of tokens. In
-bfloat16 a small step of B would be rounded away in that sum, so that there the two stay apart.
+peft computes x W' and x A' B' separately and saves the intermediate result. In float32 both are
+one product with W + s B A, recomputed in each pass: a product of rank r is cheap beside one of
+thousands of tokens. In bfloat16 a small step of B would be rounded away in that sum, so that the
+two are computed separately.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 
-class _Wide(torch.autograd.Function):
+class _MergedLora(torch.autograd.Function):
     """x [T, in] → [T, out] through W + s B A; gradients for x, A [r, in] and B [out, r]."""
 
     @staticmethod
@@ -41,10 +42,10 @@ class _Wide(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, out: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        x, a, b, *kept = ctx.saved_tensors
+        x, a, b, *saved = ctx.saved_tensors
         thin = product(out, b.T)
         slope_a = product(thin.T, x.T).mul_(ctx.scale)
-        slope_b = product((kept[0] if kept else product(x, a)).T, out.T).T.mul_(ctx.scale)
+        slope_b = product((saved[0] if saved else product(x, a)).T, out.T).T.mul_(ctx.scale)
         slope_x = None
         if ctx.needs_input_grad[0]:
             weight = _weight(ctx.layer, x.dtype)
@@ -60,8 +61,8 @@ def product(
 ) -> torch.Tensor:
     """x [T, in], weight [out, in] → [T, out].
 
-    In float32 on CPU torch takes MKL, which is half as fast as oneDNN on CPUs that are not Intel's;
-    this is how its own compiler calls oneDNN.
+    In float32 on CPU torch uses MKL, which is half as fast as oneDNN on CPUs other than Intel's;
+    this is how torch's own compiler calls oneDNN.
     """
     if x.device.type == "cpu" and x.dtype == torch.float32 and torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         out: torch.Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
@@ -70,8 +71,8 @@ def product(
 
 
 @contextmanager
-def widened(model: PeftModel) -> Iterator[None]:
-    """Within this, plain LoRA layers (no dropout, no DoRA, not off) take the wide product."""
+def merged_lora(model: PeftModel) -> Iterator[None]:
+    """Within this, plain LoRA layers (no dropout, no DoRA, not disabled) use the merged product."""
     from peft.tuners.lora import LoraLayer
 
     layers = [m for m in model.modules() if isinstance(m, LoraLayer) and _plain(m)]
@@ -97,17 +98,17 @@ def _forward(layer: Any) -> Any:
 
     def forward(x: torch.Tensor) -> torch.Tensor:
         rows = x.reshape(-1, x.shape[-1])
-        out: torch.Tensor = _Wide.apply(rows, a.weight, b.weight, base, scale)  # type: ignore[no-untyped-call]
+        out: torch.Tensor = _MergedLora.apply(rows, a.weight, b.weight, base, scale)  # type: ignore[no-untyped-call]
         return out.view(*x.shape[:-1], -1)
 
     return forward
 
 
 def _weight(layer: Any, dtype: torch.dtype) -> torch.Tensor:
-    """The layer's weight [out, in]: kept dense, or unpacked from NF4 for this one product."""
+    """The layer's weight [out, in]: dense, or unpacked from NF4 for this one product."""
     state = getattr(layer.weight, "quant_state", None)
     if state is None:
-        # A weight that was put together from shards is a plain tensor: the layer keeps the state.
+        # A weight gathered from shards is a plain tensor: the layer has the state.
         state = getattr(layer, "quant_state", None)
     if state is None:
         return layer.weight  # type: ignore[no-any-return]  # torch types it Any

@@ -1,8 +1,8 @@
-"""The training loop: AdamW over packs, the same steps whatever came between.
+"""The training loop: AdamW over packs; a resumed training takes the same steps.
 
-A step learns `batch_size` rows drawn by the seed, in as few packs as `room` allows; the loss is the
-mean over all their completion tokens. Everything that a step depends on is in `State`, so that a
-run continued from one ends in the same bytes.
+A step trains on `batch_size` rows in an order drawn by the seed, in as few packs as `room` allows;
+the loss is the mean over all their completion tokens. Everything else that a step depends on is in
+`Loop.state`, so that a training resumed from one ends in the same bytes.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pawl.config.schema import Train
 from pawl.core.files import digest_json
+from pawl.core.records import Choices, Point
 from pawl.errors import TrainError
-from pawl.train.attention import Rows, attending_packed, rows_of
-from pawl.train.choices import PLAIN, Choices
+from pawl.train.attention import PackLayout, attending_packed, pack_layout
+from pawl.train.choices import PLAIN
 from pawl.train.fused import fused
-from pawl.train.layers import widened
+from pawl.train.layers import merged_lora
 from pawl.train.loss import completion_loss
 from pawl.train.pack import Pack
+from pawl.train.process_group import SINGLE, ProcessGroup
+from pawl.train.process_settings import training_settings
 from pawl.train.rows import Row
-from pawl.train.steady import steady
-from pawl.train.team import ALONE, Team
 
 if TYPE_CHECKING:
     import torch
@@ -32,25 +32,14 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 WARMUP = 0.06
-# A few hundred steps: the default of 0.999 would remember the first ones to the end.
+# Trainings have a few hundred steps: the default of 0.999 would average over all of them.
 BETAS = (0.9, 0.99)
-LONGEST_GRADIENT = 1.0
+MAX_GRADIENT_NORM = 1.0
 SHOWN = 5
 
 
-@dataclass(frozen=True)
-class Point:
-    """One step: mean loss in nats a token, the gradient's norm before clipping, tokens read."""
-
-    step: int
-    loss: float
-    learning_rate: float
-    grad_norm: float
-    tokens: int
-
-
 class Loop:
-    """A model in training; `step` is the number of steps taken, `steps` that of all."""
+    """A model in training; `step` is the number of steps taken, `steps` the total."""
 
     def __init__(
         self,
@@ -59,27 +48,31 @@ class Loop:
         *,
         params: Train,
         choices: Choices = PLAIN,
-        team: Team = ALONE,
+        process_group: ProcessGroup = SINGLE,
     ) -> None:
         import torch
 
         self.model, self.rows, self.params = model, rows, params
-        self.choices, self.team = choices, team
+        self.choices, self.process_group = choices, process_group
         self.step = 0
-        self.steps = steps(len(rows), params)
+        self.steps = step_count(len(rows), params)
         self.weights = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.optimizer = torch.optim.AdamW(
-            paced(self.weights, params), lr=0.0, betas=BETAS, weight_decay=0.0, fused=True
+            parameter_groups(self.weights, params),
+            lr=0.0,
+            betas=BETAS,
+            weight_decay=0.0,
+            fused=True,
         )
 
     def run(self, after: Callable[[Point], None]) -> None:
-        """Take all steps that are left; `after` is called with each.
+        """Take all remaining steps; call `after` with each.
 
         Raises:
-            TrainError: a loss or gradient is no finite number; names the step and its rows.
+            TrainError: a loss or gradient is not finite; the message names step and rows.
         """
         self.model.train()
-        with steady(), ready(self.model, checkpointing=self.choices.checkpointing):
+        with training_settings(), packed_mode(self.model, checkpointing=self.choices.checkpointing):
             for batch in self._batches():
                 after(self._take(batch))
 
@@ -87,50 +80,50 @@ class Loop:
         import torch
 
         self.step += 1
-        rate = self.params.learning_rate * warmed(self.step - 1, self.steps)
+        rate = self.params.learning_rate * learning_rate_factor(self.step - 1, self.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["pace"]
-        # What dropout draws follows from the step, too: no random state has to be kept.
-        torch.manual_seed(mixed(self.params.seed, self.step, self.team.rank))
-        learned = sum(len(row) - row.prompt for row in batch)
+        # Dropout is seeded by the step, so that no random state has to be saved.
+        torch.manual_seed(mix_seed(self.params.seed, self.step, self.process_group.rank))
+        targets = sum(len(row) - row.prompt for row in batch)
         total = torch.zeros((), device=self.model.device)
-        for pack, counts in self.team.packs(batch, room=self.choices.room):
-            part = summed_loss(self.model, pack) * counts / learned
+        for pack, weight in self.process_group.packs(batch, room=self.choices.room):
+            part = summed_loss(self.model, pack) * weight / targets
             part.backward()  # type: ignore[no-untyped-call]  # torch's stub has no types here
             total += part.detach()
-        slopes = [weight.grad for weight in self.weights.values() if weight.grad is not None]
-        self.team.add([total, *slopes])
-        norm = torch.nn.utils.clip_grad_norm_(self.weights.values(), LONGEST_GRADIENT)
-        # The one wait for the device in a step.
-        loss, length = torch.stack((total, norm)).tolist()
-        point = Point(self.step, loss, rate, length, sum(map(len, batch)))
-        _refuse_odd(point, batch)
+        gradients = [w.grad for w in self.weights.values() if w.grad is not None]
+        self.process_group.all_reduce([total, *gradients])
+        norm = torch.nn.utils.clip_grad_norm_(self.weights.values(), MAX_GRADIENT_NORM)
+        # The only synchronisation with the device in a step.
+        loss, grad_norm = torch.stack((total, norm)).tolist()
+        point = Point(self.step, loss, rate, grad_norm, sum(map(len, batch)))
+        _refuse_non_finite(point, batch)
         self.optimizer.step()
         self.optimizer.zero_grad()
         return point
 
     def _batches(self) -> Iterator[list[Row]]:
-        """The batches of the steps that are left."""
+        """The batches of the remaining steps."""
         size = self.params.batch_size
-        each = math.ceil(len(self.rows) / size)
+        steps_per_epoch = math.ceil(len(self.rows) / size)
         while self.step < self.steps:
-            epoch, start = divmod(self.step, each)
+            epoch, start = divmod(self.step, steps_per_epoch)
             order = shuffled(len(self.rows), seed=self.params.seed, epoch=epoch)
             yield [self.rows[i] for i in order[start * size : (start + 1) * size]]
 
     def state(self) -> dict[str, torch.Tensor]:
-        """All that the steps to come depend on, beside rows and parameters."""
-        found = {f"weight.{name}": weight.detach() for name, weight in self.weights.items()}
+        """All that later steps depend on besides rows and parameters: weights, optimiser."""
+        state = {f"weight.{name}": weight.detach() for name, weight in self.weights.items()}
         for name, weight in self.weights.items():
             for part, value in self.optimizer.state[weight].items():
-                found[f"{part}.{name}"] = value
-        return found
+                state[f"{part}.{name}"] = value
+        return state
 
     def resume(self, step: int, state: Mapping[str, torch.Tensor]) -> None:
-        """Go on from what `state` returned after `step`.
+        """Restore the `state` after `step`.
 
         Raises:
-            KeyError: a part is missing.
+            KeyError: `state` is incomplete.
         """
         import torch
 
@@ -145,12 +138,14 @@ class Loop:
 
 
 @contextmanager
-def ready(model: PeftModel, *, checkpointing: bool = False) -> Iterator[None]:
-    """Within this, the model takes packs; with `checkpointing` it keeps, while it trains, a decoder
-    layer's input alone and computes the rest again in the backward pass.
+def packed_mode(model: PeftModel, *, checkpointing: bool = False) -> Iterator[None]:
+    """Within this, the model takes packs.
+
+    `checkpointing`: in training only the inputs of decoder layers are saved, and the rest is
+    recomputed in the backward pass.
     """
     base = _base(model)
-    with attending_packed(base), widened(model), fused(base):
+    with attending_packed(base), merged_lora(model), fused(base):
         if checkpointing:
             base.activation_checkpointing_enable()
         try:
@@ -160,31 +155,33 @@ def ready(model: PeftModel, *, checkpointing: bool = False) -> Iterator[None]:
                 base.activation_checkpointing_disable()
 
 
-def summed_loss(model: PeftModel, pack: Pack, *, rows: Rows | None = None) -> torch.Tensor:
-    """The cross-entropy of the pack's completion tokens, summed, in nats.
+def summed_loss(model: PeftModel, pack: Pack, *, layout: PackLayout | None = None) -> torch.Tensor:
+    """The summed cross-entropy of the pack's completion tokens, in nats.
 
-    `rows` says where the pack's rows lie, for another device than the model's.
+    `layout`: the pack's, if another than that of the model's device is wanted.
     """
-    states = learned_states(model, pack, rows=rows)
+    states = learned_states(model, pack, layout=layout)
     return completion_loss(_base(model), states, pack.targets.to(model.device))
 
 
-def learned_states(model: PeftModel, pack: Pack, *, rows: Rows | None = None) -> torch.Tensor:
-    """[N, width]: the base's last hidden states where the next token is learned."""
+def learned_states(
+    model: PeftModel, pack: Pack, *, layout: PackLayout | None = None
+) -> torch.Tensor:
+    """[N, width]: the base's last hidden states at the target positions."""
     base, device = _base(model), model.device
     hidden: torch.Tensor = base.base_model(
         input_ids=pack.ids.to(device),
         position_ids=pack.positions.to(device),
         use_cache=False,
-        pawl_rows=rows or rows_of(pack.lengths, pack.read.to(device)),
+        pawl_layout=layout or pack_layout(pack.lengths, pack.read.to(device)),
     ).last_hidden_state[0]
     return hidden[pack.at.to(device)]
 
 
-def paced(weights: Mapping[str, torch.Tensor], params: Train) -> list[dict[str, Any]]:
-    """Groups of weights for the optimiser by their `pace`, the multiple of the learning rate.
+def parameter_groups(weights: Mapping[str, torch.Tensor], params: Train) -> list[dict[str, Any]]:
+    """The optimiser's parameter groups; `pace` is the multiple of the learning rate.
 
-    LoRA+ (Hayou et al. 2024): B starts at zero and wants a larger rate than A, by `lora_plus`.
+    LoRA+ (Hayou et al. 2024): B starts at zero and gets `lora_plus` times the rate of A.
     """
     sides: dict[bool, list[torch.Tensor]] = {False: [], True: []}
     for name, weight in weights.items():
@@ -195,13 +192,13 @@ def paced(weights: Mapping[str, torch.Tensor], params: Train) -> list[dict[str, 
     ]
 
 
-def steps(rows: int, params: Train) -> int:
-    """How many steps the training takes; the last of an epoch may have fewer rows."""
+def step_count(rows: int, params: Train) -> int:
+    """The number of steps; the last of an epoch may have fewer rows."""
     return math.ceil(params.epochs * math.ceil(rows / params.batch_size))
 
 
-def warmed(step: int, steps: int) -> float:
-    """The share of the learning rate in a step, from 0: a linear warm-up, then half a cosine."""
+def learning_rate_factor(step: int, steps: int) -> float:
+    """The learning rate's factor in a step, from 0: linear warm-up, then half a cosine."""
     warmup = math.ceil(WARMUP * steps)
     if step < warmup:
         return step / warmup
@@ -209,19 +206,19 @@ def warmed(step: int, steps: int) -> float:
 
 
 def shuffled(rows: int, *, seed: int, epoch: int) -> list[int]:
-    """The order of an epoch, by seed and epoch alone."""
+    """The order of rows in an epoch; depends on seed and epoch alone."""
     import torch
 
     generator = torch.Generator().manual_seed(seed * 2**16 + epoch)
     return torch.randperm(rows, generator=generator).tolist()
 
 
-def mixed(*numbers: int) -> int:
-    """A seed of 32 bits, which is what torch's generator takes, from several numbers."""
+def mix_seed(*numbers: int) -> int:
+    """A seed of 32 bits from several numbers."""
     return int(digest_json(numbers)[:8], 16)
 
 
-def named(rows: Sequence[Row]) -> str:
+def row_ids(rows: Sequence[Row]) -> str:
     """The ids of the first rows, and how many more there are."""
     more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
     return ", ".join(row.id for row in rows[:SHOWN]) + more
@@ -232,14 +229,14 @@ def _base(model: PeftModel) -> PreTrainedModel:
     return base
 
 
-def _refuse_odd(point: Point, batch: Sequence[Row]) -> None:
-    found = {"loss": point.loss, "gradient": point.grad_norm}
-    odd = [name for name, value in found.items() if not math.isfinite(value)]
-    if not odd:
+def _refuse_non_finite(point: Point, batch: Sequence[Row]) -> None:
+    values = {"loss": point.loss, "gradient": point.grad_norm}
+    names = [name for name, value in values.items() if not math.isfinite(value)]
+    if not names:
         return
     raise TrainError(
-        f"{' and '.join(odd)} at step {point.step} is not a finite number; "
-        f"its rows: {named(batch)}",
-        rule="training stops at the first NaN or infinity and leaves no adapter",
+        f"{' and '.join(names)} at step {point.step} is not a finite number; "
+        f"its rows: {row_ids(batch)}",
+        rule="training stops at the first NaN or infinity and writes no adapter",
         remedy="lower `train.learning_rate`, or look for broken rows among those named",
     )

@@ -1,9 +1,9 @@
-"""Cross-entropy of the completion tokens, with the head run on nothing else.
+"""Cross-entropy of the completion tokens; the head is computed for them alone.
 
-The vocabulary is wide: for prompts of ten times the answer's length nine tenths of the logits would
-be computed to be thrown away, and all of them kept for the backward pass. Here only what is learned
-reaches the head, in chunks whose gradient is taken on the spot (as Liger's fused linear
-cross-entropy does, Hsu et al. 2024), so that no more logits exist than one chunk has.
+The vocabulary is wide: for prompts ten times as long as the answers nine tenths of the logits would
+be computed for nothing, and all of them saved for the backward pass. Here only target positions
+reach the head, in chunks whose gradient is computed at once (as in Liger's fused linear
+cross-entropy, Hsu et al. 2024), so that only one chunk's logits exist at a time.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from pawl.train.layers import product
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-# Logits of a chunk, in numbers: 64 MB of float32; and tokens of a chunk, that a narrow head's
-# logits stay in the cache between the passes over them.
+# The most logits of a chunk (64 MB of float32), and the most tokens, so that a small vocabulary's
+# logits stay in the CPU's cache between the passes over them.
 CHUNK, TOKENS = 1 << 24, 256
 
 
@@ -38,8 +38,8 @@ class _HeadLoss(torch.autograd.Function):
             part = slice(start, start + size)
             logits = product(hidden[part], weight, bias)
             wanted = targets[part, None]
-            # The gradient by the logits: softmax, less one at the target. By hand, because torch's
-            # softmax takes three times as long in float32 on CPU.
+            # The gradient with respect to the logits: softmax, minus one at the target. By hand,
+            # because torch's softmax takes three times as long in float32 on CPU.
             slope = logits.float()
             slope.sub_(slope.amax(dim=-1, keepdim=True))
             total -= slope.gather(1, wanted).sum()
@@ -64,8 +64,8 @@ def completion_loss(
 
     Args:
         model: the base, for its head.
-        hidden: [N, width], the base's last hidden states where the next token is learned.
-        targets: [N], these tokens.
+        hidden: [N, width], the base's last hidden states at the target positions.
+        targets: [N], the tokens that follow.
     """
     head: Any = model.get_output_embeddings()
     cap = getattr(model.config.get_text_config(), "final_logit_softcapping", None)

@@ -1,7 +1,7 @@
-"""The memory that a training needs at its worst moment, by part, before it is run.
+"""Predict a training's peak memory, by part, without running it.
 
-The training's own code takes a step on tensors without memory (`pawl.train.phantom`), and each
-storage that it makes is counted while it lives: what `torch.cuda.max_memory_allocated` would say.
+The training's own code takes a step on fake tensors (`pawl.train.fake_model`), and each storage is
+counted while it lives: what `torch.cuda.max_memory_allocated` would report.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from pawl.config.schema import Train
-from pawl.train.attention import Rows
-from pawl.train.choices import Choices
+from pawl.core.records import Choices
+from pawl.train.attention import PackLayout
 from pawl.train.device import compute_dtype
-from pawl.train.loop import ready, summed_loss
+from pawl.train.fake_model import fake_model, meta_base
+from pawl.train.loop import packed_mode, summed_loss
 from pawl.train.pack import Pack
-from pawl.train.phantom import phantom, shapes
 
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
 
-# cuBLAS takes this much for itself through torch's allocator (Hopper; less on older cards).
+# cuBLAS' own workspace, from torch's allocator (Hopper; less on older GPUs).
 CUBLAS = 32 << 20
 # On CPU the process itself grows: Python's objects, compiled products, their buffers (12 to 34 MiB
-# measured, whatever the base: bench/README.md).
+# measured, for any base: bench/README.md).
 PROCESS = 24 << 20
-# Layers of the bases that are taken apart where the real one has more. The last layer is not like
-# the others (`pawl.train.fused`): the worst moments of both must lie in one that is.
+# Numbers of layers that a deeper base is extrapolated from. The last layer differs from the others
+# (`pawl.train.fused`), so that the peak of both must be in another.
 SHORT, LONG = 4, 6
 LINEARS, TABLES, ADAPTER = "base, linear layers", "embeddings and head", "LoRA and optimiser"
 UNPACKED, LOGITS, ACTIVATIONS = "weight being used", "logits", "activations"
@@ -42,8 +42,8 @@ PARTS = (LINEARS, TABLES, ADAPTER, UNPACKED, LOGITS, ACTIVATIONS)
 
 @dataclass(frozen=True)
 class Load:
-    """What the memory depends on beside base and parameters: the heaviest pack that is learned and
-    the heaviest that is only read (dev); `several`: a step has more packs than one.
+    """What memory depends on besides base and parameters: the heaviest train pack and the heaviest
+    dev pack (`read`); `several`: a step has more than one pack.
     """
 
     learned: Pack
@@ -53,28 +53,28 @@ class Load:
 
 @dataclass(frozen=True)
 class Peak:
-    """Bytes at the worst moment, in all and by part."""
+    """Peak memory in bytes, in total and by part."""
 
     total: int
     parts: dict[str, int]
 
 
 def peak(folder: Path, params: Train, load: Load, choices: Choices, *, cuda: bool) -> Peak:
-    """What training the base in `folder` takes at its worst moment; needs its config.json alone.
+    """The peak memory of training the base in `folder`; needs its config.json alone.
 
-    On CUDA it attends with `varlen_attn`, else as `pawl.train.attention` has it for a CPU.
+    `cuda`: with the attention of CUDA (`varlen_attn`), else with that of a CPU.
 
-    Of a deep base two short ones are taken apart: each layer adds the same at each of the moments
-    that can be the worst.
+    A deep base is extrapolated from two shorter ones: each layer adds the same at each moment that
+    can be the peak.
     """
-    base = shapes(folder, compute_dtype(params, cuda=cuda))
+    base = meta_base(folder, compute_dtype(params, cuda=cuda))
     layers: Any = getattr(base.base_model, "layers", ())
     depth = len(layers)
     if depth <= LONG:
         return _worst(_moments(base, params, load, choices, cuda=cuda))
     base.base_model.layers = layers[:LONG]
     long = _moments(base, params, load, choices, cuda=cuda)
-    base = shapes(folder, base.dtype)
+    base = meta_base(folder, base.dtype)
     base.base_model.layers = base.base_model.layers[:SHORT]
     short = _moments(base, params, load, choices, cuda=cuda)
     more = (depth - LONG) / (LONG - SHORT)
@@ -92,27 +92,27 @@ def peak(folder: Path, params: Train, load: Load, choices: Choices, *, cuda: boo
 def _moments(
     base: PreTrainedModel, params: Train, load: Load, choices: Choices, *, cuda: bool
 ) -> dict[str, dict[str, int]]:
-    """Bytes by part at the worst of each kind of moment; `base` is used up."""
+    """Peak bytes by part in each phase of a step; `base` is modified."""
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     mode = FakeTensorMode(allow_non_fake_inputs=True)
-    model = phantom(base, params, mode, nf4=choices.weights == "nf4")
+    model = fake_model(base, params, mode, nf4=choices.weights == "nf4")
     weights = [p for p in model.parameters() if p.requires_grad]
     count = _Count(model)
-    with mode, count, ready(model, checkpointing=choices.checkpointing):
+    with mode, count, packed_mode(model, checkpointing=choices.checkpointing):
         model.train()
         halfway = weights[len(weights) // 2].register_post_accumulate_grad_hook(
             lambda _: count.enter("backward")
         )
         for _ in range(2 if load.several else 1):
-            loss = summed_loss(model, load.learned, rows=_rows(load.learned, cuda))
+            loss = summed_loss(model, load.learned, layout=_layout(load.learned, cuda))
             loss.backward()  # type: ignore[no-untyped-call]  # torch's stub has no types here
             halfway.remove()
             count.enter("again")
         model.eval()
         count.enter("read")
         with torch.no_grad():
-            summed_loss(model, load.read, rows=_rows(load.read, cuda))
+            summed_loss(model, load.read, layout=_layout(load.read, cuda))
     # The two moments of AdamW, in float32 as the weights are; they appear after the first step.
     adam = 2 * sum(map(_bytes, weights))
     for parts in count.worst.values():
@@ -127,9 +127,7 @@ def _worst(moments: dict[str, dict[str, int]]) -> Peak:
 
 
 class _Count(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
-    """Bytes that live, by part; `worst` has them as they were when they were most, for each phase
-    that was entered.
-    """
+    """Live bytes by part (`now`), and those at the peak of each phase entered (`worst`)."""
 
     def __init__(self, model: PeftModel) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # torch's own
@@ -159,7 +157,7 @@ class _Count(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
         return out
 
     def _part(self, func: Any, args: Any, made: torch.Tensor) -> str:
-        # W + s B A is the only sum of a product onto a matrix; a layer's bias is a vector.
+        # W + s B A is the only addmm with a matrix; a layer's bias is a vector.
         if "dequantize" in str(func) or (
             func is torch.ops.aten.addmm.default and args[0].dim() == 2
         ):
@@ -180,26 +178,26 @@ class _Count(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
 
         self._known[key] = weakref.ref(storage, gone)
         self.now[part] += size
-        # Keep this moment if no worse one came before.
+        # A new peak of this phase.
         total = sum(self.now.values())
         if total > self._most:
             self._most, self.worst[self._phase] = total, dict(self.now)
 
 
 def _scales(weight: Any) -> list[torch.Tensor]:
-    """The tensors that an NF4 weight is unpacked with."""
+    """The quantisation state's tensors of an NF4 weight."""
     state = getattr(weight, "quant_state", None)
     if state is None:
         return []
     return [state.absmax, state.code, state.offset, state.state2.absmax, state.state2.code]
 
 
-def _rows(pack: Pack, cuda: bool) -> Rows | None:
-    """Where the rows lie, for the device asked for; None: for the CPU, where the trial runs."""
+def _layout(pack: Pack, cuda: bool) -> PackLayout | None:
+    """The pack's layout on CUDA; None: that of the CPU, on which the prediction runs."""
     if not cuda:
         return None
-    ends = torch.tensor([0, *pack.lengths]).cumsum(0).to(torch.int32)
-    return Rows(max(pack.lengths), ends, pack.read)
+    cu_seqlens = torch.tensor([0, *pack.lengths]).cumsum(0).to(torch.int32)
+    return PackLayout(max(pack.lengths), cu_seqlens, pack.read)
 
 
 def _bytes(tensor: torch.Tensor) -> int:

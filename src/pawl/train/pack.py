@@ -1,9 +1,9 @@
-"""Packing: rows laid end to end without padding, for as few passes through the base as fit.
+"""Packing: rows are concatenated without padding, for as few passes through the base as possible.
 
-A pack is one sequence for every layer that looks at single tokens, and stays apart rows for
-attention: positions restart and no row sees another. So packing decides how fast a step is, never
-what it learns. Rows are laid best-fit (Johnson 1974), in the order in which they come, which is the
-shuffled one: sorting by length first would pack tighter and make batches unfair samples.
+A pack is one sequence for all layers but attention, which is computed within each row: positions
+restart and no row attends to another. So packing decides how fast a step is, never what it learns.
+Rows are packed best-fit (Johnson 1974) in their given order, which is shuffled: sorting by length
+first would pack tighter and make batches biased samples.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from pawl.train.rows import Row
 if TYPE_CHECKING:
     import torch
 
-# A pack is filled up to a multiple of this by a row that nobody learns: for another number of
-# tokens every product is compiled anew on CPU, and takes tiles that it does not fill on a card.
+# A pack is filled up to a multiple of this by a row without targets: each new number of tokens is
+# compiled anew on CPU, and leaves tiles half empty on a GPU.
 EVEN = 64
 
 
 @dataclass(frozen=True)
 class Pack:
-    """Rows end to end, T tokens in all, N of them to learn.
+    """Concatenated rows: T tokens in all, N of them targets.
 
-    `ids` and `positions` are [1, T] token ids and places within their row; `at` [N] are the places
-    in the pack whose next token is learned, `targets` [N] these tokens; `read` are these places and
-    some more, to a multiple of `EVEN`. `lengths` are the rows', the one that fills the pack among
-    them, in the order in which they lie, which is from short to long.
+    `ids` and `positions` are [1, T] token ids and positions within their row; `at` [N] are the
+    indices in the pack whose next token is a target, `targets` [N] these tokens; `read` are `at`
+    and further indices up to a multiple of `EVEN`. `lengths` are the rows' in the pack's order,
+    which ascends, that of the filler row included.
     """
 
     ids: torch.Tensor
@@ -42,11 +42,11 @@ class Pack:
 
 
 def best_fit(lengths: Sequence[int], *, room: int) -> list[list[int]]:
-    """Which rows share a pack: each goes where the least room is left that it fits in.
+    """Best-fit bin packing: each row goes into the pack with the least room left that it fits.
 
     Args:
         lengths: tokens of each row.
-        room: tokens of a pack; a longer row has a pack of its own.
+        room: the most tokens of a pack; a longer row has a pack of its own.
 
     Returns:
         Indices of the rows of each pack; every row once. O(n log n).
@@ -54,9 +54,9 @@ def best_fit(lengths: Sequence[int], *, room: int) -> list[list[int]]:
     packs: list[list[int]] = []
     left: list[tuple[int, int]] = []  # (room left, pack), sorted
     for row, length in enumerate(lengths):
-        found = bisect.bisect_left(left, (length, -1))
-        if found < len(left):
-            free, pack = left.pop(found)
+        index = bisect.bisect_left(left, (length, -1))
+        if index < len(left):
+            free, pack = left.pop(index)
         else:
             free, pack = max(room, length), len(packs)
             packs.append([])
@@ -66,7 +66,7 @@ def best_fit(lengths: Sequence[int], *, room: int) -> list[list[int]]:
 
 
 def packed(rows: Sequence[Row], *, room: int) -> list[Pack]:
-    """The rows in packs of at most `room` tokens."""
+    """Put the rows into packs of at most `room` tokens."""
     plan = best_fit([len(row) for row in rows], room=room)
     return [_pack([rows[i] for i in pack]) for pack in plan]
 
@@ -87,8 +87,8 @@ def _pack(rows: Sequence[Row]) -> Pack:
         targets += row.tokens[row.prompt :]
         positions += range(len(row))
         ids += row.tokens
-    learned = set(at)
-    others = [place for place in range(len(ids)) if place not in learned]
+    used = set(at)
+    others = [index for index in range(len(ids)) if index not in used]
     return Pack(
         ids=torch.tensor([ids]),
         positions=torch.tensor([positions]),

@@ -1,7 +1,7 @@
-"""What a training would be: parameters, memory, choices, time, and what to change if it cannot.
+"""Plan a training: parameters, memory, choices, time, and what to change if it does not fit.
 
-The base's config.json is enough. Where its tokenizer is there the task's own rows are planned for,
-else rows of `train.max_length`; where its weights are there a few real steps say how long.
+The base's config.json is enough. With its tokenizer the task's own rows are planned for, else rows
+of `train.max_length`; with its weights a few real steps measure the time.
 """
 
 from __future__ import annotations
@@ -11,15 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pawl.config.schema import Train
-from pawl.core.records import Example
+from pawl.core.records import Choices, Example
 from pawl.model.base import has_tokenizer, linear_names
 from pawl.model.tokenizer import load_tokenizer
 from pawl.train.calibrate import Calibration, calibrate
-from pawl.train.choices import Choices
 from pawl.train.device import GIB, KEPT, Device, computes
+from pawl.train.fake_model import meta_base
 from pawl.train.fit import Fit, choose, remedies
 from pawl.train.memory import Peak
-from pawl.train.phantom import shapes
 from pawl.train.rows import Row, token_rows
 
 HOUR = 3600.0
@@ -34,11 +33,11 @@ class Size:
 
 
 @dataclass(frozen=True)
-class Plan:
-    """`peak` in bytes, by part, under `choices`; `tokens` those of the whole training (None: the
-    rows were assumed), `seconds` and `cost` what it is expected to take (None: not known here).
+class TrainingPlan:
+    """`peak` memory under `choices`; `tokens` of the whole training (None: the rows were assumed),
+    expected `seconds` and `cost` (None: cannot be measured here).
 
-    `says` is all of that in words, with what would make it fit where it does not.
+    `says` is the same as text, with remedies if it does not fit.
     """
 
     device: Device
@@ -61,7 +60,7 @@ def size(folder: Path, *, rank: int, targets: Sequence[str] | None = None) -> Si
     """
     import torch
 
-    model = shapes(folder, torch.float32)
+    model = meta_base(folder, torch.float32)
     names = set(targets or linear_names(model))
     pairs = (
         rank * (layer.in_features + layer.out_features)
@@ -78,18 +77,18 @@ def plan(
     device: Device,
     *,
     train_hour: float | None,
-) -> Plan:
-    """What training on the first of `splits` (train, dev) would be on the device.
+) -> TrainingPlan:
+    """Plan the training on the first of `splits` (train, dev) for the device.
 
     Args:
-        folder: the base's; its config.json must be there, tokenizer and weights may.
-        train_hour: the price of an hour, None where it is not known.
+        folder: the base's; with its config.json, and perhaps tokenizer and weights.
+        train_hour: the price of an hour, None if not given.
 
     Raises:
         DataError: a row does not fit in `train.max_length`.
     """
-    known = bool(splits[0]) and has_tokenizer(folder)
-    if known:
+    tokenised = bool(splits[0]) and has_tokenizer(folder)
+    if tokenised:
         tokenizer = load_tokenizer(folder)
         rows, dev_rows = (
             token_rows(part, tokenizer, max_length=params.max_length) for part in splits
@@ -97,41 +96,43 @@ def plan(
     else:
         rows, dev_rows = assumed(params), []
     fit = choose(folder, rows, dev_rows, params, device)
-    tokens = round(sum(map(len, rows)) * params.epochs) if known else None
-    untimed = _untimed(folder, device, known=known, fits=fit.fits)
+    tokens = round(sum(map(len, rows)) * params.epochs) if tokenised else None
+    untimed = _untimed(folder, device, tokenised=tokenised, fits=fit.fits)
     speed = None if untimed else calibrate(folder, rows, params, fit.choices)
     if speed is None:
         untimed = untimed or "a step of this base takes minutes on this machine"
     seconds = tokens / speed.tokens_per_second if tokens and speed else None
     cost = None if seconds is None or train_hour is None else train_hour * seconds / HOUR
-    said = [f"{_fits(fit, device)}, {computes(params, cuda=device.cuda)}"]
+    texts = [f"{_fits(fit, device)}, {computes(params, cuda=device.cuda)}"]
     if not fit.fits:
-        said.append(
+        texts.append(
             "what would fit: " + ", or ".join(remedies(folder, rows, dev_rows, params, device))
         )
-    if not known:
-        said.append(
+    if not tokenised:
+        texts.append(
             f"rows of `train.max_length` = {params.max_length} tokens are assumed: "
             + ("the base's tokenizer is not here" if splits[0] else "there are none to train on")
         )
-    said.append(f"no time is told: {untimed}" if seconds is None else _takes(seconds, cost, speed))
-    return Plan(
+    texts.append(
+        f"no time estimate: {untimed}" if seconds is None else _takes(seconds, cost, speed)
+    )
+    return TrainingPlan(
         device, device.usable, fit.choices, fit.peak, fit.fits, tokens, speed, seconds, cost,
-        tuple(said),
+        tuple(texts),
     )  # fmt: skip
 
 
 def assumed(params: Train) -> list[Row]:
-    """The rows of one step where the real ones are not known: as long as allowed, half learned."""
+    """Stand-ins for one step's rows: as long as allowed; the first half of each is its prompt."""
     row = Row("assumed", (0,) * params.max_length, params.max_length // 2)
     return [row] * params.batch_size
 
 
-def _untimed(folder: Path, device: Device, *, known: bool, fits: bool) -> str:
-    """Why no step can be tried here; empty where one can."""
+def _untimed(folder: Path, device: Device, *, tokenised: bool, fits: bool) -> str:
+    """The reason why no step can be timed here; empty if one can."""
     if not device.here:
         return "it is another machine's device"
-    if not known or not any(folder.glob("*.safetensors")):
+    if not tokenised or not any(folder.glob("*.safetensors")):
         return "the base's weights are not here"
     return "" if fits else "it does not fit"
 

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING
 
 from pawl.config.schema import Train
 from pawl.core.files import digest_files, whole_folder, write_json
-from pawl.core.records import AdapterManifest, write_record
+from pawl.core.records import AdapterManifest, Choices, write_record
 from pawl.errors import TrainError
 from pawl.model.adapter import CONFIG, FILES, MANIFEST, WEIGHTS
 from pawl.model.base import dequantised, linear_names, load_base
-from pawl.train.choices import Choices
 from pawl.train.device import compute_dtype
+from pawl.train.process_settings import return_freed_memory, trim_heap
 from pawl.train.shard import shard
-from pawl.train.steady import give_back, let_go
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -29,20 +28,20 @@ if TYPE_CHECKING:
 
 
 def prepared(folder: Path, params: Train, choices: Choices, *, sharded: bool = False) -> PeftModel:
-    """The base of `folder`, held as was chosen, with a new adapter."""
+    """Load the base of `folder`, as NF4 or dense by `choices`, and put a new adapter on it."""
     import torch
 
-    # What trained before, at another rank, is gone but for references in a circle.
+    # Free the model of the previous rank, which only reference cycles still hold.
     gc.collect()
     if choices.gives_back:
-        give_back()
+        return_freed_memory()
     compute = compute_dtype(params, cuda=torch.cuda.is_available())
     base = load_base(folder, seed=params.seed, compute=compute, sharded=sharded)
-    _let_go_of_files(base)
+    _unmap_weights(base)
     model = adapted(dequantised(base) if choices.weights == "dense" else base, params)
     if sharded:
         shard(model)
-    let_go()
+    trim_heap()
     return model
 
 
@@ -50,7 +49,7 @@ def adapted(model: PreTrainedModel, params: Train) -> PeftModel:
     """Put a new adapter on the targets; B starts at zero, A by the seed.
 
     Raises:
-        TrainError: DoRA is asked for on a layer that has an output without weights.
+        TrainError: DoRA on a layer with an output whose weights are all zero.
     """
     import torch
     from peft import LoraConfig, get_peft_model
@@ -65,16 +64,16 @@ def adapted(model: PreTrainedModel, params: Train) -> PeftModel:
         target_modules=list(params.targets or linear_names(model)),
         task_type="CAUSAL_LM",
     )
-    made = get_peft_model(model, config)
-    _refuse_dead_outputs(made)
-    return made
+    peft_model = get_peft_model(model, config)
+    _refuse_dead_outputs(peft_model)
+    return peft_model
 
 
 def save(model: PeftModel, manifest: AdapterManifest, target: Path) -> AdapterManifest:
-    """Write the adapter folder: weights, configuration, and the manifest last.
+    """Write the adapter folder: weights, configuration, and last the manifest.
 
-    The configuration names the base as `params.yaml` does, not by a path of this machine, and its
-    lists are sorted: the same training gives the same bytes.
+    The configuration names the base as `params.yaml` does, not by a local path, and its lists are
+    sorted, so that the same training gives the same bytes.
 
     Raises:
         TrainError: the adapter learned nothing (every B is zero).
@@ -93,7 +92,7 @@ def save(model: PeftModel, manifest: AdapterManifest, target: Path) -> AdapterMa
             remedy="raise `train.learning_rate` or `train.epochs`",
         )
     with whole_folder(target) as folder:
-        # Not `save_file`: on a full disk it raises an error of its own, which tells nobody that.
+        # Not `save_file`: on a full disk it raises an error of its own that hides the reason.
         (folder / WEIGHTS).write_bytes(serialised(weights, metadata={"format": "pt"}))
         model.peft_config["default"].save_pretrained(str(folder))
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
@@ -109,14 +108,14 @@ def save(model: PeftModel, manifest: AdapterManifest, target: Path) -> AdapterMa
     return complete
 
 
-def _let_go_of_files(base: PreTrainedModel) -> None:
-    """Copy what is still the file's own bytes, mapped.
+def _unmap_weights(base: PreTrainedModel) -> None:
+    """Copy the weights that are still part of the mapped file.
 
-    A weight that is loaded in the type that it was saved in is part of the mapped file, and one of
-    them keeps all of the file that was read in memory, the linear layers' too.
+    A weight loaded in the type that it was saved in is such a part, and a single one keeps all
+    pages of the file that were read in memory, those of the linear layers too.
     """
     for weight in base.parameters():
-        # Memory that torch did not take itself it cannot make larger either.
+        # Storage that torch did not allocate is not resizable.
         if weight.device.type == "cpu" and not weight.untyped_storage().resizable():
             weight.data = weight.data.clone()
 
@@ -126,7 +125,7 @@ def _refuse_dead_outputs(model: PeftModel) -> None:
     dead = {
         name.partition(".lora_magnitude_vector")[0].rpartition(".")[2]
         for name, magnitude in model.named_parameters()
-        # The planner's have shapes alone.
+        # The planner's tensors have no values.
         if ".lora_magnitude_vector." in name and not magnitude.is_meta and not bool(magnitude.all())
     }
     if dead:

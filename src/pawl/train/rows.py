@@ -1,4 +1,4 @@
-"""Examples as token rows."""
+"""Tokenised train rows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """An example's `tokens`; the first `prompt` of them are shown and not learned."""
+    """An example's `tokens`; the loss leaves out the first `prompt` of them."""
 
     id: str
     tokens: tuple[int, ...]
@@ -29,12 +29,11 @@ class Row:
 def token_rows(
     examples: Iterable[Example], tokenizer: PreTrainedTokenizerBase, *, max_length: int
 ) -> list[Row]:
-    """The examples' tokens, whole.
+    """Tokenise the examples, without truncation.
 
     Raises:
-        DataError: a row is longer than `max_length` tokens. It is never cut: a cut completion
-            teaches the model to stop early. Or its prompt has no token, so that nothing could
-            predict the completion's first.
+        DataError: a row is longer than `max_length` tokens (a truncated completion would teach the
+            model to stop early), or its prompt or completion has no token.
     """
     rows: list[Row] = []
     for example in examples:
@@ -49,7 +48,7 @@ def token_rows(
         if not prompt or not answer:
             raise DataError(
                 f"row '{example.id}' has {len(prompt)} prompt and {len(answer)} completion tokens",
-                rule="a row has tokens to show and tokens to learn",
+                rule="a row has prompt tokens and completion tokens",
                 remedy="give it a prompt and a completion",
             )
         rows.append(Row(example.id, (*prompt, *answer), len(prompt)))

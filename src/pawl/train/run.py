@@ -1,7 +1,7 @@
 """The train stage: from splits and base to an adapter, in one process or several.
 
-A training is planned (`pawl.train.fit`), taken step by step (`pawl.train.loop`), kept where a kill
-leaves it (`pawl.train.journal`), measured, and saved.
+A training is planned (`pawl.train.fit`), run (`pawl.train.loop`), resumed after an interruption
+(`pawl.train.journal`), measured (`pawl.train.row_loss`) and saved (`pawl.train.qlora`).
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pawl.config.preconditions import refuse_unfit
+from pawl.config.preconditions import refuse_base_faults
 from pawl.config.schema import Train, as_json
 from pawl.core.files import remove
 from pawl.core.records import (
     AdapterManifest,
     BaseInfo,
+    Choices,
+    Point,
     SplitReport,
+    Training,
     read_record,
     read_rows,
     write_record,
@@ -28,19 +31,19 @@ from pawl.core.row_identity import row_hashes
 from pawl.errors import DataError
 from pawl.model.base import base_width, find_base
 from pawl.model.tokenizer import load_tokenizer
-from pawl.train.choices import PLAIN, Choices
+from pawl.train.choices import PLAIN
 from pawl.train.device import GIB, computes, here, settled
 from pawl.train.fit import choose
-from pawl.train.journal import Journal, Kept, question
+from pawl.train.journal import Checkpoints, Journal, training_fingerprint
 from pawl.train.launch import end_with_launcher, launch
-from pawl.train.loop import Loop, Point, shuffled
-from pawl.train.measure import mean_loss, per_token, refuse_idle, row_losses
-from pawl.train.points import telling
+from pawl.train.loop import Loop, shuffled
+from pawl.train.process_group import SINGLE, ProcessGroup, ProcessLostError, joined_group
+from pawl.train.progress import progress_bar
 from pawl.train.qlora import prepared, save
-from pawl.train.rank import climb, ranks
+from pawl.train.rank import ranks, search_rank
+from pawl.train.row_loss import mean_loss, mean_per_token, refuse_no_effect, row_losses
 from pawl.train.rows import Row, token_rows
-from pawl.train.team import ALONE, LostError, Team, joined
-from pawl.train.watch import Curve, bar, curve
+from pawl.train.step_log import step_log
 from pawl.workspace.paths import Workspace
 
 if TYPE_CHECKING:
@@ -53,93 +56,97 @@ def train(workspace: Workspace, task: str) -> None:
     """Write `build/<task>/adapter/` (verified by its manifest) and `training.json`.
 
     Raises:
-        ParamsError: the base cannot give what `train` asks of it.
-        TrainError: training ran into no finite number, was asked to end, or came to nothing.
+        ParamsError: the parameters do not fit the base.
+        TrainError: a number is not finite, SIGTERM came, or the adapter has no effect.
         DataError: a row is too long, or there are no dev rows.
-        PawlError: what one of the processes said that failed, where there are several.
+        PawlError: with several processes, the error of the one that failed first.
     """
     processes = workspace.task(task).train.processes
     if processes == 1:
-        learn(workspace, task, ALONE)
+        train_in_process(workspace, task, SINGLE)
     else:
         launch(workspace, task, processes=processes)
 
 
-def work(workspace: Workspace, task: str) -> None:
-    """Be one process of a training that `train` started."""
+def worker(workspace: Workspace, task: str) -> None:
+    """Run one of the processes that `train` launched."""
     end_with_launcher()
     try:
-        with joined() as team:
-            learn(workspace, task, team)
-    except LostError as error:
-        # Whoever ended first has said why: this says no more.
+        with joined_group() as process_group:
+            train_in_process(workspace, task, process_group)
+    except ProcessLostError as error:
+        # The process that ended first has reported the reason.
         sys.exit(str(error))
 
 
-def learn(workspace: Workspace, task: str, team: Team) -> None:
-    """Train in this process, with the others of its team."""
+def train_in_process(workspace: Workspace, task: str, process_group: ProcessGroup) -> None:
+    """Train in this process, together with the others of the process group."""
     section, files = workspace.task(task), workspace.files(task)
-    asked = settled(section.train)
+    resolved = settled(section.train)
     info = read_record(files.base, BaseInfo)
     report = read_record(files.splits / "manifest.json", SplitReport)
-    taught, dev = (read_rows(files.splits / f"{name}.jsonl") for name in ("train", "dev"))
+    train_examples, dev = (read_rows(files.splits / f"{name}.jsonl") for name in ("train", "dev"))
     if not dev:
         raise DataError(
             "there are no dev rows",
-            rule="a training is measured on rows that it did not learn",
+            rule="a training is measured on rows that it was not trained on",
             remedy="raise `split.dev`, or add rows",
         )
     folder = find_base(section.base, workspace.root)
-    # Again: the base may have been fetched a moment ago.
-    refuse_unfit(section.base, section.train, workspace.root)
+    # Checked again: a hub base may only now have been fetched.
+    refuse_base_faults(section.base, section.train, workspace.root)
     tokenizer = load_tokenizer(folder)
     limit = section.train.max_length
-    rows, dev_rows = (token_rows(part, tokenizer, max_length=limit) for part in (taught, dev))
-    checkpoints = workspace.checkpoints(task)
-    sharded = team.size > 1 and section.train.parallel == "fsdp"
+    rows, dev_rows = (
+        token_rows(part, tokenizer, max_length=limit) for part in (train_examples, dev)
+    )
+    checkpoint_root = workspace.checkpoints(task)
+    sharded = process_group.size > 1 and section.train.parallel == "fsdp"
     tried = ranks(base_width(folder)) if section.train.rank == "auto" else [section.train.rank]
 
-    def attempt(rank: int, points: Path | None = files.points) -> tuple[PeftModel, Curve]:
-        params = dataclasses.replace(asked, rank=rank)
-        choices = chosen(folder, rows, dev_rows, params, team, sharded=sharded, largest=tried[-1])
-        # Anew for each rank: what one adapter has left on its layers the next would not expect.
+    def attempt(rank: int, points: Path | None = files.points) -> tuple[PeftModel, Training]:
+        params = dataclasses.replace(resolved, rank=rank)
+        choices = chosen(
+            folder, rows, dev_rows, params, process_group, sharded=sharded, largest=tried[-1]
+        )
+        # Loaded anew for each rank: removing an adapter does not restore the base's layers.
         model = prepared(folder, params, choices, sharded=sharded)
-        kept = Kept(checkpoints / f"rank-{rank}", question(info, rows, params, choices))
-        found = fit(
+        fingerprint = training_fingerprint(info, rows, params, choices)
+        training = fit(
             model,
             rows,
             dev_rows,
             params=params,
             choices=choices,
-            kept=kept,
+            checkpoints=Checkpoints(checkpoint_root / f"rank-{rank}", fingerprint),
             points=points,
-            team=team,
+            process_group=process_group,
         )
-        return model, found
+        return model, training
 
     if section.train.rank == "auto":
         groups = [row.fields.get(report.group_by or "") for row in dev]
-        rank, found = climb(tried, lambda rank: attempt(rank)[1], groups=groups)
-        # From its last checkpoint: no step is taken again, and none is shown.
+        rank, training = search_rank(tried, lambda rank: attempt(rank)[1], groups=groups)
+        # Restored from its last checkpoint: no step is repeated or logged.
         model, _ = attempt(rank, points=None)
     else:
         rank = section.train.rank
-        model, found = attempt(rank)
-    refuse_idle(model, dev_rows, found.dev_losses, room=found.choices.room)
-    if not team.leads:
+        model, training = attempt(rank)
+    refuse_no_effect(model, dev_rows, training.dev_losses, room=training.choices.room)
+    if not process_group.is_main:
         return
     manifest = AdapterManifest(
         task=task,
         base=info,
         data=report.data,
         rank=rank,
-        params=as_json(asked),
-        trained_on=tuple(sorted({found for row in taught for found in row_hashes(row)})),
+        params=as_json(resolved),
+        trained_on=tuple(sorted({key for row in train_examples for key in row_hashes(row)})),
         files={},
     )
     save(model, manifest, files.adapter)
-    write_record(files.training, found)
-    remove(checkpoints)
+    write_record(files.training, training)
+    remove(checkpoint_root)
 
 
 def fit(
@@ -149,47 +156,52 @@ def fit(
     *,
     params: Train,
     choices: Choices = PLAIN,
-    kept: Kept | None = None,
+    checkpoints: Checkpoints | None = None,
     points: Path | None = None,
-    team: Team = ALONE,
-) -> Curve:
-    """Train in place and return the curve.
+    process_group: ProcessGroup = SINGLE,
+) -> Training:
+    """Train the model in place and return the record of the training.
 
     Args:
-        choices: how; `model` holds its base as they say (`prepared`).
-        kept: where checkpoints are left and looked for; None: nowhere.
-        points: the file to leave each step in as it comes; None: none.
-        team: the processes that train together; the first alone writes.
+        model: its base is NF4 or dense as in `choices` (`prepared`).
+        checkpoints: where checkpoints are written and resumed from; None: nowhere.
+        points: the file of the step log; None: none.
+        process_group: the processes that train together; only the main one writes.
 
     Raises:
-        TrainError: a loss or gradient was no finite number, naming step and rows; or the process
-            was asked to end (SIGTERM), and left a checkpoint before it did.
+        TrainError: a loss or gradient is not finite (the message names step and rows), or SIGTERM
+            came (a checkpoint was saved).
     """
-    loop = Loop(model, rows, params=params, choices=choices, team=team)
-    journal = Journal(loop, kept)
-    asked = kept.question if kept else ""
+    loop = Loop(model, rows, params=params, choices=choices, process_group=process_group)
+    journal = Journal(loop, checkpoints)
+    fingerprint = checkpoints.fingerprint if checkpoints else ""
+    log_file = points if process_group.is_main else None
     with (
-        bar(loop.steps, done=loop.step, quiet=not team.leads) as show,
-        telling(points if team.leads else None, question=asked, resumed=loop.step) as tell,
-        journal.watching() as note,
+        progress_bar(loop.steps, done=loop.step, quiet=not process_group.is_main) as show,
+        step_log(log_file, fingerprint=fingerprint, resumed=loop.step) as log,
+        journal.recording() as record,
     ):
 
         def after(point: Point) -> None:
             show(point)
-            tell(point)
-            note(point)
+            log(point)
+            record(point)
 
         loop.run(after)
     dev_losses = row_losses(model, dev_rows, room=choices.room)
-    some = shuffled(len(rows), seed=params.seed, epoch=0)[: len(dev_rows)]
-    return curve(
-        journal.points,
-        seconds=journal.seconds,
-        train_loss=mean_loss(model, [rows[i] for i in some], room=choices.room),
-        dev_loss=per_token(dev_losses, dev_rows),
-        dev_losses=dev_losses,
-        resumed=journal.resumed,
+    sample = shuffled(len(rows), seed=params.seed, epoch=0)[: len(dev_rows)]
+    tokens = sum(point.tokens for point in journal.points)
+    seconds = journal.seconds
+    return Training(
+        points=tuple(journal.points),
+        train_loss=mean_loss(model, [rows[i] for i in sample], room=choices.room),
+        dev_loss=mean_per_token(dev_losses, dev_rows),
+        dev_losses=tuple(dev_losses),
+        seconds=round(seconds, 2),
+        tokens=tokens,
+        tokens_per_second=round(tokens / seconds, 1),
         choices=choices,
+        resumed=tuple(journal.resumed),
     )
 
 
@@ -198,17 +210,19 @@ def chosen(
     rows: Sequence[Row],
     dev_rows: Sequence[Row],
     params: Train,
-    team: Team,
+    process_group: ProcessGroup,
     *,
     sharded: bool,
     largest: int,
 ) -> Choices:
-    """What the planner chooses for this process's part of the machine, told on stderr.
+    """The planner's choices for this process's share of the machine; reported on stderr.
 
-    Of a `sharded` base each process holds a part, as NF4: what travels are NF4 numbers. `largest`
-    is the last rank that may be tried in this process: malloc must give back from the first on.
+    Args:
+        sharded: each process holds a shard of the base, which must be NF4.
+        largest: the last rank that may be tried in this process: if that needs malloc to return
+            freed memory, malloc must do so from the first rank on.
     """
-    device = here().shared(team.size)
+    device = here().shared(process_group.size)
     fit = choose(folder, rows, dev_rows, params, device)
     if largest > int(params.rank) and not fit.choices.gives_back:
         last = choose(folder, rows, dev_rows, dataclasses.replace(params, rank=largest), device)
@@ -217,9 +231,9 @@ def chosen(
     if sharded:
         return dataclasses.replace(fit.choices, weights="nf4")
     need = f"{fit.peak.total / GIB:.2f} of {device.usable / GIB:.1f} GiB that training may use"
-    if team.leads:
+    if process_group.is_main:
         how = f"{fit.choices.says()}, {computes(params, cuda=device.cuda)}"
         sys.stderr.write(f"train: {how}; {need} on {device.name}\n")
     if not fit.fits:
-        LOG.warning("training may run out of memory: `pawl plan` says what would make it fit")
+        LOG.warning("training may run out of memory: `pawl plan` shows what would make it fit")
     return fit.choices

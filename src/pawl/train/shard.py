@@ -1,7 +1,7 @@
-"""A frozen base in parts: each process holds its share of every layer (FSDP).
+"""FSDP: each process holds a shard of every layer of the frozen base.
 
-For bases that do not fit one card. Only the base is sharded: what is trained is small, and stays
-whole in every process, so that steps, checkpoints and adapters are those of any other training.
+For bases that do not fit one GPU. Only the base is sharded: the trained weights are few and
+complete in every process, so that steps, checkpoints and adapters are those of any training.
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 def shard(model: PeftModel) -> None:
-    """Split the base's layers among all processes, in place; a layer is whole while it computes.
+    """Shard the base's layers among all processes, in place; a layer is gathered while it computes.
 
-    The model comes from main memory, and a layer at a time goes to the device.
+    The model is in main memory, and moves to the device layer by layer.
 
     Args:
-        model: with its NF4 weights held in bfloat16 (`load_base(sharded=True)`): what travels are
-            numbers that the collectives know.
+        model: with its NF4 weights stored as bfloat16 (`load_base(sharded=True)`), a type that the
+            collectives support.
     """
     import torch
     from bitsandbytes.nn import Linear4bit
@@ -32,14 +32,14 @@ def shard(model: PeftModel) -> None:
     base: Any = model.get_base_model()
     for layer in base.modules():
         if isinstance(layer, Linear4bit):
-            # A weight that is put together again is a plain tensor without its scales.
+            # A gathered weight is a plain tensor without its scales.
             layer.quant_state = layer.weight.quant_state
-    held = set()
+    sharded = set()
     for layer in [m for m in base.modules() if type(m).__name__ in base._no_split_modules]:
-        whole = {p for p in layer.parameters() if p.requires_grad}
-        held |= set(layer.parameters())
-        fully_shard(layer, mesh=mesh, reshard_after_forward=True, ignored_params=whole)
-    # Embedding and head stay whole; the outermost call alone knows which layer comes next.
-    rest = {p for p in base.base_model.parameters() if p not in held}
+        trained = {p for p in layer.parameters() if p.requires_grad}
+        sharded |= set(layer.parameters())
+        fully_shard(layer, mesh=mesh, reshard_after_forward=True, ignored_params=trained)
+    # Embedding and head are not sharded; the outermost call prefetches the next layer.
+    rest = {p for p in base.base_model.parameters() if p not in sharded}
     fully_shard(base.base_model, mesh=mesh, ignored_params=rest)
     model.to(device)

@@ -1,4 +1,4 @@
-"""The environment for the tools underneath: state under `.pawl/`, no telemetry, loopback only."""
+"""Environment variables for Prefect, MLflow, DVC and the libraries that Pawl runs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pawl.workspace.paths import Workspace
 
 
 def quiet_environment(workspace: Workspace) -> dict[str, str]:
-    """Environment for the tools underneath: state under `.pawl/`, no telemetry, loopback only.
+    """Variables that put the tools' state under `.pawl/` and switch telemetry and chatter off.
 
-    What the user has set already wins.
+    A variable that is already set keeps its value.
     """
     defaults = {
         "PREFECT_HOME": str(workspace.home / "prefect"),
@@ -22,7 +22,7 @@ def quiet_environment(workspace: Workspace) -> dict[str, str]:
         "GX_ANALYTICS_ENABLED": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_TRACKING_URI": workspace.tracking_uri,
-        # What fails is raised and told once; MLflow would log a traceback of a page before.
+        # Failures are raised as one error; MLflow would log a traceback of a page before.
         "MLFLOW_LOGGING_LEVEL": "CRITICAL",
         "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -31,10 +31,10 @@ def quiet_environment(workspace: Workspace) -> dict[str, str]:
         "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "TOKENIZERS_PARALLELISM": "false",
-        # Threads that spin while they wait starve each other on a machine that does other work too.
+        # Threads that spin while they wait starve other processes of the machine.
         "OMP_WAIT_POLICY": "PASSIVE",
         "TRANSFORMERS_VERBOSITY": "error",
-        # The libraries warn each other of what they will change; no user can act on it.
+        # Libraries warn of their own coming changes; no user can act on it.
         "PYTHONWARNINGS": "ignore::FutureWarning,ignore::DeprecationWarning",
     }
     return {key: os.environ.get(key, value) for key, value in defaults.items()}

@@ -1,23 +1,26 @@
-"""What a look is reserved for: the registry asks it, the evaluation checks that it is the same."""
+"""Fingerprints: digests of everything that a result depends on, so that it is computed once.
+
+The cycle fingerprint is taken before anything is computed and finds a stored cycle. The evaluation
+fingerprint is taken of a trained adapter: a look at the gate rows is reserved for it, and the
+evaluation checks that it is still the same. An input that is left out of one could be changed
+without a new training, or judged again for free until luck lets the candidate through.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from pydantic import TypeAdapter
-
-from pawl.config.code_digest import scoring_code
+from pawl.config.code_digest import scoring_code, without_moves
 from pawl.config.schema import Evaluate, as_json
 from pawl.config.user_functions import function_digest
 from pawl.core.alpha_budget import gate_split_id, unspent
-from pawl.core.files import digest_file, digest_json, read_lines
+from pawl.core.files import digest_file, digest_json
 from pawl.core.records import (
     BaseInfo,
     Champion,
-    HeldOutRow,
     SplitReport,
+    read_held_out_rows,
     read_record,
     read_rows,
     to_json,
@@ -28,95 +31,30 @@ from pawl.model.base import base_info
 from pawl.workspace.paths import TaskFiles, Workspace
 from pawl.workspace.task_inputs import data_file, read_prompt, read_schema
 
-# A new time of day asks no new question.
-NOT_ASKED = ("schedule",)
-
-
-def evaluation_fingerprint(workspace: Workspace, task: str, champion: Champion) -> str:
-    """Digest of all that the judgement of the adapter in `build/` depends on.
-
-    Whatever is left out could be changed and judged again for free, until luck or a weakened
-    baseline lets the candidate through.
-
-    Raises:
-        AdapterError: the candidate's bytes are not what its manifest says.
-        DataError: a stage before has not left its record.
-    """
-    section, files = workspace.task(task), workspace.files(task)
-    base = read_record(files.base, BaseInfo)
-    asked: dict[str, Any] = {
-        "candidate": read_adapter(files.adapter, base=base.digest).digest,
-        "champion": to_json(champion),
-        "splits": to_json(read_record(files.splits / "manifest.json", SplitReport)),
-        "barred": _barred(task, files),
-        "inputs": {path.name: _digest(path) for path in (files.schema, files.prompt)},
-        "gate": as_json(section.gate),
-        "evaluate": as_json(section.evaluate),
-        "base": base.digest,
-        "named": scoring_inputs(section.evaluate, workspace.root),
-    }
-    return digest_json(asked)
-
-
-def scoring_inputs(policy: Evaluate, root: Path) -> dict[str, dict[str, str]]:
-    """What the scores depend on beside parameters, rows and the task's own base, by digest.
-
-    The task's own scorers with what they import, other bases, and Pawl's code that scores.
-
-    Raises:
-        ParamsError: there is no such scorer.
-        BaseError: there is no such base.
-    """
-    return {
-        "scorers": {name: function_digest(at, root) for name, at in policy.scorers.items()},
-        "bases": {name: base_info(base, root).digest for name, base in policy.bases.items()},
-        "code": scoring_code(),
-    }
-
-
-def _barred(task: str, files: TaskFiles) -> list[str]:
-    """Gate rows that no budget of this lineage may judge on, by key.
-
-    Rows that another salt has since held out leave the judged ones: another question. The look's
-    own rows are known afterwards but are not barred by it, so that asking again changes nothing.
-    """
-    kind = TypeAdapter(HeldOutRow)
-    known = map(
-        kind.validate_python,
-        read_lines(files.held_out_register) if files.held_out_register.is_file() else (),
-    )
-    salt = read_record(files.splits / "manifest.json", SplitReport).salt
-    gate = read_rows(files.splits / "gate.jsonl")
-    kept = {row.key for row in unspent(gate, known, lineage=gate_split_id(task, salt), since=1)}
-    return sorted({row.key for row in gate} - kept)
-
-
-def _digest(path: Path) -> str:
-    if not path.is_file():
-        raise DataError(
-            f"{path} is not there",
-            rule="a look's question names the schema and the long prompt by content",
-            remedy="run the stage `inputs` first: `pawl run` and `dvc repro` do",
-        )
-    return digest_file(path)
+# The time of a run does not change its result.
+LEFT_OUT = ("schedule",)
 
 
 def cycle_fingerprint(workspace: Workspace, task: str, *, accepted: Sequence[str]) -> str:
     """Digest of everything that a cycle of `task` depends on, before any of it is computed.
 
-    Two cycles with the same question need not both be run. The champion is no part of it: a
-    rollback by hand must not make tonight's schedule promote the same adapter again. `accepted`
-    names the relabels so far: once held-out answers have changed, an old verdict answers nothing.
+    The champion is left out: after a rollback by hand, the next scheduled run must not promote the
+    same adapter again.
+
+    Args:
+        workspace: the workspace.
+        task: the task's name.
+        accepted: ids of the relabels accepted so far; they change held-out answers.
 
     Raises:
-        DataError: a file that `params.yaml` names is absent or unreadable.
-        BaseError: the base is absent.
+        DataError: a file that `params.yaml` names is missing or unreadable.
+        BaseError: the base is missing.
     """
     section = workspace.checked_task(task)
-    asked = {k: v for k, v in as_json(section).items() if k not in NOT_ASKED}
+    params = {key: value for key, value in as_json(section).items() if key not in LEFT_OUT}
     return digest_json(
         {
-            "params": asked,
+            "params": params,
             "data": digest_file(data_file(workspace, section)),
             "base": to_json(base_info(section.base, workspace.root)),
             "schema": read_schema(workspace, section),
@@ -125,3 +63,69 @@ def cycle_fingerprint(workspace: Workspace, task: str, *, accepted: Sequence[str
             "named": scoring_inputs(section.evaluate, workspace.root),
         }
     )
+
+
+def evaluation_fingerprint(workspace: Workspace, task: str, champion: Champion) -> str:
+    """Digest of everything that the verdict on the adapter in `build/` depends on.
+
+    Raises:
+        AdapterError: the candidate's bytes are not those of its manifest.
+        DataError: the record of an earlier stage is missing.
+    """
+    section, files = workspace.task(task), workspace.files(task)
+    base = read_record(files.base, BaseInfo)
+    return digest_json(
+        {
+            "candidate": read_adapter(files.adapter, base=base.digest).digest,
+            "champion": to_json(champion),
+            "splits": to_json(read_record(files.splits / "manifest.json", SplitReport)),
+            "barred": _excluded_gate_rows(task, files),
+            "inputs": {path.name: _digest(path) for path in (files.schema, files.prompt)},
+            "gate": as_json(section.gate),
+            "evaluate": as_json(section.evaluate),
+            "base": base.digest,
+            "named": scoring_inputs(section.evaluate, workspace.root),
+        }
+    )
+
+
+def scoring_inputs(policy: Evaluate, root: Path) -> dict[str, dict[str, str]]:
+    """Digests of what scores depend on beside parameters, rows and the task's own base.
+
+    These are the task's own scorers with what they import, further bases, and Pawl's scoring code.
+
+    Raises:
+        ParamsError: there is no such scorer.
+        BaseError: there is no such base.
+    """
+    return {
+        "scorers": {name: function_digest(at, root) for name, at in policy.scorers.items()},
+        "bases": {name: base_info(base, root).digest for name, base in policy.bases.items()},
+        "code": without_moves(scoring_code()),
+    }
+
+
+def _excluded_gate_rows(task: str, files: TaskFiles) -> list[str]:
+    """Keys of gate rows that no budget of this gate split may judge on.
+
+    A row that another salt has since held out is no longer judged, which changes the verdict. The
+    rows of the look itself are registered afterwards but stay judged: repeating it changes nothing.
+    """
+    register = files.held_out_register
+    held_out = read_held_out_rows(register) if register.is_file() else []
+    salt = read_record(files.splits / "manifest.json", SplitReport).salt
+    gate = read_rows(files.splits / "gate.jsonl")
+    judged = {
+        row.key for row in unspent(gate, held_out, split_id=gate_split_id(task, salt), since=1)
+    }
+    return sorted({row.key for row in gate} - judged)
+
+
+def _digest(path: Path) -> str:
+    if not path.is_file():
+        raise DataError(
+            f"{path} is not there",
+            rule="the evaluation fingerprint includes the schema and the long prompt",
+            remedy="run the stage `inputs` first: `pawl run` and `dvc repro` do",
+        )
+    return digest_file(path)

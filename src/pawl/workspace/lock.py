@@ -1,4 +1,4 @@
-"""One cycle at a time in a workspace."""
+"""A lock that lets one cycle at a time run in a workspace."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from pawl.workspace.paths import Workspace
 def workspace_lock(
     workspace: Workspace, *, waiting: Callable[[], None] | None = None
 ) -> Iterator[None]:
-    """Hold the workspace for one cycle: DVC fails when two run at once, so the second waits.
+    """Lock the workspace for one cycle; wait while another holds it, for DVC runs once at a time.
 
-    `waiting` is called once if another cycle has its turn, and stderr says so. The kernel frees
-    the lock when its holder dies, however it dies.
+    `waiting` is called once before waiting, which is also printed to stderr. The kernel frees the
+    lock when its holder dies, however it dies.
     """
     workspace.home.mkdir(parents=True, exist_ok=True)
     with (workspace.home / "cycle.lock").open("a") as file:

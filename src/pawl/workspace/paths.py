@@ -1,4 +1,4 @@
-"""Where things lie: the workspace folder, one task's build files, the local servers' homes.
+"""Paths of a workspace: its folder, one task's build files, the local state under `.pawl/`.
 
 A workspace is a git repository with `params.yaml`, `dvc.yaml` and `prefect.yaml`.
 """
@@ -16,7 +16,7 @@ from pawl.errors import UsageError
 
 @dataclass(frozen=True)
 class Workspace:
-    """A workspace by its root folder; all paths below are derived, none is created here."""
+    """A workspace by its root folder; its paths are derived from it, none is created here."""
 
     root: Path
 
@@ -26,26 +26,26 @@ class Workspace:
 
     @property
     def home(self) -> Path:
-        """Local state that is not reproducible from bytes: tracking store, Prefect's database."""
+        """Local state that DVC cannot reproduce: tracking store, Prefect's database."""
         return self.root / ".pawl"
 
     @property
     def answers(self) -> Path:
-        """Kept answers of contenders; may be deleted at any time."""
+        """Cached answers of contenders; may be deleted at any time."""
         return self.home / "cache" / "answers"
 
     def checkpoints(self, task: str) -> Path:
-        """What a training that was cut off goes on from; may be deleted at any time."""
+        """Checkpoints that an interrupted training resumes from; may be deleted at any time."""
         return self.home / "checkpoints" / task
 
     @property
     def outbox(self) -> Path:
-        """Judged candidates that the tracking store does not have yet, a folder a task."""
+        """Judged candidates that are not in the tracking store yet, a folder a task."""
         return self.home / "outbox"
 
     @property
     def tracking_uri(self) -> str:
-        """`MLFLOW_TRACKING_URI` where it is set, else SQLite under `.pawl/`."""
+        """`MLFLOW_TRACKING_URI` if it is set, else SQLite under `.pawl/`."""
         return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.home}/mlflow.db"
 
     def params(self) -> Params:
@@ -55,7 +55,7 @@ class Workspace:
         return self.params().task(name)
 
     def checked_task(self, name: str) -> Task:
-        """A section whose names stand in the workspace's files: what a cycle begins with."""
+        """A task's section, checked against the files that it names: how a cycle begins."""
         return read_task(self.params_file, name)
 
     def files(self, task: str) -> TaskFiles:
@@ -65,15 +65,15 @@ class Workspace:
         """The path of a workspace file named in `params.yaml`.
 
         Raises:
-            UsageError: it is absolute, leaves the workspace, also by a link, or is there and no
-                regular file.
+            UsageError: it is absolute, leaves the workspace, also by a link, or exists and is not
+                a regular file.
         """
         path = self.root / name
         try:
             place = path.resolve()
             path.is_file()
         except (OSError, ValueError, RuntimeError) as error:
-            # A circle of links, a name too long, one with a zero byte or half a surrogate pair.
+            # A loop of links, a name too long, one with a NUL or half a surrogate pair.
             raise UsageError(
                 f"{name[:100]!a} cannot be the path of a file: {type(error).__name__}",
                 rule="files named in params.yaml are relative to it and stay inside",
@@ -87,7 +87,7 @@ class Workspace:
             )
         if path.exists() and not path.is_file():
             raise UsageError(
-                f"'{name}' is no regular file",
+                f"'{name}' is not a regular file",
                 rule="files named in params.yaml are regular files: a pipe or a device has no end",
                 remedy="put a copy in its place",
             )
@@ -96,28 +96,28 @@ class Workspace:
 
 @dataclass(frozen=True)
 class TaskFiles:
-    """The files of one task below `build/<task>/`, one property a stage's leaving."""
+    """The files of one task below `build/<task>/`, as its stages and the flow write them."""
 
     root: Path
 
     @property
     def base(self) -> Path:
-        """`inputs`: which base, by digest."""
+        """Stage `inputs`: the base and its digest."""
         return self.root / "inputs" / "base.json"
 
     @property
     def schema(self) -> Path:
-        """`inputs`: a copy of the task's JSON Schema, or `null`."""
+        """Stage `inputs`: a copy of the task's JSON Schema, or `null`."""
         return self.root / "inputs" / "schema.json"
 
     @property
     def prompt(self) -> Path:
-        """`inputs`: a copy of the task's long prompt; empty where there is none."""
+        """Stage `inputs`: a copy of the task's long prompt; empty if it has none."""
         return self.root / "inputs" / "prompt.md"
 
     @property
     def scoring_inputs(self) -> Path:
-        """`inputs`: the code that scores, scorers and other bases of the task's own, by digest."""
+        """Stage `inputs`: digests of scoring code, own scorers and further bases."""
         return self.root / "inputs" / "named.json"
 
     @property
@@ -136,12 +136,12 @@ class TaskFiles:
 
     @property
     def champion_profile(self) -> Path:
-        """The flow's snapshot of the profile of the champion's data, where there is one."""
+        """The flow's snapshot of the profile of the champion's data, if there is a champion."""
         return self.root / "before.json"
 
     @property
     def held_out_register(self) -> Path:
-        """The flow's snapshot of the held-out rows that the ledger's store remembers."""
+        """The flow's snapshot of the ledger's register of held-out rows."""
         return self.root / "known.jsonl"
 
     @property
@@ -150,7 +150,7 @@ class TaskFiles:
 
     @property
     def preflight(self) -> Path:
-        """How long the baselines' prompts are; no stage reads it."""
+        """The lengths of the baselines' prompts; no stage reads it."""
         return self.root / "preflight.json"
 
     @property
@@ -164,7 +164,7 @@ class TaskFiles:
 
     @property
     def points(self) -> Path:
-        """The steps of the training under way, or of the last one, as they come; no stage's out."""
+        """Loss a step of the running or last training, appended as it runs; no stage's output."""
         return self.root / "points.jsonl"
 
     @property
@@ -174,7 +174,7 @@ class TaskFiles:
 
     @property
     def look(self) -> Path:
-        """The look that the flow reserved for this candidate."""
+        """The look that the flow has reserved for this candidate."""
         return self.root / "look.json"
 
     @property
@@ -186,13 +186,30 @@ class TaskFiles:
         return self.root / "verdict.json"
 
     @property
+    def evidence(self) -> dict[Path, str]:
+        """What is stored with a judged candidate: each file or folder, by its folder in the run.
+
+        '' is the root of the MLflow run. What is not there is left out.
+        """
+        return {
+            self.adapter: "adapter",
+            self.check: "check",
+            self.base: "inputs",
+            self.splits / "manifest.json": "splits",
+            self.eval: "eval",
+            self.verdict: "",
+            self.training: "",
+            self.held_out_register: "",
+        }
+
+    @property
     def cycle(self) -> Path:
-        """What the last cycle came to; no stage reads it."""
+        """The last cycle's result; no stage reads it."""
         return self.root / "cycle.json"
 
 
 def find_workspace(start: Path | None = None) -> Workspace:
-    """Return the workspace that `start` (default: the current folder) lies in.
+    """Return the workspace that contains `start` (default: the current folder).
 
     Raises:
         UsageError: no folder upwards holds a `params.yaml`.

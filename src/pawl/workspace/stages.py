@@ -1,7 +1,7 @@
-"""Stages: the door that each room opens to DVC, and the call that runs them in DVC's order.
+"""Stages: the entry point through which DVC runs one, and the call that has DVC run them.
 
-A stage is a function of a workspace and a task. A stage that fails leaves what it said in
-`build/<task>/error.json`, because DVC passes on neither the words nor the exit code.
+A stage is a function of a workspace and a task. A stage that fails writes its error to
+`build/<task>/error.json`, because DVC passes on neither the message nor the exit code.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from pathlib import Path
 
 from pawl import errors
 from pawl.core.files import write_json
-from pawl.core.processes import _end, guarded
+from pawl.core.processes import end_process_group, guarded
 from pawl.core.records import read_record
-from pawl.errors import PawlError, UsageError, full_disk
+from pawl.errors import PawlError, UsageError, disk_full_error
 from pawl.workspace.environment import quiet_environment
 from pawl.workspace.paths import Workspace, find_workspace
 
@@ -28,7 +28,7 @@ Stage = Callable[[Workspace, str], None]
 
 @dataclass(frozen=True)
 class Failure:
-    """A `PawlError` that crossed a process border."""
+    """A `PawlError` of a stage's process, as `error.json` stores it."""
 
     kind: str
     found: str
@@ -48,18 +48,18 @@ def main(stages: Mapping[str, Stage]) -> None:
         try:
             stages[name](workspace, task)
         except OSError as error:
-            if (said := full_disk(error)) is None:
+            if (full := disk_full_error(error)) is None:
                 raise
-            raise said from error
+            raise full from error
     except PawlError as error:
         print(f"{name} {task}: {error}", file=sys.stderr)
         failure = Failure(type(error).__name__, error.found, error.rule, error.remedy)
-        # A full disk may not even take this; stderr has it all the same.
+        # This write may fail on a full disk; stderr has the message too.
         with suppress(OSError):
             write_json(_failure_file(workspace, task), failure.__dict__)
         sys.exit(error.exit_code)
     finally:
-        # What is loaded need not be searched for garbage before the process ends: a second.
+        # Spares the interpreter a last garbage collection, which takes a second.
         gc.freeze()
 
 
@@ -71,54 +71,58 @@ def reproduce(
     force: bool = False,
     timeout: float | None = None,
 ) -> None:
-    """Have DVC bring one task's graph up to date as far as `stage`.
+    """Have DVC bring one task's stages up to date, as far as `stage`; output goes to stderr.
 
-    The stages' output goes to this process's stderr. `force` runs that stage and all before
-    it anew, even where nothing has changed. After `timeout` seconds DVC and its stages are ended.
+    Args:
+        workspace: the workspace.
+        stage: the last stage to run.
+        task: the task's name.
+        force: run that stage and all earlier ones even if nothing has changed.
+        timeout: seconds after which DVC and its stages are ended.
 
     Raises:
-        PawlError: what the failing stage said, with its own class and exit code; or the timeout.
-        UsageError: a file that the task names leaves the workspace, or is no regular one.
+        PawlError: the failing stage's error, with its own class and exit code; or the timeout.
+        UsageError: a file that the task names leaves the workspace, or is not a regular one.
     """
     section = workspace.task(task)
     for name in filter(None, (section.data, section.schema, section.prompt)):
-        # Before DVC does: it reads a pipe for ever, and takes in what a link leads to.
+        # DVC would read a pipe for ever, and add the target of a link.
         workspace.inside(name)
-    forget_failure(workspace, task)
+    clear_failure(workspace, task)
     command = [sys.executable, "-m", "dvc", "repro", "--quiet", f"{stage}@{task}"]
     if force:
         command += ["--force"]
     code = _run(workspace, command, timeout=timeout)
     if code == 0:
         return
-    if (said := told_failure(workspace, task)) is not None:
-        raise said
+    if (failure := read_failure(workspace, task)) is not None:
+        raise failure
     raise PawlError(
         f"`dvc repro {stage}@{task}` ended with exit code {code}",
-        rule="a stage ends with 0 or with a reason",
-        remedy=f"run it by hand to see all it says: dvc repro -v {stage}@{task}",
+        rule="a stage ends with 0 or with an error",
+        remedy=f"run it by hand to see all its output: dvc repro -v {stage}@{task}",
     )
 
 
-def forget_failure(workspace: Workspace, task: str) -> None:
-    """From now on, what `told_failure` finds is news."""
+def clear_failure(workspace: Workspace, task: str) -> None:
+    """Delete the error of an earlier run, so that `read_failure` returns only a new one."""
     _failure_file(workspace, task).unlink(missing_ok=True)
 
 
-def told_failure(workspace: Workspace, task: str) -> PawlError | None:
-    """What a stage that failed said, None if none said anything."""
-    failure = _failure_file(workspace, task)
-    if not failure.exists():
+def read_failure(workspace: Workspace, task: str) -> PawlError | None:
+    """The error that a failed stage has written, or None."""
+    path = _failure_file(workspace, task)
+    if not path.exists():
         return None
-    said = read_record(failure, Failure)
-    kind: type[PawlError] = getattr(errors, said.kind, PawlError)
-    return kind(said.found, rule=said.rule, remedy=said.remedy)
+    failure = read_record(path, Failure)
+    kind: type[PawlError] = getattr(errors, failure.kind, PawlError)
+    return kind(failure.found, rule=failure.rule, remedy=failure.remedy)
 
 
 def _run(workspace: Workspace, command: list[str], *, timeout: float | None) -> int:
-    """Run a command to its end and return its exit code; leaves no process behind."""
+    """Run a command and return its exit code; leaves no process behind."""
     # A session of its own: DVC starts stages through a shell, and ending DVC alone (timeout,
-    # Ctrl-C, a cancelled flow) would leave a training running on nobody's behalf.
+    # Ctrl-C, a cancelled flow) would leave a training running.
     process = subprocess.Popen(
         command,
         cwd=workspace.root,
@@ -136,11 +140,11 @@ def _run(workspace: Workspace, command: list[str], *, timeout: float | None) -> 
             remedy="raise the timeout there, or train on fewer rows or epochs",
         ) from error
     finally:
-        _end(process)
+        end_process_group(process)
 
 
 def _environment(workspace: Workspace) -> dict[str, str]:
-    # dvc.yaml says `python`: that must be the interpreter that pawl itself runs in.
+    # dvc.yaml calls `python`: that must be the interpreter that pawl itself runs in.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     return {**os.environ, **quiet_environment(workspace), "PATH": path}
 

@@ -19,13 +19,13 @@ from pawl.workspace.paths import Workspace
 
 
 def data_file(workspace: Workspace, section: Task) -> Path:
-    """The task's data file, known to exist."""
+    """The task's data file; raises `DataError` if it is missing."""
     path = workspace.inside(section.data)
     if not path.is_file():
         tracked = path.with_name(f"{path.name}.dvc").exists()
         raise DataError(
             f"{section.data} is not there",
-            rule="each task has its data file in the workspace",
+            rule="each task has a data file in the workspace",
             remedy="`dvc pull` brings it" if tracked else "put it there and `dvc add` it",
         )
     return path
@@ -39,10 +39,10 @@ def read_schema(workspace: Workspace, section: Task) -> Any:
 
 
 def parse_schema(path: Path, name: str) -> Any:
-    """Read and check a JSON Schema file; `name` is how messages call it.
+    """Read and check a JSON Schema file; `name` is its name in messages.
 
     Raises:
-        DataError: it is none, or refers to what does not stand in it: nothing is fetched.
+        DataError: it is not one, or has a reference that leads outside it: nothing is fetched.
     """
     try:
         schema = json.loads(path.read_text(encoding="utf-8"))
@@ -52,9 +52,9 @@ def parse_schema(path: Path, name: str) -> Any:
     except (OSError, ValueError, SchemaError, Unresolvable) as error:
         detail = error.message if isinstance(error, SchemaError) else error
         raise DataError(
-            f"{name} is no JSON Schema: {detail}",
+            f"{name} is not a JSON Schema: {detail}",
             rule="`schema` names a file with a JSON Schema of draft 2020-12",
-            remedy="mend the file, or remove `schema` from the task in params.yaml",
+            remedy="correct the file, or remove `schema` from the task in params.yaml",
         ) from error
     return schema
 
@@ -79,5 +79,5 @@ def read_prompt(workspace: Workspace, section: Task) -> str:
         raise DataError(
             f"{section.prompt} cannot be read: {error}",
             rule="`prompt` names a UTF-8 text file",
-            remedy="mend the file, or remove `prompt` from the task in params.yaml",
+            remedy="correct the file, or remove `prompt` from the task in params.yaml",
         ) from error

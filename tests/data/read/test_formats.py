@@ -1,4 +1,4 @@
-"""Whatever bytes lie in a data file, they end in rows or in words, within bounded memory."""
+"""Any bytes in a data file end in rows or in an error message, within bounded memory."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from pyarrow import parquet
 import pawl.data.read.lines
 from pawl.core.jsonio import MAX_LINE
 from pawl.data.read.examples import Rows, read_examples
-from pawl.data.read.excerpt import TELLING, excerpt
 from pawl.data.read.formats import FORMATS
+from pawl.data.read.redaction import FORMAT_WORDS, redacted_excerpt
 from pawl.errors import DataError
 
 ROWS = [
@@ -84,14 +84,14 @@ def test_chats_are_read_from_every_format(tmp_path: Path, form: str) -> None:
         ({"prompt": "Gr\ufffd\ufffde"}, "decoded wrongly"),
         ({"n": 2**60}, "beyond 2^53"),
         ({"n": 10**5000}, "beyond 2^53"),
-        ({"n": "1e999"}, "no finite number"),
+        ({"n": "1e999"}, "not a finite number"),
         ({"completion": ""}, "not blank"),
         ({"id": "a\nb"}, "printable"),
         ({"id": "a" * 500}, "200 characters"),
         ({"prompt": 3}, "is a string"),
     ],
 )
-def test_what_no_model_should_learn_is_refused_with_its_reason(
+def test_text_that_no_model_should_learn_is_refused_with_its_reason(
     tmp_path: Path, row: dict[str, Any], says: str
 ) -> None:
     limit = sys.get_int_max_str_digits()
@@ -122,7 +122,7 @@ def test_what_no_model_should_learn_is_refused_with_its_reason(
         (b"", "has no rows"),
     ],
 )
-def test_a_bad_csv_file_is_told_with_its_line(tmp_path: Path, text: bytes, says: str) -> None:
+def test_a_bad_csv_file_is_reported_with_its_line(tmp_path: Path, text: bytes, says: str) -> None:
     path = tmp_path / "rows.csv"
     path.write_bytes(text)
     with pytest.raises(DataError) as caught:
@@ -131,7 +131,7 @@ def test_a_bad_csv_file_is_told_with_its_line(tmp_path: Path, text: bytes, says:
 
 
 @pytest.mark.parametrize("form", [".jsonl.gz", ".parquet"])
-def test_a_damaged_archive_is_told_as_damaged(tmp_path: Path, form: str) -> None:
+def test_a_damaged_archive_is_reported_as_damaged(tmp_path: Path, form: str) -> None:
     path = written(tmp_path, form, ROWS)
     whole = path.read_bytes()
     for data in (b"", b"no archive", whole[: len(whole) // 2], whole[:-4] + b"\xff\xff\xff\xff"):
@@ -140,7 +140,7 @@ def test_a_damaged_archive_is_told_as_damaged(tmp_path: Path, form: str) -> None
             read(path)
 
 
-def test_a_name_without_a_known_ending_names_the_nearest(tmp_path: Path) -> None:
+def test_a_name_with_an_unknown_suffix_names_the_nearest(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonk"
     path.write_text("{}")
     with pytest.raises(DataError) as caught:
@@ -154,7 +154,7 @@ def test_bad_rows_are_left_out_and_counted_up_to_the_stated_share(tmp_path: Path
     path.write_text("\n".join([*good, '{"prompt": "s3cret-Password"', ""]))
     found = read(path, drop=0.1)
     assert (len(found.examples), found.bad) == (9, 1)
-    assert found.says[0].startswith("rows.jsonl:10: not JSON")
+    assert found.messages[0].startswith("rows.jsonl:10: not JSON")
     for allowed in (0.0, 0.09):
         with pytest.raises(DataError, match="not JSON"):
             read(path, drop=allowed)
@@ -162,11 +162,11 @@ def test_bad_rows_are_left_out_and_counted_up_to_the_stated_share(tmp_path: Path
 
 @given(st.binary(max_size=300) | st.text(max_size=100).map(str.encode))
 def test_an_excerpt_shows_no_word_and_no_number_of_the_data(data: bytes) -> None:
-    shown = excerpt(data)
+    shown = redacted_excerpt(data)
     assert shown.isascii()
     assert shown.isprintable()
     words = set(re.findall(r"[A-Za-z]+", shown))
-    assert all(word in TELLING or set(word) == {"x"} for word in words)
+    assert all(word in FORMAT_WORDS or set(word) == {"x"} for word in words)
     assert not re.search(r"[0-8]", shown)
 
 
@@ -204,12 +204,15 @@ def test_a_small_archive_of_blank_lines_ends_at_a_stated_number_of_them(
 ODD = {
     "time beyond the calendar": (pa.array([9 * 10**12]).cast(pa.timestamp("s")), "key 3 (x)"),
     "time zone that is none": (pa.array([1]).cast(pa.timestamp("s", tz="No/Town")), "key 3 (x)"),
-    "date": (pa.array([2**30], pa.int32()).cast(pa.date32()), "key 3 (x) is a text, a number"),
-    "duration": (pa.array([2**62]).cast(pa.duration("s")), "key 3 (x) is a text, a number"),
-    "decimal": (pa.array([decimal.Decimal("1.5")]), "key 3 (x) is a text, a number"),
-    "bytes": (pa.array([b"\xff"]), "key 3 (x) is a text, a number"),
-    "map": (pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())), "key 3 (x) is a text"),
-    "list": (pa.array([[1]]), "key 3 (x) is a text, a number"),
+    "date": (
+        pa.array([2**30], pa.int32()).cast(pa.date32()),
+        "key 3 (x) is not a string, a number",
+    ),
+    "duration": (pa.array([2**62]).cast(pa.duration("s")), "key 3 (x) is not a string, a number"),
+    "decimal": (pa.array([decimal.Decimal("1.5")]), "key 3 (x) is not a string, a number"),
+    "bytes": (pa.array([b"\xff"]), "key 3 (x) is not a string, a number"),
+    "map": (pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())), "key 3 (x) is not a string"),
+    "list": (pa.array([[1]]), "key 3 (x) is not a string, a number"),
     "integer": (pa.array([2**64 - 1], pa.uint64()), "beyond 2^53"),
     "no number": (pa.array([math.nan]), "NaN is not JSON"),
     "no UTF-8": (pa.array([b"\xff"]).view(pa.string()), "not UTF-8 at byte"),
@@ -218,7 +221,7 @@ ODD = {
 
 
 @pytest.mark.parametrize("kind", ODD)
-def test_a_parquet_cell_that_no_row_may_have_is_told(tmp_path: Path, kind: str) -> None:
+def test_a_parquet_cell_of_an_unsupported_type_is_reported(tmp_path: Path, kind: str) -> None:
     column, says = ODD[kind]
     path = tmp_path / "rows.parquet"
     parquet.write_table(pa.table({"prompt": ["p"], "completion": ["c"], "x": column}), path)
@@ -228,7 +231,7 @@ def test_a_parquet_cell_that_no_row_may_have_is_told(tmp_path: Path, kind: str) 
     assert says in caught.value.found
 
 
-def test_a_small_parquet_file_of_very_much_ends_in_words_with_little_memory(tmp_path: Path) -> None:
+def test_a_parquet_decompression_bomb_ends_in_an_error_with_little_memory(tmp_path: Path) -> None:
     """One value of 64 MiB in a dictionary, named by every row: unpacked, 2 GiB in 32 rows."""
     path = tmp_path / "rows.parquet"
     long = pa.DictionaryArray.from_arrays(pa.array([0] * 32, pa.int32()), ["x" * (64 << 20)])
@@ -257,9 +260,9 @@ def test_a_line_without_an_end_needs_no_memory_of_its_size(tmp_path: Path, form:
 
 
 def read_elsewhere(path: Path) -> tuple[str, int]:
-    """What a fresh process says of a file, and the most memory that it took, in KiB."""
+    """The output of a fresh process that reads a file, and its peak memory in KiB."""
     code = (
-        "import sys; from pathlib import Path; from pawl.data.read import read_examples\n"
+        "import sys; from pathlib import Path; from pawl.data.read.examples import read_examples\n"
         "from pawl.errors import DataError\n"
         "try: read_examples(Path(sys.argv[1]), sys.argv[1])\n"
         "except DataError as error: print(error)\n"

@@ -1,4 +1,4 @@
-"""Files damaged in ways that a seed draws end in rows or in words."""
+"""Files with random damage end in rows or in an error message."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pawl.data.read import formats as sources
+from pawl.data.read import formats
 
 sys.path.insert(0, str(Path(__file__).parents[3] / "bench"))
 import hostile
@@ -24,7 +24,7 @@ from hostilelab.watch import outcome
     seed=st.integers(0, 2**32),
     drop=st.sampled_from((0.0, 0.5, 1.0)),
 )
-def test_any_damaged_file_ends_in_rows_or_in_words(
+def test_any_damaged_file_ends_in_rows_or_in_an_error(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     form: str,
@@ -33,7 +33,7 @@ def test_any_damaged_file_ends_in_rows_or_in_words(
     drop: float,
 ) -> None:
     # A process for each Parquet file takes too long here; those below have one.
-    monkeypatch.setitem(sources.FORMATS, ".parquet", hostile.within)
+    monkeypatch.setitem(formats.FORMATS, ".parquet", hostile.within)
     path = tmp_path / f"hostile{form}"
     path.write_bytes(hostile_file(form, damages, seed))
     assert outcome(path, drop)
@@ -41,13 +41,13 @@ def test_any_damaged_file_ends_in_rows_or_in_words(
 
 @pytest.mark.parametrize("damages", [["column"], ["flip last"], ["cut"], ["value", "wide"]])
 @pytest.mark.parametrize("seed", range(2))
-def test_a_damaged_parquet_file_ends_so_in_a_process_of_its_own_and_as_within_this_one(
+def test_a_damaged_parquet_file_ends_the_same_in_a_subprocess_and_in_this_process(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damages: list[str], seed: int
 ) -> None:
     path = tmp_path / "hostile.parquet"
     path.write_bytes(hostile_file(".parquet", damages, seed))
     apart = outcome(path, 0.0)
-    monkeypatch.setitem(sources.FORMATS, ".parquet", hostile.within)
+    monkeypatch.setitem(formats.FORMATS, ".parquet", hostile.within)
     assert outcome(path, 0.0) == apart
 
 

@@ -1,4 +1,4 @@
-"""The reader names every bad row and takes no row that is not what it seems."""
+"""The reader names every bad row and accepts no malformed row."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from pawl.core.records import Message
 from pawl.data.read.examples import parse_row, read_examples, row_key
-from pawl.data.read.legible import ASCII
+from pawl.data.read.text_quality import ASCII
 from pawl.errors import DataError
 
 GOOD = {"prompt": "p", "completion": "c"}
@@ -34,15 +34,15 @@ TEXT = st.text(LEGAL, min_size=1).filter(lambda text: text.strip() and not is_ba
         (b'{"prompt": " ", "completion": "c"}', "'prompt' is a string that is not blank"),
         (b'{"prompt": "p", "completion": 3}', "'completion' is a string"),
         (b'{"prompt": "p", "completion": NaN}', "NaN is not JSON"),
-        (b'{"prompt": "p", "prompt": "q", "completion": "c"}', "a key stands twice"),
+        (b'{"prompt": "p", "prompt": "q", "completion": "c"}', "the same key twice"),
         (b'{"prompt": "\xff", "completion": "c"}', "not UTF-8"),
         (b'{"prompt": "\\ud800", "completion": "c"}', "half a surrogate pair"),
         (b'\xef\xbb\xbf{"prompt": "p", "completion": "c"}', "byte order mark"),
         (b"[" * 100_000, "nested too deeply"),
         (b'{"messages": [{"role": "user", "content": "p"}]}', "ends with an assistant turn"),
-        (b'{"messages": [{"role": "bot", "content": "p"}]}', "a 'role' is none of"),
-        (b'{"prompt": "p", "completion": "c", "x": [1]}', "key 3 (x) is a text, a number"),
-        (b'{"messages": [], "prompt": "p"}', "which one counts"),
+        (b'{"messages": [{"role": "bot", "content": "p"}]}', "a 'role' is not one of"),
+        (b'{"prompt": "p", "completion": "c", "x": [1]}', "key 3 (x) is not a string, a number"),
+        (b'{"messages": [], "prompt": "p"}', "and also 'prompt'"),
         (b'{"prompt": "p", "completion": "c", "x": ' + b"[" * 99 + b"]" * 99 + b"}", "key 3 (x)"),
         (b'{"prompt": "p", "completion": "c", "x": ' + b"[" * 100 + b"]" * 100 + b"}", "too deep"),
         (b'{"prompt": "\xef\xbb\xbfp", "completion": "c"}', "control character U+FEFF"),
@@ -96,7 +96,7 @@ def test_what_is_written_is_what_is_read(texts: list[str], form: str) -> None:
     assert example.id == "row-7"
 
 
-def test_further_keys_are_kept_as_text_and_what_is_null_or_blank_is_not_there() -> None:
+def test_other_keys_become_text_fields_and_null_or_blank_ones_are_left_out() -> None:
     row = GOOD | {"n": 3, "x": 0.5, "flag": True, "who": "Ada", "none": None, "blank": " "}
     fields = parse_row(json.dumps(row).encode(), 2).fields
     assert fields == {"n": "3", "x": "0.5", "flag": "true", "who": "Ada"}
@@ -108,7 +108,7 @@ def test_retyping_a_prompt_does_not_change_its_key(text: str) -> None:
     assert row_key([Message("user", text)]) == row_key([Message("user", retyped)])
 
 
-def test_a_byte_order_mark_is_told_in_any_line(tmp_path: Path) -> None:
+def test_a_byte_order_mark_is_reported_in_any_line(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     good = json.dumps(GOOD).encode() + b"\n"
     path.write_bytes(good + b"\xef\xbb\xbf" + good)
@@ -134,7 +134,7 @@ def test_no_message_about_a_bad_row_shows_a_key_an_id_or_a_value_of_it(
         read_examples(path, path.name)
     assert caught.value.found.count("\n") == 7
     assert secret not in str(caught.value)
-    assert "rows.jsonl:2: its id stands in line 1, too" in caught.value.found
+    assert "rows.jsonl:2: its id is also that of line 1" in caught.value.found
 
 
 # What ftfy looks for, among runs of ASCII of all lengths.
@@ -148,5 +148,5 @@ RUNS = st.one_of(
 
 @settings(max_examples=2000)
 @given(st.lists(RUNS, max_size=8).map("".join))
-def test_wrongly_decoded_text_is_found_without_looking_at_all_of_the_plain(text: str) -> None:
+def test_mojibake_is_found_without_looking_at_all_plain_text(text: str) -> None:
     assert is_bad(ASCII.sub("", text)) == is_bad(text)

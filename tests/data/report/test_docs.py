@@ -1,4 +1,4 @@
-"""The Data Docs, opened in a browser, say what the report says."""
+"""The Data Docs, opened in a browser, show the figures of the report."""
 
 from __future__ import annotations
 

@@ -124,9 +124,7 @@ def test_every_figure_on_the_page_is_the_records(tab: Tab, tmp_path: Path) -> No
 
 
 @pytest.mark.server
-def test_the_page_asks_for_nothing_and_runs_nothing_that_a_row_brought(
-    tab: Tab, tmp_path: Path
-) -> None:
+def test_the_page_loads_nothing_and_runs_nothing_from_a_row(tab: Tab, tmp_path: Path) -> None:
     tab.requests.clear()
     shown(tab, tmp_path, unfit())
     assert tab.requests == [(tmp_path / "report.html").as_uri()]
@@ -152,7 +150,7 @@ def test_the_page_can_be_read_on_a_phone_by_night_and_by_day(
 
 
 class Structure(HTMLParser):
-    """The tags of a page in their order, without what stands between them."""
+    """The tags of a page in order, without text."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A completion's facts stand in its prompt, in whatever form; labels need not."""
+"""A completion's facts occur in its prompt, in any form; labels need not."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pawl.data.rules import facts
-from pawl.data.rules.facts import Unfounded, schema_labels, unfounded
+from pawl.data.rules.facts import UngroundedFacts, schema_labels, ungrounded_values
 
 
 def found(rows: list[tuple[str, str]], labels: frozenset[str] = frozenset()) -> dict[str, object]:
-    collected = Unfounded(labels)
+    collected = UngroundedFacts(labels)
     for number, (prompt, completion) in enumerate(rows):
-        collected.add(number, unfounded(prompt, completion))
-    assert collected.found == len(list(collected.rows()))
+        collected.add(number, ungrounded_values(prompt, completion))
     return {str(number): facts for number, facts in collected.rows()}
 
 
@@ -42,8 +41,8 @@ def found(rows: list[tuple[str, str]], labels: frozenset[str] = frozenset()) -> 
     ],
 )
 def test_a_fact_of_the_prompt_in_another_form_is_none(prompt: str, value: str) -> None:
-    assert unfounded(prompt, json.dumps({"value": value})) == ()
-    assert unfounded(prompt, value) == ()
+    assert ungrounded_values(prompt, json.dumps({"value": value})) == ()
+    assert ungrounded_values(prompt, value) == ()
 
 
 @pytest.mark.parametrize(
@@ -59,15 +58,18 @@ def test_a_fact_of_the_prompt_in_another_form_is_none(prompt: str, value: str) -
         ("How much is it?", "19.99 EUR"),
     ],
 )
-def test_a_fact_that_is_not_in_the_prompt_is_told(prompt: str, value: str) -> None:
-    assert unfounded(prompt, json.dumps({"value": [{"deep": value}]})) == (value,)
-    assert unfounded(prompt, value) == (value,)
+def test_a_fact_that_is_not_in_the_prompt_is_reported(prompt: str, value: str) -> None:
+    assert ungrounded_values(prompt, json.dumps({"value": [{"deep": value}]})) == (value,)
+    assert ungrounded_values(prompt, value) == (value,)
 
 
 def test_prose_is_searched_for_numbers_and_names() -> None:
     prompt = "When does my parcel come? I am Ada and ordered on 3 May."
-    assert unfounded(prompt, "Dear Ada, your parcel, ordered on 3 May, will come very soon.") == ()
-    assert unfounded(
+    assert (
+        ungrounded_values(prompt, "Dear Ada, your parcel, ordered on 3 May, will come very soon.")
+        == ()
+    )
+    assert ungrounded_values(
         prompt,
         "Dear Ada, your parcel is sent with Rapid Couriers and will come on 12 June for 4.99 EUR.",
     ) == ("12", "4.99", "Rapid Couriers", "June", "EUR")
@@ -75,15 +77,18 @@ def test_prose_is_searched_for_numbers_and_names() -> None:
 
 def test_where_each_noun_has_a_capital_none_is_taken_for_a_name() -> None:
     prose = "wir haben das Paket mit dem Boten und der Rechnung an das Haus von Ada geschickt"
-    assert unfounded("wo ist es, fragt ada", prose) == ()
+    assert ungrounded_values("wo ist es, fragt ada", prose) == ()
 
 
 def test_numbers_truth_values_and_keys_of_json_are_read_as_such() -> None:
-    assert unfounded("I am 42", '{"age": 42, "adult": true, "city": null, "name99": 42.0}') == ()
-    assert unfounded("I am 42", '{"age": 43}') == ("43",)
+    assert (
+        ungrounded_values("I am 42", '{"age": 42, "adult": true, "city": null, "name99": 42.0}')
+        == ()
+    )
+    assert ungrounded_values("I am 42", '{"age": 43}') == ("43",)
 
 
-def test_a_value_that_returns_in_many_rows_is_a_label() -> None:
+def test_a_value_of_many_rows_is_a_label() -> None:
     rows = [(f"text {n}", json.dumps({"kind": "abc"[n % 3] * 5})) for n in range(300)]
     rows[7] = ("text 7", '{"kind": "Berlin"}')
     assert found(rows) == {"7": ("Berlin",)}
@@ -100,41 +105,40 @@ def test_a_rare_label_of_the_schema_is_a_label() -> None:
     assert found([*rows, ("x", '["Rome"]')], labels) == {"2": ('"Rome"',), "3": ("Rome",)}
 
 
-def test_memory_is_bounded_and_the_rest_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(facts, "KEPT", 50)
-    monkeypatch.setattr(facts, "COUNTED", 100)
-    collected = Unfounded()
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(facts, "MAX_STORED", 50)
+    monkeypatch.setattr(facts, "MAX_COUNTED", 100)
+    collected = UngroundedFacts()
     for number in range(1000):
         collected.add(number, ("label", f"fact {number}"))
-    assert collected.found == 1000
     assert len(list(collected.rows())) == 50
     assert len(collected._counts) <= 101
     assert "label" not in {value for _, values in collected.rows() for value in values}
 
 
 @given(st.text(), st.text())
-def test_no_row_is_too_odd_and_what_is_told_stands_in_the_completion(
+def test_any_row_is_accepted_and_ungrounded_values_occur_in_the_completion(
     prompt: str, completion: str
 ) -> None:
-    for fact in unfounded(prompt, completion):
+    for fact in ungrounded_values(prompt, completion):
         assert fact in completion
 
 
 @given(st.recursive(st.none() | st.booleans() | st.text(), lambda x: st.lists(x)), st.text())
-def test_a_prompt_that_holds_the_completion_founds_it(value: object, around: str) -> None:
+def test_a_prompt_that_holds_the_completion_grounds_it(value: object, around: str) -> None:
     completion = json.dumps([value], ensure_ascii=False)
     texts = json.dumps([value], ensure_ascii=True)
     prompt = around + " " + " ".join(_leaves(value)) + " " + texts
-    assert unfounded(prompt, completion) == ()
+    assert ungrounded_values(prompt, completion) == ()
 
 
 @given(st.integers(0, 10**9), st.integers(0, 99))
-def test_a_price_is_known_with_and_without_its_separators(whole: int, cents: int) -> None:
+def test_a_price_is_grounded_with_and_without_separators(whole: int, cents: int) -> None:
     forms = [f"{whole:,}.{cents:02}", f"{whole}.{cents:02}", f"{whole:,}.{cents:02}"]
     forms[2] = forms[2].translate(str.maketrans(",.", ".,"))
     for asked in forms:
         for answered in forms:
-            assert unfounded(f"It cost {asked} EUR", json.dumps({"price": answered})) == ()
+            assert ungrounded_values(f"It cost {asked} EUR", json.dumps({"price": answered})) == ()
 
 
 def test_the_time_for_a_hostile_row_grows_with_its_length_alone() -> None:
@@ -146,7 +150,7 @@ def test_the_time_for_a_hostile_row_grows_with_its_length_alone() -> None:
         for length in (5_000, 40_000):
             text = unit * (length // len(unit))
             start = time.process_time()
-            unfounded(text[: length // 2] + str(draw.random()), text)
+            ungrounded_values(text[: length // 2] + str(draw.random()), text)
             spent.append(time.process_time() - start)
         assert spent[1] < 0.2 or spent[1] < 24 * spent[0], unit
 

@@ -1,4 +1,4 @@
-"""Rows whose answer disagrees with their neighbours are found; free text is never doubted."""
+"""Rows whose answer disagrees with their neighbours are found; free text never is."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def tickets(version: str) -> list[Example]:
 
 
 def orders(count: int, *, seed: int = 0) -> list[Example]:
-    """Rows whose cause stands in the prompt, and whose order number does in two of three."""
+    """Rows whose prompt has the cause and, in two of three, the order number."""
     draw, rows = random.Random(seed), []
     for number in range(count):
         label, cause = draw.choice(list(CAUSES.items()))
@@ -53,7 +53,7 @@ def wrong_label(row: Example) -> str:
 
 
 def found(rows: Sequence[Example]) -> dict[int, str]:
-    return {suspect.index: suspect.says for suspect in label_noise(rows)}
+    return {suspect.index: suspect.reason for suspect in label_noise(rows)}
 
 
 def test_the_worst_hundred_of_the_damaged_delivery_are_damaged() -> None:
@@ -66,7 +66,7 @@ def test_the_worst_hundred_of_the_damaged_delivery_are_damaged() -> None:
 
 
 @pytest.mark.parametrize(("version", "most"), [("v1", 10), ("v2", 25)])
-def test_clean_rows_are_hardly_ever_doubted(version: str, most: int) -> None:
+def test_clean_rows_are_hardly_ever_suspect(version: str, most: int) -> None:
     assert len(label_noise(tickets(version))) <= most
 
 
@@ -94,10 +94,10 @@ def test_a_wrong_label_is_found_and_what_its_neighbours_say(at: int) -> None:
     assert f"near neighbours say {right}" in says[at]
 
 
-def test_a_value_that_does_not_stand_in_its_prompt_is_found_and_not_shown() -> None:
+def test_a_value_that_is_not_in_its_prompt_is_found_and_not_shown() -> None:
     rows = orders(300)
     rows[7] = relabelled(rows[7], order="zz-98765")
-    assert found(rows) == {7: "says order=xx-99999, which does not stand in its prompt"}
+    assert found(rows) == {7: "says order=xx-99999, which is not in its prompt"}
 
 
 def test_null_is_found_where_the_prompt_holds_what_others_copy() -> None:
@@ -124,7 +124,7 @@ def test_duplicates_of_a_wrong_row_do_not_speak_for_it() -> None:
     assert set(found(rows)) == set(range(9, 49))
 
 
-def test_labels_that_the_prompts_do_not_tell_are_not_doubted() -> None:
+def test_labels_that_prompts_do_not_determine_are_not_suspect() -> None:
     draw = random.Random(1)
     rows = [replace(row, completion=draw.choice("abc")) for row in orders(600)]
     assert label_noise(rows) == []
@@ -152,7 +152,7 @@ JSON = st.recursive(
     st.lists(st.tuples(st.text(min_size=1), JSON.map(json.dumps) | st.text()), max_size=12),
     st.integers(1, 12),
 )
-def test_any_rows_are_judged_without_a_fault(said: list[tuple[str, str]], times: int) -> None:
+def test_any_rows_are_judged_without_an_error(said: list[tuple[str, str]], times: int) -> None:
     rows = [example(text, completion) for text, completion in said] * times
     assert {suspect.index for suspect in label_noise(rows)} <= set(range(len(rows)))
 

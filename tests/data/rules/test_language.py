@@ -1,4 +1,4 @@
-"""Sentences are told by language; what is too short or no language at all is unsure."""
+"""Sentences are identified by language; text that is too short or in no language is unsure."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pawl.core.records import Example, Message
+from pawl.data.rules.cross_row import other_language
 from pawl.data.rules.language import UNSURE, language
-from pawl.data.rules.pairwise import foreign
 
 SENTENCES = {
     "en": "My parcel has not arrived, and nobody answers the phone.",
@@ -28,7 +28,7 @@ SENTENCES = {
 
 
 @pytest.mark.parametrize("code", SENTENCES)
-def test_a_sentence_is_told_by_its_language(code: str) -> None:
+def test_the_language_of_a_sentence_is_identified(code: str) -> None:
     assert language(SENTENCES[code]) == code
     assert language(SENTENCES[code] * 100) == code
 
@@ -50,7 +50,7 @@ def test_rows_in_another_language_than_the_data_are_named(
         Example(f"{code}-{at}", "0" * 16, (Message("user", SENTENCES[code]),), "x")
         for at, code in enumerate(spoken)
     ]
-    found = foreign([*rows, Example("short", "0" * 16, (Message("user", "ok"),), "x")], 0.7)
+    found = other_language([*rows, Example("short", "0" * 16, (Message("user", "ok"),), "x")], 0.7)
     assert set(found) == {at for at, code in enumerate(spoken) if code in named}
 
 

@@ -15,8 +15,8 @@ from pawl.core.records import Example, Message
 from pawl.core.row_identity import letters, prompt_text
 from pawl.data.read.examples import read_examples, row_key
 from pawl.data.rules.near_duplicates import near_duplicates, templates
-from pawl.data.split.copies import HeldOut, jaccard
-from pawl.data.split.frames import Frames, shingles
+from pawl.data.split.boilerplate import Boilerplate, shingles
+from pawl.data.split.copies import HeldOutIndex, jaccard
 from pawl.data.split.minhash import signatures
 
 NEAR = 0.7
@@ -53,16 +53,16 @@ def some_near() -> list[Example]:
 
 def test_near_is_what_is_near_to_the_split() -> None:
     rows = some_near()
-    frames = Frames([prompt_text(row) for row in rows])
+    frames = Boilerplate([prompt_text(row) for row in rows])
     found = {later for later, _, _ in near_duplicates(rows, near=NEAR)}
     for at, row in [*enumerate(rows)][::7]:
-        before = HeldOut(rows[:at], frames=frames, near=NEAR)
-        assert (at in found) == (before.has_copy(row) or before.has_near(row)), row.id
+        before = HeldOutIndex(rows[:at], boilerplate=frames, near=NEAR)
+        assert (at in found) == (before.has_copy(row) or before.has_near_copy(row)), row.id
 
 
 def test_each_row_is_paired_with_the_earlier_row_that_is_most_like_it() -> None:
     rows = some_near()
-    frames = Frames([prompt_text(row) for row in rows])
+    frames = Boilerplate([prompt_text(row) for row in rows])
     contents = [frames.content(prompt_text(row)) for row in rows]
     pairs = near_duplicates(rows, near=NEAR)
     assert len(pairs) >= 70
@@ -113,7 +113,8 @@ def test_signatures_agree_as_often_as_shingles_do() -> None:
 
 def test_signatures_are_the_same_in_every_process() -> None:
     code = (
-        "from pawl.data.split.frames import shingles; from pawl.data.split.minhash import signatures;"
+        "from pawl.data.split.boilerplate import shingles\n"
+        "from pawl.data.split.minhash import signatures\n"
         "print(signatures([shingles('where is my parcel')])[0].tolist())"
     )
     said = {
@@ -127,12 +128,12 @@ def test_signatures_are_the_same_in_every_process() -> None:
     assert len(said) == 1
 
 
-def test_a_template_is_told_with_the_rows_that_are_little_else() -> None:
+def test_a_template_is_reported_with_the_rows_that_are_little_more() -> None:
     made = [example(f"where is my order {number} please answer me soon") for number in range(60)]
     rows = [*made[:30], *(example(" ".join(words(n, 9))) for n in range(200)), *made[30:]]
     (found,) = templates(rows)
     assert found.rows == (*range(30), *range(230, 260))
-    assert found.says == "where is my order … please answer me soon"
+    assert found.beginning == "where is my order … please answer me soon"
 
 
 def test_an_instruction_in_front_of_real_content_is_no_template() -> None:

@@ -76,7 +76,7 @@ def test_a_value_that_few_rows_have_is_no_part_of_a_profile() -> None:
     assert set(made.labels["n"]) == {'"a"'}
 
 
-def test_no_rare_word_and_no_copied_value_is_kept_in_a_profile() -> None:
+def test_no_rare_word_and_no_copied_value_is_stored_in_a_profile() -> None:
     made = profile(
         [example(f"order number, client{i}", json.dumps({"n": f"n{i}"})) for i in range(400)]
         + [example("Zbigniew writes", json.dumps({"n": "n"}))]

@@ -17,11 +17,11 @@ from pawl.data.rules.secrets import (
     GUESSES,
     LONG,
     MARKED,
-    MARKS,
+    MARKERS,
     _detector,
+    may_hold_secret,
     personal,
     secrets,
-    suspect,
 )
 
 DRAW = random.Random(6)
@@ -104,7 +104,7 @@ def test_a_secret_of_each_kind_is_named(kind: str, around: str) -> None:
         pytest.skip("quotes in quotes")
     found = secrets(around.format(SAMPLES[kind]))
     assert found
-    # Some tokens look like two issuers' at once; one that an issuer's form tells is no guess.
+    # Some tokens match two issuers' formats; one with a defined format is not a heuristic kind.
     assert kind in found
     assert kind in GUESSES or not GUESSES & set(found)
 
@@ -136,7 +136,7 @@ def test_an_ordinary_text_is_let_go(text: str) -> None:
     assert personal(text) == ()
 
 
-def test_an_address_that_is_kept_for_examples_is_nobodys() -> None:
+def test_an_address_reserved_for_examples_is_not_personal() -> None:
     assert personal("ada@example.com and bob@mail.example.org") == ()
     assert personal("ada@example.community") == ("e-mail",)
 
@@ -147,13 +147,13 @@ def test_a_number_with_a_wrong_check_digit_is_no_card_and_no_account() -> None:
 
 
 @pytest.mark.parametrize("sample", SAMPLES.values(), ids=SAMPLES)
-def test_what_is_found_is_never_told(sample: str) -> None:
+def test_a_detected_text_is_never_quoted(sample: str) -> None:
     assert not any(sample[8:20] in kind for kind in secrets(sample))
 
 
 @pytest.mark.parametrize("kind", [*LONG, *MARKED])
 def test_the_first_look_loses_nothing_that_the_scanner_finds(kind: str) -> None:
-    """Whatever one of detect-secrets' patterns matches is looked at by its detector."""
+    """Every match of a detect-secrets pattern passes the prefilter to its detector."""
 
     @settings(max_examples=60, deadline=None)
     @given(st.data())
@@ -162,8 +162,8 @@ def test_the_first_look_loses_nothing_that_the_scanner_finds(kind: str) -> None:
         letters = st.characters(min_codepoint=32, max_codepoint=126)
         text = data.draw(st.from_regex(pattern, alphabet=letters))
         if list(_detector(kind).analyze_string(text)):
-            assert suspect(text)
-            assert kind in module.suspected(text)
+            assert may_hold_secret(text)
+            assert kind in module.candidate_kinds(text)
 
     holds()
 
@@ -172,7 +172,7 @@ def test_each_name_of_a_secret_that_the_scanner_knows_passes_the_first_look() ->
     from detect_secrets.plugins.keyword import DENYLIST
 
     for name in DENYLIST:
-        assert any(mark in name for mark in MARKS)
+        assert any(mark in name for mark in MARKERS)
 
 
 @given(st.text())

@@ -9,18 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pawl.data.rules import style
-from pawl.data.rules.style import Style, traits
+from pawl.data.rules.style import StyleConventions, traits
 
 ROW = {"category": "delivery", "urgency": "high", "order": "AB-12345", "count": 3}
 
 
 def broken(completions: list[str]) -> dict[str, str]:
-    collected = Style()
+    collected = StyleConventions()
     for number, completion in enumerate(completions):
         collected.add(number, traits(completion))
-    rows = {str(number): says for number, says in collected.rows()}
-    assert collected.found == len(rows)
-    return rows
+    return {str(number): breach for number, breach in collected.rows()}
 
 
 @pytest.mark.parametrize(
@@ -43,7 +41,7 @@ def broken(completions: list[str]) -> dict[str, str]:
         ("```json\n{}\n```", "form: text in a code fence"),
     ],
 )  # fmt: skip
-def test_one_row_that_breaks_the_custom_is_told_with_it(odd: str, says: str) -> None:
+def test_one_row_that_breaks_a_convention_is_reported_with_it(odd: str, says: str) -> None:
     rows = [json.dumps(ROW, separators=(",", ":"))] * 100
     rows[40] = odd
     found = broken(rows)
@@ -59,7 +57,7 @@ def test_one_row_that_breaks_the_custom_is_told_with_it(odd: str, says: str) -> 
         ("He said \u201cno\u201d to all of it.", "quotes: curly; 98 % of rows: straight"),
     ],
 )
-def test_prose_has_customs_too(odd: str, says: str) -> None:
+def test_prose_has_conventions_too(odd: str, says: str) -> None:
     rows = ['It is "sent", and will come soon.'] * 50
     rows[0] = odd
     found = broken(rows)
@@ -67,7 +65,7 @@ def test_prose_has_customs_too(odd: str, says: str) -> None:
     assert says in found["0"]
 
 
-def test_a_label_in_other_letters_is_told() -> None:
+def test_a_label_in_other_letters_is_reported() -> None:
     assert set(broken(["on_hold"] * 40 + ["On Hold", "on-hold", "ONHOLD", "sent"])) == {
         "40",
         "41",
@@ -89,12 +87,12 @@ def test_few_rows_make_no_custom() -> None:
     assert broken(['{"a":1}'] * 10 + ['{"a": 1}']) == {}
 
 
-def test_the_first_rows_are_told_though_the_custom_shows_later() -> None:
+def test_early_rows_are_reported_though_the_convention_emerges_later() -> None:
     rows = ['{"a": 1, "b": 2}'] * 30 + ['{"a":1,"b":2}'] * 400
     assert set(broken(rows)) == {str(number) for number in range(30)}
 
 
-def test_what_follows_the_prompt_is_no_question_of_style() -> None:
+def test_spelling_and_order_of_copied_values_are_not_style() -> None:
     prompt, other = "fly from Rome to oslo", "fly to Oslo from rome"
     first = '{"from": "Rome", "to": "oslo"}'
     assert "order" not in str(traits(first, prompt))
@@ -109,14 +107,13 @@ def test_a_text_that_looks_like_a_separator_is_none() -> None:
     assert ("separators", "with blanks") in traits(json.dumps(value))
 
 
-def test_memory_is_bounded_and_the_rest_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(style, "TRAITS", 100)
-    monkeypatch.setattr(style, "KEPT", 10)
-    collected = Style()
+def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(style, "MAX_TRAITS", 100)
+    monkeypatch.setattr(style, "MAX_STORED", 10)
+    collected = StyleConventions()
     for number in range(3000):
         spelt = "compact" if number % 100 else "with blanks"
         collected.add(number, ((f"spelt {number}", "x"), ("separators", spelt)))
-    assert collected.found == 30
     assert len(list(collected.rows())) == 10
     assert len(collected._aspects) <= 100
 
@@ -130,7 +127,7 @@ JSON = st.recursive(
 
 
 @given(st.dictionaries(TEXT, JSON, min_size=2, max_size=4), st.booleans(), st.booleans())
-def test_rows_written_by_one_program_have_one_manner(
+def test_rows_written_by_one_program_have_the_same_traits(
     value: dict[str, object], compact: bool, escaped: bool
 ) -> None:
     separators = (",", ":") if compact else (", ", ": ")

@@ -1,4 +1,4 @@
-"""The turns of one conversation stand on one side, without the user having to say so."""
+"""The turns of a conversation are in one split, without any configuration."""
 
 from __future__ import annotations
 
@@ -22,9 +22,15 @@ from pawl.core.records import (
     to_json,
     write_record,
 )
+from pawl.data.inputs import held_out_register
 from pawl.data.read.examples import row_key
-from pawl.data.split.pinned import held_out_register
-from pawl.data.split.split import CONVERSATION, deal, opening, split, with_conversations
+from pawl.data.split.split import (
+    CONVERSATION,
+    assign_splits,
+    conversation_key,
+    mark_conversations,
+    split,
+)
 from pawl.workspace.paths import Workspace
 
 POLICY = Split(salt="s", dev=0.2, gate=0.4)
@@ -43,32 +49,32 @@ def rows(turns: list[tuple[str, str]], *before: Message) -> list[Example]:
 
 
 @given(st.lists(TURNS, min_size=1, max_size=8), st.sampled_from([None, "system", "assistant"]))
-def test_no_conversation_stands_on_two_sides(
+def test_no_conversation_is_in_two_splits(
     conversations: list[list[tuple[str, str]]], first: str | None
 ) -> None:
     before = () if first is None else (Message(first, "hello there"),)  # type: ignore[arg-type]
-    parts = deal([row for turns in conversations for row in rows(turns, *before)], POLICY)
-    sides = defaultdict(set)
+    parts = assign_splits([row for turns in conversations for row in rows(turns, *before)], POLICY)
+    splits = defaultdict(set)
     for name, part in parts.items():
         for row in part:
-            sides[opening(row)].add(name)
-    assert all(len(met) == 1 for met in sides.values())
+            splits[conversation_key(row)].add(name)
+    assert all(len(names) == 1 for names in splits.values())
     # The later turns of a conversation and its first one have the same opening.
     for turns in conversations:
-        assert len({opening(row) for row in rows(turns, *before)}) == 1
+        assert len({conversation_key(row) for row in rows(turns, *before)}) == 1
 
 
 @given(WORD, st.booleans())
-def test_a_row_with_one_turn_is_dealt_by_its_own_prompt_as_ever(text: str, system: bool) -> None:
+def test_a_row_with_one_turn_is_assigned_by_its_own_prompt(text: str, system: bool) -> None:
     before = (Message("system", "be brief"),) if system else ()
     (row,) = rows([(text, "x")], *before)
-    assert opening(row) == row.key
+    assert conversation_key(row) == row.key
 
 
 def test_a_new_turn_of_an_old_conversation_joins_it_and_moves_nothing() -> None:
     turns = [(f"question {n}", f"answer {n}") for n in range(5)]
     for count in range(1, 5):
-        before, after = (deal(rows(turns[:n]), POLICY) for n in (count, count + 1))
+        before, after = (assign_splits(rows(turns[:n]), POLICY) for n in (count, count + 1))
         assert all(row in after[name] for name in before for row in before[name])
 
 
@@ -76,11 +82,11 @@ def test_the_rows_of_a_conversation_are_one_unit_of_evidence_and_others_are_none
     alone = rows([("by itself", "x")])
     twice = rows([("said twice", "x")]) * 2
     chat = rows([("hello", "good day"), ("and now?", "nothing")])
-    marked, found = with_conversations([*alone, *twice, *chat])
+    marked, found = mark_conversations([*alone, *twice, *chat])
     assert found
     assert [CONVERSATION in row.fields for row in marked] == [False] * 3 + [True] * 2
     assert marked[-1].fields == marked[-2].fields
-    assert with_conversations([*alone, *twice]) == ([*alone, *twice], False)
+    assert mark_conversations([*alone, *twice]) == ([*alone, *twice], False)
 
 
 def test_a_group_that_the_user_names_decides_alone() -> None:
@@ -88,7 +94,7 @@ def test_a_group_that_the_user_names_decides_alone() -> None:
         dataclasses.replace(row, fields={"customer": str(number)})
         for number, row in enumerate(rows([(f"q {n}", f"a {n}") for n in range(40)]))
     ]
-    parts = deal(chat, Split(salt="s", dev=0.2, gate=0.4, group_by="customer"))
+    parts = assign_splits(chat, Split(salt="s", dev=0.2, gate=0.4, group_by="customer"))
     assert all(parts.values())
 
 

@@ -1,4 +1,4 @@
-"""Copies of held-out rows leave train; rows that only share a frame with them stay."""
+"""Copies of held-out rows leave train; rows that only share boilerplate stay."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from pawl.core.records import Example, HeldOutRow, Message
 from pawl.data.read.examples import read_examples, row_key
-from pawl.data.split.copies import HeldOut, without_copies
-from pawl.data.split.frames import Frames
+from pawl.data.split.boilerplate import Boilerplate
+from pawl.data.split.copies import HeldOutIndex, without_copies
 from pawl.data.split.minhash import bands
 
 NEAR = 0.7
@@ -47,7 +47,7 @@ def test_a_typing_error_in_a_longer_prompt_makes_no_new_row(seed: int, at: int, 
 
 
 @given(st.lists(st.text(min_size=1), min_size=1), st.lists(st.text(min_size=1)))
-def test_every_row_is_kept_or_counted_once(train: list[str], held_out: list[str]) -> None:
+def test_every_row_remains_or_is_counted_once(train: list[str], held_out: list[str]) -> None:
     rows = [example(text) for text in train]
     kept, dropped = without_copies(rows, [example(text) for text in held_out], [], near=NEAR)
     assert len(kept) + sum(dropped.values()) == len(rows)
@@ -94,13 +94,13 @@ def templated(row: int, *, number: int) -> str:
 
 
 def mistyped(text: str) -> str:
-    """One letter wrong, in the frame or in the row's own words."""
+    """One letter wrong, in the template or in the row's own words."""
     at = random.Random(text).randrange(len(text))
     return f"{text[:at]}q{text[at + 1 :]}"
 
 
 @given(st.floats(0.06, 1))
-def test_pairs_that_are_just_near_enough_are_as_good_as_always_compared(near: float) -> None:
+def test_pairs_at_the_threshold_are_nearly_always_candidates(near: float) -> None:
     count, rows = bands(near)
     assert count * rows <= 128
     assert (1 - near**rows) ** count <= 0.001
@@ -113,8 +113,8 @@ def test_every_repeated_and_every_leaked_prompt_of_snips_is_found(snips: Path) -
     assert len(prompts) - len(set(prompts)) == 169
     # Repeated but for case, blanks and Unicode forms, they share the key and with it the side.
     assert len(train) - len({row.key for row in train}) == 207
-    asked = {row.messages[0].content.lower() for row in test}
-    planted = [row for row in train if row.messages[0].content.lower() in asked]
+    leaked = {row.messages[0].content.lower() for row in test}
+    planted = [row for row in train if row.messages[0].content.lower() in leaked]
     assert len(planted) == 11
     kept, dropped = without_copies(train, test, [], near=NEAR)
     assert not {row.id for row in planted} & {row.id for row in kept}
@@ -125,16 +125,16 @@ def test_the_check_names_every_repeated_prompt_of_snips(snips: Path) -> None:
     from pawl.config.schema import Check, Evaluate, Gate, Split, Task, Train
     from pawl.core.records import BaseRef
     from pawl.data.rules.columns import Columns
-    from pawl.data.rules.facts import Unfounded
+    from pawl.data.rules.facts import UngroundedFacts
     from pawl.data.rules.great_expectations import validate
-    from pawl.data.rules.measure import Measured
+    from pawl.data.rules.measure import RowMeasures
     from pawl.data.rules.suite import suite
 
     section = Task("d", BaseRef("b"), Check(), Split("s"), Train(), Evaluate(), Gate())
     rows = read_examples(snips / "train_full.jsonl", "train_full.jsonl", drop=0.01).examples
-    columns = Columns(Unfounded())
-    seen = ((row, Measured(int(row.key, 16), 0, 0, 0, 0, {}, (), ())) for row in rows)
-    assert tuple(columns.passing(seen, slice_by=None)) == rows
+    columns = Columns(UngroundedFacts())
+    seen = ((row, RowMeasures(int(row.key, 16), 0, 0, 0, 0, {}, (), ())) for row in rows)
+    assert tuple(columns.collect(seen, slice_by=None)) == rows
     duplicates = [rule for rule in suite(section, has_schema=False) if rule.name == "duplicates"]
     outcome = validate(columns.frame(), duplicates, name="snips")["duplicates"]
     keys = Counter(row.key for row in rows)
@@ -144,10 +144,10 @@ def test_the_check_names_every_repeated_prompt_of_snips(snips: Path) -> None:
     assert len(repeated) > 169
 
 
-def test_known_rows_are_asked_like_any_other() -> None:
+def test_registered_rows_are_indexed_like_any_other() -> None:
     row = example("where is my parcel, it should be here by now")
     known = HeldOutRow(row.key, row.id, "gate", row.messages, "c", "t/s", 1)
-    held = HeldOut([known], frames=Frames([]), near=NEAR)
+    held = HeldOutIndex([known], boilerplate=Boilerplate([]), near=NEAR)
     assert held.has_copy(row)
-    assert held.has_near(example("where is my parcel, it shuold be here by now"))
-    assert not held.has_near(example(json.dumps("something else")))
+    assert held.has_near_copy(example("where is my parcel, it shuold be here by now"))
+    assert not held.has_near_copy(example(json.dumps("something else")))

@@ -1,4 +1,4 @@
-"""Two versions of the rows, compared: every row is told once, and told for what became of it."""
+"""Two versions compared: every difference is reported once, under its kind."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pawl.core.records import Example
 from pawl.data.read.examples import example_of
-from pawl.data.versions.compare import Changed, Moved, difference
+from pawl.data.versions.compare import Changed, Moved, compare_rows
 
 
 def row(number: int, prompt: str, completion: str, name: str = "", **fields: str) -> Example:
@@ -27,11 +27,11 @@ def rows_of(pairs: list[tuple[str, str]], names: st.DataObject) -> list[Example]
 
 
 @given(FEW, FEW, st.data())
-def test_every_row_is_told_once_and_what_both_versions_share_is_not(
+def test_every_difference_is_reported_once_and_equal_rows_are_not(
     old: list[tuple[str, str]], new: list[tuple[str, str]], names: st.DataObject
 ) -> None:
     before, after = rows_of(old, names), rows_of(new, names)
-    found = difference(before, after)
+    found = compare_rows(before, after)
     relabelled, added, removed = found.relabelled, found.added, found.removed
     assert len(after) - len(before) == len(added) - len(removed)
     assert len({*added, *(one.id for one in relabelled)}) == len(added) + len(relabelled)
@@ -48,7 +48,7 @@ def test_a_version_does_not_differ_from_itself_in_any_order(
     pairs: list[tuple[str, str]], names: st.DataObject
 ) -> None:
     rows = rows_of(pairs, names)
-    found = difference(rows, names.draw(st.permutations(rows)))
+    found = compare_rows(rows, names.draw(st.permutations(rows)))
     assert not any(dataclasses.astuple(found))
 
 
@@ -69,7 +69,7 @@ def test_each_change_has_its_name() -> None:
         row(5, "stays", "a", "one"),
         row(6, "comes", "a", "seven"),
     ]
-    found = difference(before, after)
+    found = compare_rows(before, after)
     assert found.added == ("seven",)
     assert found.removed == ("two",)
     assert found.relabelled == (Changed("three", "three", "a", "b"),)
@@ -81,5 +81,5 @@ def test_rows_without_names_that_another_row_pushed_down_have_not_moved() -> Non
     before = [row(number, f"prompt {number}", "a") for number in (1, 2, 3)]
     after = [row(1, "a new first", "a")]
     after += [row(number + 1, f"prompt {number}", "a") for number in (1, 2, 3)]
-    found = difference(before, after)
+    found = compare_rows(before, after)
     assert (found.added, found.moved) == (("row-1",), ())

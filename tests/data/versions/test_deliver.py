@@ -16,7 +16,7 @@ import pytest
 
 from pawl.core.files import digest_md5
 from pawl.data.versions.deliver import add, restore
-from pawl.data.versions.tracked import Version, content, history, tracked
+from pawl.data.versions.dvc_versions import Version, history, tracked_md5, verified_file
 from pawl.errors import DataError, UsageError
 from pawl.workspace.lock import workspace_lock
 from pawl.workspace.paths import Workspace
@@ -73,13 +73,13 @@ def forget(workspace: Workspace, md5: str) -> None:
 def test_a_delivery_is_tracked_and_committed_only_when_asked(
     workspace: Workspace, tmp_path: Path
 ) -> None:
-    first, head = tracked(workspace, DATA), git(workspace.root, "rev-parse", "HEAD")
+    first, head = tracked_md5(workspace, DATA), git(workspace.root, "rev-parse", "HEAD")
     # What a person has staged is theirs, and no part of a delivery's commit.
     (workspace.root / "notes.txt").write_text("mine")
     git(workspace.root, "add", "notes.txt")
     done = add(workspace, TASK, rows(tmp_path, "second"))
     assert (done.rows, done.before, done.commit) == (30, first, None)
-    assert digest_md5(workspace.root / DATA) == done.md5 == tracked(workspace, DATA)
+    assert digest_md5(workspace.root / DATA) == done.md5 == tracked_md5(workspace, DATA)
     assert git(workspace.root, "rev-parse", "HEAD") == head
 
     done = add(workspace, TASK, rows(tmp_path, "third"), message="a third version")
@@ -96,7 +96,7 @@ def test_rows_that_dvc_does_not_track_are_never_overwritten(
     workspace: Workspace, tmp_path: Path
 ) -> None:
     path = workspace.root / DATA
-    first = tracked(workspace, DATA)
+    first = tracked_md5(workspace, DATA)
     assert first is not None
     edited = path.read_bytes() + b'{"prompt": "by hand", "completion": "x"}\n'
     path.unlink()
@@ -119,7 +119,7 @@ def test_a_version_that_only_the_workspace_has_is_put_in_the_cache_before_it_is_
     workspace: Workspace, tmp_path: Path
 ) -> None:
     shutil.rmtree(workspace.root / "remote")
-    first, before = tracked(workspace, DATA), (workspace.root / DATA).read_bytes()
+    first, before = tracked_md5(workspace, DATA), (workspace.root / DATA).read_bytes()
     assert first is not None
     forget(workspace, first)
     add(workspace, TASK, rows(tmp_path, "second"))
@@ -130,7 +130,7 @@ def test_a_version_that_only_the_workspace_has_is_put_in_the_cache_before_it_is_
 def test_a_version_comes_back_from_the_remote_and_only_as_the_bytes_that_it_was(
     workspace: Workspace, tmp_path: Path
 ) -> None:
-    first, before = tracked(workspace, DATA), (workspace.root / DATA).read_bytes()
+    first, before = tracked_md5(workspace, DATA), (workspace.root / DATA).read_bytes()
     assert first is not None
     second = add(workspace, TASK, rows(tmp_path, "second"))
     forget(workspace, first)
@@ -142,7 +142,7 @@ def test_a_version_comes_back_from_the_remote_and_only_as_the_bytes_that_it_was(
 
     with pytest.raises(DataError, match="has sha256"):
         restore(workspace, TASK, Version("v1", second.md5, "0" * 64))
-    held = content(workspace, Version("second", second.md5))
+    held = verified_file(workspace, Version("second", second.md5))
     held.chmod(0o600)
     held.write_bytes(held.read_bytes().replace(b"second 1", b"second 7"))
     with pytest.raises(DataError, match=r"has md5 .*\n.*the record says"):
@@ -191,10 +191,10 @@ def test_a_delivery_in_another_format_or_to_a_place_outside_is_refused(
         add(workspace, TASK, rows(tmp_path, "second"))
 
 
-def test_where_dvc_links_data_to_its_cache_the_kept_version_is_not_written_through(
+def test_where_dvc_links_data_to_its_cache_the_cached_version_is_not_overwritten(
     workspace: Workspace, tmp_path: Path
 ) -> None:
-    path, first = workspace.root / DATA, tracked(workspace, DATA)
+    path, first = workspace.root / DATA, tracked_md5(workspace, DATA)
     assert first is not None
     before = path.read_bytes()
     for link in ("symlink", "hardlink"):
@@ -206,7 +206,7 @@ def test_where_dvc_links_data_to_its_cache_the_kept_version_is_not_written_throu
         # To link it DVC would remove it first: a crash in between would leave no data at all.
         assert not path.is_symlink()
         assert path.stat().st_nlink == 1
-        assert content(workspace, Version("first", first)).read_bytes() == before
+        assert verified_file(workspace, Version("first", first)).read_bytes() == before
         restore(workspace, TASK, Version("first", first))
         assert path.read_bytes() == before
 
@@ -214,7 +214,7 @@ def test_where_dvc_links_data_to_its_cache_the_kept_version_is_not_written_throu
 def test_where_the_data_is_a_link_to_a_cache_that_is_gone_a_delivery_takes_its_place(
     workspace: Workspace, tmp_path: Path
 ) -> None:
-    path, first = workspace.root / DATA, tracked(workspace, DATA)
+    path, first = workspace.root / DATA, tracked_md5(workspace, DATA)
     dvc(workspace.root, "config", "cache.type", "symlink")
     path.unlink()
     dvc(workspace.root, "checkout", f"{DATA}.dvc")
@@ -249,7 +249,7 @@ def renamed(workspace: Workspace) -> bool:
 
 def retracked(workspace: Workspace) -> bool:
     text = (workspace.root / f"{DATA}.dvc").read_text()
-    return "md5" not in text or tracked(workspace, DATA) != FIRST[workspace.root]
+    return "md5" not in text or tracked_md5(workspace, DATA) != FIRST[workspace.root]
 
 
 FIRST: dict[Path, str | None] = {}
@@ -259,7 +259,7 @@ FIRST: dict[Path, str | None] = {}
 def test_a_delivery_that_is_killed_leaves_the_old_data_or_the_new_and_can_be_made_again(
     workspace: Workspace, tmp_path: Path, moment: Callable[[Workspace], bool]
 ) -> None:
-    FIRST[workspace.root] = first = tracked(workspace, DATA)
+    FIRST[workspace.root] = first = tracked_md5(workspace, DATA)
     old, source = (workspace.root / DATA).read_bytes(), rows(tmp_path, "second", 3000)
     command = [sys.executable, "-m", "pawl", "-C", str(workspace.root), "data", "add", str(source)]
     process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.DEVNULL)
@@ -271,7 +271,7 @@ def test_a_delivery_that_is_killed_leaves_the_old_data_or_the_new_and_can_be_mad
     assert left == (old if moment is copied else source.read_bytes())
     done = add(workspace, TASK, source)
     assert (workspace.root / DATA).read_bytes() == source.read_bytes()
-    assert tracked(workspace, DATA) == done.md5
+    assert tracked_md5(workspace, DATA) == done.md5
     assert first is not None
     restore(workspace, TASK, Version("first", first))
     assert (workspace.root / DATA).read_bytes() == old

@@ -1,4 +1,4 @@
-"""A proposed copy: mended where no judgement is needed, the same row for row, stable, no secret."""
+"""A cleaned copy: changed only where no judgement is needed, row by row, idempotent, no secret."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from pawl.core.records import FixReport, read_record
 from pawl.data.check import check
 from pawl.data.inputs import inputs
 from pawl.data.read.examples import read_examples
+from pawl.data.versions.cleaning import LineChange, line_changes
 from pawl.data.versions.fix import fix
-from pawl.data.versions.layout import customary, parse
-from pawl.data.versions.mend import Step, steps
+from pawl.data.versions.json_style import majority_style, parse
 from pawl.errors import DataError
 from pawl.workspace.paths import Workspace
 
@@ -75,17 +75,13 @@ def files(draw: Any) -> bytes:
     return b"\n".join(lines) + draw(st.sampled_from([b"", b"\n"]))
 
 
-def nothing(text: str) -> bool:
-    return False
-
-
-def mended(data: bytes, name: str = "rows.jsonl") -> tuple[bytes, list[Step]]:
+def cleaned(data: bytes, name: str = "rows.jsonl") -> tuple[bytes, list[LineChange]]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_bytes(data)
-        done = list(steps(path, name, SPLIT))
+        done = list(line_changes(path, name, SPLIT))
         assert path.read_bytes() == data
-    return b"".join(step.new or b"" for step in done), done
+    return b"".join(change.new or b"" for change in done), done
 
 
 def readable(data: bytes) -> dict[str, Any]:
@@ -98,14 +94,14 @@ def readable(data: bytes) -> dict[str, Any]:
 
 @given(files())
 @settings(max_examples=200)
-def test_mending_what_was_mended_changes_nothing_and_every_row_of_it_can_be_read(
+def test_cleaning_is_idempotent_and_every_cleaned_row_is_readable(
     data: bytes,
 ) -> None:
-    copy, done = mended(data)
-    assert b"".join(step.old for step in done) == data
-    again, none = mended(copy)
+    copy, done = cleaned(data)
+    assert b"".join(change.old for change in done) == data
+    again, none = cleaned(copy)
     assert again == copy
-    assert not any(step.why for step in none)
+    assert not any(change.why for change in none)
     if copy:
         found = readable(copy)
         assert all(row.completion == row.completion.strip() for row in found.values())
@@ -114,12 +110,12 @@ def test_mending_what_was_mended_changes_nothing_and_every_row_of_it_can_be_read
 
 @given(files())
 @settings(max_examples=100)
-def test_a_row_that_stays_says_what_it_said(data: bytes) -> None:
-    for step in mended(data)[1]:
-        if step.new is None or not step.why:
-            assert step.new is None or step.new == step.old
+def test_a_row_that_stays_has_the_same_content(data: bytes) -> None:
+    for change in cleaned(data)[1]:
+        if change.new is None or not change.why:
+            assert change.new is None or change.new == change.old
             continue
-        old, new = json.loads(step.old), json.loads(step.new)
+        old, new = json.loads(change.old), json.loads(change.new)
         if "messages" in old:
             was, now = old["messages"].pop()["content"], new["messages"].pop()["content"]
         else:
@@ -138,21 +134,23 @@ def test_only_what_more_than_half_do_is_customary_and_then_all_can_do_it(
     texts: list[str],
 ) -> None:
     texts = [text.strip() for text in texts]
-    style = customary(texts)
+    style = majority_style(texts)
     told = [text for text in texts if parse(text) is not None]
     if style is None:
         return
     new = [style.apply(text) for text in told]
     same_layout = [dataclasses.replace(style, orders={}).apply(text) for text in told]
     assert 2 * sum(a == b for a, b in zip(told, same_layout, strict=True)) > len(told)
-    again = customary(new)
+    again = majority_style(new)
     assert again is not None
     assert [again.apply(text) for text in new] == new
 
 
-def test_the_customary_order_and_layout_are_those_of_most_rows() -> None:
+def test_the_majority_style_is_that_of_most_rows() -> None:
     most = ['{"a": 1, "b": {"c": 1.50, "d": "é"}}'] * 3
-    style = customary([*most, '{"b":{"d":"\\u00e9","c":1.50},"a":1}', "no JSON", '{"e":1,"a":2}'])
+    style = majority_style(
+        [*most, '{"b":{"d":"\\u00e9","c":1.50},"a":1}', "no JSON", '{"e":1,"a":2}']
+    )
     assert style is not None
     assert style.apply('{"b":{"d":"\\u00e9","c":1.50},"a":1}') == most[0]
     assert style.apply('{"e":1,"a":2}') == '{"e": 1, "a": 2}'
@@ -160,7 +158,7 @@ def test_the_customary_order_and_layout_are_those_of_most_rows() -> None:
     assert style.apply("no JSON") == "no JSON"
 
 
-def test_rows_that_a_group_tells_apart_are_no_duplicates() -> None:
+def test_rows_of_different_groups_are_no_duplicates() -> None:
     lines = [
         {"prompt": "p", "completion": "c", "who": who, "id": f"{who}{i}"}
         for who in "ab"
@@ -171,7 +169,7 @@ def test_rows_that_a_group_tells_apart_are_no_duplicates() -> None:
         path = Path(folder) / "rows.jsonl"
         path.write_bytes(data)
         for split, stay in ((SPLIT, ["a0"]), (Split("s", group_by="who"), ["a0", "b0"])):
-            kept = [s.name for s in steps(path, "rows.jsonl", split) if s.new is not None]
+            kept = [s.name for s in line_changes(path, "rows.jsonl", split) if s.new is not None]
             assert kept == stay
 
 
@@ -202,15 +200,15 @@ def test_a_copy_is_proposed_with_a_diff_that_says_why_and_shows_no_secret(
 ) -> None:
     path, faults = seeded(quick_workspace)
     before = path.read_bytes()
-    report = fix(quick_workspace, "tickets", hides=lambda text: SECRET in text)
+    report = fix(quick_workspace, "tickets")
     assert path.read_bytes() == before
     folder = quick_workspace.files("tickets").fixed
     assert {file.name for file in folder.iterdir()} == {
         "tickets.jsonl", "changes.diff", "report.json"
     }  # fmt: skip
     assert read_record(folder / "report.json", FixReport) == report
-    told = {fault.id: mend.name for mend in report.mends for fault in mend.first}
-    assert told == faults
+    changes = {fault.id: mend.name for mend in report.mends for fault in mend.first}
+    assert changes == faults
     assert (report.of, report.rows, report.hidden, report.left) == (164, 161, 2, None)
     diff = (folder / "changes.diff").read_text(encoding="utf-8")
     assert all(f"@@ {name}: {what}" in diff for name, what in faults.items())
@@ -221,21 +219,25 @@ def test_a_copy_is_proposed_with_a_diff_that_says_why_and_shows_no_secret(
         assert "quiet" not in written
         assert "no answer" not in written
     names = [json.loads(line)["id"] for line in (folder / "tickets.jsonl").open(encoding="utf-8")]
-    assert "other" in names  # another answer to a known question: a person decides
+    assert "other" in names  # another answer to an earlier prompt: a person decides
 
 
 def test_the_diff_is_one_that_git_applies(quick_workspace: Workspace) -> None:
     path, _ = seeded(quick_workspace)
-    lines = [line for line in path.read_bytes().split(b"\n") if b"no answer" not in line]
+    # Hidden lines cannot be applied: those with a secret, and unreadable ones.
+    skipped = (b"no answer", SECRET.encode())
+    lines = [
+        line for line in path.read_bytes().split(b"\n") if not any(text in line for text in skipped)
+    ]
     path.write_bytes(b"\n".join(lines).rstrip(b"\n"))
-    fix(quick_workspace, "tickets", hides=nothing)
+    fix(quick_workspace, "tickets")
     folder = quick_workspace.files("tickets").fixed
     command = ["git", "apply", "--unidiff-zero", str(folder / "changes.diff")]
     subprocess.run(command, cwd=quick_workspace.root, check=True)
     assert path.read_bytes() == (folder / "tickets.jsonl").read_bytes()
 
 
-def test_what_a_person_has_to_settle_is_listed_from_the_check_of_this_data_alone(
+def test_findings_left_to_a_person_are_listed_from_the_check_of_this_data_only(
     quick_workspace: Workspace,
 ) -> None:
     path = quick_workspace.root / "data" / "tickets.jsonl"
@@ -246,21 +248,21 @@ def test_what_a_person_has_to_settle_is_listed_from_the_check_of_this_data_alone
     inputs(quick_workspace, "tickets")
     with pytest.raises(DataError):
         check(quick_workspace, "tickets")
-    left = fix(quick_workspace, "tickets", hides=nothing).left
+    left = fix(quick_workspace, "tickets").left
     assert left is not None
     assert ("schema", ["bad"]) in [(rule.name, [f.id for f in rule.worst]) for rule in left]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    assert fix(quick_workspace, "tickets", hides=nothing).left is None
+    assert fix(quick_workspace, "tickets").left is None
 
 
 def test_a_file_of_another_format_is_proposed_as_json_lines(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_bytes(b'id,prompt,completion\na,one, x \nb,"t\xff",y\nc,ONE,x\n')
-    done = list(steps(path, "rows.csv", SPLIT))
-    assert [step.new for step in done] == [
+    done = list(line_changes(path, "rows.csv", SPLIT))
+    assert [change.new for change in done] == [
         b'{"id": "a", "prompt": "one", "completion": "x"}\n', None, None,
     ]  # fmt: skip
-    assert [list(step.why) for step in done] == [["blanks"], ["unreadable"], ["duplicates"]]
+    assert [list(change.why) for change in done] == [["blanks"], ["unreadable"], ["duplicates"]]
 
 
 def test_nothing_is_proposed_where_no_row_is_good(quick_workspace: Workspace) -> None:
@@ -268,5 +270,5 @@ def test_nothing_is_proposed_where_no_row_is_good(quick_workspace: Workspace) ->
     path.unlink()
     path.write_text("{}\n")
     with pytest.raises(DataError, match="no row that can be read"):
-        fix(quick_workspace, "tickets", hides=nothing)
+        fix(quick_workspace, "tickets")
     assert not quick_workspace.files("tickets").fixed.exists()

@@ -34,7 +34,7 @@ from pawl.core.records.io import (
     write_record,
 )
 from pawl.core.records.ledger import ArtifactRef, Champion, Look
-from pawl.core.records.train import AdapterManifest, RankTrial
+from pawl.core.records.train import AdapterManifest, Choices, Point, RankTrial, Training
 
 __all__ = [
     "QUANTISATION",
@@ -46,6 +46,7 @@ __all__ = [
     "Candidate",
     "Champion",
     "CheckReport",
+    "Choices",
     "Comparison",
     "Contender",
     "Cycle",
@@ -61,6 +62,7 @@ __all__ = [
     "Mend",
     "MendName",
     "Message",
+    "Point",
     "Profile",
     "RankTrial",
     "Record",
@@ -70,6 +72,7 @@ __all__ = [
     "Score",
     "SplitReport",
     "Timing",
+    "Training",
     "Verdict",
     "Worth",
     "read_held_out_rows",

@@ -178,7 +178,7 @@ class FixReport:
 
 @dataclass(frozen=True)
 class SplitReport:
-    """Rows a split; `dropped` counts the rows left out, by cause: `pawl.data.split.apart`.
+    """Rows a split; `dropped` counts the rows left out, by cause: `split.remove_overlaps`.
 
     `group_by` and `slice_by` name the fields of the rows that hold their group and slice; without
     a group of the user's, `messages` is the conversation of rows that have one.

@@ -18,22 +18,26 @@ Record = TypeVar("Record")
 
 
 def to_json(record: Any) -> dict[str, Any]:
-    """A record as plain JSON values."""
-    value: dict[str, Any] = dataclasses.asdict(record)
+    """Return a record as plain JSON values.
+
+    A field whose name would be a Python keyword ends in an underscore (PEP 8); its key does not:
+    `from_` is printed as `from`. Such a record is only ever written: `read_record` knows no alias.
+    """
+    value: dict[str, Any] = dataclasses.asdict(record, dict_factory=_keyed)
     return value
 
 
 def write_record(path: Path, record: Any) -> None:
-    """Write a record whole, with sorted keys; NaN and infinity are refused."""
+    """Write a record atomically, with sorted keys; NaN and infinity are refused."""
     write_json(path, to_json(record))
 
 
 def read_record(path: Path, kind: type[Record]) -> Record:
-    """Read a record that an earlier stage left.
+    """Read a record that an earlier stage wrote.
 
     Raises:
-        DataError: the file is absent, is no JSON, or is not such a record. Evidence that cannot
-            be read blocks; it is never taken for empty.
+        DataError: the file is absent, is not JSON, or is not such a record. Evidence that cannot
+            be read blocks; it never counts as empty.
     """
     try:
         value = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse_constant)
@@ -41,24 +45,28 @@ def read_record(path: Path, kind: type[Record]) -> Record:
     except FileNotFoundError as error:
         raise DataError(
             f"{path} is not there",
-            rule=f"the stage before leaves a {kind.__name__} record",
+            rule=f"the stage before writes a {kind.__name__} record",
             remedy="run `pawl run TASK`, or `dvc repro`, which runs the stages in order",
         ) from error
     except (ValueError, ValidationError, OSError) as error:
         raise DataError(
             f"{path} holds no {kind.__name__}: {' '.join(str(error).split())[:300]}",
-            rule="records are written whole by the stage before and not edited",
+            rule="records are written atomically by the stage before and not edited",
             remedy="delete the file and run `dvc repro` again",
         ) from error
 
 
 def read_rows(path: Path) -> list[Example]:
-    """The examples of one split file, as the data room wrote them."""
+    """The examples of one split file that the split stage wrote."""
     adapter = TypeAdapter(Example)
     return [adapter.validate_python(row) for row in read_lines(path)]
 
 
 def read_held_out_rows(path: Path) -> list[HeldOutRow]:
-    """The held-out rows that the flow's snapshot names, oldest first."""
+    """The held-out rows of the flow's snapshot, oldest first."""
     adapter = TypeAdapter(HeldOutRow)
     return [adapter.validate_python(row) for row in read_lines(path)]
+
+
+def _keyed(fields: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name.removesuffix("_"): value for name, value in fields}

@@ -1,9 +1,9 @@
-"""Records of a training: the adapter's manifest, the ranks tried, what training.json holds."""
+"""Records of a training: the adapter's manifest, how it was run, what `training.json` holds."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from pawl.core.files import digest_json
 from pawl.core.records.base import QUANTISATION, BaseInfo
@@ -35,11 +35,46 @@ class AdapterManifest:
 
 
 @dataclass(frozen=True)
+class Choices:
+    """How the base is held, what is stored for the backward pass, and how large a pack is.
+
+    `weights`: unpack an NF4 weight for each product (least memory), or all of them once (the very
+    same values). `checkpointing`: store the input of each decoder layer alone and recompute the
+    rest (the same bits). `room`: tokens of a pack; another number sums in another order.
+    `gives_back`: malloc returns what tensors free, so that a process on CPU holds what they take;
+    their memory is then fetched anew each time, which is slower (the same bits).
+    """
+
+    weights: Literal["nf4", "dense"] = "nf4"
+    checkpointing: bool = False
+    room: int = 4096
+    gives_back: bool = False
+
+    def says(self) -> str:
+        """The choices as text."""
+        held = "unpacked once" if self.weights == "dense" else "as NF4, unpacked for each product"
+        stored = "with" if self.checkpointing else "without"
+        text = f"the base {held}, {stored} checkpointing, packs of up to {self.room:,} tokens"
+        return text + (", malloc giving back what is freed (slower)" if self.gives_back else "")
+
+
+@dataclass(frozen=True)
+class Point:
+    """One step: mean loss in nats a token, the gradient's norm before clipping, tokens read."""
+
+    step: int
+    loss: float
+    learning_rate: float
+    grad_norm: float
+    tokens: int
+
+
+@dataclass(frozen=True)
 class RankTrial:
-    """One rank that `train.rank: auto` trained, `kept` if the climb went on from it or ended on it.
+    """One rank that `train.rank: auto` trained; `kept` unless it was no better than the one before.
 
     Losses are in nats a completion token: `dev_loss` of all dev rows, `train_loss` of as many train
-    rows. `p` is the chance of such losses if the rank before were as good (`pawl.train.rank`);
+    rows. `p` is the chance of such losses if the smaller rank were as good (`pawl.train.rank`);
     None for the first. `seconds` are wall time.
     """
 
@@ -54,3 +89,28 @@ class RankTrial:
     def gap(self) -> float:
         """By what the loss on rows that were not learned exceeds that on rows that were."""
         return self.dev_loss - self.train_loss
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a training went: `training.json`.
+
+    `tokens` are real tokens (no padding) over all steps and `seconds` wall time, including that of
+    runs which were cut off and continued; `resumed` are the steps from which a run was continued,
+    `choices` what the planner chose.
+
+    `dev_loss` is in nats a completion token, `train_loss` that of as many train rows after the
+    training; `dev_losses` the sum a dev row, in their order. With `train.rank: auto` `rungs` are
+    the ranks that were tried, and `seconds` those of all of them.
+    """
+
+    points: tuple[Point, ...]
+    train_loss: float
+    dev_loss: float
+    dev_losses: tuple[float, ...]
+    seconds: float
+    tokens: int
+    tokens_per_second: float
+    choices: Choices
+    resumed: tuple[int, ...] = ()
+    rungs: tuple[RankTrial, ...] = ()

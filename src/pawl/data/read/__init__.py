@@ -1,1 +1,1 @@
-"""Data files to examples, strictly."""
+"""Reads data files into examples, strictly."""

@@ -1,8 +1,8 @@
 """Data files as a stream of records: JSON lines (also gzipped), CSV, Parquet.
 
-Bytes are read a line at a time and never beyond a cap, so that neither a line without an end nor a
-small archive of very much nothing fills the memory. What is wrong with one record is told with its
-line and does not end the reading; what is wrong with the file does.
+Bytes are read line by line up to a limit, so that neither an endless line nor a decompression bomb
+fills the memory. An error in one record is reported with its line and reading goes on; an error in
+the file ends it.
 """
 
 from __future__ import annotations
@@ -15,45 +15,52 @@ from itertools import count
 from pathlib import Path
 
 from pawl.data.read.csv_file import csv_records
-from pawl.data.read.lines import MAX_FILE, Record, damaged, json_record, lines, too_large
+from pawl.data.read.lines import (
+    MAX_FILE,
+    Record,
+    damaged_error,
+    json_record,
+    lines,
+    too_large_error,
+)
 from pawl.data.read.parquet_file import parquet_records
 from pawl.errors import DataError, nearest
 
 
 def records(path: Path, name: str) -> Iterator[Record]:
-    """All records of a file, good and bad, in its order; its format follows from its name.
+    """Yield all records of a file, good and bad, in file order.
 
     Args:
-        path: the file.
-        name: how messages call it.
+        path: the file; its format follows from its name.
+        name: the file's name in messages.
 
     Raises:
-        DataError: the name has none of the known endings, it is no regular file, the file is too
-            large, damaged, or has no header that can be used.
+        DataError: the format is not supported, or the file is not a regular file, too large,
+            damaged, or without a usable header.
     """
     try:
-        found = path.stat()
-        # Reading a pipe waits for a writer, and a device has no end.
-        if not stat.S_ISREG(found.st_mode):
-            raise damaged(name, "it is no regular file")
-        if found.st_size > MAX_FILE:
-            raise too_large(name)
-        yield from FORMATS[ending(name)](path, name)
+        info = path.stat()
+        # Reading a pipe waits for a writer, and a device is endless.
+        if not stat.S_ISREG(info.st_mode):
+            raise damaged_error(name, "it is no regular file")
+        if info.st_size > MAX_FILE:
+            raise too_large_error(name)
+        yield from FORMATS[data_format(name)](path, name)
     except OSError as error:
-        # Also what gzip raises for bytes that are none of its own.
-        raise damaged(name, error) from error
+        # Also raised by gzip for bytes that are not gzipped.
+        raise damaged_error(name, error) from error
 
 
-def ending(name: str) -> str:
-    """The ending that tells a data file's format; raises `DataError` where it is not known."""
-    found = next((known for known in FORMATS if name.endswith(known)), None)
-    if found is None:
+def data_format(name: str) -> str:
+    """Return the suffix that names the file's format (".jsonl"); raise `DataError` if unknown."""
+    suffix = next((suffix for suffix in FORMATS if name.endswith(suffix)), None)
+    if suffix is None:
         raise DataError(
             f"the format of {name} is not known",
             rule=f"a data file's name ends in one of {', '.join(FORMATS)}",
             remedy=f"rename or convert it; {nearest(''.join(Path(name).suffixes), FORMATS)}",
         )
-    return found
+    return suffix
 
 
 def _json_lines(path: Path, name: str) -> Iterator[Record]:
@@ -66,7 +73,7 @@ def _gzipped(path: Path, name: str) -> Iterator[Record]:
         try:
             yield from map(json_record, count(1), lines(file, name))
         except (EOFError, zlib.error) as error:
-            raise damaged(name, error) from error
+            raise damaged_error(name, error) from error
 
 
 FORMATS: dict[str, Callable[[Path, str], Iterator[Record]]] = {

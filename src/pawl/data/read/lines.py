@@ -1,4 +1,4 @@
-"""Bytes to lines and lines to records, none of which takes more memory than the caps allow."""
+"""Splits bytes into lines and lines into records, within limits on size and memory."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import Any, Protocol
 from pawl.core.jsonio import MAX_LINE, parse_json
 from pawl.errors import DataError
 
-# Of a file, and of what it unpacks to. Blank lines pack a thousandfold and each is a bad row.
+# Of a file, also decompressed. Blank lines compress a thousandfold and each is a bad row.
 MAX_FILE, MAX_LINES = 1 << 30, 4_000_000
 MAX_COLUMNS = 1000
 
 
-class Bytes(Protocol):
-    """A file, what a gzipped one unpacks to, or what another process writes."""
+class ByteReader(Protocol):
+    """A file, a decompressed stream, or the output of another process."""
 
     def readline(self, size: int, /) -> bytes: ...
 
 
 @dataclass(slots=True)
 class Record:
-    """One record as it was found: its `value`, or the `reason` why it has none.
+    """One record of a file: its `value`, or the `reason` why it cannot be read.
 
-    `line` counts from 1; where a record has several it is the first, in Parquet the row's number.
-    `raw` is the line itself, for an excerpt.
+    `line` counts from 1: the record's first line, in Parquet the row's number. `raw` is the line
+    itself, for an excerpt.
     """
 
     line: int
@@ -34,11 +34,11 @@ class Record:
     reason: str = ""
 
 
-def lines(file: Bytes, name: str) -> Iterator[bytes]:
-    """Lines, cut at the byte 0x0A alone; of one that is too long no more than shows that it is.
+def lines(file: ByteReader, name: str) -> Iterator[bytes]:
+    """Yield the lines, split at byte 0x0A alone; a line that is too long is cut at MAX_LINE + 1.
 
     Raises:
-        DataError: there are more bytes or lines than a file may have.
+        DataError: the file exceeds MAX_FILE bytes or MAX_LINES lines.
     """
     read = count = 0
     while line := file.readline(MAX_LINE + 1):
@@ -51,12 +51,12 @@ def lines(file: Bytes, name: str) -> Iterator[bytes]:
             if read > MAX_FILE:
                 break
         if read > MAX_FILE or count > MAX_LINES:
-            raise too_large(name)
+            raise too_large_error(name)
         yield line
 
 
 def json_record(number: int, line: bytes) -> Record:
-    """The record that a JSON line holds."""
+    """Parse one JSON line."""
     try:
         return Record(number, line, parse_json(line))
     except ValueError as error:
@@ -64,29 +64,29 @@ def json_record(number: int, line: bytes) -> Record:
 
 
 def header(cells: list[str], name: str) -> list[str]:
-    """The names of a table's columns; raises `DataError` where a row could not be told by them."""
+    """Return the column names of a table; raise `DataError` if they cannot name a row's values."""
     if len(cells) > MAX_COLUMNS:
-        raise no_header(name, f"there are {len(cells):,} columns")
+        raise header_error(name, f"there are {len(cells):,} columns")
     if len(set(cells)) != len(cells) or not all(cell.strip() for cell in cells):
-        raise no_header(name, "a column has no name, or one that another has")
+        raise header_error(name, "a column has no name, or one that another has")
     if "messages" not in cells and not {"prompt", "completion"} <= set(cells):
-        raise no_header(name, "there is neither `messages` nor `prompt` and `completion`")
+        raise header_error(name, "there is neither `messages` nor `prompt` and `completion`")
     return cells
 
 
-def no_header(name: str, found: str) -> DataError:
-    """What is told of a table whose columns cannot be known."""
+def header_error(name: str, problem: str) -> DataError:
+    """The error for a table whose column names are unusable."""
     return DataError(
-        f"{name}: {found}",
+        f"{name}: {problem}",
         rule="the first line of a CSV file, and the schema of a Parquet file, name its columns, "
         f"{MAX_COLUMNS:,} at most: `prompt` and `completion`, or `messages`; further ones have "
         "names of their own",
-        remedy="mend the header",
+        remedy="correct the header",
     )
 
 
-def too_large(name: str) -> DataError:
-    """What is told of a file beyond `MAX_FILE` or `MAX_LINES`."""
+def too_large_error(name: str) -> DataError:
+    """The error for a file beyond `MAX_FILE` or `MAX_LINES`."""
     return DataError(
         f"{name} has more than {MAX_FILE >> 30} GiB or {MAX_LINES:,} lines, or unpacks to more",
         rule="a data file is read up to that size",
@@ -94,11 +94,11 @@ def too_large(name: str) -> DataError:
     )
 
 
-def damaged(name: str, said: object) -> DataError:
-    """What is told of a file that is not what its name says."""
-    shown = " ".join(str(said).split())[:200] or type(said).__name__
+def damaged_error(name: str, cause: object) -> DataError:
+    """The error for a file that is damaged or not in the format of its name."""
+    message = " ".join(str(cause).split())[:200] or type(cause).__name__
     return DataError(
-        f"{name} cannot be read: {shown}",
-        rule="a data file is whole and in the format that its name says",
-        remedy="write it again, or bring it again (`dvc pull`)",
+        f"{name} cannot be read: {message}",
+        rule="a data file is whole and in the format that its name implies",
+        remedy="write it again, or fetch it again (`dvc pull`)",
     )

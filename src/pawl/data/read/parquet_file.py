@@ -1,12 +1,12 @@
-"""Parquet files, unpacked to JSON lines by a process of their own whose memory is bounded.
+"""Parquet files, decoded to JSON lines in a subprocess with limited memory.
 
-A few bytes of Parquet may stand for gigabytes (one long value in a dictionary, named by every row),
-the sizes that a file states are only what it states, and what decodes it is not Python: it may die.
-In a process of its own each of these becomes an error in words, and the rows go through the same
-caps and the same strict reader as any JSON line.
+A few bytes of Parquet may expand to gigabytes (one long dictionary value, referenced by every row),
+the sizes that a file declares cannot be trusted, and the native decoder may crash. In a subprocess
+each of these becomes an error message, and the rows pass the same limits and the same strict reader
+as any JSON line.
 
-`python -P -m pawl.data.read.parquet_file FILE` writes the columns' names, a line for each row, and `null`
-when it is through; a text instead of any of these says what went wrong.
+`python -P -m pawl.data.read.parquet_file FILE` writes the column names, a line per row, and `null`
+at the end; a JSON string in place of any of these is an error message.
 """
 
 from __future__ import annotations
@@ -20,51 +20,59 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from pawl.core.jsonio import parse_text
-from pawl.data.read.lines import MAX_COLUMNS, Bytes, Record, damaged, header, json_record, lines
+from pawl.data.read.lines import (
+    MAX_COLUMNS,
+    ByteReader,
+    Record,
+    damaged_error,
+    header,
+    json_record,
+    lines,
+)
 
-# What unpacking may take beyond the interpreter and its libraries: bytes, and seconds of CPU.
+# Limits on decoding, beyond the interpreter and its libraries: bytes, and seconds of CPU.
 MEMORY, SECONDS = 1 << 30, 600
-BATCH = 128
-# Pages are read as they are needed, not a row group at a time.
+BATCH_ROWS = 128
+# Read page by page, not a row group at a time.
 BUFFER = 1 << 20
 END = b"null\n"
-BROKE_OFF = f"unpacking it broke off; it may take {MEMORY >> 30} GiB of memory, and no more"
+ABORTED = f"decoding it was aborted; it may take {MEMORY >> 30} GiB of memory"
 
 
 def parquet_records(path: Path, name: str) -> Iterator[Record]:
-    """The records of a Parquet file.
+    """Yield the records of a Parquet file.
 
     Raises:
-        DataError: it has no usable columns, is damaged, too large, or takes too much memory.
+        DataError: its columns are unusable, or it is damaged, too large, or needs too much memory.
     """
     command = [sys.executable, "-P", "-m", "pawl.data.read.parquet_file", str(path)]
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as unpacking:
+    ) as decoder:
         try:
-            yield from unpacked(cast("IO[bytes]", unpacking.stdout), name)
+            yield from decoded_records(cast("IO[bytes]", decoder.stdout), name)
         finally:
-            unpacking.kill()
+            decoder.kill()
 
 
-def unpacked(file: Bytes, name: str) -> Iterator[Record]:
-    """The records in what `unpack` writes; raises `DataError` as `parquet_records` does."""
+def decoded_records(file: ByteReader, name: str) -> Iterator[Record]:
+    """Yield the records in the output of `decode`; raises `DataError` as `parquet_records` does."""
     rows = lines(file, name)
-    header(_told(next(rows, b""), name), name)
+    header(_column_names(next(rows, b""), name), name)
     for number, line in enumerate(rows, start=1):
         if line == END:
             return
         if line.startswith(b'"'):
-            _told(line, name)
+            raise damaged_error(name, _parsed(line))
         yield json_record(number, line)
-    raise damaged(name, BROKE_OFF)
+    raise damaged_error(name, ABORTED)
 
 
-def unpack(path: str, out: IO[bytes]) -> None:
-    """Write a Parquet file as JSON lines, as the module's head says.
+def decode(path: str, out: IO[bytes]) -> None:
+    """Write a Parquet file as JSON lines, as the module's docstring describes.
 
-    A cell that no row may have (bytes, times, decimals, maps) becomes a list with its type's name,
-    which is refused as what it is; text that is no UTF-8 stays as it is and is refused likewise.
+    A cell of a type that no row may have (bytes, times, decimals, maps) becomes a list with the
+    type's name, which the reader refuses; so it does text that is not UTF-8, written unchanged.
     """
     try:
         for value in _values(path):
@@ -72,20 +80,24 @@ def unpack(path: str, out: IO[bytes]) -> None:
             out.write(line.encode("utf-8", "surrogateescape") + b"\n")
         out.write(END)
     except Exception as error:
-        said = f"{type(error).__name__}: {error}"
-        out.write(json.dumps(said[:1000]).encode() + b"\n")
+        message = f"{type(error).__name__}: {error}"
+        out.write(json.dumps(message[:1000]).encode() + b"\n")
         raise
 
 
-def _told(line: bytes, name: str) -> list[str]:
-    """The columns' names; raises `DataError` for a text, or for nothing."""
+def _column_names(line: bytes, name: str) -> list[str]:
+    """Return the column names; raise `DataError` for an error message or no output."""
+    value = _parsed(line)
+    if isinstance(value, str):
+        raise damaged_error(name, value)
+    return cast("list[str]", value)
+
+
+def _parsed(line: bytes) -> Any:
     try:
-        found = parse_text(line.decode("utf-8"))
+        return parse_text(line.decode("utf-8"))
     except ValueError:
-        found = BROKE_OFF
-    if isinstance(found, str):
-        raise damaged(name, found)
-    return cast("list[str]", found)
+        return ABORTED
 
 
 def _values(path: str) -> Iterator[Any]:
@@ -94,7 +106,7 @@ def _values(path: str) -> Iterator[Any]:
     with parquet.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False) as file:
         names = file.schema_arrow.names
         yield names[: MAX_COLUMNS + 1]
-        for batch in file.iter_batches(BATCH, use_threads=False):
+        for batch in file.iter_batches(BATCH_ROWS, use_threads=False):
             columns = [_cells(column) for column in batch.columns]
             for cells in zip(*columns, strict=True):
                 # An absent value is an absent key, as in a JSON line that leaves it out.
@@ -105,48 +117,48 @@ def _cells(column: Any) -> list[Any]:
     import pyarrow as pa
 
     if not _is_plain(column.type):
-        wrong = [f"{column.type}"]
-        return [wrong if there else None for there in column.is_valid().to_pylist()]
+        unsupported = [f"{column.type}"]
+        return [unsupported if valid else None for valid in column.is_valid().to_pylist()]
     try:
         return cast("list[Any]", column.to_pylist())
     except UnicodeDecodeError:
         if not pa.types.is_string(column.type):
             raise
-        found = column.view(pa.binary()).to_pylist()
-        return [v if v is None else v.decode("utf-8", "surrogateescape") for v in found]
+        raw = column.view(pa.binary()).to_pylist()
+        return [v if v is None else v.decode("utf-8", "surrogateescape") for v in raw]
 
 
 def _is_plain(kind: Any) -> bool:
-    """Whether values of an Arrow type have a JSON form of their own."""
+    """Whether values of an Arrow type map to JSON one to one."""
     from pyarrow import types
 
     if types.is_struct(kind):
         return all(_is_plain(kind.field(i).type) for i in range(kind.num_fields))
     if types.is_dictionary(kind) or types.is_list(kind) or types.is_large_list(kind):
         return _is_plain(kind.value_type)
-    return any(asked(kind) for asked in (
+    return any(is_type(kind) for is_type in (
         types.is_string, types.is_large_string, types.is_string_view, types.is_integer,
         types.is_floating, types.is_boolean, types.is_null,
     ))  # fmt: skip
 
 
-def _bound() -> None:
-    """No more memory and time than the caps; where the kernel does not tell, only time."""
+def _limit_resources() -> None:
+    """Limit memory and CPU time; only CPU time where /proc does not report memory."""
     import pyarrow as pa
 
-    # Arrow's own allocator reserves far more than it uses, and a limit counts what is reserved.
+    # Arrow's allocator reserves far more than it uses, and the limit counts reserved memory.
     pa.set_memory_pool(pa.system_memory_pool())
-    bounds = {resource.RLIMIT_CPU: SECONDS}
+    limits = {resource.RLIMIT_CPU: SECONDS}
     statm = Path("/proc/self/statm")
     if statm.exists():
         now = int(statm.read_text().split()[0]) * resource.getpagesize()
-        bounds[resource.RLIMIT_AS] = now + MEMORY
-    for which, most in bounds.items():
-        hard = resource.getrlimit(which)[1]
-        soft = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(which, (soft, hard))
+        limits[resource.RLIMIT_AS] = now + MEMORY
+    for kind, limit in limits.items():
+        hard = resource.getrlimit(kind)[1]
+        soft = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        resource.setrlimit(kind, (soft, hard))
 
 
 if __name__ == "__main__":
-    _bound()
-    unpack(sys.argv[1], sys.stdout.buffer)
+    _limit_resources()
+    decode(sys.argv[1], sys.stdout.buffer)

@@ -1,1 +1,1 @@
-"""What a check found, as a page."""
+"""The check report as texts and as an HTML page."""

@@ -1,6 +1,6 @@
-"""Whether data is fit to train on, in words: a check report's verdict, and what to do about a rule.
+"""Texts of a check report: whether the data may be trained on, and a remedy for each rule.
 
-The page, the terminal and the artifact in Prefect say the same because they take it from here.
+The HTML page, the terminal and Prefect's artifact share them.
 """
 
 from __future__ import annotations
@@ -14,86 +14,86 @@ from pawl.workspace.paths import Workspace
 State = Literal["blocks", "warns", "passed"]
 STATES: tuple[State, ...] = ("blocks", "warns", "passed")
 REPORT, PAGE, DOCS = "report.json", "report.html", "../docs/index.html"
-# What these find is how many there are, not rows at fault: a share of them says nothing.
+# Rules whose `found` is a count of the table, not of rows at fault, so that it has no share.
 COUNTS = ("row_count", "constant")
 REMEDIES = {
-    "readable": "Mend the lines named. `pawl check {task} --fix` proposes a copy without them; "
+    "readable": "Correct these lines. `pawl check {task} --fix` proposes a copy without them; "
     "`check.drop_bad` in params.yaml leaves out a stated share.",
-    "row_count": "Bring more rows. A few hundred clean ones are enough; lower `check.min_rows` "
-    "only if fewer really are.",
-    "length": "Shorten or split these rows. Raise `train.max_length` only as far as base and "
-    "memory allow: `pawl plan {task}`.",
-    "contradictions": "Decide which answer is right and give each prompt that one. If it depends "
-    "on what the prompt does not say, put that into the prompt.",
-    "duplicates": "`pawl check {task} --fix` keeps the first of the rows with the same question "
-    "and answer. If a prompt rightly stands there once for each customer or conversation, name "
-    "that key in `split.group_by`.",
+    "row_count": "Add rows. A few hundred clean ones are enough; lower `check.min_rows` only "
+    "if fewer really suffice.",
+    "length": "Shorten or split these rows. Raise `train.max_length` only as far as the base "
+    "and memory allow: `pawl plan {task}`.",
+    "contradictions": "Decide which answer is right and give each prompt that one. If the "
+    "answer depends on context, add it to the prompt.",
+    "duplicates": "`pawl check {task} --fix` keeps the first of the rows with the same prompt "
+    "and answer. If a prompt rightly occurs once for each customer or conversation, name that key "
+    "in `split.group_by`.",
     "near_duplicates": "Keep the best row of each family, or name the family's key in "
-    "`split.group_by`, so that its rows share a side.",
-    "constant": "There is nothing to learn. Look for a wrong column taken for the completion, or "
-    "a delivery that was cut off.",
-    "dominance": "Bring rows with other answers, or thin out this one: a model that always gives "
-    "it looks good and is useless.",
+    "`split.group_by`, so that its rows are in one split.",
+    "constant": "There is nothing to learn. Look for a wrong completion column or a truncated "
+    "delivery.",
+    "dominance": "Add rows with other answers, or downsample this one: a model that always "
+    "gives it scores well and is useless.",
     "templates": "Vary how the rows are made: the model learns the template's words instead of "
     "the task.",
-    "slices": "Bring rows of the slices named, or merge them in the key that `split.slice_by` "
-    "names: what has few rows is neither learned nor guarded.",
-    "schema": "Mend the completions named, or the schema where that is wrong: the model learns "
+    "slices": "Add rows of these slices, or merge them in the key that `split.slice_by` names: "
+    "a slice of few rows is neither learned nor guarded.",
+    "schema": "Correct these completions, or the schema if that is wrong: the model learns "
     "exactly what it is shown.",
-    "regex": "Mend the completions named, or `evaluate.regex` where that is wrong.",
+    "regex": "Correct these completions, or `evaluate.regex` if that is wrong.",
     "blanks": "`pawl check {task} --fix` trims them; otherwise the model learns to write them.",
-    "style": "`pawl check {task} --fix` brings JSON completions into the customary key order and "
-    "spacing; settle quoting and casing by hand.",
-    "facts": "An adapter learns how to answer, not what is true. Put what changes into the prompt "
-    "(retrieval), so that completions only say what their prompts hold.",
-    "language": "Look whether the rows named belong here. If several languages are meant, make "
+    "style": "`pawl check {task} --fix` rewrites JSON completions in the majority's key order "
+    "and spacing; correct quoting and casing by hand.",
+    "facts": "An adapter learns how to answer, not what is true. Put changing facts into the "
+    "prompt (retrieval), so that completions are grounded in their prompts.",
+    "language": "Check whether these rows belong here. If several languages are intended, make "
     "the language a key of the rows and name it in `split.slice_by`.",
-    "secrets": "Revoke each secret named, then take it out of the rows: what a model has learned "
-    "can be got out of it again.",
-    "possible_secrets": "Look whether these are secrets: they are told by looks alone, a random "
-    "token or a word beside a password's name. What is one, treat as under `secrets`.",
-    "personal": "Replace by placeholders what the task does not need; for the rest, know on what "
-    "ground you keep it.",
-    "label_noise": "Read the rows named, from the first on, and correct the label or take the "
-    "row out; the further down, the more of them are right.",
+    "secrets": "Revoke each of these secrets, then remove it from the rows: what a model has "
+    "learned can be extracted from it.",
+    "possible_secrets": "Check whether these are secrets: they were found by heuristics, as a "
+    "random token or a word beside a password's name. Treat a secret as under `secrets`.",
+    "personal": "Replace by placeholders what the task does not need; for the rest, make sure "
+    "that you have a legal basis to store it.",
+    "label_noise": "Review these rows from the first on, and correct the label or remove the "
+    "row; further down, more of them are right.",
 }
 
 
 def state(rule: Rule) -> State:
-    """What a rule's outcome means for a training."""
+    """Return what a rule's outcome means for training."""
     if rule.passed:
         return "passed"
     return "blocks" if rule.severity == "block" else "warns"
 
 
-def ranked(report: CheckReport) -> list[Rule]:
-    """The rules as a person acts on them: what blocks, what warns, what passed."""
+def by_state(report: CheckReport) -> list[Rule]:
+    """Return the rules in the order blocks, warns, passed."""
     return sorted(report.rules, key=lambda rule: STATES.index(state(rule)))
 
 
-def fit(report: CheckReport) -> bool:
-    """Whether a training may start on this data; on a report without a rule it may not."""
+def may_train(report: CheckReport) -> bool:
+    """Whether training may start on this data; never with a report without rules."""
     return bool(report.rules) and all(state(rule) != "blocks" for rule in report.rules)
 
 
-def verdict(report: CheckReport) -> str:
-    """Fit to train or not, and what blocks, in one sentence."""
+def summary_text(report: CheckReport) -> str:
+    """Return in one sentence whether the data is fit to train on, and what blocks."""
     if not report.rules:
         return "Not fit to train: no rule was run."
-    if fit(report):
+    if may_train(report):
         warn = sum(state(rule) == "warns" for rule in report.rules)
         return f"Fit to train: no rule blocks{f', {warn} warn' if warn else ''}."
-    what = [f"{r.name} ({rows_text(r.found)})" for r in report.rules if state(r) == "blocks"]
-    return f"Not fit to train: {_listed(what)} {'block' if len(what) > 1 else 'blocks'}."
+    names = [f"{r.name} ({rows_text(r.found)})" for r in report.rules if state(r) == "blocks"]
+    return f"Not fit to train: {_joined(names)} {'block' if len(names) > 1 else 'blocks'}."
 
 
 def share(rule: Rule) -> float | None:
-    """The share of the rows looked at that are at fault; None where that is no question."""
+    """Return the share of checked rows that are at fault; None for rules in COUNTS."""
     return rule.found / rule.of if rule.of and rule.name not in COUNTS else None
 
 
 def share_text(rule: Rule) -> str:
-    """The share as a person reads it: what is not nothing is not shown as 0."""
+    """Format the share; a share above 0 is never shown as 0."""
     value = share(rule)
     if not value:
         return "–" if value is None else "0 %"
@@ -101,24 +101,24 @@ def share_text(rule: Rule) -> str:
 
 
 def remedy(rule: Rule, task: str) -> str:
-    """What to do about a rule that found something."""
-    return REMEDIES.get(rule.name, "Look at the rows named.").format(task=task)
+    """Return what to do about a rule's findings."""
+    return REMEDIES.get(rule.name, "Review these rows.").format(task=task)
 
 
 def sampled(report: CheckReport) -> list[Rule]:
-    """The rules that looked at fewer rows than there are."""
+    """Return the rules that were run on a sample of the rows."""
     return [rule for rule in report.rules if rule.name not in COUNTS and rule.of < report.rows]
 
 
 def drift_text(report: CheckReport) -> str:
-    """Why there is no drift to show; empty where there is."""
+    """Return why the report has no drift, or an empty string."""
     if report.drift:
         return ""
-    return "No champion to compare with, or one from before its data's profile was kept."
+    return "No champion to compare with, or one without a stored data profile."
 
 
 def read_check(workspace: Workspace, task: str) -> CheckReport | None:
-    """The report on the data as it is now; None where the last check was of other data, or none."""
+    """Return the report of the last check; None without one, or if the data has changed since."""
     path = workspace.files(task).check / REPORT
     data = workspace.inside(workspace.task(task).data)
     if not (path.is_file() and data.is_file()):
@@ -127,15 +127,15 @@ def read_check(workspace: Workspace, task: str) -> CheckReport | None:
     return report if report.data == digest_file(data) else None
 
 
-def plain(text: str) -> str:
-    """A text of the record for a page or a terminal: what cannot be seen stands as U+FFFD."""
+def printable(text: str) -> str:
+    """Replace unprintable characters by U+FFFD, for a page or terminal."""
     return "".join(c if c.isprintable() else "\ufffd" for c in text)
 
 
 def rows_text(count: int) -> str:
-    """So many rows, in words."""
+    """Format a number of rows."""
     return "1 row" if count == 1 else f"{count:,} rows"
 
 
-def _listed(words: list[str]) -> str:
+def _joined(words: list[str]) -> str:
     return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))

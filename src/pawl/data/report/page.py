@@ -1,7 +1,7 @@
-"""A check report as one HTML page: self-contained, without a script, readable on a phone.
+"""A check report as one HTML page: self-contained, without scripts, readable on a phone.
 
-Nothing is on it that is not in the record. Every text is escaped, and the page forbids itself to
-run or to load anything, whatever a row may have brought in.
+It shows only what is in the report. Every text is escaped, and the page's content security policy
+forbids to run or load anything, whatever a row may contain.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from pathlib import Path
 from pawl.core.records import CheckReport, Drift, Fault, Rule
 from pawl.data.report.check_summary import (
     DOCS,
+    by_state,
     drift_text,
-    fit,
-    ranked,
+    may_train,
     remedy,
     rows_text,
     sampled,
     share,
     share_text,
     state,
-    verdict,
+    summary_text,
 )
 from pawl.data.report.plots import plots, text_of
 
@@ -30,7 +30,7 @@ STATE_WORDS = {"blocks": "blocks", "warns": "warning", "passed": "passed"}
 
 
 def page(report: CheckReport) -> str:
-    """The page, to be written beside the report as UTF-8; the same report gives the same bytes."""
+    """Return the HTML page, to be stored beside the report as UTF-8; it is deterministic."""
     title = f"{report.task}: data check"
     css = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
     parts = (
@@ -54,15 +54,15 @@ def _head(report: CheckReport, title: str) -> str:
     counts = f"{states['blocks']} block, {states['warns']} warn, {states['passed']} passed"
     return (
         f"<header>\n<h1>{text_of(title)}</h1>\n"
-        f'<p class="verdict {"passed" if fit(report) else "blocks"}" id="verdict">'
-        f"{text_of(verdict(report))}</p>\n"
+        f'<p class="verdict {"passed" if may_train(report) else "blocks"}" id="verdict">'
+        f"{text_of(summary_text(report))}</p>\n"
         f'<p class="soft">{report.rows:,} rows, {len(report.rules)} rules: {counts}. '
         f'<a href="{DOCS}">Data Docs of Great Expectations</a></p>\n</header>'
     )
 
 
 def _rules(report: CheckReport) -> str:
-    rows = "\n".join(_rule(rule, report) for rule in ranked(report))
+    rows = "\n".join(_rule(rule, report) for rule in by_state(report))
     return (
         '<section aria-labelledby="rules">\n<h2 id="rules">Rules</h2>\n<table class="rules">\n'
         '<thead><tr><th scope="col">Rule</th><th scope="col">State</th>'
@@ -72,19 +72,19 @@ def _rules(report: CheckReport) -> str:
 
 
 def _rule(rule: Rule, report: CheckReport) -> str:
-    """One rule as a group of rows of the table: what it found, then what to do about it."""
-    now = state(rule)
+    """One rule as a group of table rows: its findings, then the remedy."""
+    rule_state = state(rule)
     name = text_of(rule.name).replace("_", "_<wbr>")
     of = f" <span>of {rule.of:,}</span>" if share(rule) is not None else ""
     sample = "<small>a sample</small>" if rule in sampled(report) else ""
-    do = f"<p><b>What to do:</b> {_prose(remedy(rule, report.task))}</p>"
+    advice = f"<p><b>What to do:</b> {_with_code(remedy(rule, report.task))}</p>"
     return (
         f'<tbody id="rule-{text_of(rule.name)}">\n<tr><th scope="rowgroup">{name}</th>'
-        f'<td><span class="state {now}">{STATE_WORDS[now]}</span></td>'
+        f'<td><span class="state {rule_state}">{STATE_WORDS[rule_state]}</span></td>'
         f'<td class="n">{rule.found:,}{of}{sample}</td>'
         f'<td class="n">{share_text(rule)}</td></tr>\n'
         f'<tr class="more"><td colspan="4"><p class="soft">{text_of(rule.says)}</p>'
-        f"{'' if rule.passed else do}{_worst(rule)}</td></tr>\n</tbody>"
+        f"{'' if rule.passed else advice}{_worst(rule)}</td></tr>\n</tbody>"
     )
 
 
@@ -102,7 +102,7 @@ def _worst(rule: Rule) -> str:
 
 
 def _fault(fault: Fault) -> str:
-    # Names of rows may be in a script that runs the other way.
+    # Row ids may be in a right-to-left script.
     return (
         f'<tr><th scope="row"><bdi>{text_of(fault.id)}</bdi></th>'
         f"<td><bdi>{text_of(fault.says) or '–'}</bdi></td></tr>"
@@ -113,7 +113,7 @@ def _drift(report: CheckReport) -> str:
     head = '<section aria-labelledby="drift">\n<h2 id="drift">Against the champion\'s data</h2>\n'
     if not report.drift:
         return f'{head}<p class="soft">{text_of(drift_text(report))}</p>\n</section>'
-    rows = "\n".join(map(_drifted, report.drift))
+    rows = "\n".join(map(_drift_row, report.drift))
     return (
         f'{head}<p class="soft">Distance from the champion\'s training data: 0 is the same, '
         '1 has nothing in common.</p>\n<table class="drift"><thead><tr>'
@@ -123,13 +123,13 @@ def _drift(report: CheckReport) -> str:
     )
 
 
-def _drifted(drift: Drift) -> str:
-    wide = 100 * min(1.0, max(0.0, drift.value))
+def _drift_row(drift: Drift) -> str:
+    width = 100 * min(1.0, max(0.0, drift.value))
     return (
         f'<tr><th scope="row">{text_of(drift.name)}</th><td><bdi>{text_of(drift.says)}</bdi></td>'
         f'<td class="n">{drift.value:.3f}<span class="meter" aria-hidden="true">'
         f'<svg viewBox="0 0 100 10" preserveAspectRatio="none">'
-        f'<rect width="{wide:.1f}" height="10"/></svg></span></td></tr>'
+        f'<rect width="{width:.1f}" height="10"/></svg></span></td></tr>'
     )
 
 
@@ -142,14 +142,14 @@ def _origin(report: CheckReport) -> str:
         "data (sha256)": f"<code>{text_of(report.data)}</code>",
         "rules (sha256 of the suite)": f"<code>{text_of(report.suite) or '–'}</code>",
     }
-    listed = "\n".join(f"<dt>{key}</dt><dd>{value}</dd>" for key, value in facts.items())
+    items = "\n".join(f"<dt>{key}</dt><dd>{value}</dd>" for key, value in facts.items())
     return (
         '<section aria-labelledby="origin">\n<h2 id="origin">What was checked</h2>\n'
-        f'<dl class="panel">\n{listed}\n</dl>\n</section>'
+        f'<dl class="panel">\n{items}\n</dl>\n</section>'
     )
 
 
-def _prose(text: str) -> str:
-    """Our own words: what stands between backquotes is code."""
+def _with_code(text: str) -> str:
+    """Escape a text of this program; its backquoted parts become code."""
     parts = text_of(text).split("`")
     return "".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(parts))

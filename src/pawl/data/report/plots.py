@@ -1,4 +1,4 @@
-"""Histograms as figures of a page: bars in SVG, and the same numbers as a table."""
+"""Histograms as SVG bar charts, each with its numbers as a table."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from html import escape
 from itertools import pairwise
 
 from pawl.core.records import Histogram
-from pawl.data.report.check_summary import plain
+from pawl.data.report.check_summary import printable
 
-# Of a plot, in its own units; as wide as a phone, so that its words keep their size there.
+# In the plot's own units; as wide as a phone, so that its text keeps its size there.
 WIDTH, HEIGHT, BOTTOM, TOP = 360, 150, 20, 16
-# A bin that holds anything can be seen.
-LEAST = 1.5
+# The height of the smallest visible bar.
+MIN_BAR = 1.5
 
 
 def plots(histograms: Sequence[Histogram]) -> str:
-    """A section with a figure for each; empty where there is none."""
+    """Return a section with a figure per histogram, or an empty string."""
     if not histograms:
         return ""
     figures = "\n".join(_plot(h, f"plot-{i}") for i, h in enumerate(histograms))
@@ -30,17 +30,19 @@ def _plot(histogram: Histogram, name: str) -> str:
     unit, bins = text_of(histogram.unit), list(_bins(histogram))
     total, most = sum(histogram.counts), max(histogram.counts, default=0)
     title = f"{text_of(histogram.name)}, rows by {unit}"
-    says = f"{total:,} rows; the fullest bin holds {most:,}; half lie below {_half(histogram)}"
+    summary = (
+        f"{total:,} rows; the fullest bin holds {most:,}; half lie below {_median_edge(histogram)}"
+    )
     numbers = "".join(
         f'<tr><th scope="row">{low} to {high}</th><td class="n">{count:,}</td></tr>'
         for low, high, count in bins
     )
     return (
         f'<figure class="panel" id="{name}">\n<figcaption>{text_of(histogram.name)}</figcaption>\n'
-        f'<p class="soft">{says} {unit}.</p>\n'
+        f'<p class="soft">{summary} {unit}.</p>\n'
         f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
         f'aria-labelledby="{name}-title {name}-says">\n'
-        f'<title id="{name}-title">{title}</title><desc id="{name}-says">{says} {unit}</desc>\n'
+        f'<title id="{name}-title">{title}</title><desc id="{name}-says">{summary} {unit}</desc>\n'
         f"{_bars(histogram, bins, most)}\n{_axis(histogram, most)}\n</svg>\n"
         f"<details><summary>As numbers</summary>\n"
         f'<table class="bins"><thead><tr><th scope="col">{unit}</th>'
@@ -53,7 +55,7 @@ def _bars(histogram: Histogram, bins: Sequence[tuple[str, str, int]], most: int)
     wide, high = WIDTH / max(1, len(bins)), HEIGHT - BOTTOM - TOP
     unit, drawn = text_of(histogram.unit), []
     for at, (low, to, count) in enumerate(bins):
-        tall = max(LEAST, high * count / most) if count else 0
+        tall = max(MIN_BAR, high * count / most) if count else 0
         drawn.append(
             f'<rect x="{at * wide + 0.5:.2f}" y="{HEIGHT - BOTTOM - tall:.2f}" '
             f'width="{wide - 1:.2f}" height="{tall:.2f}">'
@@ -63,7 +65,7 @@ def _bars(histogram: Histogram, bins: Sequence[tuple[str, str, int]], most: int)
 
 
 def _axis(histogram: Histogram, most: int) -> str:
-    """The base line with the first, middle and last edge, and the height of the fullest bin."""
+    """The x axis with its first, middle and last edge, and a line at the fullest bin."""
     edges, base = histogram.edges, HEIGHT - BOTTOM
     middle = len(edges) // 2
     marks = (
@@ -83,17 +85,17 @@ def _axis(histogram: Histogram, most: int) -> str:
 
 
 def text_of(text: str) -> str:
-    """A text as HTML that UTF-8 can hold, whatever is in it."""
-    return escape(plain(text))
+    """Escape any text as HTML that can be encoded as UTF-8."""
+    return escape(printable(text))
 
 
 def _bins(histogram: Histogram) -> Iterable[tuple[str, str, int]]:
-    """Lower edge, upper edge, rows."""
+    """Yield (lower edge, upper edge, rows)."""
     for (low, high), count in zip(pairwise(histogram.edges), histogram.counts, strict=True):
         yield _number(low), _number(high), count
 
 
-def _half(histogram: Histogram) -> str:
+def _median_edge(histogram: Histogram) -> str:
     """The first edge below which at least half of the rows lie."""
     total, below = sum(histogram.counts), 0
     for edge, count in zip(histogram.edges[1:], histogram.counts, strict=True):

@@ -1,1 +1,1 @@
-"""Whether data is fit to train on: the rules, and what they measure."""
+"""The rules that decide whether data may be trained on, and their measures."""

@@ -1,7 +1,7 @@
-"""All rows as one frame of numbers and words, gathered while they stream by; no text is kept.
+"""Measures of all rows, collected while they stream by, as a data frame; texts are not stored.
 
-A sample of the rows is kept whole for what compares rows with each other. It is those with the
-smallest keys, so that the same data gives the same sample and more data most of it again.
+Only a sample of whole rows is stored, for the cross-row rules: those with the smallest keys, so
+that the same data gives the same sample and more data mostly the same.
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ from typing import TYPE_CHECKING, Any
 
 from pawl.config.schema import DataRule
 from pawl.core.records import Example
-from pawl.data.rules.facts import Unfounded
-from pawl.data.rules.measure import Measured
-from pawl.data.rules.style import Style
+from pawl.data.rules.facts import UngroundedFacts
+from pawl.data.rules.measure import RowMeasures
+from pawl.data.rules.style import StyleConventions
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SAMPLE = 5_000
-# These say what kind of thing a row holds, and never the thing.
+# Rules whose messages name the kind of what was found, never the text.
 SECRETS = ("secrets", "possible_secrets")
-KINDS = (*SECRETS, "personal")
+KIND_ONLY = (*SECRETS, "personal")
 SHOWN = 5
 HIDDEN = "not shown: the row holds a secret"
 
 
 @dataclass
 class Columns:
-    """What is kept of each row, in the order of the file.
+    """Measures of each row, in file order.
 
-    `faults` maps a rule to what is wrong with rows, by their number; the worst first where there is
-    a worse. `looked` holds the rows of the sample for a rule that looked at no others; `sampled`
-    has the tokens of each row of the sample, exact.
+    `faults` maps a rule to messages by row number, worst first if they can be ranked.
+    `checked_rows` holds the sample's row numbers for a rule that was run on the sample alone;
+    `sample_tokens` is the exact token count of each row of the sample.
     """
 
-    facts: Unfounded
-    style: Style = field(default_factory=Style)
+    facts: UngroundedFacts
+    style: StyleConventions = field(default_factory=StyleConventions)
     ids: list[str] = field(default_factory=list)
     key: array[int] = field(default_factory=lambda: array("Q"))
     answer: array[int] = field(default_factory=lambda: array("Q"))
@@ -49,60 +49,60 @@ class Columns:
     completion: array[int] = field(default_factory=lambda: array("I"))
     tokens: array[int] = field(default_factory=lambda: array("I"))
     faults: dict[str, dict[int, str]] = field(default_factory=dict)
-    looked: dict[str, list[int]] = field(default_factory=dict)
+    checked_rows: dict[str, list[int]] = field(default_factory=dict)
     slices: list[str] = field(default_factory=list)
-    sampled: list[int] = field(default_factory=list)
+    sample_tokens: list[int] = field(default_factory=list)
     _sample: list[tuple[int, int, Example]] = field(default_factory=list)
 
-    def passing(
-        self, rows: Iterable[tuple[Example, Measured]], *, slice_by: str | None
+    def collect(
+        self, rows: Iterable[tuple[Example, RowMeasures]], *, slice_by: str | None
     ) -> Iterator[Example]:
-        """The rows unchanged, each noted on its way."""
-        for row, found in rows:
+        """Yield the rows unchanged and store their measures."""
+        for row, measures in rows:
             number = len(self.ids)
             self.ids.append(row.id)
-            self.key.append(found.key)
-            self.answer.append(found.answer)
-            self.prompt.append(found.prompt)
-            self.completion.append(found.completion)
-            self.tokens.append(found.tokens)
-            for rule, says in found.faults.items():
-                self.faults.setdefault(rule, {})[number] = says
-            self.facts.add(number, found.values)
-            self.style.add(number, found.manner)
+            self.key.append(measures.key)
+            self.answer.append(measures.answer)
+            self.prompt.append(measures.prompt)
+            self.completion.append(measures.completion)
+            self.tokens.append(measures.tokens)
+            for rule, message in measures.faults.items():
+                self.faults.setdefault(rule, {})[number] = message
+            self.facts.add(number, measures.ungrounded)
+            self.style.add(number, measures.traits)
             if slice_by is not None:
                 self.slices.append(row.fields.get(slice_by, ""))
-            # The heap's top is the largest key of the sample, as a negative number.
-            entry = (-found.key, -number, row)
+            # A min-heap of negated keys: its top is the largest key of the sample.
+            entry = (-measures.key, -number, row)
             if len(self._sample) < SAMPLE:
                 heapq.heappush(self._sample, entry)
             elif entry > self._sample[0]:
                 heapq.heapreplace(self._sample, entry)
             yield row
 
-    def note(self, words: Mapping[DataRule, Mapping[int, str]]) -> None:
-        """Note what showed when all rows were seen, and those of the sample compared: `words`."""
+    def add_faults(self, cross_row: Mapping[DataRule, Mapping[int, str]]) -> None:
+        """Add the faults that need all rows, and those of the cross-row rules by sample index."""
         self.faults["facts"] = {
             number: f"not in the prompt: {', '.join(facts[:SHOWN])}"
             for number, facts in self.facts.rows()
         }
         self.faults["style"] = dict(self.style.rows())
         numbers, _ = self.sample()
-        for rule, found in words.items():
-            self.faults[rule] = {numbers[index]: says for index, says in found.items()}
-            self.looked[rule] = numbers
+        for rule, messages in cross_row.items():
+            self.faults[rule] = {numbers[index]: text for index, text in messages.items()}
+            self.checked_rows[rule] = numbers
 
     def sample(self) -> tuple[list[int], list[Example]]:
-        """The rows that were kept whole, and their numbers, in the order of the file."""
-        kept = sorted((-number, row) for _, number, row in self._sample)
-        return [number for number, _ in kept], [row for _, row in kept]
+        """The row numbers and rows of the sample, in file order."""
+        rows = sorted((-number, row) for _, number, row in self._sample)
+        return [number for number, _ in rows], [row for _, row in rows]
 
     def frame(self) -> pd.DataFrame:
-        """One row per example: `id`, what was measured, and how often its like stands there.
+        """Return a data frame with a row per example.
 
-        Columns: row (its number), id, key, answer, prompt and completion (characters), tokens,
-        answers (different completions to the row's question), copies (rows with its question),
-        of_slice (rows of its slice, where there are slices).
+        Columns: row (its number), id, key, answer (hash), prompt and completion (characters),
+        tokens, answers (distinct completions to the row's prompt), copies (rows with its prompt),
+        of_slice (rows in its slice, with slices only).
         """
         import numpy as np
         import pandas as pd
@@ -111,8 +111,8 @@ class Columns:
             return np.frombuffer(values, dtype=values.typecode)
 
         key, answer = numbers(self.key), numbers(self.answer)
-        which, copies = np.unique(key, return_inverse=True, return_counts=True)[1:]
-        pairs = np.unique(np.stack([which.astype(np.uint64), answer]), axis=1)[0]
+        group, copies = np.unique(key, return_inverse=True, return_counts=True)[1:]
+        pairs = np.unique(np.stack([group.astype(np.uint64), answer]), axis=1)[0]
         answers = np.bincount(pairs.astype(np.int64), minlength=len(copies))
         columns = {
             "row": np.arange(len(self.ids)),
@@ -122,41 +122,41 @@ class Columns:
             "prompt": numbers(self.prompt),
             "completion": numbers(self.completion),
             "tokens": numbers(self.tokens),
-            "answers": answers[which],
-            "copies": copies[which],
+            "answers": answers[group],
+            "copies": copies[group],
         }
         if self.slices:
             counts = Counter(self.slices)
             columns["of_slice"] = [counts[name] for name in self.slices]
         return pd.DataFrame(columns)
 
-    def words(self, rule: str) -> Any:
-        """A column of what is wrong with each row by a rule; empty where nothing is.
+    def fault_column(self, rule: str) -> Any:
+        """Return a rule's message for each row: empty for a passing row, None for an unchecked one.
 
-        Null where the row was not looked at. A row that holds a secret is not quoted.
+        A row that holds a secret is not quoted.
         """
         import numpy as np
 
-        looked = self.looked.get(rule)
-        column = np.full(len(self.ids), "" if looked is None else None, dtype=object)
-        if looked is not None:
-            column[looked] = ""
-        hidden = set() if rule in KINDS else self._holding_secrets()
-        for number, says in self.faults.get(rule, {}).items():
-            column[number] = HIDDEN if number in hidden else says
+        checked = self.checked_rows.get(rule)
+        column = np.full(len(self.ids), "" if checked is None else None, dtype=object)
+        if checked is not None:
+            column[checked] = ""
+        hidden = set() if rule in KIND_ONLY else self._rows_with_secrets()
+        for number, message in self.faults.get(rule, {}).items():
+            column[number] = HIDDEN if number in hidden else message
         return column
 
     def without_secrets(self) -> list[Example]:
-        """The rows that were kept whole and may be told of."""
-        hidden = self._holding_secrets()
+        """The sample without rows that hold a secret."""
+        hidden = self._rows_with_secrets()
         return [row for number, row in zip(*self.sample(), strict=True) if number not in hidden]
 
-    def _holding_secrets(self) -> set[int]:
+    def _rows_with_secrets(self) -> set[int]:
         return {number for rule in SECRETS for number in self.faults.get(rule, {})}
 
 
-def line_of(row: Example) -> str:
-    """The row as a line of rows.jsonl, as `records.read_rows` takes it."""
+def json_line(row: Example) -> str:
+    """Return the row as a line of rows.jsonl, for `records.read_rows`."""
     messages = [{"role": message.role, "content": message.content} for message in row.messages]
     value = {
         "completion": row.completion,

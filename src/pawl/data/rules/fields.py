@@ -1,8 +1,8 @@
-"""What the completions say, field by field, and which of it can be judged by what other rows say.
+"""Fields of the completions, and which of them other rows can check.
 
-A completion that is a JSON object has a field for each path in it, any other text is one field
-without a name. A field is *copied* where its values stand in the prompts, a *label* where few
-values stand in many rows; of any other, free text above all, nothing is said.
+A completion that is a JSON object has a field per path, any other text is one unnamed field. A
+field is *copied* if its values mostly occur in their prompts, a *label* if few values cover most
+rows; any other, above all free text, is not checked.
 """
 
 from __future__ import annotations
@@ -16,106 +16,108 @@ from functools import cached_property
 from typing import Any, Literal
 
 from pawl.core.row_identity import normalise
-from pawl.data.read.excerpt import excerpt
+from pawl.data.read.redaction import redacted_excerpt
 
-# Letters of scripts that put no blanks between words count as words.
+# Characters of scripts without blanks between words count as words.
 TOKEN = re.compile(r"[\u2e80-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff]|\w+|[^\w\s]")
-# A value that stands in fewer rows is no label; a field has at most so many labels, and they make
-# up this share of its values.
-FEW, LABELS, MOST = 5, 100, 0.9
-# From these shares of values that stand in their prompts a field is copied: an open one, and one
-# with few values, which may do so by chance (a category "refund").
+# The least number of rows of a label, the most labels of a field, and the least share of the
+# field's values that they cover.
+MIN_ROWS, MAX_LABELS, COVERED = 5, 100, 0.9
+# The share of values that occur in their prompts from which a field is copied: an open field, and
+# one with few values, which may do so by chance (a category "refund").
 COPIED, COPIED_LABEL = 0.65, 0.9
 SHOWN = 40
-# Objects and lists in a completion; it also bounds how deep they nest.
-PARTS = 100
+# Maximum number of objects and lists in a completion; it also bounds their nesting.
+MAX_PARTS = 100
 
 
 @dataclass(frozen=True)
 class Field:
-    """One field of all rows: a value a row, None where a row's is null or missing.
+    """One field of all rows: a value per row, None if it is null or missing.
 
-    `stands` says of each row whether its value stands in its prompt; a row without a value has
-    none that could.
+    `in_prompt` is True for each row whose value occurs in its prompt.
     """
 
     name: str
     kind: Literal["label", "copied"]
     values: tuple[str | None, ...]
-    stands: tuple[bool, ...]
+    in_prompt: tuple[bool, ...]
 
     @cached_property
-    def often(self) -> dict[str | None, int]:
-        """The values that stand in FEW rows at least, and in how many; None is one of them."""
-        return {value: n for value, n in Counter(self.values).items() if n >= FEW}
+    def frequent(self) -> dict[str | None, int]:
+        """The values of at least MIN_ROWS rows, None included, and their counts."""
+        return {value: n for value, n in Counter(self.values).items() if n >= MIN_ROWS}
 
-    def says(self, value: str | None) -> str:
-        """A value in words: `category=refund`, or `refund` where the completion is the label.
+    def describe(self, value: str | None) -> str:
+        """Format a value: `category=refund`, or `refund` if the completion is the label.
 
-        What is no label may be a secret: of that, only the shape is told.
+        A value that is not a label may be a secret, and is redacted.
         """
         if value is None:
             shown = "null"
-        elif self.kind == "label" and value in self.often:
+        elif self.kind == "label" and value in self.frequent:
             shown = value if len(value) <= SHOWN else f"{value[: SHOWN - 1]}…"
         else:
-            shown = excerpt(value)
+            shown = redacted_excerpt(value)
         return f"{self.name}={shown}" if self.name else shown
 
 
 def fields_of(completions: Sequence[str], prompts: Sequence[str]) -> list[Field]:
-    """The fields that can be judged, in the order in which they first occur.
+    """Return the copied and label fields, in order of first occurrence.
 
     Args:
-        completions: one a row.
+        completions: one per row.
         prompts: each row's prompt, normalised.
     """
-    said = [_parsed(completion) for completion in completions]
-    objects = sum(isinstance(value, dict) for value in said)
-    # A text among objects is a broken completion, which the schema's rule names.
+    parsed = [_parsed(completion) for completion in completions]
+    objects = sum(isinstance(value, dict) for value in parsed)
+    # Text among objects is a malformed completion, which the rule `schema` reports.
     rows = [
         dict(_leaves(value)) if isinstance(value, dict) else {}
-        if objects * 2 >= len(said)
+        if objects * 2 >= len(parsed)
         else {"": completion}
-        for value, completion in zip(said, completions, strict=True)
+        for value, completion in zip(parsed, completions, strict=True)
     ]  # fmt: skip
     texts = [f" {' '.join(tokens(prompt))} " for prompt in prompts]
     names = dict.fromkeys(name for row in rows for name in row)
-    found = (_judged(name, [row.get(name) for row in rows], texts) for name in names)
-    return [field for field in found if field is not None]
+    fields = (_classified(name, [row.get(name) for row in rows], texts) for name in names)
+    return [field for field in fields if field is not None]
 
 
 def tokens(text: str) -> list[str]:
-    """Words, numbers and marks of a normalised text."""
+    """Split a normalised text into words, numbers and punctuation marks."""
     return TOKEN.findall(text)
 
 
-def _judged(name: str, values: Sequence[Any], texts: Sequence[str]) -> Field | None:
-    spoken = [None if value is None else _text(value) for value in values]
-    stands = [
-        value is not None and _stands(value, text)
-        for value, text in zip(values, texts, strict=True)
+def _classified(name: str, values: Sequence[Any], prompts: Sequence[str]) -> Field | None:
+    """The field if it is copied or a label; `prompts` are tokens joined by blanks, padded."""
+    texts = [None if value is None else _text(value) for value in values]
+    in_prompt = [
+        value is not None and _occurs(value, prompt)
+        for value, prompt in zip(values, prompts, strict=True)
     ]
-    given = len(spoken) - spoken.count(None)
-    if given < FEW:
+    present = len(texts) - texts.count(None)
+    if present < MIN_ROWS:
         return None
-    often = [n for v, n in Counter(spoken).items() if n >= FEW and v is not None]
-    label = sum(often) >= MOST * given and 1 < len(often) + (given < len(spoken)) <= LABELS
-    if sum(stands) >= (COPIED_LABEL if label else COPIED) * given:
-        return Field(name, "copied", tuple(spoken), tuple(stands))
-    return Field(name, "label", tuple(spoken), tuple(stands)) if label else None
+    counts = [n for v, n in Counter(texts).items() if n >= MIN_ROWS and v is not None]
+    label = (
+        sum(counts) >= COVERED * present and 1 < len(counts) + (present < len(texts)) <= MAX_LABELS
+    )
+    if sum(in_prompt) >= (COPIED_LABEL if label else COPIED) * present:
+        return Field(name, "copied", tuple(texts), tuple(in_prompt))
+    return Field(name, "label", tuple(texts), tuple(in_prompt)) if label else None
 
 
-def _stands(value: Any, text: str) -> bool:
-    """Whether each text and number of a value is a run of whole tokens of the prompt."""
+def _occurs(value: Any, prompt: str) -> bool:
+    """Whether each string and number of a value is a run of whole tokens of the prompt."""
     parts = list(_scalars(value))
     return bool(parts) and all(
-        f" {' '.join(tokens(normalise(_text(part))))} " in text for part in parts
+        f" {' '.join(tokens(normalise(_text(part))))} " in prompt for part in parts
     )
 
 
 def _leaves(value: dict[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """The paths of an object and what stands there; a list is one value."""
+    """Yield an object's paths and their values; a list is one value."""
     for name, part in value.items():
         if isinstance(part, dict):
             yield from _leaves(part, f"{path}{name}.")
@@ -136,8 +138,8 @@ def _text(value: Any) -> str:
 
 
 def _parsed(completion: str) -> Any:
-    """The JSON value of a completion; None for what is none, or has too many parts for labels."""
-    if completion.count("{") + completion.count("[") > PARTS:
+    """Parse a completion; None if it is not JSON or has more than MAX_PARTS parts."""
+    if completion.count("{") + completion.count("[") > MAX_PARTS:
         return None
     try:
         return json.loads(completion)

@@ -1,4 +1,4 @@
-"""A suite run by Great Expectations, and its Data Docs. The only file that imports it."""
+"""Runs a suite with Great Expectations and builds its Data Docs; the only module to import it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from pawl.core.files import write_text
-from pawl.data.rules.suite import Expected
+from pawl.data.rules.suite import RuleExpectation
 from pawl.errors import DataError
 
-# A DataFrame of pandas or of PySpark, which is not installed with pawl.
+# A DataFrame of pandas or of PySpark, which is not a dependency of pawl.
 Frame = Any
 SITE = "docs"
 SEVERITY = {"block": "critical", "warn": "warning"}
@@ -25,9 +25,9 @@ RESULT = {
 
 @dataclass(frozen=True)
 class Outcome:
-    """Whether a rule holds, of how many rows, and the numbers of those at fault.
+    """Whether a rule passed, over how many rows `of`, and the row numbers at fault.
 
-    `observed` is the value of a rule that is about no single row.
+    `observed` is the value of a rule on the table as a whole.
     """
 
     passed: bool
@@ -37,36 +37,36 @@ class Outcome:
 
 
 def validate(
-    frame: Frame, rules: Sequence[Expected], *, name: str, docs: Path | None = None
+    frame: Frame, rules: Sequence[RuleExpectation], *, name: str, docs: Path | None = None
 ) -> dict[str, Outcome]:
     """Run the rules over the frame.
 
     Args:
-        frame: a column for each that a rule names, and `row`, the row's number; of pandas, or of
-            Spark where the data is beyond one machine (bench/spark.py).
+        frame: the columns that the rules name, and `row`, the row number; of pandas, or of Spark
+            for data beyond one machine (bench/spark.py).
         rules: at least one.
-        name: what the suite is called in the Data Docs.
-        docs: the folder that gets them, as HTML.
+        name: the suite's name in the Data Docs.
+        docs: the folder for the Data Docs (HTML).
 
     Returns:
-        What became of each rule, by its name.
+        The outcome of each rule, by its name.
 
     Raises:
-        DataError: there is no rule, or one could not be run: a suite without an outcome is no pass.
+        DataError: there is no rule, or one could not be run; without an outcome nothing passes.
     """
     import great_expectations as gx
     import pandas as pd
     from great_expectations.core.run_identifier import RunIdentifier
 
     if not rules:
-        raise DataError("the suite has no rules", rule="data is held against at least one")
+        raise DataError("the suite has no rules", rule="a check runs at least one rule")
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     if docs is not None:
         context.add_data_docs_site(site_name=SITE, site_config=_site(docs))
-    here = isinstance(frame, pd.DataFrame)
+    is_pandas = isinstance(frame, pd.DataFrame)
     sources = context.data_sources
-    source = sources.add_pandas(name) if here else sources.add_spark(name)
+    source = sources.add_pandas(name) if is_pandas else sources.add_spark(name)
     batch = source.add_dataframe_asset("rows").add_batch_definition_whole_dataframe("all")
     suite = context.suites.add(_suite(rules, name))
     definition = context.validation_definitions.add(
@@ -78,11 +78,11 @@ def validate(
         run_id=RunIdentifier(run_name="check"),
     )
     if docs is not None:
-        # Not the one of its own, in a temporary folder that it leaves behind.
+        # Only this site: the default one would remain in a temporary folder.
         context.build_data_docs(site_names=[SITE])
         write_text(docs / "index.html", _index(docs))
     outcomes = {r.expectation_config.meta["rule"]: r for r in result.results}
-    total = len(frame) if here else frame.count()
+    total = len(frame) if is_pandas else frame.count()
     return {rule.name: _outcome(rule, outcomes.get(rule.name), total) for rule in rules}
 
 
@@ -91,17 +91,17 @@ def load_library() -> None:
     import great_expectations  # noqa: F401
 
 
-def suite_of(rules: Sequence[Expected], *, name: str) -> dict[str, Any]:
-    """The suite as Great Expectations writes it: what any of its backends can run."""
+def suite_json(rules: Sequence[RuleExpectation], *, name: str) -> dict[str, Any]:
+    """Return the suite in the JSON format of Great Expectations, for any of its backends."""
     value: dict[str, Any] = _suite(rules, name).to_json_dict()
-    # Drawn anew each time; the same rules have the same digest.
+    # Random ids would give the same rules another digest each time.
     for expectation in value["expectations"]:
         expectation.pop("id", None)
     value.pop("id", None)
     return value
 
 
-def _suite(rules: Sequence[Expected], name: str) -> Any:
+def _suite(rules: Sequence[RuleExpectation], name: str) -> Any:
     import great_expectations as gx
     from great_expectations.expectations.expectation_configuration import ExpectationConfiguration
 
@@ -112,35 +112,38 @@ def _suite(rules: Sequence[Expected], name: str) -> Any:
                 type=rule.expectation,
                 kwargs=rule.arguments,
                 severity=SEVERITY[rule.severity],
-                meta={"rule": rule.name, "notes": {"format": "markdown", "content": [rule.says]}},
+                meta={
+                    "rule": rule.name,
+                    "notes": {"format": "markdown", "content": [rule.description]},
+                },
             )
         )
     return suite
 
 
-def _outcome(rule: Expected, outcome: Any, total: int) -> Outcome:
+def _outcome(rule: RuleExpectation, outcome: Any, total: int) -> Outcome:
     if outcome is None:
         raise DataError(
             f"the rule '{rule.name}' has no outcome",
             rule="every rule of the suite is run",
-            remedy="this is a fault of pawl: please report it",
+            remedy="this is a bug in pawl: please report it",
         )
     if outcome.exception_info.get("raised_exception"):
         message = outcome.exception_info.get("exception_message")
         raise DataError(f"the rule '{rule.name}' could not be run: {message}")
-    found = outcome.result
-    if "unexpected_count" not in found:
-        return Outcome(bool(outcome.success), total, observed=float(found["observed_value"]))
-    rows = (int(row["row"]) for row in found.get("unexpected_index_list") or ())
-    looked = int(found["element_count"]) - int(found.get("missing_count") or 0)
-    return Outcome(bool(outcome.success), looked, tuple(rows))
+    result = outcome.result
+    if "unexpected_count" not in result:
+        return Outcome(bool(outcome.success), total, observed=float(result["observed_value"]))
+    rows = (int(row["row"]) for row in result.get("unexpected_index_list") or ())
+    checked = int(result["element_count"]) - int(result.get("missing_count") or 0)
+    return Outcome(bool(outcome.success), checked, tuple(rows))
 
 
 def _index(docs: Path) -> str:
-    """A page that leads to the others. The library's own finds them by scripts from elsewhere."""
+    """An index page; the library's own needs scripts from other servers."""
     links = "\n".join(
-        f'<li><a href="{escape(path.relative_to(docs).as_posix())}">{says}</a></li>'
-        for kind, says in (("validations", "What each rule found"), ("expectations", "The rules"))
+        f'<li><a href="{escape(path.relative_to(docs).as_posix())}">{title}</a></li>'
+        for kind, title in (("validations", "What each rule found"), ("expectations", "The rules"))
         for path in sorted((docs / kind).rglob("*.html"))
     )
     return (
@@ -149,8 +152,8 @@ def _index(docs: Path) -> str:
         '<meta name="color-scheme" content="light dark">\n<title>Data Docs</title>\n'
         '<body style="font: 1rem/1.6 system-ui, sans-serif; max-width: 40rem; margin: 2rem auto">\n'
         f"<h1>Data Docs</h1>\n<ul>\n{links}\n</ul>\n"
-        "<p>Pages of Great Expectations. They take their looks from servers elsewhere; without a "
-        "network they are plain, and their figures the same.</p>\n"
+        "<p>Pages of Great Expectations. Their styles come from other servers; without a "
+        "network the pages are plain, with the same figures.</p>\n"
     )
 
 

@@ -1,10 +1,10 @@
-"""Suspected label noise: rows whose answer is not what the rows nearest to theirs would say.
+"""Suspected label noise: rows whose answer disagrees with those of similar rows.
 
 Cross-fitted (Northcutt, Jiang and Chuang 2021, "Confident learning"): a row is judged by a linear
-model of each field that saw neither the row nor its duplicates, and by the votes of its nearest
-rows in that model's scores (Bahri, Jiang and Gupta 2020, "Deep k-NN for noisy labels"). Ridge
-regression on the labels' indicators estimates how often rows with such prompts have each label; all
-fields of a fold share one system. Figures: bench/README.md.
+model per field that was fitted without the row and its duplicates, and by the votes of its nearest
+neighbours in that model's scores (Bahri, Jiang and Gupta 2020, "Deep k-NN for noisy labels"). Ridge
+regression on one-hot labels estimates each label's frequency among similar prompts; all fields of a
+fold share one linear system. Figures: bench/README.md.
 """
 
 from __future__ import annotations
@@ -28,198 +28,198 @@ if TYPE_CHECKING:
     Integers = NDArray[np.int64]
 
 FOLDS = 5
-# Fewer rows a fold tell nothing of their neighbours.
-LEAST = 10
-# What holds the weights of words down.
+# With fewer rows per fold, neighbours are not informative.
+MIN_FOLD = 10
+# L2 regularisation.
 RIDGE = 1.0
 NEIGHBOURS = 20
-# By what share of rows with such prompts another label must lead the row's own.
+# The least lead of another label over the row's own, as a share of similar rows.
 MARGIN = 0.3
-# The share of the errors of always saying the commonest label that a field's model must avoid: what
-# cannot be told from the prompts is no noise.
-SKILL = 0.05
-# The share of values with a digit from which a copied field is one of numbers.
-NUMBERS = 0.9
-# Fields named in a suspect's words.
+# The least share of the majority classifier's errors that a field's model must avoid: what the
+# prompts do not determine is not noise.
+MIN_SKILL = 0.05
+# The share of values with a digit from which a copied field is numeric.
+NUMERIC = 0.9
+# Fields named in a suspect's reason.
 NAMED = 3
 
 
 @dataclass(frozen=True)
 class Suspect:
-    """The row at `index` and why its answer is doubted: `score` in (0, 1], 1 is worst."""
+    """A row by its index and why its answer is suspect; `score` in (0, 1], 1 is worst."""
 
     index: int
     score: float
-    says: str
+    reason: str
 
 
 @dataclass(frozen=True)
-class _Question:
-    """What a field asks of each row: one of `labels`, as words; the last may stand for all others.
+class _LabelTask:
+    """A field as a classification task; the last of the `labels` may stand for all rare values.
 
-    `own` holds each row's label by number, `asked` the rows that are to be judged.
+    `own` holds each row's label by number, `judged` marks the rows to judge; only the first
+    `suggestible` labels may be suggested for another row.
     """
 
     field: Field
     labels: tuple[str, ...]
     own: Integers
-    asked: NDArray[np.bool_]
-    # How many of the labels can be anybody's suggestion.
-    known: int
+    judged: NDArray[np.bool_]
+    suggestible: int
 
 
 def label_noise(rows: Sequence[Example]) -> list[Suspect]:
-    """The rows whose completion is probably wrong, worst first.
+    """Return the rows whose completion is probably wrong, worst first.
 
-    A label is doubted if rows with such prompts mostly have another; a copied value if it does not
-    stand in its prompt; null if rows with such prompts mostly copy something, and the other way
-    round. Free text is never doubted.
+    A label is suspect if similar rows mostly have another; a copied value if it does not occur in
+    its prompt; null if similar rows mostly copy a value, and vice versa. Free text never is.
 
     Returns:
-        The doubted rows alone. A field's score is the other label's lead times the share of errors
-        that the field's model avoids; a row's is that of all its doubted fields together, taken as
-        independent.
+        The suspect rows only. A field's score is the other label's lead times the share of errors
+        that the field's model avoids; a row's score combines its suspect fields as independent.
     """
     same: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     for index, row in enumerate(rows):
         same[row.key, row.completion].append(index)
-    # Repeated rows have one voice.
-    repeats = list(same.values())
-    doubts = _doubts([rows[indices[0]] for indices in repeats])
+    # Duplicates count once.
+    groups = list(same.values())
+    by_group = _suspect_fields([rows[indices[0]] for indices in groups])
     suspects = [
-        Suspect(index, *_together(found))
-        for number, found in doubts.items()
-        for index in repeats[number]
+        Suspect(index, *_combined(fields))
+        for number, fields in by_group.items()
+        for index in groups[number]
     ]
     return sorted(suspects, key=lambda suspect: (-suspect.score, suspect.index))
 
 
-def _doubts(rows: Sequence[Example]) -> dict[int, list[tuple[float, str]]]:
-    """The doubted fields of each row, as scores and words."""
+def _suspect_fields(rows: Sequence[Example]) -> dict[int, list[tuple[float, str]]]:
+    """Return each row's suspect fields as scores and reasons."""
     prompts = [prompt_text(row) for row in rows]
     fields = fields_of([row.completion for row in rows], prompts)
-    doubts: defaultdict[int, list[tuple[float, str]]] = defaultdict(list)
-    for index, score, says in (*_strangers(fields), *_outvoted(fields, prompts, rows)):
-        doubts[index].append((score, says))
-    return doubts
+    suspect: defaultdict[int, list[tuple[float, str]]] = defaultdict(list)
+    for index, score, reason in (*_not_copied(fields), *_outvoted(fields, prompts, rows)):
+        suspect[index].append((score, reason))
+    return suspect
 
 
-def _together(doubts: Sequence[tuple[float, str]]) -> tuple[float, str]:
-    worst = sorted(doubts, key=lambda doubt: -doubt[0])
+def _combined(fields: Sequence[tuple[float, str]]) -> tuple[float, str]:
+    worst = sorted(fields, key=lambda field: -field[0])
     score = 1 - math.prod(1 - score for score, _ in worst)
-    return round(score, 6), "says " + "; and ".join(says for _, says in worst[:NAMED])
+    return round(score, 6), "says " + "; and ".join(reason for _, reason in worst[:NAMED])
 
 
-def _strangers(fields: Sequence[Field]) -> Iterator[tuple[int, float, str]]:
-    """Values of copied fields that do not stand in their prompts."""
+def _not_copied(fields: Sequence[Field]) -> Iterator[tuple[int, float, str]]:
+    """Yield values of copied fields that do not occur in their prompts."""
     for field in (field for field in fields if field.kind == "copied"):
-        given = [index for index, value in enumerate(field.values) if value is not None]
-        share = sum(field.stands) / len(given)
-        for index in given:
-            if not field.stands[index]:
-                said = field.says(field.values[index])
-                # As for labels: by how much those that stand lead those that do not.
-                yield index, 2 * share - 1, f"{said}, which does not stand in its prompt"
+        present = [index for index, value in enumerate(field.values) if value is not None]
+        share = sum(field.in_prompt) / len(present)
+        for index in present:
+            if not field.in_prompt[index]:
+                value = field.describe(field.values[index])
+                # A lead, as for labels: of the values in their prompts over the others.
+                yield index, 2 * share - 1, f"{value}, which is not in its prompt"
 
 
 def _outvoted(
     fields: Sequence[Field], prompts: Sequence[str], rows: Sequence[Example]
 ) -> Iterator[tuple[int, float, str]]:
-    """Labels that neither the model of the other folds nor most of the neighbours would give."""
-    questions = [question for field in fields if (question := _question(field)) is not None]
-    if questions and len(rows) >= FOLDS * LEAST:
+    """Yield labels that both the cross-fitted model and the neighbours' votes contradict."""
+    tasks = [task for field in fields if (task := _label_task(field)) is not None]
+    if tasks and len(rows) >= FOLDS * MIN_FOLD:
         folds = _Folds(rows, prompts)
-        for question in questions:
-            yield from _judged(question, folds)
+        for task in tasks:
+            yield from _suspects(task, folds)
 
 
 class _Folds:
-    """The prompts in folds, ready to be fitted to any labels: the system is factored once."""
+    """The prompts in folds; the linear system is factored once and solved for any labels."""
 
     def __init__(self, rows: Sequence[Example], prompts: Sequence[str]) -> None:
         import numpy as np
         from scipy.linalg import cho_factor
 
-        found = features(prompts)
-        # Duplicates share the key and with it the fold.
-        of = np.array([int(row.key[:8], 16) % FOLDS for row in rows])
-        self.mine = [np.flatnonzero(of == fold) for fold in range(FOLDS)]
-        self.others = [np.flatnonzero(of != fold) for fold in range(FOLDS)]
-        self.features = found
-        squares = [(found[mine].T @ found[mine]).toarray() for mine in self.mine]
-        whole = sum(squares) + RIDGE * np.eye(found.shape[1])
+        self.features = x = features(prompts)
+        # Rows with the same prompt share the key and with it the fold.
+        fold_of = np.array([int(row.key[:8], 16) % FOLDS for row in rows])
+        self.held_out = [np.flatnonzero(fold_of == fold) for fold in range(FOLDS)]
+        self.fitted = [np.flatnonzero(fold_of != fold) for fold in range(FOLDS)]
+        grams = [(x[rows].T @ x[rows]).toarray() for rows in self.held_out]
+        total = sum(grams) + RIDGE * np.eye(x.shape[1])
         self._factors = [
-            cho_factor(whole - square, overwrite_a=True, check_finite=False) for square in squares
+            cho_factor(total - gram, overwrite_a=True, check_finite=False) for gram in grams
         ]
 
-    def models(self, indicators: Floats) -> list[Floats]:
-        """For each fold the weights, (features, labels), that fit the labels of all others."""
+    def models(self, one_hot: Floats) -> list[Floats]:
+        """Return each fold's weights, (features, labels), fitted to the labels of the others."""
         from scipy.linalg import cho_solve
 
-        products = [self.features[mine].T @ indicators[mine] for mine in self.mine]
-        whole = sum(products)
+        products = [self.features[rows].T @ one_hot[rows] for rows in self.held_out]
+        total = sum(products)
         return [
-            cho_solve(factor, whole - product, check_finite=False)
+            cho_solve(factor, total - product, check_finite=False)
             for factor, product in zip(self._factors, products, strict=True)
         ]
 
 
-def _judged(question: _Question, folds: _Folds) -> Iterator[tuple[int, float, str]]:
-    """The rows whose label another one leads, by the model and by the neighbours' votes."""
+def _suspects(task: _LabelTask, folds: _Folds) -> Iterator[tuple[int, float, str]]:
+    """Yield rows whose label loses to another one in the model's scores and the votes."""
     import numpy as np
 
-    own, known = question.own, question.known
-    models = folds.models(np.eye(len(question.labels))[own])
-    scores = np.empty((len(own), len(question.labels)))
-    for mine, model in zip(folds.mine, models, strict=True):
-        scores[mine] = folds.features[mine] @ model
+    own, suggestible = task.own, task.suggestible
+    models = folds.models(np.eye(len(task.labels))[own])
+    scores = np.empty((len(own), len(task.labels)))
+    for held_out, model in zip(folds.held_out, models, strict=True):
+        scores[held_out] = folds.features[held_out] @ model
     skill = 1 - np.mean(scores.argmax(1) != own) / (1 - np.bincount(own).max() / len(own))
-    if skill < SKILL:
+    if skill < MIN_SKILL:
         return
-    rivals = np.where(np.arange(known) == own[:, None], -np.inf, scores[:, :known])
+    is_own = np.arange(suggestible) == own[:, None]
+    rivals = np.where(is_own, -np.inf, scores[:, :suggestible])
     lead = rivals.max(1) - scores[np.arange(len(own)), own]
-    doubted = question.asked & (lead > MARGIN)
-    for mine, others, model in zip(folds.mine, folds.others, models, strict=True):
-        for index, votes in _votes(mine[doubted[mine]], others, folds.features, model, own):
-            most = int(votes[:known].argmax())
-            if votes[most] > votes[own[index]]:
-                said = question.field.says(question.field.values[index])
-                rival = f"{votes[most]} of {votes.sum()} near neighbours {question.labels[most]}"
-                yield index, float(skill * min(lead[index], 1)), f"{said}; {rival}"
+    suspect = task.judged & (lead > MARGIN)
+    for held_out, fitted, model in zip(folds.held_out, folds.fitted, models, strict=True):
+        rows = held_out[suspect[held_out]]
+        for index, votes in _votes(rows, fitted, folds.features, model, own):
+            rival = int(votes[:suggestible].argmax())
+            if votes[rival] > votes[own[index]]:
+                value = task.field.describe(task.field.values[index])
+                share = f"{votes[rival]} of {votes.sum()} near neighbours {task.labels[rival]}"
+                yield index, float(skill * min(lead[index], 1)), f"{value}; {share}"
 
 
 def _votes(
-    rows: Integers, others: Integers, found: Any, model: Floats, own: Integers
+    rows: Integers, others: Integers, x: Any, model: Floats, own: Integers
 ) -> Iterator[tuple[int, Integers]]:
-    """How many of each row's nearest in a model's scores have each label."""
+    """Yield the label counts of each row's nearest neighbours by the model's scores."""
     import numpy as np
     from scipy.spatial import cKDTree
 
     if not len(rows):
         return
     ranks = range(1, min(NEIGHBOURS, len(others)) + 1)
-    _, near = cKDTree(found[others] @ model).query(found[rows] @ model, list(ranks))
-    for index, neighbours in zip(rows, others[near], strict=True):
+    _, nearest = cKDTree(x[others] @ model).query(x[rows] @ model, list(ranks))
+    for index, neighbours in zip(rows, others[nearest], strict=True):
         yield int(index), np.bincount(own[neighbours], minlength=model.shape[1])
 
 
-def _question(field: Field) -> _Question | None:
-    """What a field's values are as labels; None if all rows say the same."""
+def _label_task(field: Field) -> _LabelTask | None:
+    """Return the field as a classification task; None if it has none or a single label."""
     import numpy as np
 
     present = np.array([value is not None for value in field.values])
     if field.kind == "copied":
-        # Whether a name is left out cannot be told by its looks; whether a number is, can.
-        numbers = sum(any(map(str.isdigit, value)) for value in field.values if value)
-        if present.all() or numbers < NUMBERS * present.sum():
+        # Prompts show whether a number was left out, but not whether a name was.
+        numeric = sum(any(map(str.isdigit, value)) for value in field.values if value)
+        if present.all() or numeric < NUMERIC * present.sum():
             return None
-        # A value that does not stand in its prompt is doubted for that.
-        asked = ~present | np.array(field.stands)
+        # Values that are not in their prompts are reported by `_not_copied`.
+        judged = ~present | np.array(field.in_prompt)
         labels = ("say null", "copy a value from the prompt")
-        return _Question(field, labels, present.astype(np.int64), asked, known=2)
-    often = sorted(field.often, key=lambda value: (value is None, value))
-    number = {value: at for at, value in enumerate(often)}
-    own = np.array([number.get(value, len(often)) for value in field.values])
-    words = [f"say {field.says(value).removeprefix(f'{field.name}=')}" for value in often]
-    rare = ["say something rare"] if own.max() == len(often) else []
-    return _Question(field, (*words, *rare), own, np.ones(len(own), bool), known=len(often))
+        return _LabelTask(field, labels, present.astype(np.int64), judged, suggestible=2)
+    frequent = sorted(field.frequent, key=lambda value: (value is None, value))
+    number = {value: at for at, value in enumerate(frequent)}
+    own = np.array([number.get(value, len(frequent)) for value in field.values])
+    words = [f"say {field.describe(value).removeprefix(f'{field.name}=')}" for value in frequent]
+    rare = ["say something rare"] if own.max() == len(frequent) else []
+    judged = np.ones(len(own), bool)
+    return _LabelTask(field, (*words, *rare), own, judged, suggestible=len(frequent))

@@ -1,7 +1,7 @@
-"""The languages that texts are written in, by py3langid, whose model is part of its package.
+"""Language identification with py3langid, whose model is part of its package.
 
-Its confidence takes a text's length into account (measured on short commands and on letters), so
-that "unsure" is an answer: `ok` and `AB-12345` are in no language.
+Its confidence depends on a text's length (measured on short commands and on letters), so that short
+texts get "unsure": `ok` and `AB-12345` are in no language.
 """
 
 from __future__ import annotations
@@ -10,22 +10,22 @@ from functools import cache
 from typing import Any
 
 UNSURE = "unsure"
-# What the model must give the likeliest language. Of 2,600 short English commands (every fifth of
-# SNIPS, of nine words on average) it takes none for another language at 0.6, and is unsure of 565;
-# at 0.4 it errs in 9, and is unsure of 358.
-SURE = 0.6
-# Characters looked at: the first few sentences tell.
-READ = 500
-# What the model calls a text with no words in it.
-NONE = "zxx"
-# Nigerian Pidgin counts as English, which it is easily mistaken for where there are no capitals.
-LEFT_OUT = "pcm"
+# The least probability of the likeliest language. Of 2,600 short English commands (every fifth of
+# SNIPS, nine words on average) none is misidentified at 0.6 and 565 are unsure; at 0.4 it is 9 and
+# 358.
+MIN_PROBABILITY = 0.6
+# Characters classified: the first few sentences suffice.
+MAX_CHARACTERS = 500
+# The model's code for "no linguistic content".
+NO_LANGUAGE = "zxx"
+# Nigerian Pidgin is excluded: English without capitals is often mistaken for it.
+EXCLUDED = "pcm"
 
 
 def language(text: str) -> str:
-    """The language of a text as its ISO 639 code, or "unsure"; takes about 0.1 ms."""
-    code, sure = _identifier().classify(text[:READ])
-    return UNSURE if code == NONE or sure < SURE else str(code)
+    """Return the language of a text as its ISO 639 code, or UNSURE; takes about 0.1 ms."""
+    code, probability = _identifier().classify(text[:MAX_CHARACTERS])
+    return UNSURE if code == NO_LANGUAGE or probability < MIN_PROBABILITY else str(code)
 
 
 @cache
@@ -33,5 +33,5 @@ def _identifier() -> Any:
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
-    identifier.set_languages([code for code in identifier.labels if code != LEFT_OUT])
+    identifier.set_languages([code for code in identifier.labels if code != EXCLUDED])
     return identifier

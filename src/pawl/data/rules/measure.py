@@ -1,4 +1,4 @@
-"""What each row is by itself, in numbers and words."""
+"""Measures of a single row: lengths, hashes, and the faults that show without other rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 
 from pawl.config.schema import Task
 from pawl.core.records import BaseRef, Example
-from pawl.data.rules.facts import unfounded
+from pawl.data.rules.facts import ungrounded_values
 from pawl.data.rules.secrets import GUESSES, personal, secrets
 from pawl.data.rules.style import Trait, traits
 from pawl.model.base import find_base
@@ -24,18 +24,18 @@ from pawl.model.tokenizer import load_tokenizer
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-# Ways of writing a completion that are kept to be shared.
-MANNERS = 10_000
+# Distinct trait tuples cached for sharing.
+MAX_SHARED = 10_000
 # Special tokens that a tokenizer may add around a text.
-ADDED = 8
+SPECIAL_TOKENS = 8
 
 
-class Measured(NamedTuple):
-    """One row: hashes of question and answer, lengths, and what is wrong with it, by rule.
+class RowMeasures(NamedTuple):
+    """One row: hashes of prompt and completion, lengths in characters, faults by rule.
 
-    `tokens` is exact where it might be too long, else no less than the true number. `values` are
-    what the completion has and the prompt has not: facts or labels, which only all rows tell.
-    `manner` is how the completion is written.
+    `tokens` is exact where the row might be too long, else an upper bound. `ungrounded` are values
+    of the completion that the prompt lacks: facts or labels, which only all rows can tell apart.
+    `traits` describe the completion's style.
     """
 
     key: int
@@ -44,13 +44,13 @@ class Measured(NamedTuple):
     completion: int
     tokens: int
     faults: dict[str, str]
-    values: tuple[str, ...]
-    manner: tuple[Trait, ...]
+    ungrounded: tuple[str, ...]
+    traits: tuple[Trait, ...]
 
 
 @dataclass(frozen=True)
-class Measure:
-    """What rows are held against."""
+class MeasureConfig:
+    """What rows are measured with; `longest` is the limit in tokens."""
 
     base: BaseRef
     root: Path
@@ -59,109 +59,107 @@ class Measure:
     regex: str | None = None
 
 
-class Ruler:
-    """A `Measure` ready for use; workers are forked with it, or get the measure and make their own.
+class RowMeasurer:
+    """Measures rows with a loaded tokenizer; unpickled in a worker it loads its own.
 
-    Loading a tokenizer takes seconds.
+    Loading a tokenizer takes seconds, so that workers are better forked with it.
     """
 
-    def __init__(self, measure: Measure) -> None:
-        self.measure = measure
-        self._manners: dict[tuple[Trait, ...], tuple[Trait, ...]] = {}
-        self.tokenizer = load_tokenizer(find_base(measure.base, measure.root))
+    def __init__(self, config: MeasureConfig) -> None:
+        self.config = config
+        self._shared: dict[tuple[Trait, ...], tuple[Trait, ...]] = {}
+        self.tokenizer = load_tokenizer(find_base(config.base, config.root))
         backend = self.tokenizer.backend_tokenizer
         backend.no_truncation()
         backend.no_padding()
         self.encode = backend.encode_batch_fast
-        self.longest = measure.longest
+        self.longest = config.longest
         self.bounded = never_more_tokens_than_bytes(self.tokenizer)
-        schema = measure.schema
-        self.pattern = None if measure.regex is None else re.compile(measure.regex)
+        schema = config.schema
+        self.pattern = None if config.regex is None else re.compile(config.regex)
         self.validator = None if schema is None else Draft202012Validator(schema)
 
-    def __reduce__(self) -> tuple[type[Ruler], tuple[Measure]]:
-        return Ruler, (self.measure,)
+    def __reduce__(self) -> tuple[type[RowMeasurer], tuple[MeasureConfig]]:
+        return RowMeasurer, (self.config,)
 
-    def measured(self, rows: Sequence[Example]) -> list[Measured]:
-        """The rows measured: each thing of all rows in turn, which is faster than row by row."""
+    def measure(self, rows: Sequence[Example]) -> list[RowMeasures]:
+        """Measure rows, column by column, which is faster than row by row."""
         prompts = ["\n".join(message.content for message in row.messages) for row in rows]
         completions = [row.completion for row in rows]
-        wholes = [f"{prompt}\n{said}" for prompt, said in zip(prompts, completions, strict=True)]
-        held = list(map(secrets, wholes))
+        texts = [f"{prompt}\n{answer}" for prompt, answer in zip(prompts, completions, strict=True)]
+        kinds_of = list(map(secrets, texts))
         faults = {
-            "schema": [schema_error(said, self.validator) for said in completions],
-            "regex": ["" if self._matches(said) else "does not match" for said in completions],
-            "blanks": ["" if said == said.strip() else "blanks around it" for said in completions],
-            "secrets": [", ".join(kind for kind in kinds if kind not in GUESSES) for kinds in held],
-            "possible_secrets": [
-                ", ".join(kind for kind in kinds if kind in GUESSES) for kinds in held
-            ],
-            "personal": [", ".join(personal(whole)) for whole in wholes],
+            "schema": [schema_error(text, self.validator) for text in completions],
+            "regex": ["" if self._matches(text) else "does not match" for text in completions],
+            "blanks": ["" if text == text.strip() else "blanks around it" for text in completions],
+            "secrets": [", ".join(k for k in kinds if k not in GUESSES) for kinds in kinds_of],
+            "possible_secrets": [", ".join(k for k in kinds if k in GUESSES) for kinds in kinds_of],
+            "personal": [", ".join(personal(text)) for text in texts],
         }
         return list(
             map(
-                Measured,
+                RowMeasures,
                 [int(row.key, 16) for row in rows],
                 map(_hash, completions),
                 map(len, prompts),
                 map(len, completions),
-                map(self._tokens, rows),
+                map(self._tokens_or_bound, rows),
                 _by_row(faults, len(rows)),
-                map(unfounded, prompts, completions),
-                map(self._shared, map(traits, completions, prompts)),
+                map(ungrounded_values, prompts, completions),
+                map(self._share, map(traits, completions, prompts)),
             )
         )
 
     def _matches(self, completion: str) -> bool:
-        # As the metric `regex_match` asks it of an answer.
+        # As the metric `regex_match` matches answers.
         return self.pattern is None or self.pattern.fullmatch(completion.strip()) is not None
 
-    def _shared(self, manner: tuple[Trait, ...]) -> tuple[Trait, ...]:
-        """The same object for the same manner: it crosses to the other process once a chunk."""
-        if len(self._manners) > MANNERS:
-            self._manners.clear()
-        return self._manners.setdefault(manner, manner)
+    def _share(self, found: tuple[Trait, ...]) -> tuple[Trait, ...]:
+        """Return the same object for equal traits, so that it is pickled once per chunk."""
+        if len(self._shared) > MAX_SHARED:
+            self._shared.clear()
+        return self._shared.setdefault(found, found)
 
-    def _tokens(self, row: Example) -> int:
+    def _tokens_or_bound(self, row: Example) -> int:
         prompt = prompt_text(self.tokenizer, row.messages)
         if self.bounded:
-            most = len(prompt.encode()) + len(row.completion.encode()) + 2 * ADDED
-            if most <= self.longest:
-                return most
+            bound = len(prompt.encode()) + len(row.completion.encode()) + 2 * SPECIAL_TOKENS
+            if bound <= self.longest:
+                return bound
         return self._count(prompt, row.completion)
 
     def tokens(self, row: Example) -> int:
-        """Tokens that the row takes in training, as `pawl.model.prompt` makes them: only counted."""
+        """Count the tokens of the row in training, as `pawl.model.prompt` encodes it."""
         return self._count(prompt_text(self.tokenizer, row.messages), row.completion)
 
     def _count(self, prompt: str, completion: str) -> int:
-        plain = self.tokenizer.chat_template is None
-        # Of a batch because that alone leaves out where in the text each token stands.
-        [of_prompt] = self.encode([prompt], add_special_tokens=plain)
+        untemplated = self.tokenizer.chat_template is None
+        # The batch call, as only that one can skip the tokens' offsets.
+        [of_prompt] = self.encode([prompt], add_special_tokens=untemplated)
         [of_completion] = self.encode([completion], add_special_tokens=False)
         return len(of_prompt) + len(of_completion) + 1
 
 
-def ruler_of(section: Task, root: Path, schema: Any) -> Ruler:
-    """The ruler of a task in the workspace at `root`; `schema` None where it has none."""
+def row_measurer(section: Task, root: Path, schema: Any) -> RowMeasurer:
+    """Return the measurer of a task in the workspace at `root`; `schema` None if it has none."""
     longest, regex = section.train.max_length, section.evaluate.regex
-    return Ruler(Measure(section.base, root, schema, longest, regex))
+    return RowMeasurer(MeasureConfig(section.base, root, schema, longest, regex))
 
 
 def never_more_tokens_than_bytes(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether each token of a text stands for at least a byte of it, as in byte-level BPE.
+    """Whether each token stands for at least one byte of the text, as in byte-level BPE.
 
-    Tokenising is the dearest part of a check; where this holds, a short row needs none.
+    Tokenising is the most expensive part of a check; if this holds, short rows need none.
     """
     backend = json.loads(tokenizer.backend_tokenizer.to_str())
-    before = backend["pre_tokenizer"] or {}
-    steps = before.get("pretokenizers", [before])
+    pre_tokenizer = backend["pre_tokenizer"] or {}
+    steps = pre_tokenizer.get("pretokenizers", [pre_tokenizer])
     bytewise = any(step.get("type") == "ByteLevel" for step in steps)
     return bytewise and backend["normalizer"] is None
 
 
 def schema_error(completion: str, validator: Draft202012Validator | None) -> str:
-    """What is wrong with a completion, in a few words; empty where nothing is."""
+    """Return why a completion violates the schema, or an empty string."""
     if validator is None:
         return ""
     try:
@@ -177,10 +175,10 @@ def _hash(text: str) -> int:
 
 
 def _by_row(faults: Mapping[str, Sequence[str]], rows: int) -> list[dict[str, str]]:
-    """What is wrong with each row, of what is said of all by each rule; "" is nothing."""
-    found: list[dict[str, str]] = [{} for _ in range(rows)]
+    """Transpose messages by rule to messages by row, without empty ones."""
+    by_row: list[dict[str, str]] = [{} for _ in range(rows)]
     for rule, column in faults.items():
-        for of_row, says in zip(found, column, strict=True):
-            if says:
-                of_row[rule] = says
-    return found
+        for of_row, message in zip(by_row, column, strict=True):
+            if message:
+                of_row[rule] = message
+    return by_row

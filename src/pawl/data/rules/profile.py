@@ -1,7 +1,7 @@
-"""A data set in a few numbers, kept with each version, so that the next is held against it.
+"""Profiles of a data set, stored with each version, and the drift between two of them.
 
-Neither rows nor rare words and values are in it, and nothing of rows that hold a secret: it may be
-read by whoever may read the record of releases.
+A profile holds no rows, no rare words or values, and nothing of rows with a secret: everyone who
+may read the release record may read it.
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from collections.abc import Iterable, Mapping, Sequence
 from pawl.core.records import Drift, Example, Profile
 from pawl.core.row_identity import prompt_text
 
-# Steps to a doubling: lengths differ by factors.
-STEPS = 4
-# Longer values are texts and no labels; a field with more of them is no closed set.
+# Bins per doubling of a length.
+BINS = 4
+# Longer values are text, not labels; a field with more distinct values is not a closed set.
 LONGEST_LABEL, MOST_LABELS = 40, 100
-# What stands in a smaller share of rows may be anybody's name.
+# A word in a smaller share of the rows may be a person's name.
 COMMON = 0.005
 WORD = re.compile(r"[^\W\d_]{2,}")
 SHOWN = 5
-# The field of a completion that is no JSON object.
+# The field name of a completion that is not a JSON object.
 WHOLE = "completion"
 
 
 def profile_of(
     prompts: Sequence[int], completions: Sequence[int], sample: Sequence[Example]
 ) -> Profile:
-    """The profile of some rows: the lengths of all, in characters, and a sample to be told of."""
-    held = Counter(word for row in sample for word in set(WORD.findall(prompt_text(row))))
-    words = {word: count / len(sample) for word, count in held.items()}
+    """Return a profile: lengths of all rows, in characters; words and labels of the sample."""
+    counts = Counter(word for row in sample for word in set(WORD.findall(prompt_text(row))))
+    words = {word: count / len(sample) for word, count in counts.items()}
     labels = labels_of(row.completion for row in sample)
     return Profile(
         rows=len(prompts),
@@ -43,9 +43,9 @@ def profile_of(
 
 
 def labels_of(completions: Iterable[str]) -> dict[str, dict[str, float]]:
-    """The fields with a closed set of short values, and the shares of these among all rows.
+    """Return the fields with a closed set of short values, and each value's share of the rows.
 
-    A completion that is a JSON object has its scalar fields, any other is one itself.
+    The fields are a JSON object's scalar ones; any other completion is a single field.
     """
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
     rows = 0
@@ -56,14 +56,14 @@ def labels_of(completions: Iterable[str]) -> dict[str, dict[str, float]]:
     return {
         name: _shares(found, of=rows)
         for name, found in sorted(counts.items())
-        # A field whose values are nearly all different copies something out of the prompt.
+        # A field whose values are nearly all distinct copies something from the prompt.
         if len(found) <= min(MOST_LABELS, max(2, rows // 5))
         and max(map(len, found)) <= LONGEST_LABEL
     }
 
 
 def scalars_of(completion: str) -> dict[str, str]:
-    """The scalar fields of a JSON object, as JSON; of another completion the whole of it."""
+    """Return the scalar fields of a JSON object, as JSON; else the whole completion as one."""
     try:
         value = json.loads(completion)
     except (ValueError, RecursionError):
@@ -75,29 +75,28 @@ def scalars_of(completion: str) -> dict[str, str]:
 
 
 def drift(now: Profile, before: Profile) -> tuple[Drift, ...]:
-    """How far one data set is from another: lengths, each label field, words.
+    """Return the drift between two data sets: lengths, each label field, vocabulary.
 
-    Lengths by the largest difference of the two cumulative distributions (Kolmogorov-Smirnov),
-    labels by the share of rows that would have to change (total variation), words by how many of a
-    prompt's common words the other had not, on average.
+    Lengths by the Kolmogorov-Smirnov distance, labels by total variation distance, vocabulary by
+    the average share of a prompt's common words that are new.
     """
-    found = [
+    drifts = [
         _length("prompt", now.prompt, before.prompt),
         _length("completion", now.completion, before.completion),
     ]
     for name in sorted(now.labels.keys() | before.labels.keys()):
-        found.append(_labels(name, now.labels.get(name, {}), before.labels.get(name, {})))
-    return (*found, _vocabulary(now.words, before.words))
+        drifts.append(_labels(name, now.labels.get(name, {}), before.labels.get(name, {})))
+    return (*drifts, _vocabulary(now.words, before.words))
 
 
 def _length(name: str, now: Mapping[str, float], before: Mapping[str, float]) -> Drift:
-    steps = sorted({*map(float, now), *map(float, before)})
+    edges = sorted({*map(float, now), *map(float, before)})
     gap = new = old = 0.0
-    for step in steps:
-        new, old = new + now.get(_name(step), 0.0), old + before.get(_name(step), 0.0)
+    for edge in edges:
+        new, old = new + now.get(_name(edge), 0.0), old + before.get(_name(edge), 0.0)
         gap = max(gap, abs(new - old))
-    says = f"half of the {name}s had {_middle(before)} characters or more, now {_middle(now)}"
-    return Drift(f"{name} length", round(gap, 4), says)
+    text = f"half of the {name}s had {_median(before)} characters or more, now {_median(now)}"
+    return Drift(f"{name} length", round(gap, 4), text)
 
 
 def _labels(name: str, now: Mapping[str, float], before: Mapping[str, float]) -> Drift:
@@ -107,16 +106,16 @@ def _labels(name: str, now: Mapping[str, float], before: Mapping[str, float]) ->
     value = min(1.0, sum(map(abs, changes.values())) / 2)
     new = sorted(now.keys() - before.keys(), key=lambda v: -now[v])
     most = max(changes, key=lambda v: (abs(changes[v]), v), default=None)
-    says = []
+    texts = []
     if not before or not now:
-        says.append(f"no closed set of values {'before' if not before else 'now'}")
+        texts.append(f"no closed set of values {'before' if not before else 'now'}")
     elif new:
-        says.append(f"new: {', '.join(f'{v} ({now[v]:.1%})' for v in new[:SHOWN])}")
+        texts.append(f"new: {', '.join(f'{v} ({now[v]:.1%})' for v in new[:SHOWN])}")
     if most is not None and before and now:
-        says.append(
+        texts.append(
             f"most changed: {most}, {before.get(most, 0):.1%} before, {now.get(most, 0):.1%} now"
         )
-    return Drift(f"labels of {name}", round(value, 4), "; ".join(says))
+    return Drift(f"labels of {name}", round(value, 4), "; ".join(texts))
 
 
 def _vocabulary(now: Mapping[str, float], before: Mapping[str, float]) -> Drift:
@@ -128,33 +127,29 @@ def _vocabulary(now: Mapping[str, float], before: Mapping[str, float]) -> Drift:
 
 
 def _lengths(lengths: Sequence[int]) -> dict[str, float]:
-    """The shares of lengths in each step."""
-    steps: Counter[str] = Counter()
+    """Return the share of lengths in each bin, by its lower edge."""
+    bins: Counter[str] = Counter()
     for length, count in Counter(lengths).items():
-        steps[_step(length)] += count
-    return _shares(steps)
+        bins[_bin(length)] += count
+    return _shares(bins)
 
 
-def _step(length: int) -> str:
-    """The lower end of the step that a length lies in, a quarter of a doubling wide."""
-    return _name(2 ** (max(length, 1).bit_length() - 1) * _part(length))
+def _bin(length: int) -> str:
+    """Return the lower edge of a length's bin; BINS bins divide each power of two evenly."""
+    power = 2 ** (max(length, 1).bit_length() - 1)
+    return _name(power * max(1.0, int((length / power - 1) * BINS) / BINS + 1))
 
 
-def _part(length: int) -> float:
-    above = length / 2 ** (max(length, 1).bit_length() - 1)
-    return max(1.0, int((above - 1) * STEPS) / STEPS + 1)
+def _name(edge: float) -> str:
+    return f"{edge:g}"
 
 
-def _name(step: float) -> str:
-    return f"{step:g}"
-
-
-def _middle(shares: Mapping[str, float]) -> str:
+def _median(shares: Mapping[str, float]) -> str:
     total = 0.0
-    for step in sorted(map(float, shares), reverse=True):
-        total += shares[_name(step)]
+    for edge in sorted(map(float, shares), reverse=True):
+        total += shares[_name(edge)]
         if total >= 0.5:
-            return _name(step)
+            return _name(edge)
     return "0"
 
 

@@ -1,10 +1,9 @@
-"""Secrets and personal data in a row's text, by kind: never what they say.
+"""Detects secrets and personal data in a text; reports their kind, never the text.
 
-Each is judged by a scanner that is kept by people who do little else: detect-secrets (Yelp) for
-keys and tokens, phonenumbers (Google's libphonenumber), email-validator, python-stdnum (the check
-digits of account and card numbers). What stands here is the way to them: a look that costs
-microseconds and lets an ordinary row go, and the cutting of long texts into pieces, for some of
-their patterns take time that grows with the square of the length.
+Detection is done by maintained scanners: detect-secrets (Yelp) for keys and tokens, phonenumbers
+(Google's libphonenumber), email-validator, python-stdnum (check digits of account and card
+numbers). This module adds a prefilter that takes microseconds for an ordinary row, and splits long
+texts into pieces, as some of the scanners' patterns take quadratic time.
 """
 
 from __future__ import annotations
@@ -17,13 +16,13 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 from typing import Any
 
-# Kinds that are told by looks alone. All others have a form that their issuer gave them.
+# Heuristic kinds. All others have a format that their issuer defined.
 GUESSES = frozenset({"high-entropy token", "password beside its name"})
 
-# Characters a piece, and how many it shares with the next: no shorter secret is cut in two.
-PIECE, SHARED = 4000, 2000
+# Characters per piece and its overlap with the next, so that no shorter secret is cut in two.
+PIECE, OVERLAP = 4000, 2000
 
-# What keys and tokens are written in. All detectors of LONG find at least so many in a row.
+# The characters of keys and tokens. All detectors of LONG match at least so many in a row.
 LONG_RUN = re.compile(r"[A-Za-z0-9+/=_\\-]{20}")
 LONG = {
     "AWS key": "aws.AWSKeyDetector",
@@ -44,7 +43,7 @@ LONG = {
     "Telegram token": "telegram_token.TelegramBotTokenDetector",
     "Twilio key": "twilio.TwilioKeyDetector",
 }
-# These may be short, but have one of these words in them, as it stands here or in small letters.
+# These may be short but contain one of these markers, as written or in lower case.
 MARKED = {
     "Artifactory token": ("artifactory.ArtifactoryDetector", ("AKC", "AP")),
     "JWT": ("jwt.JwtTokenDetector", ("eyJ",)),
@@ -53,31 +52,38 @@ MARKED = {
     "password in a URL": ("basic_auth.BasicAuthDetector", ("://",)),
     "private key": ("private_key.PrivateKeyDetector", ("private key", "putty-user-key-file")),
 }
-# These say in words what they are; what the others find is random, and has a digit and a letter.
-SAID = frozenset({"private key", "password in a URL"})
+# Kinds whose format is sufficient; matches of the others must contain a digit and a letter.
+SELF_EVIDENT = frozenset({"private key", "password in a URL"})
 
-# In each name that detect-secrets takes for a secret's, and in each short kind: one of these.
-MARKS = ("key", "pass", "pwd", "secret", "contrase", *(m for _, ms in MARKED.values() for m in ms))
+# Prefilter: each keyword of detect-secrets and each kind of MARKED contains one of these.
+MARKERS = (
+    "key",
+    "pass",
+    "pwd",
+    "secret",
+    "contrase",
+    *(m for _, ms in MARKED.values() for m in ms),
+)
 
-# The share of the most entropy that its length allows from which on a word is random. 17,314
+# The share of the maximal entropy of its length from which a word counts as random. 17,314
 # paragraphs of package descriptions, documentation and code have four such words, three of them
-# tokens in examples; of random words with 24 to 40 characters at least 96 % are such.
+# tokens in examples; of random words with 24 to 40 characters at least 96 % are detected.
 RANDOM = 0.86
 URL = re.compile(r"://[^\s\"']+|www\.[^\s\"']+")
 HEX = re.compile(r"(?<![A-Za-z0-9+/=_-])[0-9a-fA-F]{32,128}(?![A-Za-z0-9+/=_-])")
 BASE64 = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/=_-]{24,200}(?![A-Za-z0-9+/=_-])")
 
 EMAIL = re.compile(r"(?<![\w.+/:-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}\w{2,24}")
-# What phone and card numbers are made of. Lookbehinds come second: a class is searched for fast.
+# Candidates for phone and card numbers. Lookbehinds come second: a leading class is searched fast.
 NUMBER = re.compile(r"\d(?<![\w.,#-].)[\d ().\-/]{5,22}\d(?![\w-])")
 # Digits of the longest phone number, with the country (ITU-T E.164), and `00`.
 LONGEST_PHONE = 17
-# Countries whose own numbers, without a `+`, are looked for: these are grouped like nothing else.
+# Countries whose national numbers (without `+`) are detected, by their distinctive grouping.
 REGIONS = ("GB", "DE", "FR", "IT", "NL", "JP", "AU", "US")
 AMERICAN = re.compile(r"\d{3}([ .-])\d{3}\1\d{4}")
 DATE = re.compile(r"\d{1,2}([./-])\d{1,2}\1(?:19|20)\d\d(?!\1)|\d{4}-\d\d-\d\d")
 CARD = re.compile(r"\d{4}([ -]?)(?:\d{4}\1\d{4}\1\d{1,7}|\d{6}\1\d{4,5})")
-# Issuer's first digits and lengths (ISO/IEC 7812): Visa, Mastercard, Amex, Diners, Discover, JCB.
+# Issuer prefixes and lengths (ISO/IEC 7812): Visa, Mastercard, Amex, Diners, Discover, JCB.
 ISSUERS = re.compile(
     r"4(?:\d{12}|\d{15}|\d{18})|5[1-5]\d{14}|2[2-7]\d{14}|3[47]\d{13}|3[068]\d{12}|6(?:011|5)\d{12,13}"
     r"|35\d{14}"
@@ -92,44 +98,44 @@ VERSION = re.compile(r"(?:version|release|build|firmware|\bv)\W{0,3}$", re.IGNOR
 
 
 def secrets(text: str) -> tuple[str, ...]:
-    """The kinds of secrets in a text, sorted."""
-    if not suspect(text):
+    """Return the kinds of secrets in a text, sorted."""
+    if not may_hold_secret(text):
         return ()
-    found: set[str] = set()
+    kinds: set[str] = set()
     for piece in _pieces(text):
-        found.update(kind for kind in suspected(piece) if _holds(kind, piece))
-        if not found and _random(piece):
-            found.add("high-entropy token")
-        if not found and any(map(_secretive, _named().findall(piece))):
-            found.add("password beside its name")
-    return tuple(sorted(found))
+        kinds.update(kind for kind in candidate_kinds(piece) if _detect(kind, piece))
+        if not kinds and _has_random_word(piece):
+            kinds.add("high-entropy token")
+        if not kinds and any(map(_may_be_secret, _keyword_value().findall(piece))):
+            kinds.add("password beside its name")
+    return tuple(sorted(kinds))
 
 
 def personal(text: str) -> tuple[str, ...]:
-    """The kinds of personal data in a text, sorted."""
-    found = set()
-    if "@" in text and any(_email(m[0]) for m in EMAIL.finditer(text)):
-        found.add("e-mail")
-    if text.count(".") > 2 and _address(IPV4, text):
-        found.add("IP address")
-    # Eight groups, or fewer and a gap (RFC 4291).
-    if ("::" in text or text.count(":") > 6) and _address(IPV6, text):
-        found.add("IP address")
-    if any(_iban(m[0]) for m in IBAN.finditer(text)):
-        found.add("IBAN")
+    """Return the kinds of personal data in a text, sorted."""
+    kinds = set()
+    if "@" in text and any(_is_email(m[0]) for m in EMAIL.finditer(text)):
+        kinds.add("e-mail")
+    if text.count(".") > 2 and _has_public_ip(IPV4, text):
+        kinds.add("IP address")
+    # Eight groups, or fewer with a gap (RFC 4291).
+    if ("::" in text or text.count(":") > 6) and _has_public_ip(IPV6, text):
+        kinds.add("IP address")
+    if any(_is_iban(m[0]) for m in IBAN.finditer(text)):
+        kinds.add("IBAN")
     for number in NUMBER.finditer(text):
-        found.update(_number(number[0], text[: number.start()][-1:]))
-    return tuple(sorted(found))
+        kinds.update(_number_kinds(number[0], text[: number.start()][-1:]))
+    return tuple(sorted(kinds))
 
 
-def suspect(text: str) -> bool:
-    """Whether it may hold a secret: a look that lets most texts go, and no secret."""
+def may_hold_secret(text: str) -> bool:
+    """Whether a text may hold a secret: a prefilter that few texts without one pass."""
     both = f"{text}\n{text.lower()}"
-    return any(mark in both for mark in MARKS) or LONG_RUN.search(text) is not None
+    return any(marker in both for marker in MARKERS) or LONG_RUN.search(text) is not None
 
 
-def suspected(text: str) -> list[str]:
-    """The kinds with a form that the text may hold; the detectors say whether it does."""
+def candidate_kinds(text: str) -> list[str]:
+    """Return the kinds with a defined format that the text may hold; the detectors decide."""
     both = f"{text}\n{text.lower()}"
     kinds = [kind for kind, (_, marks) in MARKED.items() if any(mark in both for mark in marks)]
     return [*kinds, *LONG] if LONG_RUN.search(text) else kinds
@@ -139,17 +145,17 @@ def _pieces(text: str) -> Iterator[str]:
     if len(text) <= PIECE:
         yield text
         return
-    for start in range(0, len(text) - SHARED, PIECE - SHARED):
+    for start in range(0, len(text) - OVERLAP, PIECE - OVERLAP):
         yield text[start : start + PIECE]
 
 
-def _holds(kind: str, text: str) -> bool:
-    # Called without `analyze_line`, which would look at settings and may ask the issuer's server.
+def _detect(kind: str, text: str) -> bool:
+    # Not `analyze_line`, which reads settings and may call the issuer's server.
     detector = _detector(kind)
     if not any(detector.analyze_string(text)):
         return False
-    found = (match[0] for pattern in detector.denylist for match in pattern.finditer(text))
-    return kind in SAID or any(map(_mixed, found))
+    matches = (match[0] for pattern in detector.denylist for match in pattern.finditer(text))
+    return kind in SELF_EVIDENT or any(map(_is_mixed, matches))
 
 
 @cache
@@ -159,8 +165,8 @@ def _detector(kind: str) -> Any:
 
 
 @cache
-def _named() -> re.Pattern[str]:
-    """What stands behind a secret's name: the library's names, but its patterns know code alone."""
+def _keyword_value() -> re.Pattern[str]:
+    """A value behind a keyword of the library, whose own patterns match source code only."""
     from detect_secrets.plugins.keyword import DENYLIST
 
     return re.compile(
@@ -170,61 +176,61 @@ def _named() -> re.Pattern[str]:
     )
 
 
-def _mixed(word: str) -> bool:
-    """Whether it is neither a word nor a number."""
+def _is_mixed(word: str) -> bool:
+    """Whether it has both digits and letters."""
     return any(c.isdigit() for c in word) and any(c.isalpha() for c in word)
 
 
-def _secretive(value: str) -> bool:
+def _may_be_secret(value: str) -> bool:
     from detect_secrets.filters import heuristic
 
     return (
-        _mixed(value)
+        _is_mixed(value)
         and not heuristic.is_potential_uuid(value)
         and not heuristic.is_templated_secret(value)
         and not heuristic.is_sequential_string(value)
     )
 
 
-def _random(text: str) -> bool:
+def _has_random_word(text: str) -> bool:
     from detect_secrets.plugins import high_entropy_strings as entropy
 
-    sixteen, sixtyfour = entropy.HexHighEntropyString(), entropy.Base64HighEntropyString()
-    # An address on the web is full of numbers of pages, commits and films.
+    base16, base64 = entropy.HexHighEntropyString(), entropy.Base64HighEntropyString()
+    # URLs are full of ids of pages, commits and videos.
     text = URL.sub(" ", text)
     for word in HEX.findall(text):
-        if _secretive(word) and sixteen.calculate_shannon_entropy(word) > sixteen.entropy_limit:
+        if _may_be_secret(word) and base16.calculate_shannon_entropy(word) > base16.entropy_limit:
             return True
     for word in BASE64.findall(text):
-        kinds = (any(map(of, word)) for of in (str.isupper, str.islower, str.isdigit))
-        if not all(kinds) or not _secretive(word):
+        classes = (any(map(of, word)) for of in (str.isupper, str.islower, str.isdigit))
+        if not all(classes) or not _may_be_secret(word):
             continue
-        # The library's limit lets half of the keys with 32 characters go: few reach it.
-        limit = sixtyfour.entropy_limit
+        # Half of all 32-character keys do not reach the library's limit.
+        limit = base64.entropy_limit
         if "/" not in word:
             limit = min(limit, RANDOM * math.log2(len(word)))
-        if sixtyfour.calculate_shannon_entropy(word) > limit:
+        if base64.calculate_shannon_entropy(word) > limit:
             return True
     return False
 
 
-def _email(found: str) -> bool:
+def _is_email(text: str) -> bool:
     from email_validator import EmailNotValidError, validate_email
 
     try:
-        domain = validate_email(found, check_deliverability=False).ascii_domain
+        domain = validate_email(text, check_deliverability=False).ascii_domain
     except EmailNotValidError:
         return False
-    # Set aside for examples (RFC 2606): nobody's.
+    # Reserved for examples (RFC 2606).
     return not re.search(r"(?:^|\.)example\.(?:com|net|org)$", domain)
 
 
-def _number(digits: str, before: str) -> Iterator[str]:
-    """What kinds of number it is; `before` is the character that stands in front of it."""
+def _number_kinds(digits: str, before: str) -> Iterator[str]:
+    """Yield the kinds of a number; `before` is the character in front of it."""
     from stdnum import luhn
     from stdnum.us import ssn
 
-    if _phone(before + digits if before in ("+", "(") else digits):
+    if _is_phone(before + digits if before in ("+", "(") else digits):
         yield "phone"
     plain = re.sub(r"\D", "", digits)
     if CARD.fullmatch(digits) and ISSUERS.fullmatch(plain) and luhn.is_valid(plain):
@@ -234,20 +240,20 @@ def _number(digits: str, before: str) -> Iterator[str]:
 
 
 @lru_cache(maxsize=4096)
-def _phone(number: str) -> bool:
+def _is_phone(number: str) -> bool:
     import phonenumbers
 
     if number.startswith("+"):
-        return _valid_phone(number, None)
-    # Without a `+` only grouping tells it from an order number.
+        return _is_valid_phone(number, None)
+    # Without a `+`, only its grouping distinguishes it from an order number.
     if number.isdigit() or DATE.search(number) or sum(map(str.isdigit, number)) > LONGEST_PHONE:
         return False
     if number.startswith("00"):
-        return _valid_phone("+" + number[2:], None)
+        return _is_valid_phone("+" + number[2:], None)
     if not number.startswith(("0", "(")) and not AMERICAN.fullmatch(number):
         return False
     return any(
-        _valid_phone(number, region)
+        _is_valid_phone(number, region)
         and phonenumbers.PhoneNumberMatcher(
             number, region, leniency=phonenumbers.Leniency.STRICT_GROUPING
         ).has_next()
@@ -255,7 +261,7 @@ def _phone(number: str) -> bool:
     )
 
 
-def _valid_phone(number: str, region: str | None) -> bool:
+def _is_valid_phone(number: str, region: str | None) -> bool:
     import phonenumbers
 
     try:
@@ -264,15 +270,15 @@ def _valid_phone(number: str, region: str | None) -> bool:
         return False
 
 
-def _iban(found: str) -> bool:
+def _is_iban(text: str) -> bool:
     from stdnum import iban
 
-    # Without the check of the country's own bank codes, which change.
-    return bool(iban.is_valid(found, check_country=False))
+    # Without the check of national bank codes, which change.
+    return bool(iban.is_valid(text, check_country=False))
 
 
-def _address(pattern: re.Pattern[str], text: str) -> bool:
-    """Whether a public address stands in the text that is no version number."""
+def _has_public_ip(pattern: re.Pattern[str], text: str) -> bool:
+    """Whether the text has a public address that is not a version number."""
     for match in pattern.finditer(text):
         try:
             public = ipaddress.ip_address(match[0]).is_global

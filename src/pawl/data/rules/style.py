@@ -1,9 +1,9 @@
-"""The manner in which completions are written, and the rows that break the data's own custom.
+"""Style of completions, and the rows that break a convention of the data.
 
-A model learns exactly what it is shown: rows that differ in a blank, a key's place or a capital
-make it guess. A *trait* is an aspect and the way that a completion has it, such as ("separators",
-"compact"). A way is the *custom* of its aspect if nearly all rows that have the aspect have it so;
-where there is none, rows differ for a reason or nobody decided, and no row is at fault.
+A model learns exactly what it is shown: rows that differ in a blank, key order or a capital make it
+guess. A *trait* is an aspect of style and a completion's variant of it, such as ("separators",
+"compact"). A variant is the *convention* of its aspect if nearly all rows with the aspect have it;
+without one, rows differ for a reason or nobody decided, and no row is at fault.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any
 
 Trait = tuple[str, str]
 
-# The share of rows that makes a way the custom, and how many rows must have the aspect at all.
-CUSTOM, LEAST = 0.8, 20
-# Different traits and, of each, rows that are kept at most; further rows are only counted.
-TRAITS, KEPT = 20_000, 100_000
-# Characters up to which a value of JSON may be a label.
+# The share of rows that makes a variant the convention, and the least number of rows of its aspect.
+CONVENTION, MIN_ROWS = 0.8, 20
+# Limits on distinct traits and on stored rows of each; further rows are only counted.
+MAX_TRAITS, MAX_STORED = 20_000, 100_000
+# Characters up to which a JSON value may be a label.
 LABEL = 40
-# Words from which on a text is prose.
+# Words from which a text is prose.
 PROSE = 4
 
 STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
@@ -30,134 +30,129 @@ DIVIDERS = re.compile(r"[\W_]+")
 CURLY, STRAIGHT = re.compile("[\u2018-\u201f\u00ab\u00bb\u2039\u203a]"), re.compile("[\"']")
 
 
-class Style:
-    """The traits of a stream of rows, and the rows that break a custom."""
+class StyleConventions:
+    """Collects traits from a stream of rows, and the rows that break a convention."""
 
     def __init__(self) -> None:
-        self._aspects: dict[str, dict[str, _Way]] = {}
+        self._aspects: dict[str, dict[str, _Variant]] = {}
         self._size = 0
 
     def add(self, number: int, found: tuple[Trait, ...]) -> None:
-        """Take in the row of a number with what `traits` says of it."""
-        for aspect, how in found:
-            ways = self._aspects.get(aspect)
-            if ways is None:
-                ways = self._aspects[aspect] = {}
-            way = ways.get(how)
-            if way is None:
-                way = ways[how] = _Way()
+        """Add a row, by its number, with its `traits`."""
+        for aspect, name in found:
+            variants = self._aspects.get(aspect)
+            if variants is None:
+                variants = self._aspects[aspect] = {}
+            variant = variants.get(name)
+            if variant is None:
+                variant = variants[name] = _Variant()
                 self._size += 1
-            way.count += 1
-            if way.count <= KEPT:
-                way.rows.append(number)
-        if self._size > TRAITS:
-            self._forget()
+            variant.count += 1
+            if variant.count <= MAX_STORED:
+                variant.rows.append(number)
+        if self._size > MAX_TRAITS:
+            self._drop_rare_aspects()
 
-    def customs(self) -> dict[str, tuple[str, float]]:
-        """Each aspect's most frequent way with its share, of aspects that LEAST rows have."""
+    def conventions(self) -> dict[str, tuple[str, float]]:
+        """Return each aspect's most frequent variant and its share, of aspects of MIN_ROWS rows."""
         found = {}
-        for aspect, ways in self._aspects.items():
-            total = sum(way.count for way in ways.values())
-            if total >= LEAST:
-                top = max(ways, key=lambda how, ways=ways: ways[how].count)  # type: ignore[misc]
-                found[aspect] = (top, ways[top].count / total)
+        for aspect, variants in self._aspects.items():
+            total = sum(variant.count for variant in variants.values())
+            if total >= MIN_ROWS:
+                top, variant = max(variants.items(), key=lambda item: item[1].count)
+                found[aspect] = (top, variant.count / total)
         return found
 
     def rows(self) -> Iterator[tuple[int, str]]:
-        """The numbers of the rows that break a custom, in order, and how they do."""
-        broken: dict[int, list[str]] = {}
-        for aspect, custom, share, how, way in self._breaches():
-            for number in way.rows:
-                broken.setdefault(number, []).append(
-                    f"{aspect}: {how}; {share:.3g} % of rows: {custom}"
+        """Yield the numbers of the rows that break a convention, ascending, and how they do."""
+        breaches: dict[int, list[str]] = {}
+        for aspect, convention, share, name, variant in self._breaches():
+            for number in variant.rows:
+                breaches.setdefault(number, []).append(
+                    f"{aspect}: {name}; {share:.3g} % of rows: {convention}"
                 )
-        for number in sorted(broken):
-            yield number, ". ".join(broken[number])
+        for number in sorted(breaches):
+            yield number, ". ".join(breaches[number])
 
-    @property
-    def found(self) -> int:
-        """How many rows break a custom; of rows that were not kept, only how many break each."""
-        more = sum(way.count - len(way.rows) for *_, way in self._breaches())
-        return len({number for *_, way in self._breaches() for number in way.rows}) + more
+    def _breaches(self) -> Iterator[tuple[str, str, float, str, _Variant]]:
+        for aspect, (convention, share) in self.conventions().items():
+            if share >= CONVENTION:
+                for name, variant in self._aspects[aspect].items():
+                    if name != convention:
+                        yield aspect, convention, 100 * share, name, variant
 
-    def _breaches(self) -> Iterator[tuple[str, str, float, str, _Way]]:
-        for aspect, (custom, share) in self.customs().items():
-            if share >= CUSTOM:
-                for how, way in self._aspects[aspect].items():
-                    if how != custom:
-                        yield aspect, custom, 100 * share, how, way
-
-    def _forget(self) -> None:
-        """Let the aspects that fewest rows have go: what is open-ended has no custom."""
-        counts = {a: sum(way.count for way in ways.values()) for a, ways in self._aspects.items()}
-        kept = sorted(counts, key=lambda aspect: -counts[aspect])
+    def _drop_rare_aspects(self) -> None:
+        """Drop the aspects of fewest rows: open-ended ones have no convention."""
+        counts = {
+            aspect: sum(variant.count for variant in variants.values())
+            for aspect, variants in self._aspects.items()
+        }
+        ranked = sorted(counts, key=lambda aspect: -counts[aspect])
         self._size = 0
-        for at, aspect in enumerate(kept):
-            if self._size > TRAITS // 2:
-                for rare in kept[at:]:
+        for at, aspect in enumerate(ranked):
+            if self._size > MAX_TRAITS // 2:
+                for rare in ranked[at:]:
                     del self._aspects[rare]
                 return
             self._size += len(self._aspects[aspect])
 
 
 def traits(completion: str, prompt: str = "") -> tuple[Trait, ...]:
-    """The manner of a completion, but for what follows its prompt: spelling and place of a copy."""
+    """Return a completion's traits, without spelling and order of values copied from its prompt."""
     text = completion.strip()
-    found = [("blanks around", _around(completion, text))]
+    found = [("blanks around", _blanks_around(completion, text))]
     value: Any = None
     if text[:1] in ("{", "["):
         try:
             value = json.loads(text)
         except (ValueError, RecursionError):
             return (*found, ("form", "like JSON, which it is not"))
-        return (*found, ("form", "JSON"), *_of_json(text, value, prompt))
+        return (*found, ("form", "JSON"), *_json_traits(text, value, prompt))
     form = "text in a code fence" if text.startswith("```") else "text"
-    return (*found, ("form", form), *_of_text(text))
+    return (*found, ("form", form), *_text_traits(text))
 
 
-def _around(completion: str, text: str) -> str:
+def _blanks_around(completion: str, text: str) -> str:
     if len(text) == len(completion):
         return "none"
     before = completion[: len(completion) - len(completion.lstrip())]
     after = completion[len(completion.rstrip()) :]
-    told = {"\n": "a line end", " ": "a blank"}
-    ways = [
-        f"{told.get(of, 'blanks')} {at}" for of, at in ((before, "before"), (after, "after")) if of
-    ]
-    return " and ".join(ways)
+    names = {"\n": "a line end", " ": "a blank"}
+    found = ((before, "before"), (after, "after"))
+    return " and ".join(f"{names.get(blanks, 'blanks')} {at}" for blanks, at in found if blanks)
 
 
-def _of_json(text: str, value: Any, prompt: str) -> Iterator[Trait]:
+def _json_traits(text: str, value: Any, prompt: str) -> Iterator[Trait]:
     if "\n" in text:
         indent = len(text) - len(text[1:].lstrip()) - 1
         yield "separators", f"lines, indented by {text[1 : indent + 1].count(' ')}"
     else:
-        way = _separators(text)
-        # A text in it may look like a separator.
-        yield "separators", way if way != "mixed" else _separators(STRING.sub('""', text))
+        name = _separators(text)
+        # A string value may look like a separator.
+        yield "separators", name if name != "mixed" else _separators(STRING.sub('""', text))
     if not text.isascii():
         yield "other letters than ASCII", "as they are"
     elif "\\u" in text:
         yield "other letters than ASCII", "escaped"
     if isinstance(value, dict):
-        yield from _of_object(value, prompt)
+        yield from _object_traits(value, prompt)
 
 
 def _separators(text: str) -> str:
     colons, commas = text.count('":'), text.count(',"')
-    blanks, spaces = text.count('": '), text.count(', "')
-    if not blanks and not spaces:
+    spaced_colons, spaced_commas = text.count('": '), text.count(', "')
+    if not spaced_colons and not spaced_commas:
         return "compact"
-    if blanks == colons and not commas:
+    if spaced_colons == colons and not commas:
         return "with blanks"
     return "mixed"
 
 
-def _of_object(value: Mapping[str, Any], prompt: str) -> Iterator[Trait]:
+def _object_traits(value: Mapping[str, Any], prompt: str) -> Iterator[Trait]:
     copied = []
     for key, inner in value.items():
         kind = KINDS.get(type(inner))
-        # A key may be absent, null, or a list where a row has several.
+        # A key may be absent, null, or a list of several values.
         if kind is None:
             continue
         yield f"{key} is", kind
@@ -172,7 +167,7 @@ def _of_object(value: Mapping[str, Any], prompt: str) -> Iterator[Trait]:
         yield "order of the keys " + ", ".join(sorted(value)), ", ".join(value)
 
 
-def _of_text(text: str) -> Iterator[Trait]:
+def _text_traits(text: str) -> Iterator[Trait]:
     if CURLY.search(text):
         yield "quotes", "curly"
     elif STRAIGHT.search(text):
@@ -191,7 +186,7 @@ def _of_text(text: str) -> Iterator[Trait]:
 KINDS = {str: "a text", int: "a number", float: "a number", bool: "true or false"}
 
 
-class _Way:
+class _Variant:
     __slots__ = ("count", "rows")
 
     def __init__(self) -> None:

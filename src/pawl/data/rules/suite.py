@@ -1,8 +1,8 @@
-"""The rules of a task's data, in the order in which a person should read them.
+"""The rules of a task's data, in reading order.
 
 Each is an expectation of Great Expectations over the columns of `pawl.data.rules.columns`. What the
-library cannot see in a text is a column of words first, one word of what is wrong with the row and
-empty where nothing is: the expectation is then that it is empty.
+library cannot check itself becomes a column of messages, empty for passing rows, and the
+expectation is that it is empty.
 """
 
 from __future__ import annotations
@@ -11,38 +11,38 @@ import dataclasses
 from typing import Any, Literal
 
 from pawl.config.schema import DataRule, Task
-from pawl.data.rules.pairwise import DOMINANT
+from pawl.data.rules.cross_row import DOMINANT
 
-# Up to this share of contradicting rows is ordinary noise; more is a labelling fault.
+# Up to this share of contradicting rows is ordinary noise; more is a labelling error.
 CONTRADICTIONS = 0.01
-# A slice with fewer rows has too few gate rows to be guarded.
-OF_SLICE = 50
-# Rows of real users are alike at times, and people disagree on a few.
+# A slice with fewer rows has too few gate rows for a guard.
+MIN_SLICE = 50
+# Tolerated shares: real users repeat themselves, and annotators disagree at times.
 NEAR, NOISE, TEMPLATES, STYLE, LANGUAGE, FACTS = 0.02, 0.02, 0.5, 0.01, 0.01, 0.05
 
 
 @dataclasses.dataclass(frozen=True)
-class Expected:
-    """One rule: an expectation by its type and arguments, and what it says to a person.
+class RuleExpectation:
+    """One rule: an expectation by type and arguments, and its description.
 
-    `words` are said of a row at fault, with its columns in braces; those with the highest `worst`
-    come first.
+    `message` describes a row at fault, with column names in braces; rows are listed by the column
+    `sort_by`, highest first.
     """
 
     name: DataRule
     severity: Literal["block", "warn"]
-    says: str
+    description: str
     expectation: str
     arguments: dict[str, Any]
-    words: str = ""
-    worst: str | None = None
+    message: str = ""
+    sort_by: str | None = None
 
 
-def suite(section: Task, *, has_schema: bool) -> list[Expected]:
-    """The rules of a task; `check.severity` has the last word on what blocks."""
+def suite(section: Task, *, has_schema: bool) -> list[RuleExpectation]:
+    """Return the rules of a task; `check.severity` overrides their severities."""
     least, longest = section.check.min_rows, section.train.max_length
     rules = [
-        Expected(
+        RuleExpectation(
             "row_count",
             "block",
             f"at least {least} rows",
@@ -50,13 +50,13 @@ def suite(section: Task, *, has_schema: bool) -> list[Expected]:
             {"min_value": least},
         ),
         _most("length", "block", f"prompt and completion fit in {longest} tokens", longest,
-              "tokens", words="{tokens} tokens"),
+              "tokens", message="{tokens} tokens"),
         _most("contradictions", "block",
               f"at most {CONTRADICTIONS:.0%} of rows share a prompt but not the completion", 1,
-              "answers", mostly=1 - CONTRADICTIONS, words="{answers} answers to one question"),
+              "answers", mostly=1 - CONTRADICTIONS, message="{answers} answers to one question"),
         _most("duplicates", "warn", "no prompt stands twice", 1,
-              "copies", words="stands {copies} times"),
-        Expected(
+              "copies", message="occurs {copies} times"),
+        RuleExpectation(
             "constant",
             "block",
             "completions are not all the same",
@@ -91,37 +91,37 @@ def suite(section: Task, *, has_schema: bool) -> list[Expected]:
         rules.append(_empty("regex", "block", "each completion matches `evaluate.regex`"))
     if section.split.slice_by is not None:
         rules.append(
-            Expected(
+            RuleExpectation(
                 "slices",
                 "warn",
-                f"each slice ({section.split.slice_by}) has {OF_SLICE} rows",
+                f"each slice ({section.split.slice_by}) has {MIN_SLICE} rows",
                 "expect_column_values_to_be_between",
-                {"column": "of_slice", "min_value": OF_SLICE},
-                words="{of_slice} rows in its slice",
+                {"column": "of_slice", "min_value": MIN_SLICE},
+                message="{of_slice} rows in its slice",
             )
         )
-    asked = section.check.severity
-    return [dataclasses.replace(r, severity=asked.get(r.name, r.severity)) for r in rules]
+    severities = section.check.severity
+    return [dataclasses.replace(r, severity=severities.get(r.name, r.severity)) for r in rules]
 
 
 def _most(
     name: DataRule,
     severity: Literal["block", "warn"],
-    says: str,
+    description: str,
     most: float,
     column: str,
     *,
     mostly: float = 1.0,
-    words: str,
-) -> Expected:
+    message: str,
+) -> RuleExpectation:
     arguments = {"column": column, "max_value": most, "mostly": mostly}
     kind = "expect_column_values_to_be_between"
-    return Expected(name, severity, says, kind, arguments, words, worst=column)
+    return RuleExpectation(name, severity, description, kind, arguments, message, sort_by=column)
 
 
 def _empty(
-    name: DataRule, severity: Literal["block", "warn"], says: str, *, mostly: float = 1.0
-) -> Expected:
+    name: DataRule, severity: Literal["block", "warn"], description: str, *, mostly: float = 1.0
+) -> RuleExpectation:
     arguments = {"column": name, "value_set": [""], "mostly": mostly}
     kind = "expect_column_values_to_be_in_set"
-    return Expected(name, severity, says, kind, arguments, words=f"{{{name}}}")
+    return RuleExpectation(name, severity, description, kind, arguments, message=f"{{{name}}}")

@@ -1,1 +1,1 @@
-"""Which rows are train, dev and gate; copies of held-out rows leave train."""
+"""Splits rows into train, dev and gate; removes copies of held-out rows from train."""

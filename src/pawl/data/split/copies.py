@@ -1,9 +1,9 @@
-"""Copies of held-out rows among the train rows: the same letters, or most of the same shingles.
+"""Train/test leakage: copies and near-copies of held-out rows among the train rows.
 
-Which pairs are worth comparing is found by MinHash (`pawl.data.split.minhash`). Each such pair is then
-held to its true Jaccard similarity, so that chance can miss a copy now and then but never calls a
-row one. What rows share as a frame is no resemblance (`pawl.data.split.frames`).
-Shingle length and threshold were measured: bench/README.md.
+MinHash proposes candidate pairs (`pawl.data.split.minhash`), whose exact Jaccard similarity
+decides: chance may miss a copy but never removes another row. Shared boilerplate does not count as
+similarity (`pawl.data.split.boilerplate`). Shingle length and threshold were measured:
+bench/README.md.
 """
 
 from __future__ import annotations
@@ -12,77 +12,75 @@ from collections.abc import Sequence
 
 from pawl.core.records import Example, HeldOutRow
 from pawl.core.row_identity import Row, letters, prompt_text
-from pawl.data.split.frames import Frames, Shingles
-from pawl.data.split.minhash import Index
+from pawl.data.split.boilerplate import Boilerplate, Shingles
+from pawl.data.split.minhash import MinHashIndex
 
 
-class HeldOut:
-    """Rows that train must not resemble, ready to be asked."""
+class HeldOutIndex:
+    """Index of held-out rows, to look up copies and near-copies."""
 
-    def __init__(self, rows: Sequence[Row], *, frames: Frames, near: float) -> None:
-        self._frames, self._near = frames, near
+    def __init__(self, rows: Sequence[Row], *, boilerplate: Boilerplate, near: float) -> None:
+        self._boilerplate, self._near = boilerplate, near
         self._letters = {letters(row) for row in rows}
-        self._contents = list(dict.fromkeys(frames.content(prompt_text(row)) for row in rows))
-        self._index = Index([content.own for content in self._contents], near=near)
+        self._contents = list(dict.fromkeys(boilerplate.content(prompt_text(row)) for row in rows))
+        self._index = MinHashIndex([content.own for content in self._contents], near=near)
 
     def has_copy(self, row: Row) -> bool:
-        """Whether one of them is the row, but for blanks and punctuation."""
+        """Whether a held-out row has the same letters: equal but for blanks and punctuation."""
         return letters(row) in self._letters
 
-    def has_near(self, row: Row) -> bool:
-        """Whether one of them shares at least `near` of the row's shingles.
+    def has_near_copy(self, row: Row) -> bool:
+        """Whether a held-out row's Jaccard similarity with the row is at least `near`.
 
-        Both of what it has beside its frames, and of all: the same city in another question is
-        another row.
+        Both without and with boilerplate: the same city in another question is another row.
         """
-        mine = self._frames.content(prompt_text(row))
-        asked = (self._contents[number] for number in self._index.query(mine.own))
+        mine = self._boilerplate.content(prompt_text(row))
+        candidates = (self._contents[number] for number in self._index.query(mine.own))
         return any(
             jaccard(mine.own, other.own) >= self._near
             and jaccard(mine.whole, other.whole) >= self._near
-            for other in asked
+            for other in candidates
         )
 
 
 def without_copies(
     train: Sequence[Example],
     held_out: Sequence[Example],
-    known: Sequence[HeldOutRow],
+    registered: Sequence[HeldOutRow],
     *,
     near: float,
 ) -> tuple[list[Example], dict[str, int]]:
-    """The train rows that resemble no held-out row, and how many each reason left out.
+    """Remove train rows that are copies or near-copies of held-out rows.
 
     Args:
-        train: the rows dealt to train.
+        train: the rows assigned to train.
         held_out: the present dev and gate rows.
-        known: gate rows that the ledger's store remembers, of every lineage of the task.
-        near: the Jaccard similarity from which a row is a near-copy, in (0, 1].
+        registered: gate rows of the held-out register, of every gate split of the task.
+        near: the Jaccard similarity, in (0, 1], from which a row is a near-copy.
 
-    Returns:
-        The rows kept, in order, and counts: `copy` and `near_copy` of a present held-out row, else
-        `known_gate_row` for a row that is, or nearly is, a known one. In this order a row that
-        becomes known while it is held out changes nothing.
+    Returns: The remaining rows, in order, and counts of those removed: `copy` and `near_copy` of a
+        present held-out row, else `known_gate_row`, a copy or near-copy of a registered one. In
+        this order, registering a row that is held out changes no count.
     """
-    # Known rows have no say in what is a frame: a split may not change by having been looked at.
-    frames = Frames([prompt_text(row) for row in (*train, *held_out)])
-    present = HeldOut(held_out, frames=frames, near=near)
-    sealed = HeldOut(known, frames=frames, near=near)
-    kept: list[Example] = []
+    # Without registered rows: what counts as boilerplate must not depend on earlier looks.
+    boilerplate = Boilerplate([prompt_text(row) for row in (*train, *held_out)])
+    present = HeldOutIndex(held_out, boilerplate=boilerplate, near=near)
+    register = HeldOutIndex(registered, boilerplate=boilerplate, near=near)
+    remaining: list[Example] = []
     dropped = {"copy": 0, "near_copy": 0, "known_gate_row": 0}
     for row in train:
         if present.has_copy(row):
             dropped["copy"] += 1
-        elif present.has_near(row):
+        elif present.has_near_copy(row):
             dropped["near_copy"] += 1
-        elif sealed.has_copy(row) or sealed.has_near(row):
+        elif register.has_copy(row) or register.has_near_copy(row):
             dropped["known_gate_row"] += 1
         else:
-            kept.append(row)
-    return kept, dropped
+            remaining.append(row)
+    return remaining, dropped
 
 
 def jaccard(a: Shingles, b: Shingles) -> float:
-    """The share of all shingles of two rows that stands in both, in [0, 1]."""
+    """Return the Jaccard similarity of two shingle sets, in [0, 1]."""
     both = len(a & b)
     return both / (len(a) + len(b) - both)

@@ -1,8 +1,8 @@
-"""Which of many shingled texts are worth comparing: MinHash and banding.
+"""Candidate pairs of similar texts: MinHash signatures with LSH banding.
 
 Broder 1997, "On the resemblance and containment of documents"; Leskovec, Rajaraman and Ullman,
 "Mining of massive datasets", 3.4; hashing by multiplication and shift, Dietzfelbinger et al. 1997.
-The same on every machine: no hash depends on Python's own.
+Reproducible across machines: no hash depends on Python's own.
 """
 
 from __future__ import annotations
@@ -13,58 +13,58 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
-from pawl.data.split.frames import Shingles
+from pawl.data.split.boilerplate import Shingles
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 PERMUTATIONS = 128
-# At most this share of the pairs that are just near enough is never compared.
-MISSED = 0.001
-# In a bucket of thousands, as a template of its own makes, each row meets so many before it.
-MET = 30
-# By so many standard deviations may a signature underrate a pair that is near enough.
+# The accepted miss rate for pairs exactly at the threshold.
+MISS_RATE = 0.001
+# In a bucket of thousands, as a template produces, each row is compared with so many before it.
+MAX_NEIGHBOURS = 30
+# Standard deviations by which a signature may underestimate the similarity of a pair.
 DEVIATIONS = 4
 
 
-class Index:
-    """Texts that can be asked which of them look near to another one."""
+class MinHashIndex:
+    """LSH index over texts; a query returns those that may be similar."""
 
     def __init__(self, texts: Sequence[Shingles], *, near: float) -> None:
-        self._bands = _parts(near)
+        self._bands = _band_slices(near)
         self._buckets: defaultdict[tuple[int, bytes], list[int]] = defaultdict(list)
         for number, signature in enumerate(signatures(texts)):
-            for bucket in self._of(signature):
+            for bucket in self._buckets_of(signature):
                 self._buckets[bucket].append(number)
 
     def query(self, text: Shingles) -> list[int]:
-        """The numbers of the texts worth comparing, in order."""
+        """Return the indices of the candidate texts, ascending."""
         (signature,) = signatures([text])
-        asked = (self._buckets.get(bucket, ()) for bucket in self._of(signature))
-        return sorted({number for numbers in asked for number in numbers})
+        hits = (self._buckets.get(bucket, ()) for bucket in self._buckets_of(signature))
+        return sorted({number for numbers in hits for number in numbers})
 
-    def _of(self, signature: NDArray[np.uint32]) -> Iterator[tuple[int, bytes]]:
+    def _buckets_of(self, signature: NDArray[np.uint32]) -> Iterator[tuple[int, bytes]]:
         for part in self._bands:
             yield part.start, signature[part].tobytes()
 
 
 def signatures(texts: Sequence[Shingles]) -> NDArray[np.uint32]:
-    """One row of PERMUTATIONS hash values a text."""
+    """Return the MinHash signatures, (texts, PERMUTATIONS)."""
     import numpy as np
 
     number: dict[str, int] = {}
     ids = [[number.setdefault(s, len(number)) for s in shingles] for shingles in texts]
-    factors, terms = _hashing()
+    factors, terms = _hash_coefficients()
     values = np.array([zlib.crc32(shingle.encode()) for shingle in number], np.uint64)
     hashes = ((values[:, None] * factors + terms) >> np.uint64(32)).astype(np.uint32)
     highest = np.iinfo(np.uint32).max
-    least = [hashes[np.array(found, int)].min(axis=0, initial=highest) for found in ids]
-    return np.array(least, np.uint32).reshape(-1, PERMUTATIONS)
+    minima = [hashes[np.array(found, int)].min(axis=0, initial=highest) for found in ids]
+    return np.array(minima, np.uint32).reshape(-1, PERMUTATIONS)
 
 
 @cache
-def _hashing() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+def _hash_coefficients() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     import numpy as np
 
     draw = np.random.RandomState(1)
@@ -72,40 +72,40 @@ def _hashing() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     return odd[0], odd[1]
 
 
-def worth_comparing(found: NDArray[np.uint32], *, near: float) -> Iterator[tuple[int, int]]:
-    """Pairs (later, earlier) of texts whose signatures look as if they were at `near`, each once.
+def candidate_pairs(signatures: NDArray[np.uint32], *, near: float) -> Iterator[tuple[int, int]]:
+    """Yield pairs (later, earlier) of texts whose estimated similarity is about `near`, each once.
 
-    All but `MISSED` of the pairs at `near` are among them, but for buckets above MET.
+    They include all but MISS_RATE of the pairs at `near`, except in buckets above MAX_NEIGHBOURS.
     """
     import numpy as np
 
     least = PERMUTATIONS * near - DEVIATIONS * (PERMUTATIONS * near * (1 - near)) ** 0.5
     pairs = []
-    for part in _parts(near):
-        _, bucket = np.unique(found[:, part], axis=0, return_inverse=True)
+    for part in _band_slices(near):
+        _, bucket = np.unique(signatures[:, part], axis=0, return_inverse=True)
         order = np.argsort(bucket, kind="stable")
-        for step in range(1, MET + 1):
+        for step in range(1, MAX_NEIGHBOURS + 1):
             same = bucket[order[step:]] == bucket[order[:-step]]
             if not same.any():
                 break
             later, earlier = order[step:][same], order[:-step][same]
-            alike = (found[later] == found[earlier]).sum(axis=1) >= least
-            pairs.append(np.stack([later[alike], earlier[alike]]))
+            similar = (signatures[later] == signatures[earlier]).sum(axis=1) >= least
+            pairs.append(np.stack([later[similar], earlier[similar]]))
     if pairs:
         yield from map(tuple, np.unique(np.concatenate(pairs, axis=1), axis=1).T.tolist())
 
 
 def bands(near: float) -> tuple[int, int]:
-    """How many bands of how many hash values find all but MISSED of the pairs at `near`.
+    """Return (bands, rows per band) with a miss rate of at most MISS_RATE for pairs at `near`.
 
-    The more values a band has, the fewer pairs need comparing. Below 0.06 somewhat more are missed.
+    The more rows a band has, the fewer candidates. Below 0.06 the miss rate is somewhat higher.
     """
     for rows in range(PERMUTATIONS // 2, 1, -1):
-        if (1 - near**rows) ** (PERMUTATIONS // rows) <= MISSED:
+        if (1 - near**rows) ** (PERMUTATIONS // rows) <= MISS_RATE:
             return PERMUTATIONS // rows, rows
     return PERMUTATIONS, 1
 
 
-def _parts(near: float) -> list[slice]:
+def _band_slices(near: float) -> list[slice]:
     count, width = bands(near)
     return [slice(band * width, (band + 1) * width) for band in range(count)]

@@ -1,7 +1,7 @@
-"""Rows to train, dev and gate by a hash of their own prompt, so that none moves as data grows.
+"""Assigns rows to train, dev and gate by a hash of their prompt, so that none moves as data grows.
 
-Of a conversation it is the opening that is hashed: each later turn repeats the earlier ones with
-their answers, so that a conversation on two sides would be trained on and judged.
+Rows of a conversation are hashed by its opening: each later turn repeats the earlier ones with
+their answers, so that a conversation in two splits would be both trained on and judged.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from pawl.core.records import (
 from pawl.core.row_identity import row_hashes
 from pawl.data.read.examples import row_key
 from pawl.data.split.copies import without_copies
-from pawl.data.split.pinned import refuse_relabelled
+from pawl.data.split.held_out_answers import refuse_relabels
 from pawl.errors import DataError, nearest
 from pawl.workspace.paths import Workspace
 
 SPLITS = ("train", "dev", "gate")
 SHOWN = 3
-# The field that names a row's conversation; no further key of a row can be called that.
+# The field with a row's conversation; `messages` is a reserved key, so no row has such a field.
 CONVERSATION = "messages"
 
 
@@ -39,17 +39,17 @@ def split(workspace: Workspace, task: str) -> None:
     """Write `build/<task>/splits/{train,dev,gate}.jsonl` and `manifest.json` (a `SplitReport`).
 
     Raises:
-        DataError: a known held-out row has another answer than its first one, or a split is empty.
+        DataError: a registered held-out row has another answer than its first, or a split is empty.
     """
     files, policy = workspace.files(task), workspace.task(task).split
     report = read_record(files.check / "report.json", CheckReport)
-    known = read_held_out_rows(files.held_out_register)
-    rows, chats = read_rows(files.check / "rows.jsonl"), False
+    registered = read_held_out_rows(files.held_out_register)
+    rows, conversations = read_rows(files.check / "rows.jsonl"), False
     if policy.group_by is None:
-        rows, chats = with_conversations(rows)
-    parts = deal(rows, policy)
-    refuse_relabelled(parts, known, task=task)
-    parts, dropped = apart(parts, known, near=policy.near)
+        rows, conversations = mark_conversations(rows)
+    parts = assign_splits(rows, policy)
+    refuse_relabels(parts, registered, task=task)
+    parts, dropped = remove_overlaps(parts, registered, near=policy.near)
     _refuse_empty(parts, task)
     with whole_folder(files.splits) as folder:
         for name, part in parts.items():
@@ -63,76 +63,78 @@ def split(workspace: Workspace, task: str) -> None:
                 rows={name: len(part) for name, part in parts.items()},
                 dropped=dropped,
                 digests={name: digest_file(folder / f"{name}.jsonl") for name in SPLITS},
-                group_by=CONVERSATION if chats else policy.group_by,
+                group_by=CONVERSATION if conversations else policy.group_by,
                 slice_by=policy.slice_by,
             ),
         )
 
 
-def deal(rows: Sequence[Example], policy: Split) -> dict[str, list[Example]]:
-    """Each row to its side; copies are still in. `refuse_missing` has been asked before."""
+def assign_splits(rows: Sequence[Example], policy: Split) -> dict[str, list[Example]]:
+    """Assign each row to a split, copies included; call `refuse_missing_fields` first."""
     parts: dict[str, list[Example]] = {name: [] for name in SPLITS}
     for row in rows:
-        key = row.fields[policy.group_by] if policy.group_by else opening(row)
-        parts[side(key, policy)].append(row)
+        key = row.fields[policy.group_by] if policy.group_by else conversation_key(row)
+        parts[split_of(key, policy)].append(row)
     return parts
 
 
-def opening(row: Example) -> str:
-    """The key of the row's messages up to the first answer; of a single question its own key.
+def conversation_key(row: Example) -> str:
+    """Return the key of the row's messages before the first assistant turn after a user turn.
 
-    All that comes before the first assistant turn that follows a user's.
+    A row with a single question has its own key.
     """
-    asked = False
+    user_seen = False
     for number, message in enumerate(row.messages):
-        if message.role == "assistant" and asked:
+        if message.role == "assistant" and user_seen:
             return row_key(row.messages[:number])
-        asked |= message.role == "user"
+        user_seen |= message.role == "user"
     return row.key
 
 
-def with_conversations(rows: Sequence[Example]) -> tuple[list[Example], bool]:
-    """The rows, those of one conversation with a field that says so, and whether there are any.
+def mark_conversations(rows: Sequence[Example]) -> tuple[list[Example], bool]:
+    """Set CONVERSATION on rows that belong to a conversation; also return whether there are any.
 
-    They are no independent evidence: the gate takes them as one unit.
+    Such rows are not independent: the gate resamples them as one group.
     """
-    begun = [opening(row) for row in rows]
+    openings = [conversation_key(row) for row in rows]
     keys: dict[str, set[str]] = {}
-    for at, row in zip(begun, rows, strict=True):
-        keys.setdefault(at, set()).add(row.key)
-    # A question that is asked twice is no conversation.
-    chats = {at for at, found in keys.items() if len(found) > 1}
+    for opening, row in zip(openings, rows, strict=True):
+        keys.setdefault(opening, set()).add(row.key)
+    # A repeated question is not a conversation.
+    shared = {opening for opening, found in keys.items() if len(found) > 1}
     marked = [
-        dataclasses.replace(row, fields={**row.fields, CONVERSATION: at}) if at in chats else row
-        for at, row in zip(begun, rows, strict=True)
+        dataclasses.replace(row, fields={**row.fields, CONVERSATION: opening})
+        if opening in shared
+        else row
+        for opening, row in zip(openings, rows, strict=True)
     ]
-    return marked, bool(chats)
+    return marked, bool(shared)
 
 
-def apart(
-    parts: Mapping[str, list[Example]], known: Sequence[HeldOutRow], *, near: float
+def remove_overlaps(
+    parts: Mapping[str, list[Example]], registered: Sequence[HeldOutRow], *, near: float
 ) -> tuple[dict[str, list[Example]], dict[str, int]]:
-    """The splits without what a stricter one holds too, and how many rows left, by cause.
+    """Remove rows from train and dev that a stricter split also has; also count them by cause.
 
-    Out of train go rows that resemble one that is or was held out (`without_copies`), out of dev
-    (`dev_copy`) rows that ask what a gate row asks: anybody may look at dev.
+    Removed are, from train, near-copies of rows that are or were held out (`without_copies`) and,
+    from dev (`dev_copy`), rows with a gate row's prompt: dev may be looked at freely.
     """
-    asked = {found for row in parts["gate"] for found in row_hashes(row)}
-    dev = [row for row in parts["dev"] if asked.isdisjoint(row_hashes(row))]
+    gate_hashes = {found for row in parts["gate"] for found in row_hashes(row)}
+    dev = [row for row in parts["dev"] if gate_hashes.isdisjoint(row_hashes(row))]
     train, dropped = without_copies(
         parts["train"],
         [*parts["dev"], *parts["gate"]],
-        [row for row in known if row.split == "gate"],
+        [row for row in registered if row.split == "gate"],
         near=near,
     )
     dropped["dev_copy"] = len(parts["dev"]) - len(dev)
     return {"train": train, "dev": dev, "gate": parts["gate"]}, dropped
 
 
-def side(key: str, policy: Split) -> str:
-    """Which split the rows with this key belong to: a function of the key and the salt alone.
+def split_of(key: str, policy: Split) -> str:
+    """Return the split for a key: a function of the key and the policy's salt and shares alone.
 
-    The key is the row's opening, or the value of its `split.group_by` field.
+    The key is the row's conversation key, or the value of its `split.group_by` field.
     """
     point = int.from_bytes(hashlib.sha256(f"{policy.salt}:{key}".encode()).digest()[:8]) / 2**64
     if point < policy.gate:
@@ -140,39 +142,39 @@ def side(key: str, policy: Split) -> str:
     return "dev" if point < policy.gate + policy.dev else "train"
 
 
-def refuse_missing(rows: Iterable[Example], policy: Split) -> None:
-    """Every row has the fields that the policy names; raises the `DataError` of `with_fields`."""
-    for _ in with_fields(rows, policy):
+def refuse_missing_fields(rows: Iterable[Example], policy: Split) -> None:
+    """Refuse rows without the fields that the policy names; raises as `require_fields` does."""
+    for _ in require_fields(rows, policy):
         pass
 
 
-def with_fields(rows: Iterable[Example], policy: Split) -> Iterator[Example]:
-    """The rows unchanged, each seen to have the fields that the policy names.
+def require_fields(rows: Iterable[Example], policy: Split) -> Iterator[Example]:
+    """Yield the rows unchanged and check that each has the fields that the policy names.
 
     Raises:
         DataError: at the end: some rows lack one.
     """
-    asked = {option: getattr(policy, option) for option in ("group_by", "slice_by")}
-    lacking: dict[str, list[str]] = {option: [] for option, name in asked.items() if name}
-    known: set[str] = set()
+    required = {option: getattr(policy, option) for option in ("group_by", "slice_by")}
+    lacking: dict[str, list[str]] = {option: [] for option, name in required.items() if name}
+    names: set[str] = set()
     count = 0
     for row in rows:
         count += 1
-        known.update(row.fields)
+        names.update(row.fields)
         for option, ids in lacking.items():
-            if asked[option] not in row.fields:
+            if required[option] not in row.fields:
                 ids.append(row.id)
         yield row
     for option, ids in lacking.items():
         if not ids:
             continue
-        name: str = asked[option]
+        name: str = required[option]
         raise DataError(
             f"{len(ids)} of {count} rows lack '{name}', first {', '.join(ids[:SHOWN])}",
             rule=f"`split.{option}` names a key that every row has, with a text or a number",
-            remedy=nearest(name, known - {name})
-            if name not in known
-            else f"give the rows named a '{name}', or take `{option}` away",
+            remedy=nearest(name, names - {name})
+            if name not in names
+            else f"give these rows a '{name}', or remove `{option}`",
         )
 
 

@@ -1,1 +1,1 @@
-"""Versions of a task's data: delivered, compared, mended."""
+"""Versions of a task's data: delivered, compared, cleaned."""

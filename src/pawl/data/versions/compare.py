@@ -1,4 +1,4 @@
-"""How two versions of a task's rows differ: row by row, and in what the check's rules find."""
+"""Compares two versions of a task's rows: row by row, and by the findings of the check's rules."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 from pawl.config.schema import Task
 from pawl.core.records import Example
-from pawl.data.rules.examine import examine
-from pawl.data.rules.measure import ruler_of
+from pawl.data.rules.measure import row_measurer
+from pawl.data.rules.run_rules import run_rules
 from pawl.workspace.paths import Workspace
 from pawl.workspace.task_inputs import read_schema
 
-# What the reader calls a row that brings no name: its place, which moves when others come and go.
-PLACE = re.compile(r"row-\d+")
-# Of rows that ask the same, those belong together that share this.
-CLOSEST_FIRST: tuple[Callable[[Example], object], ...] = (
+# The reader's id of a row without one: its line, which shifts when other rows come and go.
+LINE_ID = re.compile(r"row-\d+")
+# Rows with the same prompt are matched by these in turn.
+MATCH_BY: tuple[Callable[[Example], object], ...] = (
     lambda row: (row.id, row.completion),
     lambda row: row.completion,
     lambda row: row.id,
@@ -28,7 +28,7 @@ CLOSEST_FIRST: tuple[Callable[[Example], object], ...] = (
 
 @dataclass(frozen=True)
 class Changed:
-    """A row in both versions with another answer; `was` is its id before."""
+    """A row with another answer in the later version; `was` is its earlier id."""
 
     id: str
     was: str
@@ -38,7 +38,7 @@ class Changed:
 
 @dataclass(frozen=True)
 class Moved:
-    """A row in both versions with another id and nothing else."""
+    """A row with another id and no other change."""
 
     id: str
     was: str
@@ -46,10 +46,9 @@ class Moved:
 
 @dataclass(frozen=True)
 class Difference:
-    """Rows of two versions, matched by what they ask (`Example.key`).
+    """The differences of two versions, whose rows are matched by prompt (`Example.key`).
 
-    `added` and `removed` are ids, `touched` those of rows whose fields or typing changed and whose
-    answer did not.
+    All are ids; `touched` are rows with the same answer whose fields or prompt spelling changed.
     """
 
     added: tuple[str, ...]
@@ -59,36 +58,36 @@ class Difference:
     touched: tuple[str, ...]
 
 
-def difference(before: Sequence[Example], after: Sequence[Example]) -> Difference:
-    """Match rows that ask the same: by answer first, then by id, then in their order.
+def compare_rows(before: Sequence[Example], after: Sequence[Example]) -> Difference:
+    """Match rows with the same prompt by answer, then by id, then in order, and compare them.
 
-    Where several rows ask the same, each stands for itself; time grows with the number of rows.
+    Each row is matched at most once, also among rows with the same prompt; takes linear time.
     """
-    waiting: defaultdict[str, list[Example]] = defaultdict(list)
+    old: defaultdict[str, list[Example]] = defaultdict(list)
     for row in before:
-        waiting[row.key].append(row)
-    coming: defaultdict[str, list[Example]] = defaultdict(list)
+        old[row.key].append(row)
+    new: defaultdict[str, list[Example]] = defaultdict(list)
     for row in after:
-        coming[row.key].append(row)
+        new[row.key].append(row)
     added: list[str] = []
     removed: list[str] = []
     pairs: list[tuple[Example, Example]] = []
-    for key in waiting.keys() | coming.keys():
-        matched, gone, new = _pairs(waiting.get(key, []), coming.get(key, []))
+    for key in old.keys() | new.keys():
+        matched, only_old, only_new = _match(old.get(key, []), new.get(key, []))
         pairs += matched
-        removed += (row.id for row in gone)
-        added += (row.id for row in new)
+        removed += (row.id for row in only_old)
+        added += (row.id for row in only_new)
     order = {id(row): at for at, row in enumerate(after)}
     pairs.sort(key=lambda pair: order[id(pair[1])])
     return Difference(
-        added=_in_order(added, after),
-        removed=_in_order(removed, before),
+        added=_in_file_order(added, after),
+        removed=_in_file_order(removed, before),
         relabelled=tuple(
             Changed(now.id, was.id, was.completion, now.completion)
             for was, now in pairs
             if was.completion != now.completion
         ),
-        moved=tuple(Moved(now.id, was.id) for was, now in pairs if _moved(was, now)),
+        moved=tuple(Moved(now.id, was.id) for was, now in pairs if _is_renamed(was, now)),
         touched=tuple(
             now.id
             for was, now in pairs
@@ -98,42 +97,42 @@ def difference(before: Sequence[Example], after: Sequence[Example]) -> Differenc
     )
 
 
-def rules(workspace: Workspace, section: Task, rows: Sequence[Example]) -> dict[str, int]:
-    """What each rule of the task's check finds in these rows, by its name.
+def rule_counts(workspace: Workspace, section: Task, rows: Sequence[Example]) -> dict[str, int]:
+    """Run the task's rules on these rows and return each one's number of findings.
 
     Raises:
         DataError, BaseError: the rules cannot be run.
     """
-    ruler = ruler_of(section, workspace.root, read_schema(workspace, section))
-    return {rule.name: rule.found for rule in examine(rows, section, ruler).rules}
+    measurer = row_measurer(section, workspace.root, read_schema(workspace, section))
+    return {rule.name: rule.found for rule in run_rules(rows, section, measurer).rules}
 
 
-def _pairs(
+def _match(
     before: list[Example], after: list[Example]
 ) -> tuple[list[tuple[Example, Example]], list[Example], list[Example]]:
-    """Rows of one key: those that belong together, those that are gone, those that are new."""
+    """Match rows of one key; return the pairs, the removed rows, the added rows."""
     pairs: list[tuple[Example, Example]] = []
-    for same in CLOSEST_FIRST:
-        left: defaultdict[object, deque[Example]] = defaultdict(deque)
+    for attribute in MATCH_BY:
+        unmatched: defaultdict[object, deque[Example]] = defaultdict(deque)
         for row in before:
-            left[same(row)].append(row)
-        new = []
+            unmatched[attribute(row)].append(row)
+        added = []
         for row in after:
-            found = left.get(same(row))
-            if found:
-                pairs.append((found.popleft(), row))
+            candidates = unmatched.get(attribute(row))
+            if candidates:
+                pairs.append((candidates.popleft(), row))
             else:
-                new.append(row)
-        before, after = [row for rows in left.values() for row in rows], new
+                added.append(row)
+        before, after = [row for rows in unmatched.values() for row in rows], added
     return pairs, before, after
 
 
-def _moved(was: Example, now: Example) -> bool:
-    places = PLACE.fullmatch(was.id) and PLACE.fullmatch(now.id)
-    return was.id != now.id and not places and dataclasses.replace(was, id=now.id) == now
+def _is_renamed(was: Example, now: Example) -> bool:
+    unnamed = LINE_ID.fullmatch(was.id) and LINE_ID.fullmatch(now.id)
+    return was.id != now.id and not unnamed and dataclasses.replace(was, id=now.id) == now
 
 
-def _in_order(names: list[str], rows: Sequence[Example]) -> tuple[str, ...]:
-    """Names in the order of the file that they stand in; ids are unique within it."""
-    wanted = set(names)
+def _in_file_order(ids: list[str], rows: Sequence[Example]) -> tuple[str, ...]:
+    """The ids, unique within a file, in the order of its rows."""
+    wanted = set(ids)
     return tuple(row.id for row in rows if row.id in wanted)

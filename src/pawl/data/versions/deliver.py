@@ -1,7 +1,7 @@
-"""A delivery: new rows, or those of an earlier version, take the place of a task's data file.
+"""Deliveries: replace a task's data file by new rows, or by those of an earlier version.
 
-The file is whole at every moment, the old one or the new one, and DVC's cache holds the old one
-before it is replaced. A call that was killed is finished by making it again.
+The file is replaced atomically, and DVC's cache holds the old one before. A call that was killed is
+completed by repeating it.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from pathlib import Path
 from pawl.config.schema import Task
 from pawl.core.files import digest_file, digest_md5, whole_file
 from pawl.data.read.examples import read_examples
-from pawl.data.read.formats import ending
-from pawl.data.versions.tracked import (
+from pawl.data.read.formats import data_format
+from pawl.data.versions.dvc_versions import (
     Version,
     commit,
-    content,
     refuse_loss,
-    refuse_other,
+    refuse_other_bytes,
     track,
-    tracked,
+    tracked_md5,
+    verified_file,
 )
 from pawl.errors import UsageError
 from pawl.workspace.lock import workspace_lock
@@ -30,9 +30,9 @@ from pawl.workspace.paths import Workspace
 
 @dataclass(frozen=True)
 class Delivery:
-    """What lies at the task's place now. `before` is the md5 that DVC tracked until then.
+    """The task's data file after a delivery. `before` is the md5 that DVC tracked until then.
 
-    `rows` are those that can be read and `bad` the others; `commit` None: nothing was committed.
+    `rows` counts the readable rows and `bad` the others; `commit` is None if nothing was committed.
     """
 
     task: str
@@ -46,14 +46,14 @@ class Delivery:
 
 
 def add(workspace: Workspace, task: str, source: Path, *, message: str | None = None) -> Delivery:
-    """Make the rows of `source` the task's data, tracked by DVC; git commits with a `message` only.
+    """Make the rows of `source` the task's data, tracked by DVC; commit only with a `message`.
 
-    `source` may be the task's own data file, edited where it lies.
+    `source` may be the task's own data file, edited in place.
 
     Raises:
         DataError: its rows cannot be read.
-        UsageError: it is no file, of another format than the task's, or would replace rows that
-            could not be brought back.
+        UsageError: it is not a file, has another format than the task's data, or would replace rows
+            that could not be restored.
     """
     section = workspace.task(task)
     target = workspace.inside(section.data)
@@ -62,14 +62,14 @@ def add(workspace: Workspace, task: str, source: Path, *, message: str | None = 
     _refuse_format(section, source.name)
     with workspace_lock(workspace):
         if target.exists() and source.samefile(target):
-            found = read_examples(target, str(source), drop=section.check.drop_bad)
+            read = read_examples(target, str(source), drop=section.check.drop_bad)
         else:
             refuse_loss(workspace, section.data, coming=digest_md5(source))
             with whole_file(target) as copy:
                 shutil.copyfile(source, copy)
-                # The copy, not the source: what was read is what is kept.
-                found = read_examples(copy, str(source), drop=section.check.drop_bad)
-        return _tracked(workspace, task, (len(found.examples), found.bad), message)
+                # The copy, not the source, which may change meanwhile.
+                read = read_examples(copy, str(source), drop=section.check.drop_bad)
+        return _track(workspace, task, (len(read.examples), read.bad), message)
 
 
 def restore(
@@ -78,27 +78,25 @@ def restore(
     """Make an earlier version's rows the task's data again, from DVC's cache or remote.
 
     Raises:
-        DataError: nothing has its bytes, they are damaged, or its rows cannot be read.
-        UsageError: it would replace rows that could not be brought back.
+        DataError: its bytes are missing or damaged, or its rows cannot be read.
+        UsageError: it would replace rows that could not be restored.
     """
     section = workspace.task(task)
     target = workspace.inside(section.data)
     with workspace_lock(workspace):
-        held = content(workspace, version)
-        found = read_examples(held, section.data, drop=section.check.drop_bad)
+        cached = verified_file(workspace, version)
+        read = read_examples(cached, section.data, drop=section.check.drop_bad)
         refuse_loss(workspace, section.data, coming=version.md5)
         if not target.exists() or digest_md5(target) != version.md5:
             with whole_file(target) as copy:
-                shutil.copyfile(held, copy)
-                refuse_other(copy, version)
-        return _tracked(workspace, task, (len(found.examples), found.bad), message)
+                shutil.copyfile(cached, copy)
+                refuse_other_bytes(copy, version)
+        return _track(workspace, task, (len(read.examples), read.bad), message)
 
 
-def _tracked(
-    workspace: Workspace, task: str, rows: tuple[int, int], message: str | None
-) -> Delivery:
+def _track(workspace: Workspace, task: str, rows: tuple[int, int], message: str | None) -> Delivery:
     data = workspace.task(task).data
-    before = tracked(workspace, data)
+    before = tracked_md5(workspace, data)
     files = track(workspace, data)
     path = workspace.inside(data)
     return Delivery(
@@ -114,10 +112,10 @@ def _tracked(
 
 
 def _refuse_format(section: Task, name: str) -> None:
-    wanted, found = ending(section.data), ending(name)
-    if wanted != found:
+    wanted, actual = data_format(section.data), data_format(name)
+    if wanted != actual:
         raise UsageError(
-            f"{name} is {found}, the task's data is {section.data}",
-            rule="a task keeps one format: the name of its data file tells it",
+            f"{name} is {actual}, the task's data is {section.data}",
+            rule="a task has one data format, given by the name of its data file",
             remedy=f"convert it to {wanted}, or rename the task's `data` in params.yaml first",
         )

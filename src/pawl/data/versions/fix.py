@@ -1,145 +1,142 @@
-"""A proposed cleaned copy of a task's data, with a diff. The data file itself is never touched.
+"""`pawl check --fix`: a cleaned copy of a task's data, with a diff; the data file stays unchanged.
 
-What is done is what `pawl.data.versions.mend` does. Which of two answers is right, what to do about a secret
-or a wrong label, a person decides.
+The changes are those of `pawl.data.versions.cleaning`. Which of two answers is right, and what to
+do about a secret or a wrong label, is for a person to decide.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from pawl.core.files import digest_file, whole_folder
 from pawl.core.records import Fault, FixReport, Mend, MendName, Rule, write_record
-from pawl.data.read.formats import ending
+from pawl.data.read.formats import data_format
 from pawl.data.report.check_summary import read_check
-from pawl.data.versions.mend import Step, steps
+from pawl.data.rules.secrets import secrets
+from pawl.data.versions.cleaning import LineChange, line_changes
 from pawl.errors import DataError
 from pawl.workspace.paths import Workspace
 from pawl.workspace.task_inputs import data_file
 
 SHOWN = 10
 DIFF, REPORT = "changes.diff", "report.json"
-SAYS: dict[MendName, str] = {
+DESCRIPTIONS: dict[MendName, str] = {
     "unreadable": "dropped, for it cannot be read",
     "duplicates": "dropped, for an earlier row has the same question and answer",
     "blanks": "trimmed around the completion",
     "style": "JSON rewritten in the layout and key order that most have",
 }
-# Rules of the check that the copy settles, all or in part: checking the copy says what is left.
+# Rules that cleaning settles, wholly or in part; checking the copy shows what remains.
 SETTLED = ("readable", "duplicates", "blanks", "style")
 
 
-def fix(workspace: Workspace, task: str, *, hides: Callable[[str], object]) -> FixReport:
+def fix(workspace: Workspace, task: str) -> FixReport:
     """Write `build/<task>/fixed/`: the copy as JSON lines, changes.diff, report.json.
 
-    Args:
-        workspace: the task's workspace.
-        task: its name.
-        hides: whether a text holds what must not stand in a diff.
-
     Raises:
-        DataError: the file is absent or damaged, none of its rows can be read, or it was written
-            to meanwhile.
+        DataError: the file is absent or damaged, has no readable row, or changed meanwhile.
     """
     section = workspace.task(task)
-    path, before = data_file(workspace, section), read_check(workspace, task)
+    path, check = data_file(workspace, section), read_check(workspace, task)
     data = digest_file(path)
-    name = Path(section.data).name.removesuffix(ending(section.data)) + ".jsonl"
+    name = Path(section.data).name.removesuffix(data_format(section.data)) + ".jsonl"
     with whole_folder(workspace.files(task).fixed) as folder:
         with (folder / name).open("wb") as copy, (folder / DIFF).open("wb") as diff:
             diff.write(f"--- a/{section.data}\n+++ b/{section.data}\n".encode())
             tally = _Tally()
-            for step in steps(path, section.data, section.split):
-                copy.write(step.new or b"")
-                if step.why:
-                    secret = _secret(step, hides)
-                    diff.write(_hunk(step, tally.kept, secret=secret))
-                    tally.note(step, secret=secret)
+            for change in line_changes(path, section.data, section.split):
+                copy.write(change.new or b"")
+                if change.why:
+                    secret = _may_hold_secret(change)
+                    diff.write(_hunk(change, tally.written, secret=secret))
+                    tally.add(change, secret=secret)
                 tally.lines += 1
-                tally.kept += step.new is not None
-        _refuse(section.data, kept=tally.kept, same=digest_file(path) == data)
+                tally.written += change.new is not None
+        _refuse(section.data, written=tally.written, unchanged=digest_file(path) == data)
         report = FixReport(
             task=task,
             data=data,
             fixed=digest_file(folder / name),
             file=name,
-            rows=tally.kept,
+            rows=tally.written,
             of=tally.lines,
             hidden=tally.hidden,
             mends=tally.mends(),
-            left=None if before is None else _left(before.rules),
+            left=None if check is None else _left(check.rules),
         )
         write_record(folder / REPORT, report)
     return report
 
 
-def _secret(step: Step, hides: Callable[[str], object]) -> bool:
-    return any(map(hides, (step.name, *step.why.values(), *(step.texts or ()))))
+def _may_hold_secret(change: LineChange) -> bool:
+    return any(map(secrets, (change.name, *change.why.values(), *(change.texts or ()))))
 
 
-def _hunk(step: Step, before: int, *, secret: bool) -> bytes:
-    """One changed line as a hunk of a unified diff without context: rows do not explain each other.
+def _hunk(change: LineChange, before: int, *, secret: bool) -> bytes:
+    """Format a changed line as a hunk of a unified diff, without context lines.
 
     Args:
-        step: what becomes of the line.
+        change: the change.
         before: lines of the copy so far.
-        secret: whether its words, and its name, must not be shown.
+        secret: whether to hide its texts and its name.
     """
-    place = f"+{before},0" if step.new is None else f"+{before + 1}"
-    done = "; ".join(f"{mend} ({says})" for mend, says in step.why.items())
-    title = f"line {step.number}: {', '.join(step.why)}" if secret else f"{step.name}: {done}"
-    head = f"@@ -{step.number} {place} @@ {title}\n".encode()
-    if step.texts is None:
-        return head + f"-[cannot be read; its form:] {step.form} …\n".encode()
+    place = f"+{before},0" if change.new is None else f"+{before + 1}"
+    done = "; ".join(f"{mend} ({reason})" for mend, reason in change.why.items())
+    title = f"line {change.number}: {', '.join(change.why)}" if secret else f"{change.name}: {done}"
+    head = f"@@ -{change.number} {place} @@ {title}\n".encode()
+    if change.texts is None:
+        return head + f"-[cannot be read; its form:] {change.form} …\n".encode()
     if secret:
         shown = b"[may hold a secret: not shown]\n"
-        return head + b"-" + shown + (b"+" + shown if step.new else b"")
-    return head + _marked(b"-", step.old) + (_marked(b"+", step.new) if step.new else b"")
+        return head + b"-" + shown + (b"+" + shown if change.new else b"")
+    return (
+        head + _diff_line(b"-", change.old) + (_diff_line(b"+", change.new) if change.new else b"")
+    )
 
 
-def _marked(mark: bytes, line: bytes) -> bytes:
-    return mark + line + (b"" if line.endswith(b"\n") else b"\n\\ No newline at end of file\n")
+def _diff_line(sign: bytes, line: bytes) -> bytes:
+    return sign + line + (b"" if line.endswith(b"\n") else b"\n\\ No newline at end of file\n")
 
 
 class _Tally:
-    """What was done so far, by its name."""
+    """Counts of lines and changes so far."""
 
     def __init__(self) -> None:
-        self.lines = self.kept = self.hidden = 0
-        self._found: dict[MendName, int] = dict.fromkeys(SAYS, 0)
-        self._first: dict[MendName, list[Fault]] = {mend: [] for mend in SAYS}
+        self.lines = self.written = self.hidden = 0
+        self._counts: dict[MendName, int] = dict.fromkeys(DESCRIPTIONS, 0)
+        self._first: dict[MendName, list[Fault]] = {mend: [] for mend in DESCRIPTIONS}
 
-    def note(self, step: Step, *, secret: bool) -> None:
-        self.hidden += secret or step.texts is None
-        for mend, says in step.why.items():
-            self._found[mend] += 1
-            if self._found[mend] <= SHOWN:
-                fault = Fault(f"line {step.number}") if secret else Fault(step.name, says)
+    def add(self, change: LineChange, *, secret: bool) -> None:
+        self.hidden += secret or change.texts is None
+        for mend, reason in change.why.items():
+            self._counts[mend] += 1
+            if self._counts[mend] <= SHOWN:
+                fault = Fault(f"line {change.number}") if secret else Fault(change.name, reason)
                 self._first[mend].append(fault)
 
     def mends(self) -> tuple[Mend, ...]:
         return tuple(
-            Mend(mend, says, self._found[mend], tuple(self._first[mend]))
-            for mend, says in SAYS.items()
+            Mend(mend, description, self._counts[mend], tuple(self._first[mend]))
+            for mend, description in DESCRIPTIONS.items()
         )
 
 
 def _left(rules: Iterable[Rule]) -> tuple[Rule, ...]:
-    """What a person has to settle."""
+    """The findings that a person has to settle."""
     return tuple(r for r in rules if r.name not in SETTLED and (r.worst or not r.passed))
 
 
-def _refuse(data: str, *, kept: int, same: bool) -> None:
-    if not same:
+def _refuse(data: str, *, written: int, unchanged: bool) -> None:
+    if not unchanged:
         raise DataError(
             f"{data} was written to while it was read",
-            rule="a copy is proposed of the data as it is",
+            rule="a cleaned copy is made of one state of the data",
             remedy="run the command again when nobody writes to it",
         )
-    if not kept:
+    if not written:
         raise DataError(
             f"{data} has no row that can be read",
-            rule="a copy of the data is proposed where some of its rows are good",
-            remedy="mend what is wrong with the first rows, and the rest may follow",
+            rule="a cleaned copy needs at least one readable row",
+            remedy="correct the first rows; the others may have the same error",
         )

@@ -1,0 +1,36 @@
+"""`pawl predict`: answer prompts with the champion, or with another version."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pawl.core.records import Message
+from pawl.evaluate.predict import predict as decode
+from pawl.release.local_copies import adapter_folder
+from pawl.store.client import Store
+from pawl.workspace.paths import Workspace
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A prompt and the adapter's answer to it."""
+
+    prompt: str
+    answer: str
+
+
+def predict(
+    workspace: Workspace, store: Store, task: str, prompts: Sequence[str], *, version: int | None
+) -> tuple[Prediction, ...]:
+    """Answer each prompt as one user message with a version's adapter (None: the champion's).
+
+    Raises:
+        UsageError: there is no such version, or no champion yet.
+        AdapterError: the adapter's bytes are not those that were judged.
+        RegistryError: the store cannot be reached.
+    """
+    folder = adapter_folder(workspace, store, task, version)
+    chats = [(Message("user", text),) for text in prompts]
+    answers = decode(workspace.task(task), workspace.root, folder, chats)
+    return tuple(map(Prediction, prompts, answers))

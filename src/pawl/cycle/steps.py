@@ -1,0 +1,161 @@
+"""The steps of one cycle, in the order in which the flow `retrain` composes them.
+
+A workspace's flow imports this module and nothing else of Pawl but its errors, so that a new
+version of Pawl can move what lies below without a change of anybody's flow.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pawl.core.records import Cycle, to_json
+from pawl.cycle.champion_profile import snapshot_profile
+from pawl.cycle.conclude import conclude, deliver_outbox
+from pawl.cycle.outbox import begin, end, waiting_error
+from pawl.cycle.snapshots import snapshot_champion, snapshot_held_out
+from pawl.cycle.unjudged import conclude_invalid, conclude_unchanged, find_cached_version
+from pawl.data.report.check_summary import read_check, summary_text
+from pawl.errors import DataError, PawlError, RegistryError
+from pawl.evaluate.worth import read_worth
+from pawl.ledger.looks import reserve_look
+from pawl.ledger.provenance import author
+from pawl.ledger.state import read_state
+from pawl.release.keys import signing_key
+from pawl.report.markdown import check_page, cycle_page
+from pawl.store.client import open_store
+from pawl.store.live_run import shown_live
+from pawl.workspace.fingerprints import cycle_fingerprint
+from pawl.workspace.lock import workspace_lock
+from pawl.workspace.paths import Workspace, find_workspace
+from pawl.workspace.stages import reproduce
+
+__all__ = [
+    "Cycle",
+    "Page",
+    "Workspace",
+    "check_and_split",
+    "evaluate_and_gate",
+    "find_cached_result",
+    "find_workspace",
+    "fingerprint_inputs",
+    "flush_outbox",
+    "is_retryable",
+    "mark_ended",
+    "mark_trained",
+    "pages",
+    "record_invalid_data",
+    "register_and_release",
+    "snapshot_champion_and_reserve_look",
+    "snapshot_history",
+    "to_json",
+    "train",
+    "waiting_error",
+    "workspace_lock",
+]
+
+
+class Page(NamedTuple):
+    """A markdown page about a cycle: its key (unique in a workspace), one sentence, the text."""
+
+    key: str
+    description: str
+    markdown: str
+
+
+def fingerprint_inputs(workspace: Workspace, task: str) -> str:
+    """Return the digest of all that this cycle depends on; the same digest needs no new cycle."""
+    # Without a key the release would fail, hours later.
+    signing_key(workspace)
+    accepted = read_state(open_store(workspace), task).accepted
+    return cycle_fingerprint(workspace, task, accepted=accepted)
+
+
+def flush_outbox(workspace: Workspace, task: str, fingerprint: str) -> Cycle | None:
+    """Register what waits in the outbox; return the cycle with this fingerprint if it was there."""
+    delivered = deliver_outbox(workspace, open_store(workspace), task)
+    return {found: cycle for found, cycle in delivered if not cycle.stale}.get(fingerprint)
+
+
+def find_cached_result(workspace: Workspace, task: str, fingerprint: str) -> Cycle | None:
+    """Return the result of an earlier cycle with the same fingerprint, None if there is none."""
+    store = open_store(workspace)
+    version = find_cached_version(store, task, fingerprint)
+    return None if version is None else conclude_unchanged(workspace, store, version)
+
+
+def snapshot_history(workspace: Workspace, task: str) -> None:
+    """Leave the held-out rows of earlier looks and the champion's data profile in `build/`."""
+    store = open_store(workspace)
+    snapshot_held_out(workspace, store, task)
+    snapshot_profile(workspace, store, task)
+
+
+def check_and_split(workspace: Workspace, task: str, *, timeout: float) -> None:
+    """Check and split the data; fail now on what the evaluation would fail on later."""
+    reproduce(workspace, "preflight", task, timeout=timeout)
+
+
+def train(workspace: Workspace, task: str, *, timeout: float, force: bool = False) -> None:
+    """Train the candidate, shown in MLflow as it goes on; `force`: even if nothing changed."""
+    with shown_live(workspace, task):
+        reproduce(workspace, "train", task, timeout=timeout, force=force)
+
+
+def mark_trained(workspace: Workspace, task: str, fingerprint: str) -> None:
+    """Note that a candidate waits for its verdict, so that `pawl resume` goes on from here."""
+    begin(workspace, task, fingerprint)
+
+
+def snapshot_champion_and_reserve_look(workspace: Workspace, task: str) -> None:
+    """Leave the champion and one reserved use of the gate split as files for the evaluation."""
+    store = open_store(workspace)
+    snapshot_champion(workspace, store, task)
+    reserve_look(workspace, store, task)
+
+
+def evaluate_and_gate(workspace: Workspace, task: str, *, timeout: float) -> None:
+    """Score candidate, champion and baselines on the same rows and derive the verdict."""
+    reproduce(workspace, "gate", task, timeout=timeout)
+
+
+def register_and_release(
+    workspace: Workspace, task: str, fingerprint: str, notes: tuple[str, ...] = ()
+) -> Cycle:
+    """Register the candidate in MLflow and, on the verdict `promote`, release it."""
+    return conclude(
+        workspace,
+        open_store(workspace),
+        task,
+        question=fingerprint,
+        who=author(workspace),
+        why="the gate promoted it",
+        worth=read_worth(workspace, task),
+        notes=notes,
+    )
+
+
+def record_invalid_data(
+    workspace: Workspace, task: str, error: DataError, fingerprint: str | None
+) -> Cycle:
+    """Record that the data was not fit to train on; the champion stays."""
+    store = open_store(workspace)
+    return conclude_invalid(workspace, store, task, error=error, question=fingerprint)
+
+
+def mark_ended(workspace: Workspace, task: str) -> None:
+    """Note that the cycle has come to its end: `pawl resume` has nothing to go on with."""
+    end(workspace, task)
+
+
+def is_retryable(error: object) -> bool:
+    """Whether another attempt may succeed: network errors yes, what the user must mend no."""
+    return isinstance(error, RegistryError) or not isinstance(error, PawlError)
+
+
+def pages(workspace: Workspace, cycle: Cycle) -> list[Page]:
+    """Return what people read about a cycle: its verdict, and its data check if one was run."""
+    task, name = cycle.task, cycle.task.replace("_", "-")
+    found = [Page(f"cycle-{name}", f"{task}: {cycle.verdict}", cycle_page(cycle))]
+    if (report := read_check(workspace, task)) is not None:
+        found.append(Page(f"data-{name}", summary_text(report), check_page(report)))
+    return found

@@ -1,0 +1,110 @@
+"""Cycles that end without a judgement: nothing changed, or the data was not fit to train on."""
+
+from __future__ import annotations
+
+from pawl.core.files import digest_file, digest_json
+from pawl.core.records import Candidate, CheckReport, Cycle, read_record, write_record
+from pawl.errors import DataError, PawlError
+from pawl.ledger.alias import project
+from pawl.ledger.state import read_state
+from pawl.store.client import Store
+from pawl.store.cycle_runs import close_run
+from pawl.store.runs import log_evidence, open_run
+from pawl.store.versions import AdapterVersion, find_by_fingerprint
+from pawl.workspace.paths import Workspace
+
+SAME = "data, schema, prompt, base and parameters are the same; --force trains again"
+
+
+def find_cached_version(store: Store, task: str, question: str) -> AdapterVersion | None:
+    """The version that a cycle of this fingerprint registered, None if a cycle is needed.
+
+    A version with a stale verdict is no result. Nor is one that the gate promoted but that was
+    never released: its cycle crashed in between, or lost to another release.
+    """
+    version = find_by_fingerprint(store, task, question)
+    if version is None or version.stale:
+        return None
+    if version.verdict != "promote":
+        return version
+    released = any(entry.new == version.champion for entry in read_state(store, task).releases)
+    return version if released else None
+
+
+def conclude_unchanged(
+    workspace: Workspace, store: Store, version: AdapterVersion, *, why: str = SAME
+) -> Cycle:
+    """Record a cycle that changed nothing: the verdict on `version` holds.
+
+    Raises:
+        RegistryError: the store cannot be reached.
+    """
+    task, op_id = version.task, f"unchanged:{version.op_id}"
+    tags = {"pawl.question": version.question, "pawl.digest": version.digest}
+    run_id = open_run(store, task, op_id=op_id, name=f"{task} unchanged", tags=tags)
+    state, move = project(store, task)
+    cycle = Cycle(
+        task=task,
+        verdict="unchanged",
+        reasons=(
+            f"version {version.version} was judged on the same inputs on {version.when[:10]}: "
+            f"{version.verdict}",
+            why,
+            *((move.message(task, state),) if move else ()),
+        ),
+        candidate=Candidate(version.version, version.digest),
+        champion=state.champion,
+        scores=version.scores,
+        rows=version.rows,
+        run_id=run_id,
+    )
+    return _record(workspace, store, cycle)
+
+
+def conclude_invalid(
+    workspace: Workspace, store: Store, task: str, *, error: PawlError, question: str | None
+) -> Cycle:
+    """Record a cycle whose data was not fit to train or judge on; the champion stays.
+
+    `question` is the cycle's fingerprint, None where it could not be taken.
+
+    Raises:
+        RegistryError: the store cannot be reached.
+    """
+    op_id = f"invalid:{digest_json([question, error.found])}"
+    tags = {"pawl.question": question} if question else {}
+    run_id = open_run(store, task, op_id=op_id, name=f"{task} invalid", tags=tags)
+    files = {workspace.files(task).check: "check"} if _check_is_current(workspace, task) else {}
+    log_evidence(store, run_id, params={}, metrics={}, files=files)
+    reasons = (error.found, error.rule and f"rule: {error.rule}", error.remedy)
+    cycle = Cycle(
+        task=task,
+        verdict="invalid",
+        reasons=tuple(line for line in reasons if line),
+        candidate=Candidate(),
+        champion=read_state(store, task).champion,
+        scores={},
+        rows={},
+        run_id=run_id,
+    )
+    return _record(workspace, store, cycle)
+
+
+def _record(workspace: Workspace, store: Store, cycle: Cycle) -> Cycle:
+    write_record(workspace.files(cycle.task).cycle, cycle)
+    close_run(store, cycle)
+    return cycle
+
+
+def _check_is_current(workspace: Workspace, task: str) -> bool:
+    """Whether the check in `build/` is of the data file as it is now.
+
+    A cycle may end before its own check: then the one there is of an earlier delivery.
+    """
+    report = workspace.files(task).check / "report.json"
+    data = workspace.inside(workspace.task(task).data)
+    try:
+        return read_record(report, CheckReport).data == digest_file(data)
+    except (DataError, OSError):
+        # There is none, or one of another version of pawl; or the data is gone, which is recorded.
+        return False

@@ -1,0 +1,226 @@
+"""Versions of a task's data file in DVC and git: list them, fetch their bytes, add one.
+
+DVC's pointer file (`<data>.dvc`) holds the md5 of the bytes, git's history holds the pointers;
+there is no other record of versions.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pawl.core.files import digest_file, digest_md5
+from pawl.core.processes import git, run
+from pawl.errors import DataError, PawlError, UsageError
+from pawl.workspace.paths import Workspace
+
+MD5 = re.compile(r"[0-9a-f]{32}")
+# One commit of `git log` and the pointer lines that it changed.
+COMMIT = re.compile(r"\x01([0-9a-f]+)\x00([^\x00]*)\x00([^\n]*)\n([^\x01]*)")
+ADDED = re.compile(r"^\+.*\bmd5: ([0-9a-f]{32})$", re.MULTILINE)
+NO_LOSS = "data that could not be restored is never overwritten"
+
+
+@dataclass(frozen=True)
+class Commit:
+    """A commit that changed the pointer; `when` is its committer's time in ISO 8601."""
+
+    md5: str
+    commit: str
+    when: str
+    subject: str
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of the data: DVC's md5 of its bytes and, if known, their sha256.
+
+    `label` is the user's name for it (v3, a git revision, a digest).
+    """
+
+    label: str
+    md5: str
+    sha256: str | None = None
+
+
+def tracked_md5(workspace: Workspace, data: str) -> str | None:
+    """Return the md5 in the workspace's pointer file; None if it has none."""
+    path = pointer_path(workspace, data)
+    return _md5_of(path.read_text(encoding="utf-8")) if path.is_file() else None
+
+
+def tracked_md5_at(workspace: Workspace, data: str, revision: str) -> str | None:
+    """Return the md5 in the pointer file at a git revision; None if either is missing."""
+    arguments = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+    commit = git(workspace.root, *arguments)
+    text = git(workspace.root, "show", f"{commit}:./{data}.dvc") if commit else None
+    return None if text is None else _md5_of(text)
+
+
+def history(workspace: Workspace, data: str) -> tuple[Commit, ...]:
+    """Return the commits on all branches that changed the data's version, newest first."""
+    text = git(
+        workspace.root,
+        *("log", "--exclude=refs/stash", "--all", "--no-color", "--no-ext-diff", "--unified=0"),
+        *("--format=%x01%H%x00%cI%x00%s", "--patch", "--", f"{data}.dvc"),
+    )
+    return tuple(
+        Commit(md5s[0], commit, when, subject)
+        for commit, when, subject, changes in COMMIT.findall(f"{text or ''}\n")
+        if (md5s := ADDED.findall(changes))
+    )
+
+
+def verified_file(workspace: Workspace, version: Version) -> Path:
+    """Return the path of a version's verified bytes in DVC's cache, fetched if necessary.
+
+    Raises:
+        DataError: neither cache nor remote has them, or they have another digest.
+        PawlError: the remote cannot be reached.
+    """
+    path = _cache_path(workspace, version.md5, fetch=True)
+    if not path.is_file():
+        raise DataError(
+            f"data version {version.label} (md5 {version.md5[:12]}) is neither in DVC's cache nor "
+            "in its remote",
+            rule="a version can be restored as long as one of the two holds its bytes",
+            remedy="`dvc push --all-commits` on the machine that has it, then again here",
+        )
+    refuse_other_bytes(path, version)
+    return path
+
+
+def refuse_other_bytes(path: Path, version: Version) -> None:
+    """Refuse a file with another digest than the version's; raises `DataError`."""
+    actual = {"md5": digest_md5(path)}
+    expected = {"md5": version.md5}
+    if version.sha256 is not None:
+        actual["sha256"], expected["sha256"] = digest_file(path), version.sha256
+    for name, digest in expected.items():
+        if actual[name] != digest:
+            raise DataError(
+                f"DVC's copy of data version {version.label} has {name} {actual[name][:12]}",
+                rule=f"the record says {digest[:12]}",
+                remedy="if its cache was damaged, remove that file and fetch it again: "
+                f"{path}, `dvc pull`",
+            )
+
+
+def refuse_loss(workspace: Workspace, data: str, *, coming: str) -> None:
+    """Refuse to replace the data file unless DVC's cache can restore it, or `coming` equals it.
+
+    A tracked file that the cache lacks is added to it first. `coming` is the new file's md5.
+
+    Raises:
+        UsageError: the file is not the version that DVC tracks.
+    """
+    target = workspace.inside(data)
+    if not target.exists() or (current := digest_md5(target)) == coming:
+        return
+    if current != tracked_md5(workspace, data):
+        raise UsageError(
+            f"{data} holds rows that DVC does not track (md5 {current[:12]})",
+            rule=NO_LOSS,
+            remedy=f"add them as a version: `pawl data add {data}`; or drop them: "
+            f"`dvc checkout --force {data}.dvc`",
+        )
+    cached = _cache_path(workspace, current, fetch=False)
+    if not cached.is_file() or digest_md5(cached) != current:
+        cached.unlink(missing_ok=True)
+        track(workspace, data)
+
+
+def track(workspace: Workspace, data: str) -> list[str]:
+    """Track the data file with DVC; return the files to commit to git.
+
+    Raises:
+        PawlError: DVC fails; the data file stays in place.
+    """
+    ignored = pointer_path(workspace, data).with_name(".gitignore")
+    before = ignored.read_bytes() if ignored.is_file() else b""
+    with _dvc(workspace) as repo:
+        # Relinking would remove the file and link it to the cache; a crash in between would lose
+        # it.
+        repo.add(str(workspace.inside(data)), relink=False)
+    changed = ignored.is_file() and ignored.read_bytes() != before
+    files = [f"{data}.dvc"]
+    return [*files, ignored.relative_to(workspace.root).as_posix()] if changed else files
+
+
+def commit(workspace: Workspace, files: list[str], message: str) -> str | None:
+    """Commit only these files; return the commit, or None if nothing had changed.
+
+    Raises:
+        UsageError: git fails.
+    """
+    messages = {
+        "rule": "the rows are in place and DVC tracks them; only the commit is missing",
+        "remedy": f"read git's message, then commit {', '.join(files)} yourself",
+    }
+    run(workspace.root, "git", "add", "--", *files, **messages)
+    if not git(workspace.root, "status", "--porcelain", "--", *files):
+        return None
+    run(
+        workspace.root,
+        *("git", "commit", "--quiet", "--only", "--message", message, "--", *files),
+        **messages,
+    )
+    return git(workspace.root, "rev-parse", "HEAD")
+
+
+def pointer_path(workspace: Workspace, data: str) -> Path:
+    """Return the path of the data file's DVC pointer file, which need not exist."""
+    return workspace.inside(f"{data}.dvc")
+
+
+def _md5_of(text: str) -> str | None:
+    try:
+        outs = yaml.safe_load(text)["outs"]
+        md5 = outs[0]["md5"]
+    except (yaml.YAMLError, KeyError, IndexError, TypeError):
+        return None
+    return md5 if isinstance(md5, str) and MD5.fullmatch(md5) else None
+
+
+def _cache_path(workspace: Workspace, md5: str, *, fetch: bool) -> Path:
+    """Return the path of these bytes in DVC's cache; with `fetch`, pull missing ones."""
+    from dvc.config import NoRemoteError  # type: ignore[import-untyped]
+    from dvc_data.hashfile.hash_info import HashInfo
+
+    with _dvc(workspace) as repo:
+        path = Path(repo.cache.local.oid_to_path(md5))
+        if fetch and not path.is_file():
+            with suppress(NoRemoteError):
+                repo.cloud.pull([HashInfo("md5", md5)])
+    return path
+
+
+@contextmanager
+def _dvc(workspace: Workspace) -> Iterator[Any]:
+    """Open the workspace's DVC repository; its errors become `PawlError`s with DVC's message."""
+    # DVC ships no types.
+    from dvc.exceptions import DvcException  # type: ignore[import-untyped]
+    from dvc.repo import Repo  # type: ignore[import-untyped]
+
+    log = logging.getLogger("dvc")
+    level = log.level
+    try:
+        with Repo(str(workspace.root)) as repo:
+            # Its hints and progress bars would mix with ours, and with the JSON of `--json`.
+            log.setLevel(logging.ERROR)
+            yield repo
+    except DvcException as error:
+        raise PawlError(
+            f"DVC failed: {error}",
+            rule="a task's data file is tracked by DVC",
+            remedy="follow its message, then try again; `dvc doctor` shows its setup",
+        ) from error
+    finally:
+        log.setLevel(level)

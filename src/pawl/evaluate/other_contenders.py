@@ -1,0 +1,103 @@
+"""Contenders on other bases and on servers: informative, they need not be beaten.
+
+Does the small tuned model match the large prompted one? They answer the same rows in the same run,
+with the task's long prompt if it has one, else with the row alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pawl.config.schema import Evaluate
+from pawl.core.records import BaseRef, Example
+from pawl.evaluate.baselines import Turns, longest_prompt, prompt_limit
+from pawl.evaluate.endpoint import UnansweredError, chat_completions
+from pawl.evaluate.loaded_model import LoadedModel
+from pawl.evaluate.scoreboard import Scoreboard
+from pawl.model.base import base_info, dequantised, find_base, load_base
+from pawl.model.prompt import with_instruction
+from pawl.model.tokenizer import load_tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+
+def score_bases(
+    board: Scoreboard,
+    policy: Evaluate,
+    rows: Sequence[Example],
+    *,
+    instruction: str,
+    root: Path,
+    cache: Path | None,
+) -> dict[str, str]:
+    """Score each of `evaluate.bases` on the gate rows; return why any was skipped, by name.
+
+    Call when nothing else is loaded: one base at a time is in memory.
+
+    Raises:
+        BaseError: a base is absent or incomplete.
+    """
+    skipped: dict[str, str] = {}
+    show = _prompted(instruction)
+    for name, base in policy.bases.items():
+        loaded = _load(base, policy, root=root, cache=cache)
+        longest = longest_prompt(show, rows, loaded.tokenizer)
+        if longest > loaded.prompt_limit:
+            skipped[name] = f"its longest prompt has {longest} tokens, {loaded.prompt_limit} fit"
+            continue
+        replies, cached = loaded.replies(show, rows, label=board.bar_label(name))
+        where = f"base {loaded.base[:12]}"
+        board.add(name, "gate", rows, replies, elsewhere=where, cached=cached)
+    return skipped
+
+
+def score_endpoints(
+    board: Scoreboard,
+    policy: Evaluate,
+    rows: Sequence[Example],
+    *,
+    instruction: str,
+    tokenizer: PreTrainedTokenizerBase,
+) -> dict[str, str]:
+    """Score each of `evaluate.endpoints` on the gate rows; return why any was skipped, by name.
+
+    A server's answers are never cached: nothing proves that the same model would repeat them.
+    """
+    skipped: dict[str, str] = {}
+    show = _prompted(instruction)
+    for name, endpoint in policy.endpoints.items():
+        try:
+            replies = chat_completions(
+                endpoint,
+                [show(row.messages) for row in rows],
+                max_new_tokens=policy.max_new_tokens,
+                tokenizer=tokenizer,
+            )
+        except UnansweredError as error:
+            # A contender that answered only some rows is not scored at all.
+            skipped[name] = str(error)
+            continue
+        where = f"{endpoint.model} at {endpoint.url}"
+        board.add(name, "gate", rows, replies, elsewhere=where)
+    return skipped
+
+
+def _prompted(instruction: str) -> Callable[[Turns], Turns]:
+    """Put the instruction, if there is one, before a row's messages."""
+    return lambda turns: with_instruction(turns, instruction) if instruction else turns
+
+
+def _load(base: BaseRef, policy: Evaluate, *, root: Path, cache: Path | None) -> LoadedModel:
+    folder = find_base(base, root)
+    return LoadedModel(
+        model=dequantised(load_base(folder)).eval(),
+        tokenizer=load_tokenizer(folder),
+        policy=policy,
+        base=base_info(base, root).digest,
+        adapters={},
+        prompt_limit=prompt_limit(folder, policy),
+        cache=cache,
+    )

@@ -1,0 +1,128 @@
+"""The scoreboard: scores every contender's answers in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pawl.core.records import Contender, Example, Score, SplitReport, Timing
+from pawl.evaluate.fields import by_field
+from pawl.evaluate.scorers import Scorer, score
+from pawl.evaluate.summary import mean, summary
+
+Split = Literal["dev", "gate"]
+
+
+@dataclass(frozen=True)
+class Reply:
+    """A contender's answer to one row, and what is measured while it answers.
+
+    Token counts and the reference's perplexity are None if the contender (a server) gives none.
+    """
+
+    text: str
+    seconds: float
+    tokens: int | None
+    prompt_tokens: int | None
+    perplexity: float | None = None
+
+
+@dataclass
+class Scoreboard:
+    """All scores so far.
+
+    `timed`: record `seconds` as a row's metric. Only if the gate judges it, because wall times
+    differ from run to run and would make the evidence's bytes differ. `sealed`: the error of a
+    scorer on a gate row shows neither the row nor the answer, and gate rows have no progress bar.
+    """
+
+    scorers: dict[str, Scorer]
+    splits: SplitReport
+    timed: bool
+    sealed: bool = False
+    contenders: list[Contender] = field(default_factory=list)
+    scores: list[Score] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    cached: list[str] = field(default_factory=list)
+
+    def add(
+        self,
+        name: str,
+        split: Split,
+        rows: Sequence[Example],
+        replies: Sequence[Reply],
+        *,
+        adapter: str | None = None,
+        elsewhere: str | None = None,
+        cached: bool = False,
+    ) -> None:
+        """Score one contender's replies to `rows`, one a row in the same order.
+
+        Args:
+            adapter: digest of the active adapter.
+            elsewhere: what it ran on if that is not the task's base.
+            cached: its answers were decoded in an earlier run.
+
+        Raises:
+            DataError: a user's scorer failed.
+        """
+        scored = [
+            self._score(name, split, row, reply) for row, reply in zip(rows, replies, strict=True)
+        ]
+        self.scores += scored
+        self.seconds[f"{split}/{name}"] = mean([reply.seconds for reply in replies])
+        self.cached += [f"{split}/{name}"] if cached else []
+        self.contenders.append(
+            Contender(
+                name=name,
+                split=split,
+                rows=len(rows),
+                scores=summary(s.values for s in scored),
+                prompt_tokens=_mean([reply.prompt_tokens for reply in replies]),
+                output_tokens=_mean([reply.tokens for reply in replies]),
+                adapter=adapter,
+                fields=by_field(
+                    (reply.text, row.completion) for row, reply in zip(rows, replies, strict=True)
+                ),
+                elsewhere=elsewhere,
+            )
+        )
+
+    def bar_label(self, name: str) -> str | None:
+        """Label of the progress bar over a contender's gate rows; None: no bar."""
+        return None if self.sealed else f"gate: {name}"
+
+    @property
+    def timing(self) -> Timing:
+        return Timing(self.seconds, tuple(self.cached))
+
+    def _score(self, name: str, split: Split, row: Example, reply: Reply) -> Score:
+        row_id = None if self.sealed and split == "gate" else row.id
+        values = score(self.scorers, reply.text, row.completion, row=row_id)
+        if reply.tokens is not None:
+            values["output_tokens"] = float(reply.tokens)
+        if reply.perplexity is not None:
+            values["perplexity"] = reply.perplexity
+        if self.timed:
+            values["seconds"] = reply.seconds
+        return Score(
+            row.id,
+            row.key,
+            name,
+            split,
+            reply.text,
+            values,
+            group=_field(row, self.splits.group_by),
+            slice=_field(row, self.splits.slice_by),
+        )
+
+
+def _field(row: Example, name: str | None) -> str | None:
+    return None if name is None else row.fields.get(name)
+
+
+def _mean(counts: Sequence[int | None]) -> float | None:
+    """Mean of the counts; None if any is missing."""
+    present = [float(count) for count in counts if count is not None]
+    return mean(present) if len(present) == len(counts) else None

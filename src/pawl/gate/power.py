@@ -1,0 +1,93 @@
+"""Statistical power: the smallest gain that the gate can detect, before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from pawl.config.schema import Gate
+from pawl.core.alpha_budget import level
+from pawl.core.metrics import bounded
+from pawl.gate.margins import holm, not_worse
+from pawl.gate.stats import rows_needed, smallest_gain, units
+
+# A better adapter still loses some rows that the old one had right; 2 % is common.
+BREAKS = 0.02
+WANTED = (0.02, 0.05, 0.10)
+
+
+@dataclass(frozen=True)
+class Power:
+    """What one look detects with 80 % power; `rows_for` maps a wanted gain to gate rows.
+
+    `units` are what counts as independent: rows, or groups of rows. `level` and `smallest_gain`
+    (None: no gain is detectable) are those of the next look, `last_level` and `last_gain` of the
+    budget's last. All assume that `breaks` of the units are newly lost. For a metric without an
+    upper bound gains are None: what is detectable depends on how its values spread.
+    """
+
+    rows: int
+    units: int
+    breaks: float
+    level: float
+    smallest_gain: float | None
+    rows_for: dict[str, int]
+    last_level: float
+    last_gain: float | None
+
+
+def gate_power(
+    groups: Sequence[str | None], policy: Gate, *, number: int = 1, nth: int = 1
+) -> Power:
+    """The smallest true gain in pass rate that the remaining looks at these gate rows detect.
+
+    Grouped rows count as one row a group. That holds where the rows of a group differ; in groups
+    whose rows all agree this gain is detected in only a third of the cases.
+
+    Args:
+        groups: the group of each gate row to judge on, None for a row of its own.
+        policy: the gate section of `params.yaml`.
+        number: the next look's place in its budget, from 1.
+        nth: which of the task's budgets pays for it, from 1; later ones have lower levels.
+    """
+    now, last = level(policy, number, nth=nth), level(policy, policy.looks, nth=nth)
+    count = units(np.zeros(len(groups)), groups).sums.size
+    rows_per_unit = len(groups) / max(1, count)
+    has_gains = bounded(policy.metric)
+    return Power(
+        rows=len(groups),
+        units=count,
+        breaks=BREAKS,
+        level=now,
+        smallest_gain=smallest_gain(count, level=now, breaks=BREAKS) if has_gains else None,
+        rows_for={
+            f"{gain:.0%}": round(rows_per_unit * rows_needed(gain, level=now, breaks=BREAKS))
+            for gain in (WANTED if has_gains else ())
+        },
+        last_level=last,
+        last_gain=smallest_gain(count, level=last, breaks=BREAKS) if has_gains else None,
+    )
+
+
+def unprovable_guards(
+    groups: Sequence[str | None], slices: Sequence[str | None], policy: Gate
+) -> tuple[str, ...]:
+    """Guards and slices that these gate rows could not prove even if no answer changed.
+
+    Args:
+        groups, slices: of each gate row to judge on.
+    """
+    family = [(f"guard {m}", m, margin, "") for m, margin in sorted(policy.guards.items())]
+    if policy.slices is not None:
+        names = sorted({name for name in slices if name})
+        family += [(f"slice {name}", policy.metric, policy.slices, name) for name in names]
+    p_values = []
+    for _, metric, margin, only in family:
+        members = [g for g, name in zip(groups, slices, strict=True) if name == only or not only]
+        no_change = units(np.zeros(len(members)), members)
+        p = not_worse(no_change, margin, bounded=bounded(metric))(1.0) if members else 1.0
+        p_values.append(p)
+    adjusted = zip(family, holm(p_values), strict=True)
+    return tuple(name for (name, *_), p in adjusted if p >= policy.alpha)

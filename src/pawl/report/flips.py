@@ -1,0 +1,56 @@
+"""Flips as text for a terminal: rows won and lost, and what changed in the train rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.markup import escape
+
+from pawl.gate.flips import Changed, Flip
+
+# Row ids named of each change; --json has them all.
+SHOWN = 10
+
+
+@dataclass(frozen=True)
+class FlipsReport:
+    """Gate rows that `version` won and lost `against` the champion's version at its judgement.
+
+    `data` are the train rows that differ from the champion's.
+    """
+
+    task: str
+    version: int
+    against: int
+    metric: str
+    won: tuple[Flip, ...]
+    lost: tuple[Flip, ...]
+    data: Changed
+
+
+def show_flips(report: FlipsReport, *, console: Console) -> None:
+    """Print each flipped row with prompt, reference and both answers, then the data's changes."""
+    console.print(
+        f"{report.task} version {report.version} against version {report.against}, "
+        f"{report.metric}: {len(report.won)} rows won, {len(report.lost)} lost"
+    )
+    for flip in (*report.won, *report.lost):
+        console.print(f"\n[bold]{'won' if flip.won else 'lost'}[/]  {escape(flip.id)}")
+        for name, text in (
+            ("prompt", flip.prompt),
+            ("reference", flip.reference),
+            ("candidate", flip.candidate),
+            ("champion", flip.champion),
+        ):
+            console.print(f"  {name + ':':<11}{escape(text)}", highlight=False)
+    console.print("\ntrain rows since the champion's:")
+    changed = report.data
+    for change, ids in (
+        ("added", changed.added),
+        ("removed", changed.removed),
+        ("relabelled", changed.relabelled),
+    ):
+        more = f", … and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
+        named = f": {escape(', '.join(ids[:SHOWN]))}{more}" if ids else ""
+        console.print(f"  {change} {len(ids)}{named}", highlight=False)

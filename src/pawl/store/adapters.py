@@ -1,0 +1,58 @@
+"""Download the adapter of a registered version, verified against what was judged."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pawl.core.files import whole_folder
+from pawl.core.records import AdapterManifest
+from pawl.errors import AdapterError, RegistryError
+from pawl.model.adapter import read_adapter, refuse_links
+from pawl.store.client import Store, store_errors
+from pawl.store.versions import ADAPTER, AdapterVersion, get
+
+
+def fetch_adapter(store: Store, task: str, version: int, *, into: Path) -> AdapterManifest:
+    """Download a version's adapter to the folder `into`, whole and verified, or not at all.
+
+    Raises:
+        UsageError: there is no such version.
+        AdapterError: its bytes are not those that were judged.
+        RegistryError: the store cannot be reached.
+    """
+    from mlflow.exceptions import MlflowException
+
+    wanted = get(store, task, version)
+    refuse_links(into)
+    with whole_folder(into) as folder:
+        with store_errors(store.uri):
+            try:
+                path = store.client.download_artifacts(wanted.run_id, ADAPTER, str(folder))
+            except (OSError, MlflowException) as error:
+                raise _gone(wanted, error) from error
+        downloaded = Path(path)
+        # Before its files move one level up: none of a verified adapter's has the folder's name.
+        manifest = _verified(downloaded, wanted)
+        for file in downloaded.iterdir():
+            file.rename(folder / file.name)
+        downloaded.rmdir()
+        return manifest
+
+
+def _verified(folder: Path, wanted: AdapterVersion) -> AdapterManifest:
+    manifest = read_adapter(folder)
+    if manifest.digest != wanted.digest:
+        raise AdapterError(
+            f"version {wanted.version} of '{wanted.task}' holds adapter {manifest.digest[:12]}",
+            rule=f"it was judged and registered as {wanted.digest[:12]}",
+            remedy=f"roll back to another version: `pawl rollback {wanted.task} --to N --reason …`",
+        )
+    return manifest
+
+
+def _gone(wanted: AdapterVersion, error: Exception) -> RegistryError:
+    return RegistryError(
+        f"the adapter of version {wanted.version} of '{wanted.task}' cannot be read: {error}",
+        rule="the files of a registered version stay as long as it is listed",
+        remedy="restore the store's artifact folder, or roll back to another version",
+    )

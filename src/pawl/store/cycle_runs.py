@@ -1,0 +1,93 @@
+"""The `Cycle` record on its run: written when the run ends, and read back."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import TypeAdapter, ValidationError
+
+from pawl.core.files import write_json
+from pawl.core.records import Cycle, to_json
+from pawl.errors import RegistryError
+from pawl.store.client import Store, store_errors
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+# MLflow truncates a longer tag silently; the whole cycle is then in the artifact alone.
+TAG_LIMIT = 8000
+CYCLE, POSTED = "pawl.cycle", "pawl.posted"
+
+
+def close_run(store: Store, cycle: Cycle, *, posted: str = "") -> None:
+    """Write the cycle to its run and end the run; `posted` is the id of the order, if any."""
+    if cycle.run_id is None:
+        raise ValueError("a cycle without a run cannot be closed")
+    text = json.dumps(to_json(cycle), sort_keys=True, ensure_ascii=False, allow_nan=False)
+    with store_errors(store.uri), tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "cycle.json"
+        write_json(path, to_json(cycle))
+        store.client.log_artifact(cycle.run_id, str(path))
+        store.client.set_tag(cycle.run_id, "pawl.verdict", cycle.verdict)
+        store.client.set_tag(cycle.run_id, CYCLE, text if len(text) <= TAG_LIMIT else "")
+        if posted:
+            store.client.set_tag(cycle.run_id, POSTED, posted)
+        store.client.set_terminated(cycle.run_id, "FINISHED")
+
+
+def find_delivered(store: Store, task: str, posted: str) -> Cycle | None:
+    """The cycle that an order of the outbox was recorded as, None if delivery did not finish.
+
+    Raises:
+        RegistryError: the store cannot be reached, or the run carries no cycle.
+    """
+    with store_errors(store.uri):
+        experiment = store.client.get_experiment_by_name(task)
+        if experiment is None:
+            return None
+        query = f"tags.`{POSTED}` = '{posted}' and attributes.status = 'FINISHED'"
+        runs = store.client.search_runs([experiment.experiment_id], query, max_results=1)
+    return _cycle_of(store, runs[0]) if runs else None
+
+
+def last_cycle(store: Store, task: str) -> tuple[Cycle, str] | None:
+    """The newest finished cycle and when it ended (UTC, ISO 8601), None if there was none yet.
+
+    Raises:
+        RegistryError: the store cannot be reached, or the run carries no cycle.
+    """
+    with store_errors(store.uri):
+        experiment = store.client.get_experiment_by_name(task)
+        if experiment is None:
+            return None
+        runs = store.client.search_runs(
+            [experiment.experiment_id],
+            "attributes.status = 'FINISHED' and tags.`pawl.verdict` != ''",
+            order_by=["attributes.start_time DESC"],
+            max_results=1,
+        )
+    if not runs:
+        return None
+    ended = datetime.fromtimestamp(runs[0].info.end_time / 1000, UTC)
+    return _cycle_of(store, runs[0]), ended.isoformat(timespec="milliseconds")
+
+
+def _cycle_of(store: Store, run: Run) -> Cycle:
+    run_id = run.info.run_id
+    text = run.data.tags.get(CYCLE)
+    with store_errors(store.uri), tempfile.TemporaryDirectory() as folder:
+        if not text:
+            path = store.client.download_artifacts(run_id, "cycle.json", folder)
+            text = Path(path).read_text(encoding="utf-8")
+    try:
+        return TypeAdapter(Cycle).validate_json(text)
+    except ValidationError as error:
+        raise RegistryError(
+            f"the run {run_id} carries no cycle: {error.error_count()} invalid fields",
+            rule="a run's `pawl.cycle` is written by Pawl and not edited",
+            remedy="delete that run in MLflow, or restore the store from its backup",
+        ) from error

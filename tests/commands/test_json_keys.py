@@ -1,0 +1,118 @@
+"""What `--json` prints has the keys that scripts rely on, whatever the records are called."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import types
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+import pytest
+
+from pawl.commands.compare import VersionComparison
+from pawl.commands.predict import Prediction
+from pawl.commands.replay import ReplayResult
+from pawl.commands.reproduce import ReproduceResult
+from pawl.commands.status import TaskStatus
+from pawl.core.records.commands import Check, Finding, GcReport, HistoryEntry, Lineage
+from pawl.data.versions.compare import Changed, Moved
+from pawl.gate.power import Power
+from pawl.report.data_versions import DataDiff
+from pawl.report.flips import FlipsReport
+from pawl.report.plan import Plan
+from pawl.train.plan import TrainingPlan
+
+# Types that `pawl.report` names without importing them.
+NAMES = {kind.__name__: kind for kind in (Changed, Moved, Power, TrainingPlan)}
+LOOKS = {"used", "of", "budget", "says"}
+FLIP = {"id", "won", "prompt", "reference", "candidate", "champion", "values"}
+KEYS: dict[type, set[str] | dict[str, Any]] = {
+    Finding: {"what", "ok", "says"},
+    Check: {"name", "ok", "found", "remedy"},
+    Prediction: {"prompt", "answer"},
+    GcReport: {"freed": None, "found": {"what", "bytes", "where"}},
+    HistoryEntry: {
+        "entry", "kind", "version", "digest", "from", "when", "who", "why", "evidence", "unearned",
+    },
+    ReplayResult: {"task", "version", "recorded", "derived", "reasons", "differs", "same"},
+    ReproduceResult: {
+        "task", "version", "commit", "registered", "reproduced", "scores", "differs", "same",
+    },
+    VersionComparison: {
+        "task", "versions", "verdict", "scores", "params", "data", "base", "commit", "when",
+    },
+    TaskStatus: {
+        "task": None,
+        "champion": {"version", "digest", "since", "why", "kind", "unearned"},
+        "last": {"verdict", "reasons", "when"},
+        "looks": LOOKS,
+        "fresh_rows": {"there", "needed"},
+        "notes": None,
+    },
+    Lineage: {
+        "task": None,
+        "champion": None,
+        "versions": {
+            **dict.fromkeys(("version", "champion", "verdict", "when", "adapter", "commit")),
+            **dict.fromkeys(("rows", "restore")),
+            "data": {"sha256", "md5", "commit"},
+        },
+        "data": {"md5", "commit", "when", "subject", "here", "versions"},
+    },
+    DataDiff: {
+        **dict.fromkeys(("task", "added", "removed", "touched", "rules")),
+        "a": {"name", "md5", "rows", "bad", "unruled"},
+        "b": {"name", "md5", "rows", "bad", "unruled"},
+        "relabelled": {"id", "was", "before", "after"},
+        "moved": {"id", "was"},
+    },
+    FlipsReport: {
+        **dict.fromkeys(("task", "version", "against", "metric")),
+        "won": FLIP,
+        "lost": FLIP,
+        "data": {"added", "removed", "relabelled"},
+    },
+    Plan: {
+        **dict.fromkeys(("task", "rows", "rank", "steps", "prompt_tokens", "says", "unprovable")),
+        "dropped": {"copy", "near_copy", "known_gate_row", "dev_copy", "says"},
+        "parameters": {"trainable", "base", "share"},
+        "training": {
+            **dict.fromkeys(("usable", "fits", "tokens", "seconds", "cost", "says")),
+            "device": {"name", "cuda", "memory", "here"},
+            "choices": {"weights", "checkpointing", "room", "gives_back"},
+            "peak": {"total", "parts"},
+            "speed": {"tokens_per_second", "steps"},
+        },
+        "looks": LOOKS,
+        "fresh_rows": {"there", "needed"},
+        "gate": {
+            "rows", "units", "breaks", "level", "smallest_gain", "rows_for", "last_level",
+            "last_gain",
+        },
+    },
+}  # fmt: skip
+
+
+def keys(kind: Any) -> dict[str, Any] | None:
+    """The keys of a record's JSON, nested; None for what is no record."""
+    if get_origin(kind) in (Union, types.UnionType, tuple):
+        return next(filter(None, map(keys, get_args(kind))), None)
+    if not dataclasses.is_dataclass(kind):
+        return None
+    hints = get_type_hints(kind, localns=NAMES | vars(sys.modules[kind.__module__]))
+    return {
+        field.name.removesuffix("_"): keys(hints[field.name]) for field in dataclasses.fields(kind)
+    }
+
+
+def nested(expected: set[str] | dict[str, Any] | None) -> dict[str, Any] | None:
+    if expected is None:
+        return None
+    if isinstance(expected, set):
+        return dict.fromkeys(expected)
+    return {key: nested(value) for key, value in expected.items()}
+
+
+@pytest.mark.parametrize("record", KEYS, ids=lambda record: record.__name__)
+def test_a_commands_json_has_the_keys_that_it_always_had(record: type) -> None:
+    assert keys(record) == nested(KEYS[record])
