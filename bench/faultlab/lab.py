@@ -32,7 +32,7 @@ from pawl.release.history import history
 POINTS = (
     "pawl.core.files.write_text",
     "pawl.core.files._take_place",
-    "pawl.core.files._sync_folder",
+    "pawl.core.files._sync",
     "pawl.core.files.discard",
     "pawl.cycle.outbox.post_order",
     "pawl.store.runs.open_run",

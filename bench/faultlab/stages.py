@@ -51,7 +51,7 @@ EDITS = {
 STAGE_POINTS = (
     "pawl.core.files.write_text",
     "pawl.core.files._take_place",
-    "pawl.core.files._sync_folder",
+    "pawl.core.files._sync",
 )
 # Imported once; no thread of theirs is started before the forks.
 HEAVY = ("great_expectations", "torch", "transformers.trainer", "peft", "bitsandbytes")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -46,7 +47,7 @@ def _root(
         os.chdir(folder)
 
 
-def open_workspace(task: str | None = None) -> Workspace:
+def workspace_of(task: str | None = None) -> Workspace:
     """The workspace around the current folder; raises if it has no such task."""
     from pawl.workspace.environment import quiet_environment
     from pawl.workspace.paths import find_workspace
@@ -77,8 +78,15 @@ def print_json(value: Any) -> None:
     """Print one JSON value; records in it, or the value itself, become their JSON."""
     from pawl.core.records import to_json
 
-    print(
-        json.dumps(
-            value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False, default=to_json
-        )
+    text = json.dumps(
+        value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False, default=to_json
     )
+    print(text)
+
+
+def emit(value: Any, show: Callable[..., None], *, as_json: bool, **options: Any) -> None:
+    """Print a result as JSON, or on the terminal with `show(value, console=…, **options)`."""
+    if as_json:
+        print_json(value)
+    else:
+        show(value, console=console(), **options)

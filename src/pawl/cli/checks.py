@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pawl.cli.app import Json, Task, app, console, open_workspace, print_json
+from pawl.cli.app import Json, Task, app, console, print_json, workspace_of
 
 if TYPE_CHECKING:
     from pawl.commands.check import CheckResult
@@ -25,29 +25,20 @@ def check(
     """Check the task's data: what each rule found, its worst rows, what to do."""
     from pawl.commands.check import check as run_check
     from pawl.commands.check import refresh_profile
+    from pawl.core.records import to_json
 
-    workspace = open_workspace(task)
+    workspace = workspace_of(task)
     unreachable = refresh_profile(workspace, task)
     if unreachable:
         print(f"drift is against the last known champion: {unreachable}", file=sys.stderr)
     result = run_check(workspace, task, fix=fix)
-    if as_json:
-        _print_json(result)
-    else:
+    if not as_json:
         _show(workspace, task, result)
+    elif result.report or result.fix:
+        values = to_json(result.report) if result.report else {}
+        print_json(values | ({"fix": result.fix} if result.fix else {}))
     if result.failed:
         raise result.failed
-
-
-def _print_json(result: CheckResult) -> None:
-    """The check's report, the copy's as `fix` in it; nothing where the data could not be read."""
-    from pawl.core.records import to_json
-
-    values = to_json(result.report) if result.report else {}
-    if result.fix:
-        values["fix"] = result.fix
-    if values:
-        print_json(values)
 
 
 def _show(workspace: Workspace, task: str, result: CheckResult) -> None:

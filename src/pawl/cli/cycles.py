@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from pawl.cli.app import Json, Task, Version, app, console, open_workspace, print_json, store_of
+from pawl.cli.app import Json, Task, Version, app, console, emit, print_json, store_of, workspace_of
 from pawl.errors import UsageError
 
 EXIT = {"promote": 0, "unchanged": 0, "reject": 3, "inconclusive": 4, "invalid": 5}
@@ -27,8 +27,7 @@ def init(folder: Path) -> None:
 def new(
     task: Task,
     data: Annotated[
-        Path,
-        typer.Option(help="Rows: .jsonl[.gz], .csv, .parquet.", exists=True, dir_okay=False),
+        Path, typer.Option(help="Rows: .jsonl[.gz], .csv, .parquet.", exists=True, dir_okay=False)
     ],
     schema: Annotated[Path | None, typer.Option(help="JSON Schema of the completions.")] = None,
     prompt: Annotated[Path | None, typer.Option(help="The long prompt to beat.")] = None,
@@ -41,7 +40,7 @@ def new(
     """Add a task to this workspace: its data, and a section of params.yaml."""
     from pawl.commands.new import Sources, new_task
 
-    workspace = open_workspace()
+    workspace = workspace_of()
     section = new_task(workspace, task, Sources(data, schema, prompt, base, drop_bad))
     if as_json:
         print_json({"task": task, "section": section})
@@ -62,12 +61,9 @@ def plan(
     from pawl.commands.plan import plan as plan_cycle
     from pawl.report.plan import show_plan
 
-    workspace = open_workspace(task)
+    workspace = workspace_of(task)
     planned = plan_cycle(workspace, store_of(workspace), task, device=device)
-    if as_json:
-        print_json(planned)
-    else:
-        show_plan(planned, console=console())
+    emit(planned, show_plan, as_json=as_json)
 
 
 @app.command()
@@ -82,7 +78,7 @@ def run(
     from pawl.report.ranks import read_rank_trials, show_rank_trials
     from pawl.report.terminal import show_cycle
 
-    workspace = open_workspace(task)
+    workspace = workspace_of(task)
     cycle = run_cycle(workspace, task, force=force)
     if as_json:
         print_json(cycle)
@@ -102,7 +98,7 @@ def resume(task: Task, as_json: Json = False) -> None:
     from pawl.commands.resume import resume as go_on
     from pawl.report.terminal import show_cycle
 
-    cycles = go_on(open_workspace(task), task)
+    cycles = go_on(workspace_of(task), task)
     if as_json:
         print_json(cycles)
     else:
@@ -124,7 +120,7 @@ def predict(
     """Answer prompts with the champion, or with another version."""
     from pawl.commands.predict import predict as decode
 
-    workspace = open_workspace(task)
+    workspace = workspace_of(task)
     prompts = prompt or [line.rstrip("\n") for line in sys.stdin if line.strip()]
     if not prompts:
         raise UsageError("no prompt was given", remedy="name one, or pipe lines into stdin")
@@ -141,10 +137,7 @@ def reproduce(task: Task, version: Version, as_json: Json = False) -> None:
     from pawl.commands.reproduce import reproduce as again
     from pawl.report.terminal import show_record
 
-    workspace = open_workspace(task)
+    workspace = workspace_of(task)
     result = again(workspace, store_of(workspace), task, version)
-    if as_json:
-        print_json(result)
-    else:
-        show_record(result, console=console())
+    emit(result, show_record, as_json=as_json)
     raise typer.Exit(0 if result.same else 1)

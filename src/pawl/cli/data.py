@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pawl.cli.app import Json, Task, app, console, open_workspace, print_json, store_of
+from pawl.cli.app import Json, Task, app, emit, print_json, store_of, workspace_of
 from pawl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -18,8 +18,7 @@ data = typer.Typer(help="Versions of a task's data, in DVC and git.", no_args_is
 app.add_typer(data, name="data")
 
 Message = Annotated[
-    str | None,
-    typer.Option("--commit", help="Also commit it to git, with this message."),
+    str | None, typer.Option("--commit", help="Also commit it to git, with this message.")
 ]
 
 
@@ -33,7 +32,7 @@ def add(
     """Make the rows of a file the task's data, whole or not at all; DVC keeps the old ones."""
     from pawl.data.versions.deliver import add as deliver
 
-    workspace = open_workspace(task)
+    workspace = workspace_of(task)
     done = deliver(workspace, task or _only_task(workspace), file, message=commit)
     _delivered(done, "added", as_json=as_json)
 
@@ -49,7 +48,7 @@ def restore(
     from pawl.commands.data_version import resolve
     from pawl.data.versions.deliver import restore as bring
 
-    workspace = open_workspace(task)
+    workspace = workspace_of(task)
     wanted = resolve(workspace, lambda: store_of(workspace), task, version)
     _delivered(bring(workspace, task, wanted, message=commit), "restored", as_json=as_json)
 
@@ -66,12 +65,9 @@ def diff(
     from pawl.commands.data_diff import diff as compare
     from pawl.report.data_versions import show_diff
 
-    workspace = open_workspace(task)
+    workspace = workspace_of(task)
     found = compare(workspace, lambda: store_of(workspace), task, a, b, ruled=rules)
-    if as_json:
-        print_json(found)
-    else:
-        show_diff(found, console=console())
+    emit(found, show_diff, as_json=as_json)
 
 
 @data.command()
@@ -80,12 +76,9 @@ def log(task: Task, as_json: Json = False) -> None:
     from pawl.commands.lineage import lineage
     from pawl.report.data_versions import show_log
 
-    workspace = open_workspace(task)
+    workspace = workspace_of(task)
     versions = lineage(workspace, store_of(workspace), task).data
-    if as_json:
-        print_json(versions)
-    else:
-        show_log(versions, title=f"{task}: data", console=console())
+    emit(versions, show_log, as_json=as_json, title=f"{task}: data")
 
 
 def _only_task(workspace: Workspace) -> str:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pawl.cli.app import Json, app, console, open_workspace, print_json
+from pawl.cli.app import Json, app, emit, print_json, workspace_of
 
 
 @app.command()
@@ -16,7 +16,7 @@ def deploy(
     """Write prefect.yaml from the schedules in params.yaml."""
     from pawl.commands.deploy import deploy as write
 
-    print(write(open_workspace(), apply=apply))
+    print(write(workspace_of(), apply=apply))
 
 
 @app.command()
@@ -27,7 +27,7 @@ def ui(
     """Serve the MLflow UI and the Prefect UI of this workspace on loopback until Ctrl-C."""
     from pawl.commands.ui import serve_ui
 
-    serve_ui(open_workspace(), mlflow_port=mlflow_port, prefect_port=prefect_port)
+    serve_ui(workspace_of(), mlflow_port=mlflow_port, prefect_port=prefect_port)
 
 
 @app.command()
@@ -36,11 +36,8 @@ def doctor(as_json: Json = False) -> None:
     from pawl.commands.doctor import examine
     from pawl.report.terminal import show_findings
 
-    found = examine(open_workspace())
-    if as_json:
-        print_json(found)
-    else:
-        show_findings(found, title="doctor", console=console())
+    found = examine(workspace_of())
+    emit(found, show_findings, as_json=as_json, title="doctor")
     raise typer.Exit(0 if all(one.ok for one in found) else 1)
 
 
@@ -50,16 +47,15 @@ def keys(as_json: Json = False) -> None:
     from pawl.core.records import to_json
     from pawl.release.keys import TRUSTED, make_keys
 
-    made = make_keys(open_workspace())
+    made = make_keys(workspace_of())
     if as_json:
         print_json({**to_json(made), "private": str(made.private)})
         return
     word = "made" if made.made else "there already"
     print(f"private key ({word}): {made.private}; keep a copy where only you can read it")
     print(f"fingerprint: {made.fingerprint}")
-    print(
-        f"{TRUSTED} trusts {len(made.trusted)}: commit it, and let whoever changes it be reviewed"
-    )
+    count = len(made.trusted)
+    print(f"{TRUSTED} trusts {count}: commit it, and let whoever changes it be reviewed")
 
 
 @app.command()
@@ -71,8 +67,4 @@ def gc(
     from pawl.commands.gc import gc as collect
     from pawl.report.terminal import show_gc
 
-    report = collect(open_workspace(), yes=yes)
-    if as_json:
-        print_json(report)
-    else:
-        show_gc(report, console=console())
+    emit(collect(workspace_of(), yes=yes), show_gc, as_json=as_json)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pawl.cli.app import Json, Task, Version, app, console, open_workspace, print_json, store_of
+from pawl.cli.app import Json, Task, Version, app, emit, print_json, store_of, workspace_of
 
 if TYPE_CHECKING:
     from pawl.ledger.entries import Entry
@@ -28,14 +29,12 @@ def status(
     from pawl.report.data_versions import show_lineage
     from pawl.report.terminal import show_record
 
-    workspace = open_workspace(task)
+    workspace = workspace_of(task)
     store = store_of(workspace)
     if lineage:
-        traced = trace(workspace, store, task)
-        print_json(traced) if as_json else show_lineage(traced, console=console())
-        return
-    current = read(workspace, store, task)
-    print_json(current) if as_json else show_record(current, console=console())
+        emit(trace(workspace, store, task), show_lineage, as_json=as_json)
+    else:
+        emit(read(workspace, store, task), show_record, as_json=as_json)
 
 
 @app.command()
@@ -44,12 +43,8 @@ def history(task: Task, as_json: Json = False) -> None:
     from pawl.release.history import history as read
     from pawl.report.terminal import show_history
 
-    workspace = open_workspace(task)
-    releases = read(store_of(workspace), task)
-    if as_json:
-        print_json(releases)
-    else:
-        show_history(releases, title=f"{task}: releases", console=console())
+    releases = read(store_of(workspace_of(task)), task)
+    emit(releases, show_history, as_json=as_json, title=f"{task}: releases")
 
 
 @app.command()
@@ -58,12 +53,8 @@ def compare(task: Task, a: Version, b: Version, as_json: Json = False) -> None:
     from pawl.commands.compare import compare as read
     from pawl.report.terminal import show_record
 
-    workspace = open_workspace(task)
-    comparison = read(store_of(workspace), task, a, b)
-    if as_json:
-        print_json(comparison)
-    else:
-        show_record(comparison, console=console())
+    comparison = read(store_of(workspace_of(task)), task, a, b)
+    emit(comparison, show_record, as_json=as_json)
 
 
 @app.command()
@@ -72,11 +63,8 @@ def replay(task: Task, version: Version, as_json: Json = False) -> None:
     from pawl.commands.replay import replay as again
     from pawl.report.terminal import show_record
 
-    result = again(store_of(open_workspace(task)), task, version)
-    if as_json:
-        print_json(result)
-    else:
-        show_record(result, console=console())
+    result = again(store_of(workspace_of(task)), task, version)
+    emit(result, show_record, as_json=as_json)
     raise typer.Exit(0 if result.same else 1)
 
 
@@ -90,12 +78,9 @@ def verify(
     from pawl.release.verify import verify as check
     from pawl.report.terminal import show_findings
 
-    workspace = open_workspace(task)
+    workspace = workspace_of(task)
     checks = check(workspace, store_of(workspace), task, version)
-    if as_json:
-        print_json(checks)
-    else:
-        show_findings(checks, title=f"{task}: verify", console=console())
+    emit(checks, show_findings, as_json=as_json, title=f"{task}: verify")
     raise typer.Exit(0 if all(one.ok for one in checks) else 1)
 
 
@@ -109,12 +94,9 @@ def flips(
     from pawl.commands.flips import flips_of
     from pawl.report.flips import show_flips
 
-    workspace = open_workspace(task)
+    workspace = workspace_of(task)
     report = flips_of(workspace, store_of(workspace), task, version)
-    if as_json:
-        print_json(report)
-    else:
-        show_flips(report, console=console())
+    emit(report, show_flips, as_json=as_json)
 
 
 @app.command()
@@ -128,15 +110,9 @@ def promote(
     as_json: Json = False,
 ) -> None:
     """Release a version that the gate promoted (or, with --override, any)."""
-    from pawl.ledger.provenance import author
     from pawl.release.release import promote as release
 
-    workspace = open_workspace(task)
-    who = author(workspace)
-    entry = release(
-        workspace, store_of(workspace), task, version, why=reason, who=who, override=override
-    )
-    _released(entry, as_json=as_json)
+    _release(release, task, reason, as_json=as_json, version=version, override=override)
 
 
 @app.command()
@@ -147,12 +123,9 @@ def rollback(
     as_json: Json = False,
 ) -> None:
     """Release the champion before the present one again, or the one named by --to."""
-    from pawl.ledger.provenance import author
     from pawl.release.release import rollback as release
 
-    workspace = open_workspace(task)
-    entry = release(workspace, store_of(workspace), task, why=reason, who=author(workspace), to=to)
-    _released(entry, as_json=as_json)
+    _release(release, task, reason, as_json=as_json, to=to)
 
 
 @app.command()
@@ -165,14 +138,9 @@ def adopt(
     as_json: Json = False,
 ) -> None:
     """Make official what was changed by hand: the alias, or a ledger that was altered."""
-    from pawl.ledger.provenance import author
     from pawl.release.release import adopt as release
 
-    workspace = open_workspace(task)
-    entry = release(
-        workspace, store_of(workspace), task, why=reason, who=author(workspace), version=version
-    )
-    _released(entry, as_json=as_json)
+    _release(release, task, reason, as_json=as_json, version=version)
 
 
 @app.command()
@@ -181,7 +149,7 @@ def retire(task: Task, version: Version, reason: Reason, as_json: Json = False) 
     from pawl.ledger.provenance import author
     from pawl.release.retire import retire as record
 
-    workspace = open_workspace(task)
+    workspace = workspace_of(task)
     entry = record(workspace, store_of(workspace), task, version, why=reason, who=author(workspace))
     if as_json:
         print_json(entry)
@@ -196,7 +164,7 @@ def accept(task: Task, reason: Reason, as_json: Json = False) -> None:
     from pawl.data.split.held_out_answers import relabel_text
     from pawl.ledger.provenance import author
 
-    workspace = open_workspace(task)
+    workspace = workspace_of(task)
     done = relabel(workspace, store_of(workspace), task, who=author(workspace), why=reason)
     if as_json:
         print_json(done)
@@ -206,7 +174,15 @@ def accept(task: Task, reason: Reason, as_json: Json = False) -> None:
     print(f"{count} held-out rows have these answers now (ledger entry {number})")
 
 
-def _released(entry: Entry, *, as_json: bool) -> None:
+def _release(
+    release: Callable[..., Entry], task: str, reason: str, *, as_json: bool, **options: Any
+) -> None:
+    """Change the champion, signed with who and why, and print the ledger's entry."""
+    from pawl.ledger.provenance import author
+
+    workspace = workspace_of(task)
+    who = author(workspace)
+    entry = release(workspace, store_of(workspace), task, why=reason, who=who, **options)
     if as_json:
         print_json(entry)
     else:

@@ -8,9 +8,8 @@ from pawl.core.records import Relabel
 from pawl.data.inputs import task_rows
 from pawl.data.split.held_out_answers import find_relabels
 from pawl.data.split.split import assign_splits, refuse_missing_fields
+from pawl.ledger import held_out
 from pawl.ledger.entries import Entry
-from pawl.ledger.held_out import accept as append_relabel
-from pawl.ledger.held_out import held_out_rows
 from pawl.store.client import Store
 from pawl.workspace.paths import Workspace
 
@@ -34,6 +33,7 @@ def accept(workspace: Workspace, store: Store, task: str, *, who: str, why: str)
     section = workspace.task(task)
     rows = task_rows(workspace, section).examples
     refuse_missing_fields(rows, section.split)
-    changes = find_relabels(assign_splits(rows, section.split), held_out_rows(store, task))
-    entry = append_relabel(store, task, changes, who=who, why=why)
+    registered = held_out.held_out_rows(store, task)
+    changes = find_relabels(assign_splits(rows, section.split), registered)
+    entry = held_out.accept(store, task, changes, who=who, why=why)
     return AcceptedRelabel(entry, tuple(changes))

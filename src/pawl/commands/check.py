@@ -27,10 +27,7 @@ class CheckResult:
 
 
 def refresh_profile(workspace: Workspace, task: str) -> str | None:
-    """Fetch the profile of the champion's data, to measure drift against.
-
-    A check does without the store: None if it was fetched, else why the store has none to give.
-    """
+    """Fetch the profile of the champion's data for the drift; None, or why the store has none."""
     try:
         snapshot_profile(workspace, open_store(workspace), task)
     except RegistryError as error:
@@ -49,8 +46,5 @@ def check(workspace: Workspace, task: str, *, fix: bool) -> CheckResult:
         reproduce(workspace, "check", task)
     except DataError as error:
         failed = error
-    return CheckResult(
-        report=read_check(workspace, task),
-        fix=propose_fix(workspace, task) if fix else None,
-        failed=failed,
-    )
+    report = read_check(workspace, task)
+    return CheckResult(report, propose_fix(workspace, task) if fix else None, failed)

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pawl.store.client import Store
-from pawl.store.versions import AdapterVersion, get
+from pawl.store.versions import get
 
-Scores = dict[str, dict[str, tuple[float | None, float | None]]]
+# Fields of a version that are compared as they are.
+SAME = ("verdict", "data", "base", "commit", "when")
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class VersionComparison:
     task: str
     versions: tuple[int, int]
     verdict: tuple[str, str]
-    scores: Scores
+    scores: dict[str, dict[str, tuple[float | None, float | None]]]
     params: dict[str, tuple[Any, Any]]
     data: tuple[str, str]
     base: tuple[str, str]
@@ -34,37 +35,25 @@ class VersionComparison:
 def compare(store: Store, task: str, a: int, b: int) -> VersionComparison:
     """Return how versions `a` and `b` of a task differ.
 
-    Raises:
-        UsageError: there is no such version.
-        RegistryError: the store cannot be reached.
+    Raises `UsageError` if one is not there, `RegistryError` if the store cannot be reached.
     """
     one, other = get(store, task, a), get(store, task, b)
-    left, right = _flatten(one.params), _flatten(other.params)
+    params = _pairs(_flatten(one.params), _flatten(other.params))
+    same = {key: (getattr(one, key), getattr(other, key)) for key in SAME}
     return VersionComparison(
         task=task,
         versions=(a, b),
-        verdict=(one.verdict, other.verdict),
-        scores=_scores(one, other),
-        params={
-            key: (left.get(key), right.get(key))
-            for key in sorted(left.keys() | right.keys())
-            if left.get(key) != right.get(key)
+        scores={
+            name: _pairs(one.scores.get(name, {}), other.scores.get(name, {}))
+            for name in sorted({*one.scores, *other.scores})
         },
-        data=(one.data, other.data),
-        base=(one.base, other.base),
-        commit=(one.commit, other.commit),
-        when=(one.when, other.when),
+        params={key: (left, right) for key, (left, right) in params.items() if left != right},
+        **same,
     )
 
 
-def _scores(a: AdapterVersion, b: AdapterVersion) -> Scores:
-    return {
-        name: {
-            metric: (a.scores.get(name, {}).get(metric), b.scores.get(name, {}).get(metric))
-            for metric in sorted({*a.scores.get(name, {}), *b.scores.get(name, {})})
-        }
-        for name in sorted({*a.scores, *b.scores})
-    }
+def _pairs(a: dict[str, Any], b: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    return {key: (a.get(key), b.get(key)) for key in sorted({*a, *b})}
 
 
 def _flatten(params: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pawl.commands.data_version import HERE, OpenStore, resolve
 from pawl.config.schema import Task
 from pawl.data.read.examples import Rows, read_examples
@@ -13,20 +11,6 @@ from pawl.errors import BaseError, DataError
 from pawl.report.data_versions import DataDiff, DataSide
 from pawl.workspace.paths import Workspace
 from pawl.workspace.task_inputs import data_file
-
-
-@dataclass(frozen=True)
-class _Side:
-    """One version with its rows and, by rule, how many rows the check finds."""
-
-    version: Version
-    rows: Rows
-    counts: dict[str, int]
-    unruled: str | None
-
-    def summary(self) -> DataSide:
-        version, rows = self.version, self.rows
-        return DataSide(version.label, version.md5, len(rows.examples), rows.bad, self.unruled)
 
 
 def diff(
@@ -42,29 +26,22 @@ def diff(
     section = workspace.task(task)
     versions = [resolve(workspace, store, task, name) for name in (a, b)]
     read = [_rows(workspace, section, version) for version in versions]
-    before, after = (
-        _side(workspace, section, version, rows, ruled=ruled)
-        for version, rows in zip(versions, read, strict=True)
+    counted = [_count(workspace, section, rows) if ruled else ({}, None) for rows in read]
+    a_side, b_side = (
+        DataSide(version.label, version.md5, len(rows.examples), rows.bad, unruled)
+        for version, rows, (_, unruled) in zip(versions, read, counted, strict=True)
     )
-    changes = compare_rows(before.rows.examples, after.rows.examples)
-    return DataDiff(
-        task=task,
-        a=before.summary(),
-        b=after.summary(),
-        added=changes.added,
-        removed=changes.removed,
-        relabelled=changes.relabelled,
-        moved=changes.moved,
-        touched=changes.touched,
-        rules={
-            name: {
-                key: side.counts[name]
-                for key, side in (("before", before), ("after", after))
-                if name in side.counts
-            }
-            for name in dict.fromkeys([*before.counts, *after.counts])
-        },
-    )
+    (before, _), (after, _) = counted
+    rules = {
+        name: {
+            key: counts[name]
+            for key, counts in (("before", before), ("after", after))
+            if name in counts
+        }
+        for name in dict.fromkeys([*before, *after])
+    }
+    changes = compare_rows(read[0].examples, read[1].examples)
+    return DataDiff(task=task, a=a_side, b=b_side, rules=rules, **vars(changes))
 
 
 def _rows(workspace: Workspace, section: Task, version: Version) -> Rows:
@@ -74,13 +51,9 @@ def _rows(workspace: Workspace, section: Task, version: Version) -> Rows:
     return read_examples(path, section.data, drop=1.0)
 
 
-def _side(
-    workspace: Workspace, section: Task, version: Version, rows: Rows, *, ruled: bool
-) -> _Side:
-    """A version with its rules' counts, or why they could not be run: rows are compared anyway."""
-    if not ruled:
-        return _Side(version, rows, {}, None)
+def _count(workspace: Workspace, section: Task, rows: Rows) -> tuple[dict[str, int], str | None]:
+    """How many rows each rule finds, or why they could not be run: rows are compared anyway."""
     try:
-        return _Side(version, rows, rule_counts(workspace, section, rows.examples), None)
+        return rule_counts(workspace, section, rows.examples), None
     except (DataError, BaseError) as error:
-        return _Side(version, rows, {}, error.found)
+        return {}, error.found

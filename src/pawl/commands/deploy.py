@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
+from subprocess import PIPE, STDOUT, CompletedProcess, run
 from typing import Any
 
 import yaml
@@ -30,11 +30,7 @@ def render(params: Params) -> str:
 def deploy(workspace: Workspace, *, apply: bool = False) -> str:
     """Write `prefect.yaml`; with `apply` also create the work pool and the deployments in Prefect.
 
-    Returns:
-        The text to print: what was done and the next step.
-
-    Raises:
-        PawlError: Prefect failed; with its message.
+    Returns the text to print; raises `PawlError` with Prefect's message if it failed.
     """
     params = workspace.params()
     write_text(workspace.root / "prefect.yaml", render(params))
@@ -66,20 +62,14 @@ def _deployment(name: str, task: Task) -> dict[str, Any]:
     }
 
 
-def _prefect(workspace: Workspace, *words: str) -> subprocess.CompletedProcess[str]:
+def _prefect(workspace: Workspace, *words: str) -> CompletedProcess[str]:
     # `-m`, for the script may not be on the PATH.
-    return subprocess.run(
-        [sys.executable, "-m", "prefect", *words],
-        cwd=workspace.root,
-        env={**os.environ, **quiet_environment(workspace)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
+    command = [sys.executable, "-m", "prefect", *words]
+    env = {**os.environ, **quiet_environment(workspace)}
+    return run(command, cwd=workspace.root, env=env, stdout=PIPE, stderr=STDOUT, text=True)
 
 
-def _check(done: subprocess.CompletedProcess[str]) -> None:
+def _check(done: CompletedProcess[str]) -> None:
     if done.returncode != 0:
         raise PawlError(
             f"`prefect {' '.join(done.args[3:])}` failed: {' '.join(done.stdout.split())[-400:]}",

@@ -29,7 +29,12 @@ def flips_of(
         DataError: the stored rows are not those that the stored report names.
         RegistryError: the store cannot be reached, or lacks the evidence.
     """
-    judged = _judged(store, task, version)
+    if version is not None:
+        judged = get(store, task, version)
+    elif registered := versions(store, task):
+        judged = registered[-1]
+    else:
+        raise UsageError(f"task '{task}' has no version yet", remedy=f"run `pawl run {task}`")
     _refuse_sealed(workspace, judged)
     if judged.against.version is None:
         raise UsageError(
@@ -49,16 +54,14 @@ def flips_of(
                 rule="the report names its rows by digest",
                 remedy="restore the store's artifact folder from its backup",
             )
-        kind = TypeAdapter(Score)
-        rows, earlier = (
-            read_rows(_fetch(store, one, "check/rows.jsonl", place))
+        (rows, mine), (earlier, other) = (
+            (
+                read_rows(_fetch(store, one, "check/rows.jsonl", place)),
+                read_record(_fetch(store, one, f"adapter/{MANIFEST}", place), AdapterManifest),
+            )
             for one, place in ((judged, here), (champion, there))
         )
-        mine, other = (
-            read_record(_fetch(store, one, f"adapter/{MANIFEST}", place), AdapterManifest)
-            for one, place in ((judged, here), (champion, there))
-        )
-        found = flips((kind.validate_python(v) for v in read_lines(scores)), rows, metric)
+        found = flips(map(TypeAdapter(Score).validate_python, read_lines(scores)), rows, metric)
     return FlipsReport(
         task=task,
         version=judged.version,
@@ -68,15 +71,6 @@ def flips_of(
         lost=tuple(flip for flip in found if not flip.won),
         data=changed(mine, rows, other, earlier),
     )
-
-
-def _judged(store: Store, task: str, version: int | None) -> AdapterVersion:
-    if version is not None:
-        return get(store, task, version)
-    known = versions(store, task)
-    if not known:
-        raise UsageError(f"task '{task}' has no version yet", remedy=f"run `pawl run {task}`")
-    return known[-1]
 
 
 def _refuse_sealed(workspace: Workspace, judged: AdapterVersion) -> None:

@@ -14,7 +14,7 @@ from pawl.ledger.state import undoubted_state
 from pawl.release.local_copies import copies_folder
 from pawl.release.retire import mark_retired
 from pawl.store.client import Store, open_store
-from pawl.store.run_files import delete_files, size_of_files
+from pawl.store.runs import delete_files, size_of_files
 from pawl.store.versions import ADAPTER
 from pawl.workspace.lock import workspace_lock
 from pawl.workspace.paths import Workspace
@@ -37,11 +37,7 @@ class Reclaimable:
 
 
 def gc(workspace: Workspace, *, yes: bool) -> GcReport:
-    """Return what can be freed; with `yes`, free it.
-
-    Raises:
-        RegistryError: as `find_reclaimable` and `free`.
-    """
+    """Return what can be freed; with `yes`, free it. Raises as `find_reclaimable` and `free`."""
     with workspace_lock(workspace):
         store = open_store(workspace)
         found = find_reclaimable(workspace, store)
@@ -64,9 +60,8 @@ def find_reclaimable(workspace: Workspace, store: Store) -> list[Reclaimable]:
         state = undoubted_state(store, task)
         found += _copies(workspace, task, state, keep=params.release.keep)
         found += _retired(store, task, state)
-        found += [
-            _local("order that was refused", path) for path in refused_orders(workspace, task)
-        ]
+        refused = refused_orders(workspace, task)
+        found += [_local("order that was refused", path) for path in refused]
     for task in _folders(workspace.root / "build"):
         if task not in params.tasks:
             path = workspace.root / "build" / task
@@ -81,11 +76,7 @@ def find_reclaimable(workspace: Workspace, store: Store) -> list[Reclaimable]:
 
 
 def free(store: Store, reclaimable: Sequence[Reclaimable]) -> None:
-    """Free what `find_reclaimable` returned.
-
-    Raises:
-        RegistryError: the store cannot be reached, or does not let files be deleted.
-    """
+    """Free it; raises `RegistryError` if the store is down or does not let files be deleted."""
     for one in reclaimable:
         if one.path is not None:
             remove(one.path)
@@ -104,11 +95,9 @@ def _copies(workspace: Workspace, task: str, state: State, *, keep: int) -> Iter
 
 def _retired(store: Store, task: str, state: State) -> Iterator[Reclaimable]:
     for entry in state.retired:
-        version = int(entry.details["version"])
+        version, run = int(entry.details["version"]), str(entry.details["run"])
         mark_retired(store, task, entry)
-        run = str(entry.details["run"])
-        size = size_of_files(store, run, ADAPTER)
-        if size is not None:
+        if (size := size_of_files(store, run, ADAPTER)) is not None:
             yield Reclaimable(f"adapter of {task} version {version}, retired", size, run=run)
 
 

@@ -15,8 +15,7 @@ from pawl.workspace.paths import Workspace
 def lineage(workspace: Workspace, store: Store, task: str) -> Lineage:
     """Return what every version was made from and which versions each data version made.
 
-    Raises:
-        RegistryError: the store cannot be reached.
+    Raises `RegistryError` if the store cannot be reached.
     """
     data = workspace.task(task).data
     champion = read_state(store, task).champion.version
@@ -55,16 +54,11 @@ def _data_versions(
             made.setdefault(one.data_md5, []).append(one.version)
     committed = {commit.md5 for commit in commits}
     loose = [md5 for md5 in dict.fromkeys([here, *reversed(made)]) if md5 and md5 not in committed]
-    return (
-        *(
-            DataVersion(md5, None, None, None, md5 == here, tuple(made.get(md5, ())))
-            for md5 in loose
-        ),
-        *(
-            DataVersion(
-                one.md5, one.commit, one.when, one.subject,
-                one.md5 == here, tuple(made.get(one.md5, ())),
-            )
-            for one in commits
-        ),
-    )  # fmt: skip
+    rows = [
+        *((md5, None, None, None) for md5 in loose),
+        *((one.md5, one.commit, one.when, one.subject) for one in commits),
+    ]
+    return tuple(
+        DataVersion(md5, commit, when, subject, md5 == here, tuple(made.get(md5, ())))
+        for md5, commit, when, subject in rows
+    )

@@ -1,7 +1,4 @@
-"""`pawl new`: add a task to a workspace.
-
-A task is data below `data/` and a section of `params.yaml`; nothing else of a workspace changes.
-"""
+"""`pawl new`: add a task to a workspace: data below `data/` and a section of `params.yaml`."""
 
 from __future__ import annotations
 
@@ -12,13 +9,13 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pawl.config.load import parse_params
 from pawl.config.schema import TASK_NAME, Params
 from pawl.core.files import write_text
 from pawl.core.processes import DVC, run
-from pawl.core.records import BaseRef
+from pawl.core.records import BaseRef, Example
 from pawl.data.read.examples import read_examples
 from pawl.data.read.formats import data_format
 from pawl.errors import UsageError
@@ -28,9 +25,6 @@ from pawl.model.tokenizer import load_tokenizer
 from pawl.workspace.paths import Workspace
 from pawl.workspace.task_inputs import parse_schema
 
-if TYPE_CHECKING:
-    from pawl.core.records import Example
-
 # Lengths get a tenth more, rounded up to this, so that a slightly longer row tomorrow still fits.
 ROUND = 32
 # Solved rows in the few-shot baseline's prompt, if they fit in the base's window.
@@ -39,10 +33,7 @@ SHOTS = 4
 
 @dataclass(frozen=True)
 class Sources:
-    """The files and the base of a new task, as the user named them.
-
-    `drop_bad` is the largest share of unreadable rows that is left out instead of refused.
-    """
+    """The files and base of a new task; a share of `drop_bad` rows may be unreadable: left out."""
 
     data: Path
     schema: Path | None = None
@@ -52,12 +43,9 @@ class Sources:
 
 
 def new_task(workspace: Workspace, task: str, sources: Sources) -> dict[str, Any]:
-    """Add a task: copy its files below `data/`, the rows tracked by DVC, and write its section.
+    """Add a task and return its section: its files are copied to `data/`, DVC tracks the rows.
 
     Everything is checked before anything is written; after a failure nothing is left.
-
-    Returns:
-        The section as written.
 
     Raises:
         UsageError: the name is invalid or taken, a file is missing, or no base was named.
@@ -76,12 +64,9 @@ def new_task(workspace: Workspace, task: str, sources: Sources) -> dict[str, Any
         for target, source in copies.items():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
-        run(
-            workspace.root,
-            *(*DVC, "add", "--quiet", section["data"]),
-            rule="DVC tracks a task's rows",
-            remedy="see the message; `pawl doctor` checks the workspace",
-        )
+        remedy = "see the message; `pawl doctor` checks the workspace"
+        add = (*DVC, "add", "--quiet", section["data"])
+        run(workspace.root, *add, rule="DVC tracks a task's rows", remedy=remedy)
         write_text(workspace.params_file, text)
     except BaseException:
         for target in copies:
@@ -177,11 +162,8 @@ def _copies(task: str, sources: Sources, workspace: Workspace) -> dict[Path, Pat
         if source is None:
             continue
         if not source.is_file():
-            raise UsageError(
-                f"{source} is not there",
-                rule="a task is made from files that exist",
-                remedy="correct the path",
-            )
+            rule = "a task is made from files that exist"
+            raise UsageError(f"{source} is not there", rule=rule, remedy="correct the path")
         if target.exists() and (source == sources.data or not target.samefile(source)):
             raise _taken(name)
         if not target.exists():

@@ -17,7 +17,7 @@ from pawl.ledger.entries import replay_entries
 from pawl.ledger.ledger import entries
 from pawl.store.client import Store
 from pawl.store.runs import fetch_evidence
-from pawl.store.version_tags import verdict_digest_of
+from pawl.store.version_tags import EVIDENCE_TAG, version_page
 from pawl.store.versions import AdapterVersion, get
 from pawl.workspace.paths import TaskFiles
 
@@ -27,10 +27,7 @@ STORED = ("eval", "splits", "inputs", "verdict.json")
 
 @dataclass(frozen=True)
 class ReplayResult:
-    """The recorded and the derived decision, and what `differs` between the two verdicts.
-
-    `derived` is None where the stored evidence cannot be judged; `same`: nothing differs.
-    """
+    """The recorded decision, the derived one (None: no evidence to judge), what `differs`."""
 
     task: str
     version: int
@@ -44,14 +41,12 @@ class ReplayResult:
 def replay(store: Store, task: str, version: int) -> ReplayResult:
     """Derive the verdict on a version from its stored rows and compare it with the recorded one.
 
-    No model runs, and only the run and the version's own tags are read: rows, report, base digest
-    and policy are those of the judgement. Whether the verdict is the one that the version was
-    released on is read from the ledger.
+    No model runs: rows, report, base digest and policy are those of the run and the version's tags;
+    the ledger names the verdict that the version was released on.
 
     Raises:
         UsageError: there is no such version, or the key to its sealed evidence is not here.
-        RegistryError: the store cannot be reached, the run lacks its evidence, or the version its
-            policy.
+        RegistryError: the store is down, the run lacks its evidence, or the version its policy.
         DataError: the recorded verdict cannot be read.
     """
     registered = get(store, task, version)
@@ -64,7 +59,7 @@ def replay(store: Store, task: str, version: int) -> ReplayResult:
         verdict = digest_file(files.verdict)
     releases = replay_entries(entries(store, task)).releases
     ledger_verdicts = {e.evidence for e in releases if e.new == registered.champion and e.evidence}
-    if verdict_digest_of(store, task, version) != verdict:
+    if version_page(store, task, version).tags.get(EVIDENCE_TAG) != verdict:
         differs.append("the version was registered with another verdict: this one came later")
     if ledger_verdicts - {verdict}:
         differs.append("the ledger names another verdict than this one")

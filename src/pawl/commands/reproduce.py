@@ -1,8 +1,7 @@
 """`pawl reproduce`: train a version again from its commit, in a clean worktree, and compare.
 
-Of this checkout only DVC's cache of the data is used: code, parameters and pointers come from the
-commit, and every stage runs again. Gate rows stay sealed: they are scored only for a look that was
-paid for, and `pawl replay` derives the verdict from those scores.
+Of this checkout only DVC's cache of the data is used. Gate rows are not scored: that takes a look,
+and `pawl replay` derives the verdict from the scores of the one that was paid for.
 """
 
 from __future__ import annotations
@@ -35,10 +34,7 @@ FETCHES = {
 
 @dataclass(frozen=True)
 class ReproduceResult:
-    """The registered and the reproduced adapter by digest, the latter's dev `scores`.
-
-    `same`: nothing `differs`, the bytes and the scores are equal; wall times do not count.
-    """
+    """The registered and the reproduced adapter by digest, the latter's dev `scores`."""
 
     task: str
     version: int

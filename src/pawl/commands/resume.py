@@ -14,23 +14,18 @@ from pawl.workspace.paths import Workspace
 def resume(workspace: Workspace, task: str) -> list[Cycle]:
     """Register the candidates in the outbox, and finish a cycle that has trained but not ended.
 
-    Nothing is trained: a cycle whose data or parameters have changed since is dropped.
-
-    Returns:
-        The cycles that are now complete.
-
-    Raises:
-        WaitingError: the store is still unreachable.
+    Nothing is trained: a cycle whose data or parameters have changed since is dropped. Returns the
+    cycles that are now complete; raises `WaitingError` if the store is still unreachable.
     """
     store = open_store(workspace)
     with workspace_lock(workspace):
         delivered = deliver_outbox(workspace, store, task)
         fingerprint = begun(workspace, task)
-        settled = any(
-            registered == fingerprint and not cycle.stale for registered, cycle in delivered
-        )
+        settled = {registered for registered, cycle in delivered if not cycle.stale}
         unfinished = (
-            fingerprint and not settled and fingerprint == fingerprint_now(workspace, store, task)
+            fingerprint
+            and fingerprint not in settled
+            and fingerprint == fingerprint_now(workspace, store, task)
         )
         if not unfinished:
             end(workspace, task)

@@ -26,9 +26,7 @@ def run_cycle(workspace: Workspace, task: str, *, force: bool = False) -> Cycle:
     """Run the workspace's flow `retrain` in this process and return its result.
 
     If a stored result has the same cycle fingerprint, it is returned without starting Prefect.
-
-    Raises:
-        UsageError: the workspace has no flow.
+    Raises `UsageError` if the workspace has no flow.
     """
     if not (workspace.root / FLOW).is_file():
         raise UsageError(
@@ -37,9 +35,10 @@ def run_cycle(workspace: Workspace, task: str, *, force: bool = False) -> Cycle:
             remedy="restore the file from git; `pawl init` writes it in a new workspace",
         )
     if not force and not waiting_orders(workspace, task):
-        cached = _cached_cycle(workspace, task)
-        if cached is not None:
-            return cached
+        store = open_store(workspace)
+        fingerprint = fingerprint_now(workspace, store, task)
+        if fingerprint and (version := find_cached_version(store, task, fingerprint)):
+            return conclude_unchanged(workspace, store, version)
     # Errors are printed once, by the command line; Prefect's pages have the whole log.
     os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     from prefect.flows import load_flow_from_entrypoint
@@ -60,14 +59,6 @@ def fingerprint_now(workspace: Workspace, store: Store, task: str) -> str | None
     except DataError:
         # The flow raises the same error, and records it.
         return None
-
-
-def _cached_cycle(workspace: Workspace, task: str) -> Cycle | None:
-    """The cycle `unchanged`, if the store has a result of this fingerprint."""
-    store = open_store(workspace)
-    fingerprint = fingerprint_now(workspace, store, task)
-    version = None if fingerprint is None else find_cached_version(store, task, fingerprint)
-    return None if version is None else conclude_unchanged(workspace, store, version)
 
 
 @contextmanager

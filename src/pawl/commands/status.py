@@ -24,10 +24,7 @@ Value = TypeVar("Value")
 
 @dataclass(frozen=True)
 class ChampionStatus:
-    """The champion and the release that made it so: None where there is none.
-
-    `unearned`: kind and reason of its release without the gate, None if there is none.
-    """
+    """The champion and its release; `unearned`: kind and reason of a release without the gate."""
 
     version: int | None
     digest: str | None
@@ -50,9 +47,8 @@ class LastCycle:
 class TaskStatus:
     """The state of a task; what cannot be read is None, and `notes` has the reason.
 
-    `fresh_rows` are gate rows of the last split. `notes` are problems: an alias moved by hand, a
-    ledger that was altered, a champion whose bytes changed or that has no verified local copy;
-    empty if all is well.
+    `notes` are problems: an alias moved by hand, a ledger that was altered, a champion whose bytes
+    changed or that has no verified local copy.
     """
 
     task: str
@@ -66,8 +62,7 @@ class TaskStatus:
 def status(workspace: Workspace, store: Store, task: str, *, repair: bool = True) -> TaskStatus:
     """Return the state of a task; with `repair`, set an alias that was moved by hand back.
 
-    Raises:
-        RegistryError: the store cannot be reached.
+    Raises `RegistryError` if the store cannot be reached.
     """
     # The alias first: what it was set from was in the ledger by then.
     alias, written = read_alias(store, task), entries(store, task, whole=True)
@@ -103,16 +98,11 @@ def fresh_rows(budget: BudgetStatus) -> FreshRows:
 
 
 def _champion(state: State) -> ChampionStatus:
-    last = state.releases[-1] if state.releases else None
-    unearned = state.unearned(state.champion)
-    return ChampionStatus(
-        version=state.champion.version,
-        digest=state.champion.digest,
-        since=last.when if last else None,
-        why=last.why if last else None,
-        kind=last.kind if last else None,
-        unearned=f"{unearned.kind}: {unearned.why}" if unearned else None,
-    )
+    champion, last = state.champion, state.releases[-1] if state.releases else None
+    since, why, kind = (last.when, last.why, last.kind) if last else (None, None, None)
+    unearned = state.unearned(champion)
+    text = f"{unearned.kind}: {unearned.why}" if unearned else None
+    return ChampionStatus(champion.version, champion.digest, since, why, kind, text)
 
 
 def _alias_note(
@@ -125,8 +115,8 @@ def _alias_note(
         return
     unread: list[str] = []
     projected = _or_note(unread, lambda: project(store, task))
-    if projected is not None and (move := projected[1]) is not None:
-        yield move.message(task, state)
+    if projected and projected[1]:
+        yield projected[1].message(task, state)
     yield from unread
 
 

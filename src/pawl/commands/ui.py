@@ -27,11 +27,10 @@ STOP_TIMEOUT = 10.0
 
 @dataclass(frozen=True)
 class Server:
-    """One server: `probe` is the URL that returns 200 once it is up, `option` sets its port."""
+    """One server; the path `probe` returns 200 once it is up."""
 
     name: str
     port: int
-    option: str
     command: tuple[str, ...]
     probe: str
     log: Path
@@ -41,6 +40,9 @@ class Server:
         return f"http://{HOST}:{self.port}"
 
 
+Running = tuple[Server, subprocess.Popen[bytes]]
+
+
 def serve_ui(workspace: Workspace, *, mlflow_port: int = 5000, prefect_port: int = 4200) -> None:
     """Serve both UIs until Ctrl-C or SIGTERM; when one dies, the other is stopped too.
 
@@ -48,9 +50,7 @@ def serve_ui(workspace: Workspace, *, mlflow_port: int = 5000, prefect_port: int
         UsageError: a port is taken.
         PawlError: a server did not come up, or died; the message ends with its last output.
     """
-    servers = [_prefect(workspace, prefect_port)]
-    if is_sqlite(workspace.tracking_uri):
-        servers.insert(0, _mlflow(workspace, mlflow_port))
+    servers = _servers(workspace, mlflow_port, prefect_port)
     for server in servers:
         _refuse_taken(server)
     with _stop_signals(), _running(workspace, servers) as processes:
@@ -63,33 +63,27 @@ def serve_ui(workspace: Workspace, *, mlflow_port: int = 5000, prefect_port: int
         print("Ctrl-C stops them. A worker for scheduled cycles, in another terminal:")
         api = f"http://{HOST}:{prefect_port}/api"
         print(f"  PREFECT_API_URL={api} prefect worker start --pool pawl", flush=True)
-        _watch(processes)
+        while True:
+            for server, process in processes:
+                if process.poll() is not None:
+                    raise _died(server, process)
+            time.sleep(0.5)
 
 
-def _mlflow(workspace: Workspace, port: int) -> Server:
-    return Server(
-        name="MLflow",
-        port=port,
-        option="--mlflow-port",
-        command=(
-            *("-m", "mlflow", "server", "--host", HOST, "--port", str(port), "--workers", "1"),
-            *("--backend-store-uri", workspace.tracking_uri),
-            *("--serve-artifacts", "--artifacts-destination", f"{workspace.home}/artifacts"),
-        ),
-        probe=f"http://{HOST}:{port}/health",
-        log=workspace.home / "logs" / "mlflow.log",
+def _servers(workspace: Workspace, mlflow_port: int, prefect_port: int) -> list[Server]:
+    """MLflow's server, unless the workspace uses one already, and Prefect's."""
+    logs = workspace.home / "logs"
+    bind = ("--host", HOST, "--port")
+    command = ("-m", "prefect", "server", "start", *bind, str(prefect_port))
+    prefect = Server("Prefect", prefect_port, command, "/api/health", logs / "prefect.log")
+    if not is_sqlite(workspace.tracking_uri):
+        return [prefect]
+    start = (
+        *("-m", "mlflow", "server", *bind, str(mlflow_port), "--workers", "1"),
+        *("--backend-store-uri", workspace.tracking_uri),
+        *("--serve-artifacts", "--artifacts-destination", f"{workspace.home}/artifacts"),
     )
-
-
-def _prefect(workspace: Workspace, port: int) -> Server:
-    return Server(
-        name="Prefect",
-        port=port,
-        option="--prefect-port",
-        command=("-m", "prefect", "server", "start", "--host", HOST, "--port", str(port)),
-        probe=f"http://{HOST}:{port}/api/health",
-        log=workspace.home / "logs" / "prefect.log",
-    )
+    return [Server("MLflow", mlflow_port, start, "/health", logs / "mlflow.log"), prefect]
 
 
 def _refuse_taken(server: Server) -> None:
@@ -102,7 +96,7 @@ def _refuse_taken(server: Server) -> None:
             raise UsageError(
                 f"port {server.port} for {server.name} is not free: {error.strerror}",
                 rule="each server needs a port of its own on loopback",
-                remedy=f"name a free one: `pawl ui {server.option} N`",
+                remedy=f"name a free one: `pawl ui --{server.name.lower()}-port N`",
             ) from error
 
 
@@ -123,10 +117,8 @@ def _stop_signals() -> Iterator[None]:
 
 
 @contextmanager
-def _running(
-    workspace: Workspace, servers: list[Server]
-) -> Iterator[list[tuple[Server, subprocess.Popen[bytes]]]]:
-    started: list[tuple[Server, subprocess.Popen[bytes]]] = []
+def _running(workspace: Workspace, servers: list[Server]) -> Iterator[list[Running]]:
+    started: list[Running] = []
     try:
         for server in servers:
             started.append((server, _start(workspace, server)))
@@ -169,11 +161,12 @@ def _start(workspace: Workspace, server: Server) -> subprocess.Popen[bytes]:
 
 
 def _wait_until_up(server: Server, process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + START_TIMEOUT
+    url, deadline = server.url + server.probe, time.monotonic() + START_TIMEOUT
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise _died(server, process)
-        if _responds(server.probe):
+        # Refused, reset or too slow: not up yet. URLError is an OSError.
+        with suppress(OSError), urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own URL
             return
         time.sleep(0.3)
     raise PawlError(
@@ -181,23 +174,6 @@ def _wait_until_up(server: Server, process: subprocess.Popen[bytes]) -> None:
         rule="both servers respond before their addresses are shown",
         remedy=f"see {server.log}",
     )
-
-
-def _responds(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own URL, http
-            return True
-    except OSError:
-        # Refused, reset or too slow: not up yet. URLError is an OSError.
-        return False
-
-
-def _watch(processes: list[tuple[Server, subprocess.Popen[bytes]]]) -> None:
-    while True:
-        for server, process in processes:
-            if process.poll() is not None:
-                raise _died(server, process)
-        time.sleep(0.5)
 
 
 def _died(server: Server, process: subprocess.Popen[bytes]) -> PawlError:

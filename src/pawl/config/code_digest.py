@@ -41,16 +41,11 @@ def without_moves(code: dict[str, str]) -> dict[str, str]:
 
 
 def local_sources(module: str, file: Path, root: Path) -> dict[str, Path]:
-    """The local files that are loaded when `module` is imported, by module name.
+    """The local files that are loaded when `module` is imported from `file`, by module name.
 
     Local are files in the workspace `root`, and those of the module's own top package if that is
     installed. Import statements are read from the source at any depth, also within functions; an
     import by a name that is computed at run time is not seen.
-
-    Args:
-        module: the module's dotted name.
-        file: the file that it is imported from.
-        root: the workspace.
     """
     top = module.partition(".")[0]
     package = file.parent if file.name == "__init__.py" else file

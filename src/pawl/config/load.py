@@ -14,26 +14,20 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
+from pawl.config import schema
 from pawl.config.policy_rules import Fault, policy_faults
 from pawl.config.preconditions import precondition_faults
-from pawl.config.schema import (
-    TASK_NAME,
-    Check,
-    Cost,
-    Endpoint,
-    Evaluate,
-    Gate,
-    Params,
-    Release,
-    Schedule,
-    Split,
-    Task,
-    Train,
-)
+from pawl.config.schema import TASK_NAME, Params, Task
 from pawl.core.records import BaseRef
 from pawl.errors import ParamsError, PawlError, nearest
 
 BOOLEAN_KEYS = ("dora",)
+SECTIONS: dict[str, Any] = {
+    "base": BaseRef, "bases": BaseRef, "check": schema.Check, "cost": schema.Cost,
+    "endpoints": schema.Endpoint, "evaluate": schema.Evaluate, "gate": schema.Gate,
+    "release": schema.Release, "schedule": schema.Schedule, "split": schema.Split,
+    "train": schema.Train,
+}  # fmt: skip
 
 
 def read_params(path: Path) -> Params:
@@ -138,23 +132,8 @@ def _keys_at(path: tuple[Any, ...]) -> list[str]:
     """The valid keys of the section at `path`; task names under `tasks` are free."""
     section: Any = Params
     for part in path[:1] + path[2:]:
-        section = Task if part == "tasks" else _SECTIONS.get(str(part), section)
+        section = Task if part == "tasks" else SECTIONS.get(str(part), section)
     return [f.name for f in dataclasses.fields(section)]
-
-
-_SECTIONS: dict[str, Any] = {
-    "base": BaseRef,
-    "check": Check,
-    "split": Split,
-    "train": Train,
-    "evaluate": Evaluate,
-    "bases": BaseRef,
-    "endpoints": Endpoint,
-    "gate": Gate,
-    "schedule": Schedule,
-    "cost": Cost,
-    "release": Release,
-}
 
 
 def _line(node: yaml.Node | None, path: tuple[Any, ...]) -> int:

@@ -1,7 +1,6 @@
-"""Rules between the keys of a task's section, as a table of small functions.
+"""Rules between the keys of a task's section: each yields its faults.
 
-Each rule takes a section that the schema accepts and yields its faults. So a policy that cannot
-work is refused when it is read, not after a night of training.
+So a policy that cannot work is refused when it is read, not after a night of training.
 """
 
 from __future__ import annotations
@@ -66,13 +65,10 @@ def _metrics_can_be_measured(task: Task) -> Iterator[Fault]:
 
 
 def _scorers_have_names_of_their_own(task: Task) -> Iterator[Fault]:
+    rule = "a scorer of your own does not take the name of one of Pawl's"
     for metric in sorted(set(task.evaluate.scorers) & set(METRICS)):
-        yield Fault(
-            ("evaluate", "scorers", metric),
-            f": '{metric}'",
-            "a scorer of your own does not take the name of one of Pawl's",
-            f"call it 'my_{metric}'",
-        )
+        at = ("evaluate", "scorers", metric)
+        yield Fault(at, f": '{metric}'", rule, f"call it 'my_{metric}'")
 
 
 def _contenders_have_names_of_their_own(task: Task) -> Iterator[Fault]:
@@ -109,12 +105,9 @@ def _margins_forbid_something(task: Task) -> Iterator[Fault]:
 
 def _slices_have_a_field(task: Task) -> Iterator[Fault]:
     if task.gate.slices is not None and task.split.slice_by is None:
-        yield Fault(
-            ("gate", "slices"),
-            f" = {task.gate.slices:g} without `split.slice_by`",
-            "slices are the values of a key of the data's rows",
-            "name that key: `split: {slice_by: KEY}`",
-        )
+        found = f" = {task.gate.slices:g} without `split.slice_by`"
+        rule = "slices are the values of a key of the data's rows"
+        yield Fault(("gate", "slices"), found, rule, "name that key: `split: {slice_by: KEY}`")
     for option, name in (("group_by", task.split.group_by), ("slice_by", task.split.slice_by)):
         if name in ROW_KEYS:
             rule = f"it names a further key of the rows, none of {', '.join(ROW_KEYS)}"

@@ -1,8 +1,7 @@
 """Preconditions of a cycle: what a task's section names must exist in its files and its base.
 
-No code of the task is run, nothing is fetched and no weights are read, so that it can be checked
-first. A file that is not there yet (data before `dvc pull`) or is broken in itself is skipped: the
-stage that reads it raises.
+No code of the task is run, nothing is fetched and no weights are read. A file that is not there yet
+(data before `dvc pull`) or is broken in itself is skipped: the stage that reads it raises.
 """
 
 from __future__ import annotations
@@ -38,29 +37,20 @@ def precondition_faults(task: Task, root: Path) -> Iterator[Fault]:
 
 
 def refuse_base_faults(base: BaseRef, train: Train, workspace: Path) -> None:
-    """Raise the first training parameter that the base cannot meet.
-
-    Raises:
-        ParamsError: names the key, the rule and the possible values.
-    """
+    """Raise `ParamsError` for the first training parameter that the base cannot meet."""
     for fault in _base_faults(base, train, workspace):
-        raise fault.error(
-            f"{'.'.join(fault.at)}{fault.found}", rule=fault.rule, remedy=fault.remedy
-        )
+        found = f"{'.'.join(fault.at)}{fault.found}"
+        raise fault.error(found, rule=fault.rule, remedy=fault.remedy)
 
 
 def _unknown_fields(task: Task, root: Path) -> Iterator[Fault]:
     options = {"group_by": task.split.group_by, "slice_by": task.split.slice_by}
     keys = _row_keys(root / task.data) if any(options.values()) else None
+    rule = "it names a key that every row has, with a text or a number"
     for option, name in options.items():
         if name is not None and keys is not None and name not in keys:
-            yield Fault(
-                ("split", option),
-                f" = '{name}': no such key in the first rows of {task.data}",
-                "it names a key that every row has, with a text or a number",
-                nearest(name, keys),
-                DataError,
-            )
+            found = f" = '{name}': no such key in the first rows of {task.data}"
+            yield Fault(("split", option), found, rule, nearest(name, keys), DataError)
 
 
 def _row_keys(path: Path) -> set[str] | None:
@@ -88,23 +78,22 @@ def _missing_enum(task: Task, root: Path) -> Iterator[Fault]:
     values = fields.values() if isinstance(fields, dict) else ()
     if any(isinstance(field, dict) and "enum" in field for field in values):
         return
-    for at, metric in named_metrics(task):
-        if metric == "enum_valid":
-            yield Fault(
-                at,
-                f": 'enum_valid', but {task.schema} has no field with an `enum`",
-                "it is the share of the schema's top-level `enum` fields given with their values",
-                "give a field of the schema an `enum`, or name another metric",
-            )
+    found = f": 'enum_valid', but {task.schema} has no field with an `enum`"
+    rule = "it is the share of the schema's top-level `enum` fields given with their values"
+    remedy = "give a field of the schema an `enum`, or name another metric"
+    yield from (
+        Fault(at, found, rule, remedy) for at, m in named_metrics(task) if m == "enum_valid"
+    )
 
 
 def _base_faults(base: BaseRef, train: Train, workspace: Path) -> Iterator[Fault]:
     """Training parameters that the base cannot meet; none while its files are not here."""
-    folder = _cached(base, workspace)
-    config = None if folder is None else _config(folder)
-    if folder is None or config is None:
+    if (folder := _cached(base, workspace)) is None or (config := _config(folder)) is None:
         return
-    window, width = (_number(config, names) for names in (WINDOW, WIDTH))
+    window, width = (
+        next((config[name] for name in names if type(config.get(name)) is int), None)
+        for names in (WINDOW, WIDTH)
+    )
     if window is not None and train.max_length > window:
         yield Fault(
             ("train", "max_length"),
@@ -139,24 +128,18 @@ def _cached(base: BaseRef, workspace: Path) -> Path | None:
 
 
 def _unknown_targets(base: BaseRef, targets: tuple[str, ...], folder: Path) -> Iterator[Fault]:
-    layers = _linear_layers(folder)
-    for name in targets:
-        if name not in layers:
-            yield Fault(
-                ("train", "targets"),
-                f": '{name}' is no linear layer of {base.model}",
-                f"its linear layers, but for the head, are {', '.join(layers)}",
-                nearest(name, layers),
-            )
-
-
-def _linear_layers(folder: Path) -> list[str]:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     with torch.device("meta"):
-        return linear_names(AutoModelForCausalLM.from_config(config, trust_remote_code=False))
+        model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    layers = linear_names(model)
+    rule = f"its linear layers, but for the head, are {', '.join(layers)}"
+    for name in targets:
+        if name not in layers:
+            found = f": '{name}' is no linear layer of {base.model}"
+            yield Fault(("train", "targets"), found, rule, nearest(name, layers))
 
 
 def _config(folder: Path) -> dict[str, Any] | None:
@@ -167,7 +150,3 @@ def _config(folder: Path) -> dict[str, Any] | None:
         return None
     text = config.get("text_config", config) if isinstance(config, dict) else None
     return text if isinstance(text, dict) else None
-
-
-def _number(config: dict[str, Any], names: tuple[str, ...]) -> int | None:
-    return next((config[name] for name in names if type(config.get(name)) is int), None)

@@ -92,11 +92,7 @@ def _cron(line: str) -> str:
 
 @dataclass(frozen=True, config=STRICT)
 class Check:
-    """Requirements on the data before training.
-
-    `drop_bad` is the largest share of unreadable rows that are left out and counted; more blocks.
-    `severity` maps a rule's name to whether it blocks or warns.
-    """
+    """Requirements on the data; more unreadable rows than the share `drop_bad` block a training."""
 
     min_rows: Annotated[int, Field(ge=10)] = 100
     # More than a fifth is not noise but the wrong file.
@@ -202,10 +198,7 @@ class Gate:
 
 @dataclass(frozen=True, config=STRICT)
 class Cost:
-    """What things cost, in one currency: a million prompt and output tokens, an hour of training.
-
-    With them the verdict reports after how many calls a training has paid for itself.
-    """
+    """What a million prompt and output tokens and an hour of training cost, in one currency."""
 
     prompt_tokens: Amount
     output_tokens: Amount
@@ -243,9 +236,7 @@ class Task:
 
 @dataclass(frozen=True, config=STRICT)
 class Release:
-    """For all tasks: how many previous champions keep a verified local copy beside the present one,
-    so that a rollback needs nothing else.
-    """
+    """For all tasks: how many previous champions keep a verified local copy, for a rollback."""
 
     keep: Annotated[int, Field(ge=1, le=100)] = 3
 

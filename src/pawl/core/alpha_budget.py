@@ -38,8 +38,8 @@ class LookPolicy(Protocol):
 class LookCost:
     """The cost of one look, as its ledger entry stores it.
 
-    `level` is the bound that p must be below, `alpha` the policy's at that time, `since` the number
-    of the look that opened the budget, `rows` the number of gate rows judged.
+    `level` is the bound of p, `alpha` the policy's, `since` the look that opened the budget, `rows`
+    the number of gate rows judged.
     """
 
     level: float
@@ -66,11 +66,10 @@ class BudgetHistory:
 
 @dataclass(frozen=True)
 class AlphaBudget:
-    """The present budget of one gate split.
+    """The present budget of one gate split, which is the task's `nth`.
 
-    `looks` counts all looks of the split, also of its earlier budgets. The present budget is the
-    task's `nth`; it began with look number `since` and may spend `alpha`, its share of the
-    policy's, of which `spent` is spent.
+    `looks` counts all looks of the split, also of its earlier budgets. This one began with look
+    number `since` and may spend `alpha`, its share of the policy's, of which `spent` is spent.
     """
 
     looks: int = 0
@@ -107,11 +106,7 @@ class AlphaBudget:
     ) -> LookCost | None:
         """The cost of the next look, or None if rows or budget do not suffice for it.
 
-        Args:
-            policy: the gate's present policy.
-            history: the budgets of all gate splits of the task.
-            rows: number of gate rows that the present budget may judge on.
-            fresh: number of gate rows that no look has ever scored.
+        `rows`: gate rows that the present budget may judge on; `fresh`: those never scored.
         """
         if self.looks and self.used < policy.looks and rows >= policy.min_rows:
             price = level(policy, self.used + 1, nth=self.nth)
@@ -153,8 +148,7 @@ def unspent(
     """The gate rows that a look of the budget opened at look `since` may judge on.
 
     Excluded are rows held out for an earlier budget or another gate split (a new salt gives no new
-    looks on old rows), former dev rows, which anybody may have read, and all but the first of rows
-    with the same prompt: a file copied ten times is no more evidence than once.
+    looks on old rows), former dev rows, and all but the first of rows with the same prompt.
     """
     spent = (
         row for row in held_out if row.lineage != split_id or row.look < since or row.split == "dev"

@@ -20,7 +20,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-CHUNK = 1 << 20
 # Temporary names: `.NAME.new-…` is being written, `.NAME.old-…` is being replaced.
 NEW, OLD = "new-", "old-"
 # Seconds after which a folder without a lock, or a file, is a killed writer's.
@@ -38,13 +37,15 @@ def digest_json(value: Any) -> str:
 
 
 def digest_file(path: Path) -> str:
-    """sha256 of a file's bytes, read in chunks of 1 MiB."""
-    return _digest(path, hashlib.sha256())
+    """sha256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest_md5(path: Path) -> str:
     """md5 of a file's bytes, by which DVC names them; not safe against deliberate collisions."""
-    return _digest(path, hashlib.md5(usedforsecurity=False))
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def digest_files(root: Path, names: Iterable[str]) -> dict[str, str]:
@@ -60,10 +61,7 @@ def write_text(path: Path, text: str) -> None:
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary file that replaces `path` when the block succeeds.
-
-    On an exception `path` stays as it was and the temporary file is removed.
-    """
+    """Yield a temporary file that replaces `path` when the block succeeds, else is removed."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.{NEW}")
     os.close(handle)
@@ -72,12 +70,12 @@ def whole_file(path: Path) -> Iterator[Path]:
         yield temp
         # mkstemp makes it 0600; a shared workspace expects the mode that open() would give.
         temp.chmod(0o666 & ~_umask())
-        _sync_file(temp)
+        _sync(temp)
         temp.replace(path)
     except BaseException:
         temp.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    _sync(path.parent)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -111,10 +109,9 @@ def read_lines(path: Path) -> Iterator[Any]:
 
 @contextmanager
 def whole_folder(target: Path) -> Iterator[Path]:
-    """Yield a temporary folder that replaces `target` when the block succeeds.
+    """Yield a temporary folder that replaces `target` when the block succeeds, else is removed.
 
-    On an exception `target` stays as it was and the temporary folder is removed. Those of killed
-    writers of `target` are removed first.
+    Those of killed writers of `target` are removed first.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     for path in leftovers(target.parent, name=target.name):
@@ -124,12 +121,10 @@ def whole_folder(target: Path) -> Iterator[Path]:
         with _locked(temp):
             yield temp
             for path in temp.rglob("*"):
-                if path.is_dir():
-                    _sync_folder(path)
-                elif path.is_file():
-                    _sync_file(path)
+                if path.is_dir() or path.is_file():
+                    _sync(path)
             temp.chmod(0o777 & ~_umask())
-            _sync_folder(temp)
+            _sync(temp)
             _take_place(temp, target)
     except BaseException:
         shutil.rmtree(temp, ignore_errors=True)
@@ -144,11 +139,12 @@ def leftovers(folder: Path, *, name: str | None = None) -> list[Path]:
     """
     if not folder.is_dir():
         return []
-    temporary = []
-    for path in folder.iterdir():
-        stem, _, mark = path.name.rpartition(".")
-        if stem.startswith(".") and mark.startswith((NEW, OLD)) and name in (None, stem[1:]):
-            temporary.append(path)
+    named = ((path, *path.name.rpartition(".")) for path in folder.iterdir())
+    temporary = [
+        path
+        for path, stem, _, mark in named
+        if stem.startswith(".") and mark.startswith((NEW, OLD)) and name in (None, stem[1:])
+    ]
     return sorted(path for path in temporary if _abandoned(path))
 
 
@@ -164,7 +160,7 @@ def discard(path: Path) -> None:
     """Remove a folder atomically: renamed first, so that a crash leaves no part at its place."""
     old = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.{OLD}"))
     path.replace(old)
-    _sync_folder(path.parent)
+    _sync(path.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
@@ -186,7 +182,7 @@ def _take_place(temp: Path, target: Path) -> None:
             # Another writer replaced the same target in between; the last one wins.
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise
-    _sync_folder(target.parent)
+    _sync(target.parent)
     for old in replaced:
         shutil.rmtree(old, ignore_errors=True)
 
@@ -220,25 +216,13 @@ def _abandoned(path: Path) -> bool:
     return age > FOLDER_YOUNG
 
 
-def _digest(path: Path, digest: hashlib._Hash) -> str:
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
 
 
-def _sync_file(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
+def _sync(path: Path) -> None:
     # A rename survives a power cut only after the folder's own fsync.
     handle = os.open(path, os.O_RDONLY)
     try:

@@ -1,8 +1,4 @@
-"""Strict JSON (I-JSON, RFC 7493): refuses what readers would take differently, or not at all.
-
-Python's reader accepts `NaN`, keeps the last of two equal keys, and its depth limit depends on the
-caller's stack.
-"""
+"""Strict JSON (I-JSON, RFC 7493): refuses what readers would take differently, or not at all."""
 
 from __future__ import annotations
 

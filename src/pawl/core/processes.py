@@ -35,11 +35,7 @@ def git(root: Path, *words: str) -> str | None:
 
 
 def run(root: Path, *command: str, rule: str, remedy: str) -> None:
-    """Run a program in the folder `root`.
-
-    Raises:
-        UsageError: it is not installed or failed; with its output, `rule` and `remedy`.
-    """
+    """Run a program in the folder `root`; raises `UsageError` with its output if it fails."""
     try:
         done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
         failure = done.stderr.strip()[-300:] if done.returncode else None
@@ -51,11 +47,7 @@ def run(root: Path, *command: str, rule: str, remedy: str) -> None:
 
 @contextmanager
 def guarded(target: int) -> Iterator[None]:
-    """End `target` if this process is killed within the block.
-
-    Args:
-        target: a process id, or minus that of a process group.
-    """
+    """End `target`, a process id or minus that of a group, if this process is killed within."""
     guard = subprocess.Popen(
         ["/bin/sh", "-c", GUARD, str(target)], stdin=subprocess.PIPE, start_new_session=True
     )

@@ -32,7 +32,9 @@ def seal(files: Mapping[str, str]) -> dict[str, bytes]:
     """
     from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-    dev = [row for row in map(json.loads, _lines(files[ROWS])) if row["split"] == "dev"]
+    # Not splitlines: it would also split inside an answer that holds U+2028.
+    rows = (json.loads(line) for line in files[ROWS].split("\n") if line)
+    dev = [row for row in rows if row["split"] == "dev"]
     plain = json.dumps(files, sort_keys=True).encode()
     padded = plain.ljust(max(SMALLEST, 1 << (len(plain) - 1).bit_length()))
     return {
@@ -51,7 +53,8 @@ def open_folder(folder: Path) -> dict[str, str]:
     sealed = folder / SEALED
     if not sealed.is_file():
         try:
-            return {path.name: _text(path) for path in folder.iterdir()}
+            # Not read_text: it would turn \r\n into \n, and the digests are of the bytes.
+            return {path.name: path.read_bytes().decode("utf-8") for path in folder.iterdir()}
         except (OSError, UnicodeDecodeError) as error:
             raise DataError(
                 f"{folder} cannot be read: {error}",
@@ -104,13 +107,3 @@ def _key(*, make: bool) -> bytes:
             remedy="restore it from the owner's copy",
         )
     return key
-
-
-def _text(path: Path) -> str:
-    # Not read_text: it would turn \r\n into \n, and the digests are of the bytes.
-    return path.read_bytes().decode("utf-8")
-
-
-def _lines(text: str) -> list[str]:
-    # str.splitlines would also split inside an answer that holds U+2028.
-    return [line for line in text.split("\n") if line]

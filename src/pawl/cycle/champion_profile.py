@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from pawl.core.records import Profile, read_record, write_record
@@ -25,12 +26,8 @@ def snapshot_profile(workspace: Workspace, store: Store, task: str) -> None:
     champion = read_state(store, task).champion.version
     profile = Profile()
     if champion is not None:
-        with tempfile.TemporaryDirectory() as folder:
-            try:
-                run = get(store, task, champion).run_id
-                path = fetch_file(store, run, PROFILE, into=Path(folder))
-                profile = read_record(path, Profile)
-            except (RegistryError, DataError):
-                # It is gone, or of another version of pawl: see above.
-                profile = Profile()
+        # It may be gone, or of another version of pawl: see above.
+        with tempfile.TemporaryDirectory() as folder, suppress(RegistryError, DataError):
+            run = get(store, task, champion).run_id
+            profile = read_record(fetch_file(store, run, PROFILE, into=Path(folder)), Profile)
     write_record(workspace.files(task).champion_profile, profile)

@@ -10,11 +10,10 @@ import uuid
 from pathlib import Path
 
 from pawl.config.schema import as_json
-from pawl.core.files import digest_file, discard
+from pawl.core.files import digest_file, digest_json, discard
 from pawl.core.records import Candidate, Cycle, Verdict, Worth, read_record, write_record
 from pawl.cycle.outbox import (
     Order,
-    operation_id,
     post_order,
     read_order,
     set_aside,
@@ -62,9 +61,11 @@ def conclude(
     files = workspace.files(task)
     verdict, manifest = read_record(files.verdict, Verdict), read_adapter(files.adapter)
     refuse_mismatch(verdict, manifest)
+    look = verdict.look.question if verdict.look else ""
     order = Order(
         task=task,
-        op_id=operation_id(question, verdict, manifest),
+        # the same for a retry
+        op_id=f"cycle:{digest_json([question, manifest.digest, look])}",
         posted=uuid.uuid4().hex,
         question=question,
         who=who,
@@ -96,9 +97,8 @@ def _deliver_order(
     """Register an order of the outbox and remove it; delivering it twice is delivering it once."""
     try:
         order, files = read_order(folder)
-        cycle = find_delivered(store, task, order.posted) or _register_order(
-            workspace, store, order, files
-        )
+        delivered = find_delivered(store, task, order.posted)
+        cycle = delivered or _register_order(workspace, store, order, files)
     except RegistryError as error:
         raise waiting_error(task, error, judged=True) from error
     except (DataError, AdapterError):

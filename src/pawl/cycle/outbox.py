@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pawl.core.files import digest_file, digest_json, digest_text, discard, whole_folder
-from pawl.core.records import AdapterManifest, Verdict, Worth, read_record, write_record
+from pawl.core.files import digest_file, digest_text, discard, whole_folder
+from pawl.core.records import Worth, read_record, write_record
 from pawl.errors import DataError, PawlError, RegistryError, WaitingError
 from pawl.workspace.paths import TaskFiles, Workspace
 
@@ -53,20 +53,10 @@ class Begun:
     question: str
 
 
-def operation_id(question: str, verdict: Verdict, manifest: AdapterManifest) -> str:
-    """The id of a judgement, from cycle fingerprint, adapter and look; a retry has the same id."""
-    look = verdict.look.question if verdict.look else ""
-    return f"cycle:{digest_json([question, manifest.digest, look])}"
-
-
 def post_order(workspace: Workspace, order: Order) -> Path:
-    """Write an order with the files of `build/` to the outbox, whole; returns its folder.
-
-    Raises:
-        PawlError: it cannot be written to the disk.
-    """
+    """Write an order and the files of `build/` to the outbox, or raise `PawlError`; its folder."""
     files = workspace.files(order.task)
-    folder = _outbox(workspace, order.task) / digest_text(order.op_id)[:16]
+    folder = workspace.outbox / order.task / digest_text(order.op_id)[:16]
     try:
         with whole_folder(folder) as temp:
             copy = TaskFiles(temp / FILES)
@@ -89,17 +79,14 @@ def post_order(workspace: Workspace, order: Order) -> Path:
 
 def waiting_orders(workspace: Workspace, task: str) -> list[Path]:
     """The folders of orders that wait, oldest first."""
-    outbox = _outbox(workspace, task)
-    if not outbox.is_dir():
-        return []
-    orders = [path for path in outbox.iterdir() if (path / ORDER).is_file()]
-    waiting = [p for p in orders if not p.name.startswith(".") and p.suffix != REFUSED]
+    orders = [path.parent for path in (workspace.outbox / task).glob(f"[!.]*/{ORDER}")]
+    waiting = [path for path in orders if path.suffix != REFUSED]
     return sorted(waiting, key=lambda path: (path / ORDER).stat().st_mtime_ns)
 
 
 def refused_orders(workspace: Workspace, task: str) -> list[Path]:
     """The folders of orders that were set aside."""
-    return sorted(_outbox(workspace, task).glob(f"*{REFUSED}"))
+    return sorted((workspace.outbox / task).glob(f"*{REFUSED}"))
 
 
 def read_order(folder: Path) -> tuple[Order, TaskFiles]:
@@ -129,18 +116,18 @@ def set_aside(folder: Path) -> None:
 
 def begin(workspace: Workspace, task: str, question: str) -> None:
     """Mark the cycle of this fingerprint as trained: `pawl resume` continues it."""
-    write_record(_outbox(workspace, task) / BEGUN, Begun(question))
+    write_record(workspace.outbox / task / BEGUN, Begun(question))
 
 
 def begun(workspace: Workspace, task: str) -> str | None:
     """The fingerprint of the cycle that has trained and not ended, None if there is none."""
-    path = _outbox(workspace, task) / BEGUN
+    path = workspace.outbox / task / BEGUN
     return read_record(path, Begun).question if path.is_file() else None
 
 
 def end(workspace: Workspace, task: str) -> None:
     """Remove the mark: the cycle has ended, or is given up."""
-    (_outbox(workspace, task) / BEGUN).unlink(missing_ok=True)
+    (workspace.outbox / task / BEGUN).unlink(missing_ok=True)
 
 
 def waiting_error(task: str, error: RegistryError, *, judged: bool) -> WaitingError:
@@ -157,7 +144,3 @@ def waiting_error(task: str, error: RegistryError, *, judged: bool) -> WaitingEr
         remedy=f"once the store answers again: `pawl resume {task}`, or the next `pawl run {task}`,"
         f" goes on from there without training again. If it does not: {error.remedy}",
     )
-
-
-def _outbox(workspace: Workspace, task: str) -> Path:
-    return workspace.outbox / task

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -36,31 +35,24 @@ def log_judged(
     store: Store, files: TaskFiles, *, run_id: str, verdict: Verdict, params: dict[str, Any]
 ) -> None:
     """Parameters, scores and evidence of a judged candidate, and the adapter itself."""
-    scores = _named(verdict.scores)
-    rows = {f"rows/{name}": float(count) for name, count in verdict.rows.items()}
+    metrics = {f"rows/{name}": float(count) for name, count in verdict.rows.items()}
+    for contender, values in verdict.scores.items():
+        # 'candidate (dev)' are the scores on the dev split.
+        split = "dev" if contender.endswith(DEV) else "gate"
+        for metric, value in values.items():
+            metrics[f"{split}/{contender.removesuffix(DEV)}/{metric}"] = value
     if files.training.is_file():
         training = read_record(files.training, Training)
         log_curve(store, run_id, [asdict(point) for point in training.points])
         log_curve(store, run_id, [by_rank(rung) for rung in training.rungs], prefix="rank")
-    log_evidence(
-        store,
-        run_id,
-        params=params,
-        metrics=scores | rows,
-        files=files.evidence,
-    )
+    log_evidence(store, run_id, params=params, metrics=metrics, files=files.evidence)
 
 
 def by_rank(rung: RankTrial) -> dict[str, float]:
     """A rung as a point of the curve over ranks: MLflow draws the rank where it draws a step."""
-    return {
-        "step": rung.rank,
-        "train_loss": rung.train_loss,
-        "dev_loss": rung.dev_loss,
-        "gap": rung.gap,
-        "kept": float(rung.kept),
-        **({} if rung.p is None else {"p": rung.p}),
-    }
+    losses = {"train_loss": rung.train_loss, "dev_loss": rung.dev_loss, "gap": rung.gap}
+    p = {} if rung.p is None else {"p": rung.p}
+    return {"step": rung.rank, **losses, "kept": float(rung.kept), **p}
 
 
 def release_judged(
@@ -73,19 +65,17 @@ def release_judged(
     why: str,
 ) -> Outcome:
     """Write the release and return its outcome, which the replayed ledger decides."""
-    task, op_id = verdict.task, version.op_id
+    task, op_id, new = verdict.task, version.op_id, version.champion
     # The upload is read back: an adapter that cannot be served is never released.
-    copy = local_copy(workspace, store, version.champion, task=task)
-    signed = sign_release(
-        workspace, store, task, version.champion, adapter=copy, state=read_state(store, task)
-    )
+    copy = local_copy(workspace, store, new, task=task)
+    signed = sign_release(workspace, store, task, new, adapter=copy, state=read_state(store, task))
     entry = append(
         store,
         task,
         op_id=op_id,
         kind="promote" if verdict.champion.version is not None else "first",
         expected=verdict.champion,
-        new=version.champion,
+        new=new,
         who=who,
         why=why,
         evidence=signed.evidence,
@@ -95,29 +85,13 @@ def release_judged(
     state = read_state(store, task)
     if state.counted(op_id) is None:
         why_not = stale_since(verdict, state) or "it was retired in between"
-        return Outcome(
-            "inconclusive", (f"{why_not} (ledger entry {entry.number} is void)",), stale=True
-        )
-    if state.champion != version.champion:
+        reason = f"{why_not} (ledger entry {entry.number} is void)"
+        return Outcome("inconclusive", (reason,), stale=True)
+    if state.champion != new:
         last = state.releases[-1]
-        return Outcome(
-            "unchanged",
-            (
-                f"this verdict released version {version.version} on {entry.when[:10]}; since "
-                f"then {last.who} made {state.champion.label('no champion')} champion: {last.why}",
-            ),
+        reason = (
+            f"this verdict released version {version.version} on {entry.when[:10]}; since then "
+            f"{last.who} made {state.champion.label('no champion')} champion: {last.why}"
         )
+        return Outcome("unchanged", (reason,))
     return Outcome("promote")
-
-
-def _named(scores: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
-    """The scores by MLflow name: `gate/candidate/exact_match`, `dev/candidate/exact_match`.
-
-    In the verdict, 'candidate (dev)' are the scores on the dev split.
-    """
-    named: dict[str, float] = {}
-    for contender, values in scores.items():
-        name, dev = contender.removesuffix(DEV), contender.endswith(DEV)
-        for metric, value in values.items():
-            named[f"{'dev' if dev else 'gate'}/{name}/{metric}"] = value
-    return named

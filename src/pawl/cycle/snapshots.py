@@ -26,8 +26,7 @@ def snapshot_champion(workspace: Workspace, store: Store, task: str) -> Champion
 
     Raises:
         AdapterError: the champion's bytes are not those that were judged.
-        RegistryError: the store cannot be reached, or the ledger was altered: nothing is judged
-            against a doubtful champion.
+        RegistryError: the ledger was altered: nothing is judged against a doubtful champion.
     """
     files = workspace.files(task)
     state = undoubted_state(store, task)
@@ -50,10 +49,9 @@ def _is_current(files: TaskFiles, champion: Champion) -> bool:
     if not files.champion.is_dir() or {p.name for p in files.champion.iterdir()} != names:
         return False
     try:
-        if read_record(files.champion / RECORD, Champion) != champion:
-            return False
-        if champion.version is None:
-            return True
+        same = read_record(files.champion / RECORD, Champion) == champion
+        if champion.version is None or not same:
+            return same
         return read_adapter(files.champion / ADAPTER).digest == champion.digest
     except (AdapterError, DataError):
         # Whatever is wrong with it, it is written again.
@@ -61,9 +59,5 @@ def _is_current(files: TaskFiles, champion: Champion) -> bool:
 
 
 def snapshot_held_out(workspace: Workspace, store: Store, task: str) -> None:
-    """Write the register of held-out rows to `build/<task>/known.jsonl`, for the split.
-
-    Raises:
-        RegistryError: the store cannot be reached, or stored rows were altered.
-    """
+    """Write the register of held-out rows to `build/<task>/known.jsonl`, for the split."""
     write_lines(workspace.files(task).held_out_register, map(to_json, held_out_rows(store, task)))

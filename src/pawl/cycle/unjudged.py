@@ -34,11 +34,7 @@ def find_cached_version(store: Store, task: str, question: str) -> AdapterVersio
 def conclude_unchanged(
     workspace: Workspace, store: Store, version: AdapterVersion, *, why: str = SAME
 ) -> Cycle:
-    """Record a cycle that changed nothing: the verdict on `version` holds.
-
-    Raises:
-        RegistryError: the store cannot be reached.
-    """
+    """Record a cycle that changed nothing: the verdict on `version` holds."""
     task, op_id = version.task, f"unchanged:{version.op_id}"
     tags = {"pawl.question": version.question, "pawl.digest": version.digest}
     run_id = open_run(store, task, op_id=op_id, name=f"{task} unchanged", tags=tags)
@@ -67,15 +63,12 @@ def conclude_invalid(
     """Record a cycle whose data was not fit to train or judge on; the champion stays.
 
     `question` is the cycle's fingerprint, None where it could not be taken.
-
-    Raises:
-        RegistryError: the store cannot be reached.
     """
     op_id = f"invalid:{digest_json([question, error.found])}"
     tags = {"pawl.question": question} if question else {}
     run_id = open_run(store, task, op_id=op_id, name=f"{task} invalid", tags=tags)
     files = {workspace.files(task).check: "check"} if _check_is_current(workspace, task) else {}
-    log_evidence(store, run_id, params={}, metrics={}, files=files)
+    log_evidence(store, run_id, files=files)
     reasons = (error.found, error.rule and f"rule: {error.rule}", error.remedy)
     cycle = Cycle(
         task=task,

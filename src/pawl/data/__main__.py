@@ -13,13 +13,6 @@ def known(workspace: Workspace, task: str) -> None:
     champion_profile(workspace, task)
 
 
-main(
-    {
-        "inputs": inputs,
-        "check": check,
-        "held_out_register": held_out_register,
-        "champion_profile": champion_profile,
-        "known": known,
-        "split": split,
-    }
-)
+# Each stage of dvc.yaml is the function of its name.
+STAGES = (inputs, check, held_out_register, champion_profile, known, split)
+main({stage.__name__: stage for stage in STAGES})

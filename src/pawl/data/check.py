@@ -4,28 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
 
 from pawl.config.schema import Task
-from pawl.core.files import (
-    digest_file,
-    digest_json,
-    whole_folder,
-    write_json,
-    write_lines,
-    write_text,
-)
-from pawl.core.records import (
-    CheckReport,
-    Drift,
-    Fault,
-    Histogram,
-    Profile,
-    Rule,
-    read_record,
-    write_record,
-)
+from pawl.core.files import digest_file, digest_json, whole_folder, write_json, write_lines
+from pawl.core.records import CheckReport, Fault, Histogram, Profile, Rule
+from pawl.core.records.io import read_record, write_record
 from pawl.data.read.examples import ExampleReader
 from pawl.data.report.check_summary import PAGE
 from pawl.data.report.page import page
@@ -38,20 +21,18 @@ from pawl.errors import DataError
 from pawl.workspace.paths import Workspace
 from pawl.workspace.task_inputs import data_file
 
-SHOWN = 10
 BINS = 24
 
 
 def check(workspace: Workspace, task: str) -> None:
     """Write `build/<task>/check/` and the Data Docs, `build/<task>/docs/`.
 
-    The folder holds report.json (a `CheckReport`), the same as report.html, rows.jsonl (the rows as
-    read), faults.jsonl (each row at fault, with the rule and a message), suite.json, profile.json
-    (a `Profile`).
+    The folder holds report.json (a `CheckReport`) and report.html, rows.jsonl (the rows as read),
+    faults.jsonl (each row at fault, its rule, a message), suite.json, profile.json (a `Profile`).
 
     Raises:
-        DataError: a rule of severity `block` failed (the report is still written), or rows lack the
-            field of `split.group_by` or `split.slice_by`.
+        DataError: a rule of severity `block` failed (the report is still written), or rows lack a
+            field that `split` names.
     """
     section, files = workspace.checked_task(task), workspace.files(task)
     schema = json.loads(files.schema.read_text(encoding="utf-8"))
@@ -64,6 +45,8 @@ def check(workspace: Workspace, task: str) -> None:
         rules = (_readable_rule(reader, section), *results.rules)
         columns = results.columns
         profile = profile_of(columns.prompt, columns.completion, columns.without_secrets())
+        snapshot = files.champion_profile
+        champion = read_record(snapshot, Profile) if snapshot.exists() else Profile()
         report = CheckReport(
             task=task,
             data=digest_file(path),
@@ -71,10 +54,10 @@ def check(workspace: Workspace, task: str) -> None:
             rules=rules,
             suite=digest_json(results.suite),
             histograms=_histograms(columns),
-            drift=_drift(profile, files.champion_profile),
+            drift=drift(profile, champion) if champion.rows else (),
         )
         write_record(folder / "report.json", report)
-        write_text(folder / PAGE, page(report))
+        (folder / PAGE).write_text(page(report), encoding="utf-8")
         write_record(folder / "profile.json", profile)
         write_json(folder / "suite.json", results.suite)
         write_lines(folder / "faults.jsonl", results.faults)
@@ -95,23 +78,17 @@ def _readable_rule(reader: ExampleReader, section: Task) -> Rule:
 
 
 def _histograms(columns: Columns) -> tuple[Histogram, ...]:
-    return (
-        _histogram("prompt", "characters", columns.prompt),
-        _histogram("completion", "characters", columns.completion),
-        _histogram("row", "tokens", columns.sample_tokens),
-    )
-
-
-def _histogram(name: str, unit: str, values: Any) -> Histogram:
     import numpy as np
 
-    counts, edges = np.histogram(values, bins=BINS)
-    return Histogram(name, unit, tuple(map(float, edges)), tuple(map(int, counts)))
+    def histogram(name: str, unit: str, values: Sequence[int]) -> Histogram:
+        counts, edges = np.histogram(values, bins=BINS)
+        return Histogram(name, unit, tuple(edges.tolist()), tuple(counts.tolist()))
 
-
-def _drift(now: Profile, snapshot: Path) -> tuple[Drift, ...]:
-    champion = read_record(snapshot, Profile) if snapshot.exists() else Profile()
-    return drift(now, champion) if champion.rows else ()
+    return (
+        histogram("prompt", "characters", columns.prompt),
+        histogram("completion", "characters", columns.completion),
+        histogram("row", "tokens", columns.sample_tokens),
+    )
 
 
 def _refuse_failed(rules: Sequence[Rule], section: Task, task: str) -> None:

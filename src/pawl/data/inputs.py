@@ -1,8 +1,7 @@
-"""The inputs of a cycle as files of DVC's graph: base, schema, long prompt, rows, snapshots.
+"""The inputs of a cycle as files of DVC's graph: base, schema, long prompt, snapshots.
 
-DVC runs `inputs` on every repro (it takes well under a second) because a base folder or hub cache
-can change without any file of the workspace changing; later stages rerun only if its output
-differs.
+DVC runs `inputs` on every repro (well under a second), because a base folder or hub cache can
+change without any file of the workspace; later stages rerun only if its output differs.
 """
 
 from __future__ import annotations
@@ -48,16 +47,12 @@ def champion_profile(workspace: Workspace, task: str) -> None:
 
 
 def task_rows(workspace: Workspace, section: Task) -> Rows:
-    """Read the task's data file; up to a share `check.drop_bad` of bad rows is left out.
-
-    Raises:
-        DataError: the file is absent, damaged or empty, or more of its rows are bad.
-    """
+    """Read the task's data file, which may be absent; raise `DataError` as `ExampleReader` does."""
     path = data_file(workspace, section)
     return read_examples(path, section.data, drop=section.check.drop_bad)
 
 
 def __getattr__(name: str) -> object:
-    from pawl.earlier import ADDED, look_up
+    from pawl.earlier import look_up
 
-    return look_up(ADDED[__name__], __name__, name)
+    return look_up(__name__, name)

@@ -59,7 +59,7 @@ def read_alias(store: Store, task: str) -> Alias:
     """The alias `champion` of a task with the tags that belong to it.
 
     Raises:
-        RegistryError: the store cannot be reached, or a tag was edited by hand.
+        RegistryError: a tag was edited by hand.
     """
     version, tags = read_model(store, task)
     try:
@@ -130,44 +130,31 @@ def project(
     """Point the alias at the ledger's champion; return the ledger's state and the manual move.
 
     The manual move is the one since the last release, if any; it is noted before the alias is set.
-
-    Args:
-        store: the open store.
-        task: whose alias.
-        release: the caller's own release, see `next_step`.
-
-    Raises:
-        RegistryError: the store cannot be reached; what is in the ledger counts all the same.
+    `release` is the caller's own (see `next_step`); it counts even where the alias cannot be set.
     """
+    seen_before: Alias | None = None
     try:
-        return _follow_ledger(store, task, release=release)
+        while True:
+            # The alias first: the entry that it was set from was in the ledger by then.
+            alias, written = read_alias(store, task), entries(store, task)
+            state = replay_entries(written)
+            step_of = partial(next_step, alias, written, release=release, seen_before=seen_before)
+            step = step_of()
+            if step.action == "check listing":
+                step = step_of(listed=listed_version(store, task, state.champion) is not None)
+            if step.action in ("done", "leave in doubt"):
+                return state, current_manual_move(alias, state)
+            if step.action == "look again":
+                seen_before = alias
+                time.sleep(PAUSE)
+            else:
+                _set_alias(store, task, step, alias=alias, state=state)
     except RegistryError as error:
         raise RegistryError(
             f"the ledger is unaffected, but the alias could not follow it: {error.found}",
             rule=f"the champion of '{task}' is what the ledger says, and the alias follows it",
             remedy=f"once the store answers again: `pawl status {task}` sets the alias right",
         ) from error
-
-
-def _follow_ledger(
-    store: Store, task: str, *, release: Entry | None
-) -> tuple[State, ManualMove | None]:
-    seen_before: Alias | None = None
-    while True:
-        # The alias first: the entry that it was set from was in the ledger by then.
-        alias, written = read_alias(store, task), entries(store, task)
-        state = replay_entries(written)
-        step_of = partial(next_step, alias, written, release=release, seen_before=seen_before)
-        step = step_of()
-        if step.action == "check listing":
-            step = step_of(listed=listed_version(store, task, state.champion) is not None)
-        if step.action in ("done", "leave in doubt"):
-            return state, current_manual_move(alias, state)
-        if step.action == "look again":
-            seen_before = alias
-            time.sleep(PAUSE)
-        else:
-            _set_alias(store, task, step, alias=alias, state=state)
 
 
 def _set_alias(store: Store, task: str, step: Step, *, alias: Alias, state: State) -> None:
@@ -178,14 +165,9 @@ def _set_alias(store: Store, task: str, step: Step, *, alias: Alias, state: Stat
     if alias.version != step.version:
         set_alias(store, task, step.version)
     if step.projected is not None:
-        _mark_unearned(store, task, state, since=step.marked)
+        for entry in state.releases:
+            if entry.number > step.marked and entry.kind in UNEARNED and entry.new is not None:
+                version, key = entry.new.version or 0, f"pawl.{entry.kind}"
+                mark_version(store, task, version, key=key, value=entry.mark)
         projected = f"{step.projected.number}:{step.projected.digest}"
         tag_model(store, task, key=PROJECTED, value=projected)
-
-
-def _mark_unearned(store: Store, task: str, state: State, *, since: int) -> None:
-    """Tag the pages of versions that were overridden or adopted in releases after `since`."""
-    for entry in state.releases:
-        if entry.number > since and entry.kind in UNEARNED and entry.new is not None:
-            text = f"{entry.why} ({entry.who}, {entry.when[:10]}, ledger entry {entry.number})"
-            mark_version(store, task, entry.new.version or 0, key=f"pawl.{entry.kind}", value=text)

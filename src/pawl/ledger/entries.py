@@ -55,6 +55,11 @@ class Entry:
         """sha256 of the whole entry, its number included."""
         return digest_json(to_json(self))
 
+    @property
+    def mark(self) -> str:
+        """Why, by whom and when, as the page of the version in MLflow shows it."""
+        return f"{self.why} ({self.who}, {self.when[:10]}, ledger entry {self.number})"
+
 
 @dataclass(frozen=True)
 class State:
@@ -103,11 +108,7 @@ class State:
         return tuple(champion for champion in line if champion not in gone)
 
     def rollback_champions(self, count: int) -> tuple[Champion, ...]:
-        """The champion and what rollbacks may need: the `count` champions before it.
-
-        Both those most recently released and those that successive rollbacks would return to. The
-        present champion first.
-        """
+        """The champion, the `count` last released before it, and those that rollbacks return to."""
         latest = dict.fromkeys(entry.new for entry in reversed(self.releases) if entry.new)
         gone = {retired_champion(entry) for entry in self.retired}
         recent = [champion for champion in latest if champion not in gone][: count + 1]
@@ -115,8 +116,7 @@ class State:
 
     def signature(self, champion: Champion) -> str | None:
         """sha256 of the signature that a version was last released with, None if with none."""
-        releases = (e for e in reversed(self.releases) if e.new == champion)
-        digests = (entry.details.get("signature") for entry in releases)
+        digests = (e.details.get("signature") for e in reversed(self.releases) if e.new == champion)
         return next((str(digest) for digest in digests if digest), None)
 
     def evidence(self, champion: Champion) -> str | None:
@@ -130,8 +130,7 @@ class State:
 
     def unearned(self, champion: Champion) -> Entry | None:
         """The override or adoption that released `champion`, None if there was none."""
-        marked = (e for e in self.releases if e.new == champion and e.kind in UNEARNED)
-        return next(marked, None)
+        return next((e for e in self.releases if e.new == champion and e.kind in UNEARNED), None)
 
 
 def replay_entries(entries: Iterable[Entry]) -> State:
@@ -205,10 +204,6 @@ def check_details(entry: Entry) -> None:
 
 
 def _look_cost(entry: Entry) -> LookCost:
-    details = entry.details
-    return LookCost(
-        level=float(details["level"]),
-        alpha=float(details["alpha"]),
-        since=int(details["since"]),
-        rows=int(details["rows"]),
-    )
+    of = entry.details
+    level, alpha, since, rows = of["level"], of["alpha"], of["since"], of["rows"]
+    return LookCost(level=float(level), alpha=float(alpha), since=int(since), rows=int(rows))

@@ -18,15 +18,13 @@ RECENT = 100
 
 
 def link_entry(entry: Entry, seen: Sequence[Entry]) -> Entry:
-    """The entry with its parents: `previous`, and `details.beside` after a race.
+    """The new entry with its parents: `previous`, and `details.beside` after a race.
 
-    Args:
-        entry: the new entry.
-        seen: the ledger as its writer read it, oldest first.
+    `seen` is the ledger as its writer read it, oldest first.
     """
     recent = seen[-RECENT:]
     named = {digest for one in recent for digest in _parents(one)}
-    unnamed = [digest for digest in (one.digest for one in recent) if digest not in named]
+    unnamed = [digest for one in recent if (digest := one.digest) not in named]
     if not unnamed:
         return dataclasses.replace(entry, previous="")
     details = entry.details | ({BESIDE: unnamed[:-1]} if unnamed[:-1] else {})

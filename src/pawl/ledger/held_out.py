@@ -7,7 +7,6 @@ it changed. The register is replayed from both, so that every workspace of a sto
 from __future__ import annotations
 
 import dataclasses
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,9 +16,9 @@ from pydantic import TypeAdapter
 from pawl.core.records import Example, HeldOutRow, Relabel, to_json
 from pawl.errors import UsageError
 from pawl.ledger.entries import Entry
-from pawl.ledger.ledger import append, model
+from pawl.ledger.ledger import append, given_reason, model
 from pawl.ledger.state import read_state
-from pawl.store.artifacts import artifact_ref, fetch_rows, store_rows
+from pawl.store.artifacts import fetch_rows, store_rows
 from pawl.store.client import Store
 
 KNOWN, RELABELS = "known", "relabels"
@@ -39,16 +38,14 @@ def store_new_rows(
     """Store the dev and gate rows that no look at this gate split has seen.
 
     Returns the part of the look's `details` that refers to them; empty where there are none.
-
     Called before the look is reserved: rows without an entry are never read, an entry without its
     rows would let what is scored be relabelled.
 
     Raises:
-        RegistryError: the store cannot be reached, or stored rows were altered.
+        RegistryError: stored rows were altered.
     """
-    registered = {
-        (row.split, row.key) for row in held_out_rows(store, task) if row.lineage == gate_split_id
-    }
+    earlier = held_out_rows(store, task)
+    registered = {(row.split, row.key) for row in earlier if row.lineage == gate_split_id}
     fresh: dict[tuple[str, str, str], dict[str, Any]] = {}
     for split, rows in held_out.items():
         for row in rows:
@@ -66,16 +63,18 @@ def held_out_rows(store: Store, task: str) -> tuple[HeldOutRow, ...]:
     """All rows that were held out in a look, at any gate split, with the answers that count.
 
     Raises:
-        RegistryError: the store cannot be reached, or stored rows were altered.
+        RegistryError: stored rows were altered.
     """
     state = read_state(store, task)
-    parts: dict[int, EntryRows] = {}
+    schema, parts = TypeAdapter(EntryRows), dict[int, EntryRows]()
     for gate_split_id, looks in state.looks.items():
         for look, entry in enumerate(looks, start=1):
-            rows = _rows(store, entry, gate_split_id=gate_split_id, look=look)
-            parts[entry.number] = EntryRows(rows=rows)
+            of = {"lineage": gate_split_id, "look": look}
+            lines = [line | of for line in fetch_rows(store, entry.details, KNOWN)]
+            parts[entry.number] = schema.validate_python({"rows": lines})
     for entry in state.relabels:
-        parts[entry.number] = EntryRows(relabels=_relabels(store, entry))
+        lines = fetch_rows(store, entry.details, RELABELS)
+        parts[entry.number] = schema.validate_python({"relabels": lines})
     return replay_held_out(parts[number] for number in sorted(parts))
 
 
@@ -107,7 +106,6 @@ def accept(store: Store, task: str, changes: Sequence[Relabel], *, who: str, why
 
     Raises:
         UsageError: nothing changed, or no reason was given.
-        RegistryError: the store cannot be reached.
     """
     if not changes:
         raise UsageError(
@@ -115,35 +113,15 @@ def accept(store: Store, task: str, changes: Sequence[Relabel], *, who: str, why
             rule="an acceptance changes the answers of registered dev and gate rows",
             remedy=f"`pawl run {task}` goes on with the present data",
         )
-    if not why.strip():
-        raise UsageError(
-            "no reason was given", rule="every relabel says why", remedy="add --reason '…'"
-        )
-    ref = store_rows(
-        store, model(task), [to_json(change) for change in changes], name=f"{RELABELS}.jsonl"
-    )
+    why = given_reason(why, of="relabel")
+    lines = [to_json(change) for change in changes]
+    ref = store_rows(store, model(task), lines, name=f"{RELABELS}.jsonl")
     return append(
         store,
         task,
-        op_id=f"relabel:{uuid.uuid4().hex}",
         kind="relabel",
         expected=read_state(store, task).champion,
-        new=None,
         who=who,
-        why=why.strip(),
+        why=why,
         details={RELABELS: to_json(ref)},
     )
-
-
-def _rows(store: Store, entry: Entry, *, gate_split_id: str, look: int) -> tuple[HeldOutRow, ...]:
-    ref = artifact_ref(entry.details, KNOWN)
-    lines = [] if ref is None else fetch_rows(store, ref)
-    return TypeAdapter(tuple[HeldOutRow, ...]).validate_python(
-        [{**line, "lineage": gate_split_id, "look": look} for line in lines]
-    )
-
-
-def _relabels(store: Store, entry: Entry) -> tuple[Relabel, ...]:
-    ref = artifact_ref(entry.details, RELABELS)
-    lines = [] if ref is None else fetch_rows(store, ref)
-    return TypeAdapter(tuple[Relabel, ...]).validate_python(lines)

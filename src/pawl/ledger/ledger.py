@@ -8,6 +8,7 @@ the one thing that MLflow numbers atomically. Their kinds (`Kind`: `first`, `pro
 from __future__ import annotations
 
 import json
+import uuid
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pawl.core.jsonio import refuse_constant
 from pawl.core.records import Champion, to_json
-from pawl.errors import RegistryError
+from pawl.errors import RegistryError, UsageError
 from pawl.ledger.entries import Entry, Kind, check_details, retired_champion
 from pawl.ledger.hash_chain import link_entry
 from pawl.store.client import Store, add_version, all_versions
@@ -35,28 +36,29 @@ def entries(store: Store, task: str, *, whole: bool = False) -> tuple[Entry, ...
     earlier entry was altered.
 
     Raises:
-        RegistryError: the store cannot be reached, or a version of the ledger is no entry.
+        RegistryError: a version of the ledger is no entry.
     """
     cached = () if whole else store.seen.get(model(task), ())
-    later = _entries_after(store, task, cached[-1]) if cached else None
-    if later is None:
-        written = tuple(_parse(version, task) for version in all_versions(store, model(task)))
-    else:
-        written = (*cached, *later)
-    store.seen[model(task)] = written
-    return written
+    since = cached[-1].number if cached else 1
+    read = tuple(_parse(page, task) for page in all_versions(store, model(task), since=since))
+    if cached and read[:1] == cached[-1:]:
+        read = (*cached, *read[1:])
+    elif since > 1:
+        return entries(store, task, whole=True)
+    store.seen[model(task)] = read
+    return read
 
 
 def append(
     store: Store,
     task: str,
     *,
-    op_id: str,
     kind: Kind,
     expected: Champion,
-    new: Champion | None,
     who: str,
     why: str,
+    op_id: str | None = None,
+    new: Champion | None = None,
     evidence: str | None = None,
     details: dict[str, Any] | None = None,
     run: str | None = None,
@@ -64,58 +66,45 @@ def append(
 ) -> Entry:
     """Write one entry, whole or not at all, and return it; the same `op_id` again writes none.
 
-    `run` is the MLflow run that judged what is released; the entry's page links to it. `seen` is
-    the ledger as the writer of a new `op_id` read it; where it is None, it is read here. Whether
-    the entry counts, `replay_entries` decides: somebody else may have been first.
-
-    Raises:
-        RegistryError: the store cannot be reached.
+    `op_id` None is a new operation. `run` is the MLflow run that judged what is released; the
+    entry's page links to it. `seen` is the ledger as the writer of a new `op_id` read it; where it
+    is None, it is read here. Whether the entry counts, `replay_entries` decides: somebody else may
+    have been first.
     """
     seen = entries(store, task) if seen is None else seen
+    op_id = op_id or f"{kind}:{uuid.uuid4().hex}"
     for entry in seen:
         if entry.op_id == op_id:
             return entry
     when = datetime.now(UTC).isoformat(timespec="milliseconds")
-    unlinked = Entry(
-        0, op_id, kind, expected, new, who, why, when, evidence, details=dict(details or {})
-    )
-    entry = link_entry(unlinked, seen)
+    details = dict(details or {})
+    entry = Entry(0, op_id, kind, expected, new, who, why, when, evidence, details=details)
+    entry = link_entry(entry, seen)
+    page = _description(entry, task)
+    page += f"\n\n[the run that judged it](#/runs/{run})" if run else ""
+    # One tag holds the entry, the others are for people; all are written in one transaction.
+    body = {key: value for key, value in to_json(entry).items() if key != "number"}
+    text = json.dumps(body, sort_keys=True, ensure_ascii=False)
+    tags = {TAG: text, "pawl.kind": kind, "pawl.who": who}
+    if new is not None:
+        tags |= {"pawl.from": expected.label(), "pawl.to": new.label()}
+    name, source = model(task), f"pawl:/{task}/ledger"
     added = add_version(
-        store,
-        model(task),
-        op_id=op_id,
-        source=f"pawl:/{task}/ledger",
-        tags=_tags(entry),
-        description=_description(entry, task)
-        + (f"\n\n[the run that judged it](#/runs/{run})" if run else ""),
-        run_id=run,
+        store, name, op_id=op_id, source=source, tags=tags, description=page, run_id=run
     )
     return _parse(added, task)
+
+
+def given_reason(why: str, *, of: str) -> str:
+    """The reason of an entry, stripped; refused (`UsageError`) if there is none."""
+    if why := why.strip():
+        return why
+    raise UsageError("no reason was given", rule=f"every {of} says why", remedy="add --reason '…'")
 
 
 def model(task: str) -> str:
     """The name of the registered model that holds a task's ledger; no task's name has a dot."""
     return f"{task}.ledger"
-
-
-def _entries_after(store: Store, task: str, last: Entry) -> tuple[Entry, ...] | None:
-    """The entries after `last`, None if `last` itself is gone or was altered."""
-    newest = [_parse(v, task) for v in all_versions(store, model(task), since=last.number)]
-    return tuple(newest[1:]) if newest[:1] == [last] else None
-
-
-def _tags(entry: Entry) -> dict[str, str]:
-    """One tag that holds the entry, and a few for people; all are written in one transaction."""
-    body = to_json(entry)
-    del body["number"]
-    tags = {
-        TAG: json.dumps(body, sort_keys=True, ensure_ascii=False),
-        "pawl.kind": entry.kind,
-        "pawl.who": entry.who,
-    }
-    if entry.new is not None:
-        tags |= {"pawl.from": entry.expected.label(), "pawl.to": entry.new.label()}
-    return tags
 
 
 def _description(entry: Entry, task: str) -> str:
@@ -149,13 +138,13 @@ def _parse(version: ModelVersion, task: str) -> Entry:
         body = json.loads(version.tags[TAG], parse_constant=refuse_constant)
         entry = _schema().validate_python({**body, "number": number})
         check_details(entry)
+        return entry
     except (KeyError, TypeError, ValueError, ValidationError) as error:
         raise RegistryError(
             f"version {number} of '{model(task)}' is no ledger entry: {error}",
             rule="the ledger is written by Pawl alone and never edited",
             remedy="restore the tracking store from its backup; every state after it is in doubt",
         ) from error
-    return entry
 
 
 @cache

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +20,7 @@ from pawl.core.files import write_json
 from pawl.core.records import AdapterManifest, Example, HeldOutRow, Look, read_rows, to_json
 from pawl.core.row_identity import row_hashes
 from pawl.errors import DataError
-from pawl.ledger.entries import Entry, State
+from pawl.ledger.entries import State
 from pawl.ledger.held_out import held_out_rows, store_new_rows
 from pawl.ledger.ledger import append
 from pawl.ledger.provenance import author
@@ -63,25 +62,22 @@ def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
         DataError: too few gate rows are there to judge on, or the split's looks are used up (or its
             salt is new) and too few fresh rows are there to open a budget.
         AdapterError: the candidate's bytes are not what its manifest says.
-        RegistryError: the store cannot be reached, or stored rows were altered.
+        RegistryError: stored rows were altered.
     """
     section, files = workspace.task(task), workspace.files(task)
     split = gate_split_id(task, section.split.salt)
     state = read_state(store, task)
     fingerprint = evaluation_fingerprint(workspace, task, state.champion)
-    look = _find_look(state, split, fingerprint)
-    if look is None:
+    if (look := _find_look(state, split, fingerprint)) is None:
         status = task_budget_status(workspace, store, state, task)
-        cost = status.charge
-        if cost is None:
+        if (cost := status.charge) is None:
             raise _blocked(split, status, section)
+        held_out = {name: read_rows(files.splits / f"{name}.jsonl") for name in ("dev", "gate")}
         append(
             store,
             task,
-            op_id=f"look:{uuid.uuid4().hex}",
             kind="look",
             expected=state.champion,
-            new=None,
             who=author(workspace),
             why=f"to judge adapter {read_adapter(files.adapter).digest[:12]}",
             details={
@@ -89,12 +85,11 @@ def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
                 "question": fingerprint,
                 "of": section.gate.looks,
                 **dataclasses.asdict(cost),
-                **store_new_rows(store, task, split, _held_out_splits(workspace, task)),
+                **store_new_rows(store, task, split, held_out),
             },
         )
         # Somebody else may have taken the last look, or this one, in between: replay again.
-        look = _find_look(read_state(store, task), split, fingerprint)
-        if look is None:
+        if (look := _find_look(read_state(store, task), split, fingerprint)) is None:
             raise _blocked(split, status, section)
     write_json(files.look, {"look": to_json(look)})
     return look
@@ -123,13 +118,7 @@ def budget_status(
 ) -> BudgetStatus:
     """The status of a gate split's budget with these gate rows. Pure.
 
-    Args:
-        budget: of this gate split.
-        life: of all budgets of the task.
-        policy: the section `gate`.
-        gate: the gate rows there are.
-        registered: the register of held-out rows.
-        split: the id of the gate split.
+    `budget` is the split's, `life` that of all budgets of the task, `registered` the register.
     """
     rows = len(unspent(gate, registered, split_id=split, since=budget.since))
     new = len(fresh(gate, registered))
@@ -163,26 +152,19 @@ def budget_text(status: BudgetStatus, policy: Gate) -> str:
 
 
 def _find_look(state: State, split: str, fingerprint: str) -> Look | None:
-    looks: tuple[Entry, ...] = state.looks.get(split, ())
-    for number, entry in enumerate(looks, start=1):
-        details = entry.details
-        if details["question"] == fingerprint:
-            level, since = float(details["level"]), int(details["since"])
-            return Look(number, int(details["of"]), fingerprint, level=level, since=since)
+    for number, entry in enumerate(state.looks.get(split, ()), start=1):
+        of = entry.details
+        if of["question"] == fingerprint:
+            level, since = float(of["level"]), int(of["since"])
+            return Look(number, int(of["of"]), fingerprint, level=level, since=since)
     return None
-
-
-def _held_out_splits(workspace: Workspace, task: str) -> dict[str, list[Example]]:
-    folder = workspace.files(task).splits
-    return {split: read_rows(folder / f"{split}.jsonl") for split in ("dev", "gate")}
 
 
 def _blocked(split: str, status: BudgetStatus, section: Task) -> DataError:
     if 0 < status.used < status.of and status.rows < section.gate.min_rows:
         found, there, needed = "has too few rows to judge on", status.rows, section.gate.min_rows
-        count = (
-            f"{there} gate rows are left that its budget may judge on, `gate.min_rows` is {needed}"
-        )
+        left = f"{there} gate rows are left that its budget may judge on"
+        count = f"{left}, `gate.min_rows` is {needed}"
     else:
         found = f"has used its {status.used} looks" if status.used else "has no budget yet"
         there, needed = status.fresh, status.needed

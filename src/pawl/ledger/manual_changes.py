@@ -74,11 +74,8 @@ def ledger_problems(written: Sequence[Entry], state: State, alias: Alias) -> tup
         if entry.kind == "adopt":
             accepted |= {int(number) for number in entry.details.get("accepted", ())}
             accepted |= set(range(int(entry.details.get("after", entry.number)), entry.number))
-    problems = [
-        f"ledger entry {number} was removed or altered"
-        for number in broken_links(written)
-        if number not in accepted
-    ]
+    broken = [number for number in broken_links(written) if number not in accepted]
+    problems = [f"ledger entry {number} was removed or altered" for number in broken]
     if projected_entry_missing(written, alias):
         number = alias.projected[0] if alias.projected else 0
         problems.append(f"ledger entry {number}, which the alias was set from, is gone or altered")

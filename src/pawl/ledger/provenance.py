@@ -16,7 +16,11 @@ def author(workspace: Workspace) -> str:
     email = git(workspace.root, "config", "user.email")
     if name and email:
         return f"{name} <{email}>"
-    return name or email or _login()
+    try:
+        return name or email or getpass.getuser()
+    except (KeyError, OSError):
+        # A container may run under a user id that has no name; the record still needs a who.
+        return "unknown"
 
 
 def commit(workspace: Workspace) -> str:
@@ -29,9 +33,8 @@ def commit(workspace: Workspace) -> str:
     head = git(workspace.root, "rev-parse", "--verify", "HEAD")
     if not head:
         return "none"
-    changed = git(
-        workspace.root, "status", "--porcelain", "--untracked-files=no", "--", ":/", ":!dvc.lock"
-    )
+    status = ("status", "--porcelain", "--untracked-files=no")
+    changed = git(workspace.root, *status, "--", ":/", ":!dvc.lock")
     return f"{head}-dirty" if changed else head
 
 
@@ -47,11 +50,3 @@ def data_md5(workspace: Workspace, task: str) -> str:
     inputs = stages.get(f"check@{task}", {}).get("deps", ())
     data = workspace.task(task).data
     return next((str(one["md5"]) for one in inputs if one["path"] == data and "md5" in one), "")
-
-
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        # A container may run under a user id that has no name; the record still needs a who.
-        return "unknown"

@@ -11,11 +11,7 @@ from pawl.store.client import Store
 
 
 def undoubted_state(store: Store, task: str) -> State:
-    """The state of a task's ledger, which is read whole and checked for tampering.
-
-    Raises:
-        RegistryError: the store cannot be reached, or the ledger was altered.
-    """
+    """The state of a task's ledger, read whole; `RegistryError` where the ledger was altered."""
     alias, written = read_alias(store, task), entries(store, task, whole=True)
     state = replay_entries(written)
     if problems := ledger_problems(written, state, alias):
@@ -30,9 +26,5 @@ def undoubted_state(store: Store, task: str) -> State:
 
 
 def read_state(store: Store, task: str) -> State:
-    """The state of a task's ledger.
-
-    Raises:
-        RegistryError: the store cannot be reached, or a version of the ledger is no entry.
-    """
+    """The state of a task's ledger."""
     return replay_entries(entries(store, task))

@@ -12,14 +12,10 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from pawl.core.files import write_text
 from pawl.errors import UsageError
 from pawl.workspace.paths import Workspace
-
-if TYPE_CHECKING:
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
 TRUSTED, VARIABLE = "pawl.pub", "PAWL_SIGNING_KEY"
 PEM = re.compile(r"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY-----\n?", re.DOTALL)
@@ -49,10 +45,10 @@ def make_keys(workspace: Workspace) -> Keys:
     made = not private.exists()
     if made:
         _write_key(private)
-    own, trusted = _public(_load(private)), trusted_keys(workspace)
+    own, trusted = _public(private), trusted_keys(workspace)
     if own not in trusted:
-        write_text(workspace.root / TRUSTED, "".join([*trusted, own]))
-        trusted = [*trusted, own]
+        trusted.append(own)
+        write_text(workspace.root / TRUSTED, "".join(trusted))
     return Keys(private, fingerprint(own), made, tuple(map(fingerprint, trusted)))
 
 
@@ -62,8 +58,7 @@ def signing_key(workspace: Workspace) -> Path:
     Raises:
         UsageError: there are trusted keys but this machine has none, or its own is not trusted.
     """
-    private = private_path(workspace)
-    trusted = trusted_keys(workspace)
+    private, trusted = private_path(workspace), trusted_keys(workspace)
     if not trusted:
         # Also where a process was killed between writing the private key and the public one.
         return make_keys(workspace).private
@@ -74,7 +69,7 @@ def signing_key(workspace: Workspace) -> Path:
             remedy=f"copy the key here and name its path ({VARIABLE}=FILE); or make one for this "
             f"machine: `pawl keys`, then commit {TRUSTED}",
         )
-    if (own := _public(_load(private))) not in trusted:
+    if (own := _public(private)) not in trusted:
         raise UsageError(
             f"the signing key {private} ({fingerprint(own)[:12]}) is not in {TRUSTED}",
             rule=RULE,
@@ -116,11 +111,7 @@ def fingerprint(pem: str) -> str:
 
 def _write_key(path: Path) -> None:
     from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.hazmat.primitives.serialization import (
-        Encoding,
-        NoEncryption,
-        PrivateFormat,
-    )
+    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     key = ec.generate_private_key(ec.SECP256R1())
@@ -139,9 +130,10 @@ def _write_key(path: Path) -> None:
         temp.unlink()
 
 
-def _load(path: Path) -> EllipticCurvePrivateKey:
+def _public(path: Path) -> str:
+    """The public half, as PEM, of the private key in a file."""
+    from cryptography.hazmat.primitives import serialization as pem
     from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
         if path.stat().st_mode & 0o077:
@@ -150,7 +142,7 @@ def _load(path: Path) -> EllipticCurvePrivateKey:
                 rule="a private key is readable by its owner alone",
                 remedy=f"`chmod 600 {path}`; if others may have had it, make a new one",
             )
-        key = load_pem_private_key(path.read_bytes(), None)
+        key = pem.load_pem_private_key(path.read_bytes(), None)
     except (OSError, ValueError, TypeError) as error:
         raise UsageError(
             f"the signing key {path} cannot be read: {error}",
@@ -163,11 +155,5 @@ def _load(path: Path) -> EllipticCurvePrivateKey:
             rule="releases are signed with ECDSA (OpenSSF Model Signing)",
             remedy="remove it and run `pawl keys`",
         )
-    return key
-
-
-def _public(key: EllipticCurvePrivateKey) -> str:
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    pem = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    return pem.decode("ascii")
+    text = key.public_key().public_bytes(pem.Encoding.PEM, pem.PublicFormat.SubjectPublicKeyInfo)
+    return text.decode("ascii")

@@ -1,4 +1,8 @@
-"""Verified local copies of registered adapters, below `.pawl/adapters/`."""
+"""Verified local copies of registered adapters, below `.pawl/adapters/`.
+
+Making one raises `AdapterError` where its bytes are not those that were judged, `RegistryError`
+where the store has another adapter under that number.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,8 @@ from pathlib import Path
 
 from pawl.core.records import Champion
 from pawl.errors import AdapterError, DataError, RegistryError, UsageError
-from pawl.ledger.entries import State, replay_entries
-from pawl.ledger.ledger import entries
+from pawl.ledger.entries import State
+from pawl.ledger.state import read_state
 from pawl.model.adapter import read_adapter
 from pawl.release.signing import check_release
 from pawl.store.adapters import fetch_adapter
@@ -24,10 +28,8 @@ def adapter_folder(
 
     Raises:
         UsageError: there is no such version, or no champion yet.
-        AdapterError: its bytes are not those that were judged.
-        RegistryError: the store cannot be reached.
     """
-    state = replay_entries(entries(store, task))
+    state = read_state(store, task)
     wanted = state.champion if version is None else get(store, task, version).champion
     if version is not None and not any(entry.new == wanted for entry in state.releases):
         return local_copy(workspace, store, wanted, task=task)
@@ -37,24 +39,14 @@ def adapter_folder(
 def released_copy(
     workspace: Workspace, store: Store, champion: Champion, *, task: str, state: State
 ) -> Path:
-    """A verified local copy of a released version, its signature checked.
-
-    Raises:
-        AdapterError: its bytes are not those that were judged, or its signature is invalid.
-        RegistryError: the store cannot be reached, or has another adapter under that number.
-    """
+    """A verified local copy of a released version, its signature checked (`AdapterError`)."""
     folder = local_copy(workspace, store, champion, task=task)
     check_release(workspace, store, task, champion, adapter=folder, state=state)
     return folder
 
 
 def local_copy(workspace: Workspace, store: Store, champion: Champion, *, task: str) -> Path:
-    """A verified copy of a version's adapter under `.pawl/adapters/`, downloaded if necessary.
-
-    Raises:
-        AdapterError: its bytes are not those that were judged.
-        RegistryError: the store cannot be reached, or has another adapter under that number.
-    """
+    """A verified copy of a version's adapter under `.pawl/adapters/`, downloaded if necessary."""
     if champion.version is None:
         raise UsageError(f"task '{task}' has no champion yet", remedy=f"run `pawl run {task}`")
     folder = copies_folder(workspace, task) / str(champion.version)
@@ -81,9 +73,6 @@ def ensure_local_copies(
     """Make local copies of the champion and of the earlier ones that `release.keep` asks for.
 
     Returns a text for each that fails: a rollback to it will not work.
-
-    Raises:
-        RegistryError: the store cannot be reached.
     """
     problems = []
     for champion in state.rollback_champions(workspace.params().release.keep):
@@ -101,16 +90,14 @@ def stored_champion_problems(store: Store, task: str, state: State) -> tuple[str
         return ()
     with tempfile.TemporaryDirectory() as folder:
         try:
-            digest = fetch_adapter(
-                store, task, champion.version, into=Path(folder) / "adapter"
-            ).digest
+            stored = fetch_adapter(store, task, champion.version, into=Path(folder) / "adapter")
         except (AdapterError, DataError, UsageError, RegistryError) as error:
             return (f"champion version {champion.version} in the tracking store: {error.found}",)
-    if digest != champion.digest:
+    if stored.digest != champion.digest:
         return (
-            f"version {champion.version} in the tracking store is adapter {digest[:12]}; the "
-            f"ledger released {(champion.digest or 'none')[:12]}: the model was deleted and made "
-            "anew",
+            f"version {champion.version} in the tracking store is adapter {stored.digest[:12]}; "
+            f"the ledger released {(champion.digest or 'none')[:12]}: the model was deleted and "
+            "made anew",
         )
     return ()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from pawl.core.records import AdapterManifest, BaseInfo, Champion, Verdict, read_record
-from pawl.errors import DataError, RegistryError, UsageError
+from pawl.errors import DataError, UsageError
 from pawl.ledger.entries import State
 from pawl.model.adapter import read_adapter
 from pawl.release.signing import EVIDENCE, release_folder
@@ -14,13 +14,10 @@ from pawl.workspace.paths import Workspace
 
 
 def refuse_other_base(workspace: Workspace, task: str, adapter: Path) -> None:
-    """Refuse an adapter of another base than the task's last cycle used.
+    """Refuse (`AdapterError`) an adapter of another base than the task's last cycle used.
 
     Hashing the base itself, gigabytes, would take longer than a release may. A rollback skips this:
     in an emergency the base may be on its way back, too.
-
-    Raises:
-        AdapterError: it is of another base.
     """
     record = workspace.files(task).base
     if record.is_file():
@@ -35,11 +32,8 @@ def verdict_error(
     A version's page in MLflow is easily edited; the verdict is the file that was signed.
     """
     verdict = read_record(release_folder(workspace, task, new) / EVIDENCE, Verdict)
-    if (
-        verdict.decision == "promote"
-        and verdict.champion == state.champion
-        and look_reserved(verdict, state)
-    ):
+    promotes = verdict.decision == "promote" and verdict.champion == state.champion
+    if promotes and look_reserved(verdict, state):
         return None
     return UsageError(
         f"the stored verdict on version {new.version} is '{verdict.decision}' against "
@@ -50,21 +44,8 @@ def verdict_error(
     )
 
 
-def not_listed_error(task: str, new: Champion) -> RegistryError:
-    """The error for a version that MLflow does not list as the adapter that was released."""
-    return RegistryError(
-        f"version {new.version} of '{task}' was deleted in MLflow, or is another adapter there now",
-        rule="a champion is known by version and digest; the alias can only name a version",
-        remedy="restore the tracking store from its backup, or release another version",
-    )
-
-
 def refuse_retired(state: State, task: str, new: Champion) -> None:
-    """Refuse a version that was retired.
-
-    Raises:
-        UsageError: it was.
-    """
+    """Refuse (`UsageError`) a version that was retired."""
     if (gone := state.retirement(new)) is not None:
         raise UsageError(
             f"version {new.version} of '{task}' was retired by {gone.who} on {gone.when[:10]}: "
@@ -76,11 +57,7 @@ def refuse_retired(state: State, task: str, new: Champion) -> None:
 
 
 def earlier_champion(state: State, task: str, version: int) -> Champion:
-    """The earlier champion of that version number.
-
-    Raises:
-        UsageError: it is the present champion, or never was one.
-    """
+    """The earlier champion of that version number; `UsageError` for the present one or none."""
     if state.champion.version == version:
         raise UsageError(
             f"version {version} is champion of '{task}' already",
@@ -89,7 +66,7 @@ def earlier_champion(state: State, task: str, version: int) -> Champion:
         )
     earlier = {e.new.version: e.new for e in state.releases if e.new is not None}
     if version not in earlier:
-        champions = ", ".join(str(v) for v in sorted(v for v in earlier if v is not None))
+        champions = ", ".join(map(str, sorted(v for v in earlier if v is not None)))
         raise UsageError(
             f"version {version} of '{task}' never was champion",
             rule="a rollback releases an earlier champion again",
@@ -117,11 +94,7 @@ def not_promoted_error(chosen: AdapterVersion, state: State) -> UsageError:
 
 
 def refuse_mismatch(verdict: Verdict, manifest: AdapterManifest) -> None:
-    """Refuse a verdict on another adapter.
-
-    Raises:
-        DataError: it is.
-    """
+    """Refuse (`DataError`) a verdict on another adapter."""
     if verdict.candidate != manifest.digest:
         raise DataError(
             f"the verdict is about adapter {(verdict.candidate or 'none')[:12]}",
@@ -131,11 +104,7 @@ def refuse_mismatch(verdict: Verdict, manifest: AdapterManifest) -> None:
 
 
 def refuse_unreserved_look(verdict: Verdict, state: State) -> None:
-    """Refuse a promotion without a look that was reserved in the ledger, at its level.
-
-    Raises:
-        DataError: there is none.
-    """
+    """Refuse (`DataError`) a promotion without a look reserved in the ledger, at its level."""
     if verdict.decision == "promote" and not look_reserved(verdict, state):
         raise DataError(
             "the verdict promotes by a look that the ledger does not have",

@@ -1,8 +1,11 @@
-"""Promote, roll back, adopt: each changes the champion by one ledger entry."""
+"""Promote, roll back, adopt: each changes the champion by one ledger entry.
+
+Each raises `AdapterError` where the version's bytes are not those that were judged (nothing changed
+then), and `RegistryError` where somebody else released in between.
+"""
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from pawl.core.records import Champion
@@ -10,7 +13,7 @@ from pawl.errors import RegistryError, UsageError
 from pawl.ledger.alias import project, read_alias
 from pawl.ledger.entries import EARNED, Entry, Kind, replay_entries
 from pawl.ledger.hash_chain import broken_links
-from pawl.ledger.ledger import append, entries
+from pawl.ledger.ledger import append, entries, given_reason
 from pawl.ledger.manual_changes import (
     current_manual_move,
     ledger_problems,
@@ -20,7 +23,6 @@ from pawl.ledger.manual_changes import (
 from pawl.release.local_copies import local_copy
 from pawl.release.preconditions import (
     earlier_champion,
-    not_listed_error,
     not_promoted_error,
     refuse_other_base,
     refuse_retired,
@@ -50,8 +52,6 @@ def promote(
 
     Raises:
         UsageError: no such version, it is champion already, or its verdict does not allow it.
-        AdapterError: its bytes are not those that were judged; nothing changed.
-        RegistryError: the store cannot be reached, or somebody else released in between.
     """
     chosen, written = get(store, task, version), _sound_entries(store, task)
     state = replay_entries(written)
@@ -64,37 +64,20 @@ def promote(
     allowed = chosen.verdict == "promote" and chosen.against == state.champion
     if not allowed and not override:
         raise not_promoted_error(chosen, state)
-    kind: Kind = "override"
-    if allowed:
-        kind = "promote" if state.champion.version is not None else "first"
+    earned: Kind = "promote" if state.champion.version is not None else "first"
+    kind, new = earned if allowed else "override", chosen.champion
     return _release(
-        workspace,
-        store,
-        task,
-        kind=kind,
-        written=written,
-        new=chosen.champion,
-        who=who,
-        why=why,
-        override=override,
+        workspace, store, task, written, kind=kind, new=new, who=who, why=why, override=override
     )
 
 
 def rollback(
-    workspace: Workspace,
-    store: Store,
-    task: str,
-    *,
-    why: str,
-    who: str,
-    to: int | None = None,
+    workspace: Workspace, store: Store, task: str, *, why: str, who: str, to: int | None = None
 ) -> Entry:
     """Release the previous champion again, or the earlier champion `to`.
 
     Raises:
         UsageError: there is no previous champion, or `to` never was champion.
-        AdapterError: its bytes are not those that were judged; nothing changed.
-        RegistryError: the store cannot be reached, or somebody else released in between.
     """
     written = _sound_entries(store, task)
     state = replay_entries(written)
@@ -106,19 +89,11 @@ def rollback(
             remedy=f"`pawl history {task}` lists the releases; `pawl promote {task} N` releases "
             "another version",
         )
-    return _release(
-        workspace, store, task, kind="rollback", written=written, new=target, who=who, why=why
-    )
+    return _release(workspace, store, task, written, kind="rollback", new=target, who=who, why=why)
 
 
 def adopt(
-    workspace: Workspace,
-    store: Store,
-    task: str,
-    *,
-    why: str,
-    who: str,
-    version: int | None = None,
+    workspace: Workspace, store: Store, task: str, *, why: str, who: str, version: int | None = None
 ) -> Entry:
     """Make a change by hand official: the version that the alias was moved to is champion.
 
@@ -127,21 +102,17 @@ def adopt(
 
     Raises:
         UsageError: nothing was changed by hand, or there is no such version.
-        AdapterError: its bytes are not those that were judged; nothing changed.
-        RegistryError: the store cannot be reached, or somebody else released in between.
     """
     alias, written = read_alias(store, task), entries(store, task, whole=True)
     state = replay_entries(written)
     move, problems = current_manual_move(alias, state), ledger_problems(written, state, alias)
-    moved_to = move.version if move else None
-    if moved_by_hand(alias, state):
-        moved_to = alias.version
-    chosen = moved_to if version is None else version
+    if (chosen := version) is None:
+        moved_to = move.version if move else None
+        chosen = alias.version if moved_by_hand(alias, state) else moved_to
     if chosen is None or (chosen == state.champion.version and not problems):
+        present = f"version {chosen} is champion of '{task}' already"
         raise UsageError(
-            f"nothing of '{task}' was changed by hand"
-            if chosen is None
-            else f"version {chosen} is champion of '{task}' already",
+            f"nothing of '{task}' was changed by hand" if chosen is None else present,
             rule="adopting makes a change official that was made by hand in MLflow",
             remedy=f"name the version: `pawl adopt {task} VERSION --reason …`; `pawl promote` "
             "releases one that the gate promoted",
@@ -150,15 +121,7 @@ def adopt(
     last = written[-1].number if written else 0
     details = {"accepted": list(broken_links(written)), "after": last + 1}
     return _release(
-        workspace,
-        store,
-        task,
-        kind="adopt",
-        written=written,
-        new=new,
-        who=who,
-        why=why,
-        details=details,
+        workspace, store, task, written, kind="adopt", new=new, who=who, why=why, details=details
     )
 
 
@@ -166,19 +129,16 @@ def _release(
     workspace: Workspace,
     store: Store,
     task: str,
+    written: tuple[Entry, ...],
     *,
     kind: Kind,
-    written: tuple[Entry, ...],
     new: Champion,
     who: str,
     why: str,
     override: bool = False,
     details: dict[str, Any] | None = None,
 ) -> Entry:
-    if not why.strip():
-        raise UsageError(
-            "no reason was given", rule="every release says why", remedy="add --reason '…'"
-        )
+    why = given_reason(why, of="release")
     state = replay_entries(written)
     refuse_retired(state, task, new)
     # Verified before the entry: an adapter that cannot be served is never released.
@@ -187,7 +147,12 @@ def _release(
         refuse_other_base(workspace, task, copy)
     signed = sign_release(workspace, store, task, new, adapter=copy, state=state)
     if (page := listed_version(store, task, new)) is None:
-        raise not_listed_error(task, new)
+        raise RegistryError(
+            f"version {new.version} of '{task}' was deleted in MLflow, or is another adapter there "
+            "now",
+            rule="a champion is known by version and digest; the alias can only name a version",
+            remedy="restore the tracking store from its backup, or release another version",
+        )
     if kind in EARNED and (error := verdict_error(workspace, task, new, state)):
         if not override:
             raise error
@@ -195,12 +160,11 @@ def _release(
     entry = append(
         store,
         task,
-        op_id=f"{kind}:{uuid.uuid4().hex}",
         kind=kind,
         expected=state.champion,
         new=new,
         who=who,
-        why=why.strip(),
+        why=why,
         evidence=signed.evidence,
         details={**(details or {}), "signature": signed.signature},
         run=page.run_id or None,
@@ -217,11 +181,7 @@ def _release(
 
 
 def _sound_entries(store: Store, task: str) -> tuple[Entry, ...]:
-    """The ledger's entries.
-
-    Raises:
-        RegistryError: the release that the alias was set from is gone from them.
-    """
+    """The ledger's entries; refused where the release that the alias was set from is gone."""
     # The alias first: the entry that it was set from was in the ledger by then.
     alias, written = read_alias(store, task), entries(store, task)
     if projected_entry_missing(written, alias):

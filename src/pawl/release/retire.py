@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import uuid
-
 from pawl.errors import RegistryError, UsageError
-from pawl.ledger.entries import Entry, State
-from pawl.ledger.ledger import append
+from pawl.ledger.entries import Entry
+from pawl.ledger.ledger import append, given_reason
 from pawl.ledger.state import read_state, undoubted_state
 from pawl.store.client import Store
 from pawl.store.version_tags import mark_version
-from pawl.store.versions import AdapterVersion, get
+from pawl.store.versions import get
 from pawl.workspace.paths import Workspace
 
 MARK = "pawl.retired"
@@ -24,25 +22,32 @@ def retire(
     Raises:
         UsageError: no such version or reason, it is retired already, it is the champion, or a
             rollback may need it.
-        RegistryError: the store cannot be reached, the ledger was altered, or somebody released
-            in between.
+        RegistryError: the ledger was altered, or somebody released in between.
     """
     # It cannot be undone: by an altered ledger it might be the champion that is retired.
     chosen, state = get(store, task, version), undoubted_state(store, task)
-    if not why.strip():
+    why = given_reason(why, of="retirement")
+    keep = workspace.params().release.keep
+    if (gone := state.retirement(chosen.champion)) is not None:
         raise UsageError(
-            "no reason was given", rule="every retirement says why", remedy="add --reason '…'"
+            f"version {version} of '{task}' was retired on {gone.when[:10]} already: {gone.why}",
+            rule="a version is retired once",
+            remedy="`pawl gc --yes` deletes its adapter",
         )
-    _refuse_needed(chosen, state, workspace.params().release.keep)
+    if chosen.champion in state.rollback_champions(keep):
+        what = "the champion" if chosen.champion == state.champion else "what a rollback may need"
+        raise UsageError(
+            f"version {version} of '{task}' is {what}",
+            rule=f"the champion and the {keep} champions before it stay (`release.keep`)",
+            remedy="release another version first, or keep fewer in params.yaml",
+        )
     entry = append(
         store,
         task,
-        op_id=f"retire:{uuid.uuid4().hex}",
         kind="retire",
         expected=state.champion,
-        new=None,
         who=who,
-        why=why.strip(),
+        why=why,
         details={"version": chosen.version, "digest": chosen.digest, "run": chosen.run_id},
         run=chosen.run_id,
     )
@@ -59,22 +64,4 @@ def retire(
 
 def mark_retired(store: Store, task: str, entry: Entry) -> None:
     """Put the tag `pawl.retired`, with the reason, on the version's page."""
-    text = f"{entry.why} ({entry.who}, {entry.when[:10]}, ledger entry {entry.number})"
-    mark_version(store, task, int(entry.details["version"]), key=MARK, value=text)
-
-
-def _refuse_needed(chosen: AdapterVersion, state: State, keep: int) -> None:
-    task, version = chosen.task, chosen.version
-    if (gone := state.retirement(chosen.champion)) is not None:
-        raise UsageError(
-            f"version {version} of '{task}' was retired on {gone.when[:10]} already: {gone.why}",
-            rule="a version is retired once",
-            remedy="`pawl gc --yes` deletes its adapter",
-        )
-    if chosen.champion in state.rollback_champions(keep):
-        what = "the champion" if chosen.champion == state.champion else "what a rollback may need"
-        raise UsageError(
-            f"version {version} of '{task}' is {what}",
-            rule=f"the champion and the {keep} champions before it stay (`release.keep`)",
-            remedy="release another version first, or keep fewer in params.yaml",
-        )
+    mark_version(store, task, int(entry.details["version"]), key=MARK, value=entry.mark)

@@ -20,8 +20,8 @@ from pawl.errors import AdapterError, RegistryError
 from pawl.ledger.entries import State
 from pawl.release.keys import TRUSTED, fingerprint, signing_key, trusted_keys
 from pawl.store.client import Store
-from pawl.store.runs import fetch_evidence, log_file
-from pawl.store.version_tags import run_id_of, verdict_digest_of
+from pawl.store.runs import fetch_evidence, log_evidence
+from pawl.store.version_tags import EVIDENCE_TAG, version_page
 from pawl.workspace.paths import Workspace
 
 EVIDENCE, FOLDER = "verdict.json", "release"
@@ -36,53 +36,55 @@ class Signed:
 
 
 def sign_release(
-    workspace: Workspace,
-    store: Store,
-    task: str,
-    champion: Champion,
-    *,
-    adapter: Path,
-    state: State,
+    workspace: Workspace, store: Store, task: str, new: Champion, *, adapter: Path, state: State
 ) -> Signed:
     """Sign a version before its release; one that was released before has its signature checked.
 
-    Args:
-        workspace: whose key signs, and where the signature is stored.
-        store: the open store.
-        task: the version's task.
-        champion: the version that is to be champion.
-        adapter: its verified folder.
-        state: the ledger's state.
+    `adapter` is its verified folder, `state` the ledger's state.
 
     Raises:
         UsageError: this machine has no trusted key.
         AdapterError: it was signed before, and that signature is invalid.
-        RegistryError: the store cannot be reached, or the version's verdict is gone or is not the
-            one that it was registered with.
+        RegistryError: the version's verdict is gone, or is not the one that it was registered with.
     """
-    if (expected := state.signature(champion)) is not None:
-        check_release(workspace, store, task, champion, adapter=adapter, state=state)
-        evidence = digest_file(release_folder(workspace, task, champion) / EVIDENCE)
+    if (expected := state.signature(new)) is not None:
+        check_release(workspace, store, task, new, adapter=adapter, state=state)
+        evidence = digest_file(release_folder(workspace, task, new) / EVIDENCE)
         return Signed(expected, evidence)
     from model_signing import signing
 
-    key, run = signing_key(workspace), run_id_of(store, task, champion.version or 0) or ""
-    with tempfile.TemporaryDirectory(prefix="pawl-sign-") as scratch:
-        fetch_evidence(store, run, (EVIDENCE,), into=Path(scratch))
-        evidence = digest_file(Path(scratch) / EVIDENCE)
-        _refuse_other_verdict(store, task, champion, stored=evidence)
-        _refuse_other_adapter(task, champion, Path(scratch) / EVIDENCE)
-        with _signed_folder(adapter, Path(scratch) / EVIDENCE) as folder:
-            signing.Config().use_elliptic_key_signer(private_key=key).sign(
-                folder, Path(scratch) / "sig"
+    key, page = signing_key(workspace), version_page(store, task, new.version)
+    run = page.run_id or ""
+    with tempfile.TemporaryDirectory(prefix="pawl-sign-") as temp:
+        scratch = Path(temp)
+        verdict, signature = scratch / EVIDENCE, scratch / "sig"
+        fetch_evidence(store, run, (EVIDENCE,), into=scratch)
+        evidence = digest_file(verdict)
+        if evidence != (registered := page.tags.get(EVIDENCE_TAG)):
+            raise RegistryError(
+                f"the stored verdict of version {new.version} of '{task}' is {evidence[:12]}",
+                rule="only the verdict that a version was registered with is signed: "
+                + (registered[:12] if registered else "its page names none (tag `pawl.evidence`)"),
+                remedy="restore the tracking store from its backup; or judge it again: `pawl run "
+                f"{task} --force`",
             )
-        digest = digest_file(Path(scratch) / "sig")
-        signature = (Path(scratch) / "sig").rename(Path(scratch) / signature_name(digest))
-        log_file(store, run, signature, folder=FOLDER)
-        with whole_folder(release_folder(workspace, task, champion)) as folder:
-            for path in (signature, Path(scratch) / EVIDENCE):
+        if read_record(verdict, Verdict).candidate != new.digest:
+            raise RegistryError(
+                f"the verdict of version {new.version} of '{task}' is about another adapter "
+                f"than {(new.digest or 'none')[:12]}, which its page names",
+                rule="an adapter is signed together with the verdict that judged it",
+                remedy="restore the tracking store from its backup",
+            )
+        with _signed_folder(adapter, verdict) as folder:
+            signer = signing.Config().use_elliptic_key_signer(private_key=key)
+            signer.sign(folder, signature)
+        digest = digest_file(signature)
+        signature = signature.rename(scratch / signature_name(digest))
+        log_evidence(store, run, files={signature: FOLDER})
+        with whole_folder(release_folder(workspace, task, new)) as folder:
+            for path in (signature, verdict):
                 shutil.copyfile(path, folder / path.name)
-        return Signed(digest, evidence)
+    return Signed(digest, evidence)
 
 
 def check_release(
@@ -115,12 +117,8 @@ def check_release(
         raise _refused(task, champion, problem)
     signed, named = digest_file(verdict), state.evidence(champion)
     if signed != named:
-        raise _refused(
-            task,
-            champion,
-            f"is signed over another verdict, {signed[:12]}, than its ledger entry names: "
-            f"{named[:12] if named else 'none'}",
-        )
+        problem = f"is signed over another verdict, {signed[:12]}, than its ledger entry names: "
+        raise _refused(task, champion, problem + (named[:12] if named else "none"))
 
 
 def signature_problem(
@@ -128,12 +126,7 @@ def signature_problem(
 ) -> str | None:
     """What is wrong with a signature over these files, None if it is valid.
 
-    Args:
-        workspace: whose trusted keys count.
-        adapter: the adapter's folder.
-        evidence: the verdict file.
-        signature: the signature file.
-        named: the sha256 of the signature that the ledger names.
+    `named` is the sha256 of the signature that the ledger names; the workspace's keys are trusted.
     """
     if not _has_digest(signature, named):
         return f"has another signature than the one in the ledger, {named[:12]}"
@@ -152,9 +145,9 @@ def fetch_release(store: Store, task: str, champion: Champion, named: str, *, in
     """Download the signature that the ledger names, and the verdict, from the version's run.
 
     Raises:
-        RegistryError: the store cannot be reached, or they are gone.
+        RegistryError: they are gone.
     """
-    run = run_id_of(store, task, champion.version or 0) or ""
+    run = version_page(store, task, champion.version).run_id or ""
     with whole_folder(into) as folder, tempfile.TemporaryDirectory() as scratch:
         fetch_evidence(store, run, (FOLDER, EVIDENCE), into=Path(scratch))
         for path in (Path(scratch) / FOLDER / signature_name(named), Path(scratch) / EVIDENCE):
@@ -207,28 +200,6 @@ def _signed_folder(adapter: Path, evidence: Path) -> Iterator[Path]:
 
 def _has_digest(path: Path, digest: str) -> bool:
     return path.is_file() and digest_file(path) == digest
-
-
-def _refuse_other_verdict(store: Store, task: str, champion: Champion, *, stored: str) -> None:
-    registered = verdict_digest_of(store, task, champion.version or 0)
-    if stored != registered:
-        raise RegistryError(
-            f"the stored verdict of version {champion.version} of '{task}' is {stored[:12]}",
-            rule="only the verdict that a version was registered with is signed: "
-            + (registered[:12] if registered else "its page names none (tag `pawl.evidence`)"),
-            remedy="restore the tracking store from its backup; or judge it again: `pawl run "
-            f"{task} --force`",
-        )
-
-
-def _refuse_other_adapter(task: str, champion: Champion, evidence: Path) -> None:
-    if read_record(evidence, Verdict).candidate != champion.digest:
-        raise RegistryError(
-            f"the verdict of version {champion.version} of '{task}' is about another adapter than "
-            f"{(champion.digest or 'none')[:12]}, which its page names",
-            rule="an adapter is signed together with the verdict that judged it",
-            remedy="restore the tracking store from its backup",
-        )
 
 
 def _refused(task: str, champion: Champion, why: str) -> AdapterError:

@@ -13,12 +13,7 @@ from pawl.errors import PawlError, UsageError
 from pawl.ledger.alias import read_alias
 from pawl.ledger.entries import EARNED, Entry, State, replay_entries
 from pawl.ledger.ledger import entries
-from pawl.ledger.manual_changes import (
-    Alias,
-    current_manual_move,
-    ledger_problems,
-    moved_by_hand,
-)
+from pawl.ledger.manual_changes import Alias, current_manual_move, ledger_problems, moved_by_hand
 from pawl.model.adapter import read_adapter
 from pawl.release.local_copies import copies_folder
 from pawl.release.signing import EVIDENCE, fetch_release, signature_name, signature_problem
@@ -37,14 +32,11 @@ def verify(
 
     Raises:
         UsageError: there is no such version, or no champion yet.
-        RegistryError: the store cannot be reached.
     """
     alias, written = read_alias(store, task), entries(store, task, whole=True)
     state = replay_entries(written)
     checks = [check_ledger(task, written, state, alias), check_alias(task, state, alias)]
-    chosen = _find_version(
-        store, task, version, released=_released(state, version), ledger_ok=checks[0].ok
-    )
+    chosen = _find_version(store, task, version, state, ledger_ok=checks[0].ok)
     if isinstance(chosen, Check):
         return (*checks, chosen)
     was_released = any(entry.new == chosen.champion for entry in state.releases)
@@ -82,22 +74,14 @@ def check_alias(task: str, state: State, alias: Alias) -> Check:
     return Check("alias", False, f"`champion` points at {at}: it {cause}", f"`pawl status {task}`")
 
 
-def _released(state: State, version: int | None) -> Champion | None:
-    """What the ledger released under a version number (None: the champion), None if nothing."""
-    if version is None:
-        return None if state.champion.version is None else state.champion
-    champions = (entry.new for entry in reversed(state.releases) if entry.new)
-    return next((champion for champion in champions if champion.version == version), None)
-
-
 def _find_version(
-    store: Store, task: str, version: int | None, *, released: Champion | None, ledger_ok: bool
+    store: Store, task: str, version: int | None, state: State, *, ledger_ok: bool
 ) -> AdapterVersion | Check:
-    """The version to check; a failed check where MLflow lacks what the ledger released.
-
-    Raises:
-        UsageError: there is no such version, or no champion yet.
-    """
+    """The version to check; a failed check where MLflow lacks what the ledger released."""
+    released: Champion | None = state.champion
+    if version is not None or state.champion.version is None:
+        champions = (entry.new for entry in reversed(state.releases) if entry.new)
+        released = next((champion for champion in champions if champion.version == version), None)
     number = version if released is None else released.version
     if number is None:
         if not ledger_ok:
@@ -157,7 +141,7 @@ def _check_release(
     if not fetched.ok:
         return [fetched]
     problem = signature_problem(workspace, folder, evidence, signature, named=named)
-    valid = f"{named[:12]} is valid, with a key that pawl.pub trusts"
+    valid = f"{named[:12]} holds, with a key that pawl.pub trusts"
     remedy = "do not serve it; `pawl rollback` releases another version" if problem else ""
     return [
         Check("signature", not problem, f"the version {problem}" if problem else valid, remedy),

@@ -12,18 +12,8 @@ from rich.table import Table
 from rich.text import Text
 
 from pawl.core.records import CheckReport, Fault, FixReport, Rule
-from pawl.data.report.check_summary import (
-    by_state,
-    drift_text,
-    may_train,
-    printable,
-    remedy,
-    rows_text,
-    sampled,
-    share_text,
-    state,
-    summary_text,
-)
+from pawl.data.report import check_summary as summary
+from pawl.data.report.check_summary import printable, rows_text
 
 COLOURS = {"blocks": "red", "warns": "yellow", "passed": "green"}
 # Of a row's name; a longer one goes on below itself.
@@ -32,11 +22,12 @@ NAME = 24
 
 def show_check(report: CheckReport, *, console: Console) -> None:
     """Print the result, a row per rule, then each rule that found something with its worst rows."""
-    colour = "green" if may_train(report) else "red"
-    console.print(f"{escape(report.task)}: [bold {colour}]{escape(summary_text(report))}[/]")
+    colour = "green" if summary.may_train(report) else "red"
+    text = escape(summary.summary_text(report))
+    console.print(f"{escape(report.task)}: [bold {colour}]{text}[/]")
     console.print(f"{report.rows:,} rows, data {report.data[:12]}", highlight=False)
     console.print(_table(report))
-    for rule in by_state(report):
+    for rule in summary.by_state(report):
         if not rule.passed or rule.worst:
             _show_rule(rule, report.task, console)
     console.print("against the champion's training data (0 is the same, 1 is all different):")
@@ -66,10 +57,8 @@ def _show_next(report: FixReport, folder: str, console: Console) -> None:
     rows = f"{report.rows:,} of {report.of:,} rows stay; the data itself is as it was. Look, then:"
     console.print(rows, highlight=False)
     if report.hidden:
-        hidden = rows_text(report.hidden)
-        console.print(
-            f"(the diff shows {hidden} without the words: secret, or unreadable)", highlight=False
-        )
+        hidden = f"{rows_text(report.hidden)} without the words: secret, or unreadable"
+        console.print(f"(the diff shows {hidden})", highlight=False)
     for command in (
         f"less {folder}/changes.diff",
         f"pawl data add {folder}/{report.file} --task {report.task}",
@@ -80,31 +69,25 @@ def _show_next(report: FixReport, folder: str, console: Console) -> None:
 
 
 def _table(report: CheckReport) -> Table:
-    partly = sampled(report)
+    partly = summary.sampled(report)
     note = "* of a sample" if partly else None
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), caption=note, caption_justify="left")
-    table.add_column("rule")
-    table.add_column("state")
+    table = Table("rule", "state", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), caption=note)
+    table.caption_justify = "left"
     for column in ("found", "of", "share"):
         table.add_column(column, justify="right", no_wrap=True)
-    for rule in by_state(report):
-        now = state(rule)
-        table.add_row(
-            escape(rule.name),
-            f"[{COLOURS[now]}]{now}[/]",
-            f"{rule.found:,}",
-            f"{rule.of:,}{' *' if rule in partly else ''}",
-            share_text(rule),
-        )
+    for rule in summary.by_state(report):
+        now, share = summary.state(rule), summary.share_text(rule)
+        shown, of = f"[{COLOURS[now]}]{now}[/]", f"{rule.of:,}{' *' if rule in partly else ''}"
+        table.add_row(escape(rule.name), shown, f"{rule.found:,}", of, share)
     return table
 
 
 def _show_rule(rule: Rule, task: str, console: Console) -> None:
-    now = state(rule)
+    now = summary.state(rule)
     console.print(f"[bold {COLOURS[now]}]{escape(rule.name)}[/] ({now}): {escape(rule.says)}")
     console.print(_faults(rule.worst, rule.found))
     if not rule.passed:
-        console.print(_indented(Text(f"what to do: {remedy(rule, task)}")))
+        console.print(_indented(Text(f"what to do: {summary.remedy(rule, task)}")))
     console.print()
 
 
@@ -126,7 +109,7 @@ def _indented(shown: Table | Text) -> Padding:
 
 def _drift(report: CheckReport) -> Table | Text:
     if not report.drift:
-        return Text(drift_text(report))
+        return Text(summary.drift_text(report))
     rows = Table.grid(padding=(0, 2, 0, 0))
     rows.add_column()
     rows.add_column(justify="right")

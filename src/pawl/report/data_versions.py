@@ -23,9 +23,7 @@ UNKNOWN = "not recorded"
 
 @dataclass(frozen=True)
 class DataSide:
-    """One version of a comparison: its rows, `bad` unreadable ones; `unruled` is why the rules
-    could not be run, None if they were or were not asked for.
-    """
+    """One version of a comparison: its rows, `bad` unreadable ones; `unruled`: why no rules ran."""
 
     name: str
     md5: str
@@ -38,8 +36,7 @@ class DataSide:
 class DataDiff:
     """How the rows of `b` differ from those of `a`: `pawl.data.versions.compare.Difference`.
 
-    `rules` maps each rule of the check to the rows it finds `before` and `after`, absent where the
-    rules were not run.
+    `rules` maps each rule of the check to the rows it finds `before` and `after`, if it was run.
     """
 
     task: str

@@ -29,12 +29,7 @@ CAUSES = {
 
 
 def dropped_text(train: int, dropped: Mapping[str, int]) -> tuple[str, ...]:
-    """A line per split that lost rows, and a warning if train lost many; empty if none was lost.
-
-    Args:
-        train: rows that stayed in train.
-        dropped: rows left out, by cause.
-    """
+    """A line per split that lost rows, and a warning if train (`train` rows stayed) lost many."""
     gone = {cause: count for cause in CAUSES if (count := dropped.get(cause))}
     copies = dropped.get("dev_copy")
     dev = (f"left out of dev: {copies} the same letters as a gate row",) if copies else ()
@@ -53,11 +48,7 @@ def dropped_text(train: int, dropped: Mapping[str, int]) -> tuple[str, ...]:
 
 
 def read_dropped_text(path: Path) -> tuple[str, ...]:
-    """`dropped_text` of the last split; empty where the data was not fit to be split.
-
-    Args:
-        path: the split's `manifest.json`.
-    """
+    """`dropped_text` of a split's `manifest.json`; empty where the data was not fit to be split."""
     if not path.exists():
         return ()
     report = read_record(path, SplitReport)

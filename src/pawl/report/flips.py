@@ -15,10 +15,7 @@ SHOWN = 10
 
 @dataclass(frozen=True)
 class FlipsReport:
-    """Gate rows that `version` won and lost `against` the champion's version at its judgement.
-
-    `data` are the train rows that differ from the champion's.
-    """
+    """Gate rows won and lost `against` the champion of then; `data`: train rows that differ."""
 
     task: str
     version: int
@@ -37,20 +34,12 @@ def show_flips(report: FlipsReport, *, console: Console) -> None:
     )
     for flip in (*report.won, *report.lost):
         console.print(f"\n[bold]{'won' if flip.won else 'lost'}[/]  {escape(flip.id)}")
-        for name, text in (
-            ("prompt", flip.prompt),
-            ("reference", flip.reference),
-            ("candidate", flip.candidate),
-            ("champion", flip.champion),
-        ):
-            console.print(f"  {name + ':':<11}{escape(text)}", highlight=False)
+        for name in ("prompt", "reference", "candidate", "champion"):
+            text = escape(getattr(flip, name))
+            console.print(f"  {name + ':':<11}{text}", highlight=False)
     console.print("\ntrain rows since the champion's:")
-    changed = report.data
-    for change, ids in (
-        ("added", changed.added),
-        ("removed", changed.removed),
-        ("relabelled", changed.relabelled),
-    ):
+    for change in ("added", "removed", "relabelled"):
+        ids = getattr(report.data, change)
         more = f", … and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
         named = f": {escape(', '.join(ids[:SHOWN]))}{more}" if ids else ""
         console.print(f"  {change} {len(ids)}{named}", highlight=False)

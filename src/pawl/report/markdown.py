@@ -7,14 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from pawl.core.metrics import FALL, shown
 from pawl.core.records import CheckReport, Cycle, Rule, Verdict, Worth
-from pawl.data.report.check_summary import (
-    by_state,
-    printable,
-    remedy,
-    share_text,
-    state,
-    summary_text,
-)
+from pawl.data.report import check_summary as summary
 
 Scores = Mapping[str, Mapping[str, float]]
 # Characters that markdown would interpret in a line of text.
@@ -22,10 +15,7 @@ MARKS = re.compile(r"([\\`*_\[\]<>|~&#])")
 
 
 def score_table(scores: Scores) -> str:
-    """A markdown table, a row per metric and a column per contender; '–' where not measured.
-
-    Pages are narrow, and there are more metrics than contenders.
-    """
+    """A markdown table, a row per metric and a column per contender; '–' where not measured."""
     metrics = sorted({metric for values in scores.values() for metric in values})
     if not metrics:
         return "No scores."
@@ -59,14 +49,12 @@ def verdict_page(verdict: Verdict, worth: Worth | None = None, *, stale: str | N
 
 def cycle_page(cycle: Cycle) -> str:
     """The outcome of one cycle, for its Prefect run page."""
-    version = cycle.champion.version
-    released = "none" if version is None else f"version {version}"
     judged = "none" if cycle.candidate.version is None else f"version {cycle.candidate.version}"
     parts = [
         f"## {cycle.task}: {cycle.verdict}",
         bullets(cycle.reasons),
         _worth(cycle.worth),
-        f"Candidate: {judged}. Champion now: {released}.",
+        f"Candidate: {judged}. Champion now: {cycle.champion.label()}.",
         score_table(cycle.scores),
         _rows(cycle.rows),
         f"MLflow run: `{cycle.run_id}`" if cycle.run_id else "",
@@ -78,16 +66,16 @@ def check_page(report: CheckReport) -> str:
     """What each data rule found, for the Prefect run page: needed most if the run ended there."""
     head = "| rule | state | found | of | share | asks |\n|---|---|---:|---:|---:|---|"
     rows = [
-        f"| {_literal(rule.name)} | {state(rule)} | {rule.found:,} | {rule.of:,} "
-        f"| {share_text(rule)} | {_literal(rule.says)} |"
-        for rule in by_state(report)
+        f"| {_literal(rule.name)} | {summary.state(rule)} | {rule.found:,} | {rule.of:,} "
+        f"| {summary.share_text(rule)} | {_literal(rule.says)} |"
+        for rule in summary.by_state(report)
     ]
     drift = [f"{_literal(d.name)}: {d.value:.3f} ({_literal(d.says)})" for d in report.drift]
     parts = [
-        f"## {_literal(report.task)}: {_literal(summary_text(report))}",
+        f"## {_literal(report.task)}: {_literal(summary.summary_text(report))}",
         f"{report.rows:,} rows, data `{report.data[:12]}`.",
         "\n".join([head, *rows]),
-        *(_found(rule, report.task) for rule in by_state(report) if not rule.passed),
+        *(_found(rule, report.task) for rule in summary.by_state(report) if not rule.passed),
         f"#### Drift from the champion's data (0 to 1)\n\n{bullets(drift)}" if drift else "",
     ]
     return "\n\n".join(part for part in parts if part)
@@ -100,12 +88,12 @@ def bullets(lines: Sequence[str]) -> str:
 
 def _found(rule: Rule, task: str) -> str:
     worst = bullets([f"{_literal(f.id)}: {_literal(f.says) or '–'}" for f in rule.worst])
-    return f"#### {_literal(rule.name)}\n\n{remedy(rule, task)}\n\n{worst}".strip()
+    return f"#### {_literal(rule.name)}\n\n{summary.remedy(rule, task)}\n\n{worst}".strip()
 
 
 def _literal(text: str) -> str:
     """A text of the data with markdown's characters escaped."""
-    return MARKS.sub(r"\\\1", printable(text))
+    return MARKS.sub(r"\\\1", summary.printable(text))
 
 
 def _comparisons(verdict: Verdict) -> str:

@@ -87,9 +87,8 @@ def show_plan(plan: Plan, *, console: Console) -> None:
     table.add_row("training may use", f"{training.usable / GIB:.3f}")
     console.print(table)
     trained, base = _short(parameters.trainable), _short(parameters.base)
-    console.print(
-        f"trains {trained} of {base} parameters ({parameters.share:.2%})", highlight=False
-    )
+    share = f"{parameters.share:.2%}"
+    console.print(f"trains {trained} of {base} parameters ({share})", highlight=False)
     for line in training.says:
         console.print(escape(line), highlight=False)
 
@@ -105,11 +104,7 @@ def rank_text(ranks: Sequence[int]) -> str:
 
 
 def gate_text(power: Power, metric: str, *, blocked: FreshRows | None) -> str:
-    """What the next look can detect.
-
-    Args:
-        blocked: the fresh rows, where too few are there for any look; None: a look can be had.
-    """
+    """What the next look can detect; `blocked`: the fresh rows, if too few for any look."""
     if blocked is not None:
         return (
             f"no look can be had: {blocked.needed} gate rows that no look has scored open a new "

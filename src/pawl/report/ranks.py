@@ -12,11 +12,7 @@ from pawl.report.terminal import show_rows
 
 
 def read_rank_trials(path: Path) -> tuple[RankTrial, ...]:
-    """The ranks that the last training tried; empty without a training, or with a fixed rank.
-
-    Args:
-        path: the task's `training.json`.
-    """
+    """The ranks that the last `training.json` has; empty without one, or with a fixed rank."""
     return read_record(path, Training).rungs if path.exists() else ()
 
 

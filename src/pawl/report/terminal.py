@@ -18,10 +18,7 @@ COLOURS = {"promote": "green", "unchanged": "green", "reject": "red", "inconclus
 
 
 def show_cycle(cycle: Cycle, *, left_out: Sequence[str], console: Console) -> None:
-    """Print the scores of every contender, the verdict with its reasons, and the champion now.
-
-    `left_out` are the texts of `pawl.report.dropped`: what the split left out of train.
-    """
+    """Print scores, verdict with reasons, the champion now; `left_out`: `pawl.report.dropped`."""
     if cycle.scores:
         console.print(score_table(cycle.scores, title=f"{cycle.task}: scores"))
     rows = ", ".join(f"{name} {count}" for name, count in cycle.rows.items())
@@ -39,8 +36,7 @@ def show_cycle(cycle: Cycle, *, left_out: Sequence[str], console: Console) -> No
             console.print(f"  • {escape(line)}", highlight=False)
     if cycle.candidate.version is not None:
         console.print(f"candidate: version {cycle.candidate.version}")
-    champion = cycle.champion.version
-    console.print(f"champion:  {f'version {champion}' if champion is not None else 'none yet'}")
+    console.print(f"champion:  {cycle.champion.label('none yet')}")
 
 
 def score_table(scores: Mapping[str, Mapping[str, float]], *, title: str) -> Table:
@@ -66,8 +62,8 @@ def show_findings(
 
 def show_gc(report: GcReport, *, console: Console) -> None:
     """Print what can be freed, or was, and how much that is."""
-    rows = [to_json(row) for row in report.found]
-    show_rows(rows, title="freed" if report.freed else "can be freed", console=console)
+    title = "freed" if report.freed else "can be freed"
+    show_rows([to_json(row) for row in report.found], title=title, console=console)
     total = sum(row.bytes for row in report.found) / 1e6
     then = "freed" if report.freed else "can be freed: pawl gc --yes"
     console.print(f"{total:.1f} MB {then}", highlight=False)
@@ -78,9 +74,7 @@ def show_rows(rows: Sequence[Mapping[str, Any]], *, title: str, console: Console
     if not rows:
         console.print(f"{title}: none yet")
         return
-    table = Table(title=title, title_justify="left")
-    for key in rows[0]:
-        table.add_column(str(key))
+    table = Table(*map(str, rows[0]), title=title, title_justify="left")
     for row in rows:
         table.add_row(*(escape(_cell(value)) for value in row.values()))
     console.print(table)

@@ -9,7 +9,7 @@ from pawl.core.records import AdapterManifest
 from pawl.errors import AdapterError, RegistryError
 from pawl.model.adapter import read_adapter, refuse_links
 from pawl.store.client import Store, store_errors
-from pawl.store.versions import ADAPTER, AdapterVersion, get
+from pawl.store.versions import ADAPTER, get
 
 
 def fetch_adapter(store: Store, task: str, version: int, *, into: Path) -> AdapterManifest:
@@ -18,7 +18,7 @@ def fetch_adapter(store: Store, task: str, version: int, *, into: Path) -> Adapt
     Raises:
         UsageError: there is no such version.
         AdapterError: its bytes are not those that were judged.
-        RegistryError: the store cannot be reached.
+        RegistryError: its files are gone.
     """
     from mlflow.exceptions import MlflowException
 
@@ -29,30 +29,21 @@ def fetch_adapter(store: Store, task: str, version: int, *, into: Path) -> Adapt
             try:
                 path = store.client.download_artifacts(wanted.run_id, ADAPTER, str(folder))
             except (OSError, MlflowException) as error:
-                raise _gone(wanted, error) from error
+                raise RegistryError(
+                    f"the adapter of version {version} of '{task}' cannot be read: {error}",
+                    rule="the files of a registered version stay as long as it is listed",
+                    remedy="restore the store's artifact folder, or roll back to another version",
+                ) from error
         downloaded = Path(path)
         # Before its files move one level up: none of a verified adapter's has the folder's name.
-        manifest = _verified(downloaded, wanted)
+        manifest = read_adapter(downloaded)
+        if manifest.digest != wanted.digest:
+            raise AdapterError(
+                f"version {version} of '{task}' holds adapter {manifest.digest[:12]}",
+                rule=f"it was judged and registered as {wanted.digest[:12]}",
+                remedy=f"roll back to another version: `pawl rollback {task} --to N --reason …`",
+            )
         for file in downloaded.iterdir():
             file.rename(folder / file.name)
         downloaded.rmdir()
         return manifest
-
-
-def _verified(folder: Path, wanted: AdapterVersion) -> AdapterManifest:
-    manifest = read_adapter(folder)
-    if manifest.digest != wanted.digest:
-        raise AdapterError(
-            f"version {wanted.version} of '{wanted.task}' holds adapter {manifest.digest[:12]}",
-            rule=f"it was judged and registered as {wanted.digest[:12]}",
-            remedy=f"roll back to another version: `pawl rollback {wanted.task} --to N --reason …`",
-        )
-    return manifest
-
-
-def _gone(wanted: AdapterVersion, error: Exception) -> RegistryError:
-    return RegistryError(
-        f"the adapter of version {wanted.version} of '{wanted.task}' cannot be read: {error}",
-        rule="the files of a registered version stay as long as it is listed",
-        remedy="restore the store's artifact folder, or roll back to another version",
-    )

@@ -22,11 +22,7 @@ from pawl.store.runs import open_run
 def store_rows(
     store: Store, experiment: str, rows: Sequence[dict[str, Any]], *, name: str
 ) -> ArtifactRef:
-    """Store `rows` as the file `name` of a run of their own and return the reference to it.
-
-    Raises:
-        RegistryError: the store cannot be reached.
-    """
+    """Store `rows` as the file `name` of a run of their own and return the reference to it."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         write_lines(path, rows)
@@ -38,12 +34,22 @@ def store_rows(
     return ArtifactRef(run=run, name=name, digest=digest, rows=len(rows))
 
 
-def fetch_rows(store: Store, ref: ArtifactRef) -> list[Any]:
-    """The rows as they were stored.
+def fetch_rows(store: Store, details: dict[str, Any], key: str) -> list[Any]:
+    """The stored rows that an entry's `details` refer to under `key`; empty where to none.
 
     Raises:
-        RegistryError: they are gone or were altered, or the store cannot be reached.
+        RegistryError: they are gone or were altered, or the entry is not as Pawl writes it.
     """
+    if key not in details:
+        return []
+    try:
+        ref = TypeAdapter(ArtifactRef).validate_python(details[key])
+    except ValidationError as error:
+        raise RegistryError(
+            f"a ledger entry's `{key}` is no reference to rows: {details[key]!r}",
+            rule="the ledger is written by Pawl alone and never edited",
+            remedy="restore the tracking store from its backup",
+        ) from error
     with tempfile.TemporaryDirectory() as folder:
         path = download(store, ref.run, ref.name, Path(folder))
         digest = None if path is None else digest_file(path)
@@ -58,30 +64,8 @@ def fetch_rows(store: Store, ref: ArtifactRef) -> list[Any]:
 
 
 def download(store: Store, run: str, name: str, folder: Path) -> Path | None:
-    """Download the file `name` of a run into `folder`; its path, None where the run has none.
-
-    Raises:
-        RegistryError: the store cannot be reached.
-    """
+    """Download the file `name` of a run into `folder`; its path, None where the run has none."""
     with store_errors(store.uri):
         if name not in (file.path for file in store.client.list_artifacts(run)):
             return None
         return Path(store.client.download_artifacts(run, name, str(folder)))
-
-
-def artifact_ref(details: dict[str, Any], key: str) -> ArtifactRef | None:
-    """The reference to rows under `key` of an entry's `details`, None where there is none.
-
-    Raises:
-        RegistryError: the entry is not as Pawl writes it.
-    """
-    if key not in details:
-        return None
-    try:
-        return TypeAdapter(ArtifactRef).validate_python(details[key])
-    except ValidationError as error:
-        raise RegistryError(
-            f"a ledger entry's `{key}` is no reference to rows: {details[key]!r}",
-            rule="the ledger is written by Pawl alone and never edited",
-            remedy="restore the tracking store from its backup",
-        ) from error

@@ -26,6 +26,7 @@ ALIAS = "champion"
 PAGE = 500
 # SQLite allows one writer at a time; MLflow gives up on a version number after three collisions.
 ATTEMPTS = 8
+BUSY = ("TEMPORARILY_UNAVAILABLE", "BAD_REQUEST", "INTERNAL_ERROR")
 # SQLite accepts any length; a database that enforces its columns refuses longer texts.
 DESCRIPTION = 5000
 CUT = "\n\n… cut here, for MLflow keeps 5,000 characters"
@@ -37,6 +38,7 @@ class Store:
     """An open tracking store; `artifacts` is where experiments keep files, None: the server's.
 
     `seen` caches the ledger entries read so far, by registered model: they are never edited.
+    Every function that takes a store raises `RegistryError` where it cannot be reached.
     """
 
     client: MlflowClient
@@ -66,11 +68,7 @@ def open_store(workspace: Workspace) -> Store:
 
 
 def check_connection(store: Store) -> None:
-    """Ask the store for something small.
-
-    Raises:
-        RegistryError: it cannot be reached.
-    """
+    """Ask the store for something small, to see whether it can be reached."""
     with store_errors(store.uri):
         store.client.search_experiments(max_results=1)
 
@@ -134,49 +132,42 @@ def add_version(
     """Add a version with its tags in one transaction; the caller saw none with this `op_id`.
 
     The store assigns the number, one writer at a time. Where it is busy, this is tried again, after
-    a look whether the last attempt got through after all.
-
-    Raises:
-        RegistryError: the store cannot be reached, or stayed busy for some seconds.
+    a look whether the last attempt got through after all; for some seconds, then it raises.
     """
+    from mlflow.exceptions import MlflowException
+
+    tags = {**tags, "pawl.op_id": op_id}
+    if len(description) > DESCRIPTION:
+        description = description[: DESCRIPTION - len(CUT)] + CUT
     with store_errors(store.uri):
         if not store.seen.get(model):
             _ensure_model(store, model)
         for attempt in range(ATTEMPTS):
             if attempt and (earlier := _by_op_id(store, model, op_id)) is not None:
                 return earlier
-            added = _try_to_add(
-                lambda: store.client.create_model_version(
-                    model,
-                    source,
-                    run_id,
-                    tags={**tags, "pawl.op_id": op_id},
-                    description=_cut(description),
-                    await_creation_for=0,
-                ),
-                last=attempt == ATTEMPTS - 1,
-            )
-            if added is not None:
-                return added
+            try:
+                with no_retries():
+                    return store.client.create_model_version(
+                        model, source, run_id, tags, description=description, await_creation_for=0
+                    )
+            except MlflowException as error:
+                busy = "Giving up after" in str(error) or error.error_code in BUSY
+                if not busy or attempt == ATTEMPTS - 1:
+                    raise
             time.sleep(0.05 * 2**attempt)
     raise AssertionError("the last attempt returns or raises")
 
 
 def all_versions(store: Store, model: str, *, since: int = 1) -> list[ModelVersion]:
     """A registered model's versions from the number `since` on, oldest first; empty if none."""
+    query = f"name = '{model}'" + (f" AND version_number >= {since}" if since > 1 else "")
+    order, token = ["version_number ASC"], None
     versions: list[ModelVersion] = []
-    token: str | None = None
     with store_errors(store.uri):
         while True:
-            page = store.client.search_model_versions(
-                f"name = '{model}'" + (f" AND version_number >= {since}" if since > 1 else ""),
-                max_results=PAGE,
-                order_by=["version_number ASC"],
-                page_token=token,
-            )
+            page = store.client.search_model_versions(query, PAGE, order, token)
             versions += page
-            token = page.token
-            if not token:
+            if not (token := page.token):
                 return sorted(versions, key=lambda version: int(version.version))
 
 
@@ -194,12 +185,6 @@ def set_alias(store: Store, task: str, version: int | None) -> None:
             store.client.set_registered_model_alias(task, ALIAS, str(version))
         elif get_alias(store, task) is not None:
             store.client.delete_registered_model_alias(task, ALIAS)
-
-
-def _cut(description: str) -> str:
-    if len(description) <= DESCRIPTION:
-        return description
-    return description[: DESCRIPTION - len(CUT)] + CUT
 
 
 def _by_op_id(store: Store, model: str, op_id: str) -> ModelVersion | None:
@@ -232,17 +217,3 @@ def ignore_if_exists(call: Callable[[], Any]) -> None:
     except MlflowException as error:
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
-
-
-def _try_to_add(call: Callable[[], Result], *, last: bool) -> Result | None:
-    """The call's result, or None where the store was busy and another attempt is left."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        with no_retries():
-            return call()
-    except MlflowException as error:
-        busy = error.error_code in ("TEMPORARILY_UNAVAILABLE", "BAD_REQUEST", "INTERNAL_ERROR")
-        if last or not (busy or "Giving up after" in str(error)):
-            raise
-        return None

@@ -1,4 +1,7 @@
-"""The `Cycle` record on its run: written when the run ends, and read back."""
+"""The `Cycle` record on its run: written when the run ends, and read back.
+
+Reading one raises `RegistryError` where the run carries no cycle.
+"""
 
 from __future__ import annotations
 
@@ -40,47 +43,38 @@ def close_run(store: Store, cycle: Cycle, *, posted: str = "") -> None:
 
 
 def find_delivered(store: Store, task: str, posted: str) -> Cycle | None:
-    """The cycle that an order of the outbox was recorded as, None if delivery did not finish.
-
-    Raises:
-        RegistryError: the store cannot be reached, or the run carries no cycle.
-    """
-    with store_errors(store.uri):
-        experiment = store.client.get_experiment_by_name(task)
-        if experiment is None:
-            return None
-        query = f"tags.`{POSTED}` = '{posted}' and attributes.status = 'FINISHED'"
-        runs = store.client.search_runs([experiment.experiment_id], query, max_results=1)
-    return _cycle_of(store, runs[0]) if runs else None
+    """The cycle that an order of the outbox was recorded as, None if delivery did not finish."""
+    run = _newest_finished(store, task, f"tags.`{POSTED}` = '{posted}'")
+    return _cycle_of(store, run) if run else None
 
 
 def last_cycle(store: Store, task: str) -> tuple[Cycle, str] | None:
-    """The newest finished cycle and when it ended (UTC, ISO 8601), None if there was none yet.
+    """The newest finished cycle and when it ended (UTC, ISO 8601), None if there was none yet."""
+    run = _newest_finished(store, task, "tags.`pawl.verdict` != ''")
+    if run is None:
+        return None
+    ended = datetime.fromtimestamp(run.info.end_time / 1000, UTC)
+    return _cycle_of(store, run), ended.isoformat(timespec="milliseconds")
 
-    Raises:
-        RegistryError: the store cannot be reached, or the run carries no cycle.
-    """
+
+def _newest_finished(store: Store, task: str, query: str) -> Run | None:
     with store_errors(store.uri):
         experiment = store.client.get_experiment_by_name(task)
         if experiment is None:
             return None
         runs = store.client.search_runs(
             [experiment.experiment_id],
-            "attributes.status = 'FINISHED' and tags.`pawl.verdict` != ''",
+            f"attributes.status = 'FINISHED' and {query}",
             order_by=["attributes.start_time DESC"],
             max_results=1,
         )
-    if not runs:
-        return None
-    ended = datetime.fromtimestamp(runs[0].info.end_time / 1000, UTC)
-    return _cycle_of(store, runs[0]), ended.isoformat(timespec="milliseconds")
+    return runs[0] if runs else None
 
 
 def _cycle_of(store: Store, run: Run) -> Cycle:
     run_id = run.info.run_id
-    text = run.data.tags.get(CYCLE)
     with store_errors(store.uri), tempfile.TemporaryDirectory() as folder:
-        if not text:
+        if not (text := run.data.tags.get(CYCLE)):
             path = store.client.download_artifacts(run_id, "cycle.json", folder)
             text = Path(path).read_text(encoding="utf-8")
     try:

@@ -120,7 +120,7 @@ class LiveRun:
         if existing is None:
             self._id = open_run(store, task, op_id=op_id, name=f"{task} training", tags={})
             params = {"train": as_json(workspace.task(task).train)}
-            log_evidence(store, self._id, params=params, metrics={}, files={})
+            log_evidence(store, self._id, params=params)
             return
         self._id, self._status = str(existing.info.run_id), str(existing.info.status)
         with store_errors(store.uri):
@@ -176,8 +176,7 @@ class LiveRun:
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
         monitor: Any = SystemMetricsMonitor
-        with store_errors(self._store.uri):
-            self._monitor = monitor(
-                self._id, SAMPLE, resume_logging=True, tracking_uri=self._store.uri
-            )
+        uri = self._store.uri
+        with store_errors(uri):
+            self._monitor = monitor(self._id, SAMPLE, resume_logging=True, tracking_uri=uri)
         self._monitor.start()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pawl.errors import RegistryError
-from pawl.store.client import Store, ignore_if_exists, no_retries, store_errors
+from pawl.store.client import Store, ignore_if_exists, no_retries, none_if_absent, store_errors
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -22,20 +22,16 @@ def open_run(store: Store, task: str, *, op_id: str, name: str, tags: dict[str, 
     A run that the same operation left open (it crashed and is tried again) is continued.
 
     Raises:
-        RegistryError: the store cannot be reached, or the task's experiment was deleted.
+        RegistryError: the task's experiment was deleted.
     """
-    left = find_run(store, task, op_id, status="RUNNING")
-    if left is not None:
+    if (left := find_run(store, task, op_id, status="RUNNING")) is not None:
         return str(left.info.run_id)
-    experiment = _experiment(store, task)
-    with store_errors(store.uri):
-        # A request that is repeated after a lost reply would make a second run. The next attempt
-        # finds the one that got through.
-        with no_retries():
-            run = store.client.create_run(
-                experiment, tags={**tags, "pawl.op_id": op_id}, run_name=name
-            )
-        return str(run.info.run_id)
+    experiment, tags = _experiment(store, task), {**tags, "pawl.op_id": op_id}
+    # A request that is repeated after a lost reply would make a second run. The next attempt finds
+    # the one that got through.
+    with store_errors(store.uri), no_retries():
+        run = store.client.create_run(experiment, tags=tags, run_name=name)
+    return str(run.info.run_id)
 
 
 def find_run(store: Store, task: str, op_id: str, *, status: str | None = None) -> Run | None:
@@ -51,15 +47,13 @@ def log_evidence(
     store: Store,
     run_id: str,
     *,
-    params: dict[str, Any],
-    metrics: dict[str, float],
-    files: dict[Path, str],
+    params: Mapping[str, Any] = {},
+    metrics: Mapping[str, float] = {},
+    files: Mapping[Path, str] = {},
 ) -> None:
     """Put parameters, metrics and files on a run; doing it twice changes nothing.
 
     Args:
-        store: the open store.
-        run_id: from `open_run`.
         params: nested parameters, flattened to `train/rank`; cut to MLflow's 6,000 characters.
         metrics: value by name, `gate/candidate/exact_match`; sent in batches.
         files: folder in the run ('' for the top) by local file or folder; absent ones are left
@@ -67,7 +61,7 @@ def log_evidence(
     """
     from mlflow.entities import Metric, Param
 
-    at = _started(store, run_id)
+    at = _started(store, run_id) if metrics else 0
     flat = [Param(key, value) for key, value in _flatten(params).items()]
     numbers = [Metric(key, value, at, 0) for key, value in metrics.items()]
     with store_errors(store.uri):
@@ -81,21 +75,11 @@ def log_evidence(
                 store.client.log_artifact(run_id, str(path), folder or None)
 
 
-def log_file(store: Store, run_id: str, path: Path, *, folder: str) -> None:
-    """Put one file into a folder of a run.
-
-    Raises:
-        RegistryError: the store cannot be reached.
-    """
-    with store_errors(store.uri):
-        store.client.log_artifact(run_id, str(path), folder)
-
-
 def fetch_evidence(store: Store, run_id: str, names: Sequence[str], *, into: Path) -> None:
     """Download files and folders that `log_evidence` put on a run into the folder `into`.
 
     Raises:
-        RegistryError: the store cannot be reached, or the run lacks one of them.
+        RegistryError: the run lacks one of them.
     """
     with store_errors(store.uri):
         stored = {file.path for file in store.client.list_artifacts(run_id)}
@@ -131,7 +115,7 @@ def fetch_file(store: Store, run_id: str, name: str, *, into: Path) -> Path:
     """Download one file of a run to the same path below the folder `into`; returns that path.
 
     Raises:
-        RegistryError: the store cannot be reached, or the run has no such file.
+        RegistryError: the run has no such file.
     """
     # MLflow drops the file's folder: check/rows.jsonl would replace eval/rows.jsonl.
     folder = (into / name).parent
@@ -145,6 +129,28 @@ def fetch_file(store: Store, run_id: str, name: str, *, into: Path) -> Path:
                 rule="the evidence of a judged version stays on its run",
                 remedy="restore the store's artifact folder from its backup",
             ) from error
+
+
+def size_of_files(store: Store, run_id: str, folder: str) -> int | None:
+    """The size of a folder of a run in bytes, None where the run has no such folder."""
+    with store_errors(store.uri):
+        files = none_if_absent(lambda: store.client.list_artifacts(run_id, folder))
+    return sum(file.file_size or 0 for file in files) if files else None
+
+
+def delete_files(store: Store, run_id: str, folder: str) -> None:
+    """Delete a folder of a run; the run stays.
+
+    Raises:
+        RegistryError: the store does not allow files to be deleted.
+    """
+    # The client cannot delete a run's files; the artifact repository that it uses can.
+    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+    with store_errors(store.uri):
+        uri = str(store.client.get_run(run_id).info.artifact_uri)
+        repository: Any = get_artifact_repository(uri, tracking_uri=store.uri)
+        repository.delete_artifacts(folder)
 
 
 def _experiment(store: Store, task: str) -> str:
@@ -170,7 +176,7 @@ def _started(store: Store, run_id: str) -> int:
         return int(store.client.get_run(run_id).info.start_time)
 
 
-def _flatten(params: dict[str, Any], prefix: str = "") -> dict[str, str]:
+def _flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     flat: dict[str, str] = {}
     for key, value in params.items():
         if isinstance(value, dict):

@@ -11,16 +11,13 @@ from pawl.store.client import ALIAS, Store, none_if_absent, store_errors
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-EVIDENCE = "pawl.evidence"
+EVIDENCE_TAG = "pawl.evidence"
 
 
 def read_model(store: Store, task: str) -> tuple[int | None, dict[str, str]]:
     """The version that the alias `champion` points at and the registered model's tags.
 
     No version and no tags where the model does not exist yet.
-
-    Raises:
-        RegistryError: the store cannot be reached.
     """
     with store_errors(store.uri):
         model = none_if_absent(lambda: store.client.get_registered_model(task))
@@ -31,40 +28,13 @@ def read_model(store: Store, task: str) -> tuple[int | None, dict[str, str]]:
 
 
 def tag_model(store: Store, task: str, *, key: str, value: str) -> None:
-    """Put a tag on the task's registered model.
-
-    Raises:
-        RegistryError: the store cannot be reached.
-    """
+    """Put a tag on the task's registered model."""
     with store_errors(store.uri):
         store.client.set_registered_model_tag(task, key, value)
 
 
-def run_id_of(store: Store, task: str, version: int) -> str:
-    """The id of the run that carries a version's adapter.
-
-    Raises:
-        RegistryError: the registered model lacks that version, or the store cannot be reached.
-    """
-    return str(_page(store, task, version).run_id or "")
-
-
-def verdict_digest_of(store: Store, task: str, version: int) -> str | None:
-    """The sha256 of the verdict file that a version was registered with, None if it has none.
-
-    Raises:
-        RegistryError: the registered model lacks that version, or the store cannot be reached.
-    """
-    digest = _page(store, task, version).tags.get(EVIDENCE)
-    return None if digest is None else str(digest)
-
-
 def listed_version(store: Store, task: str, champion: Champion) -> ModelVersion | None:
-    """The page of a version, None where its number is gone from MLflow or is another adapter's.
-
-    Raises:
-        RegistryError: the store cannot be reached.
-    """
+    """The page of a version, None where its number is gone from MLflow or is another adapter's."""
     with store_errors(store.uri):
         page = none_if_absent(lambda: store.client.get_model_version(task, str(champion.version)))
     return page if page and page.tags.get("pawl.digest") == champion.digest else None
@@ -76,7 +46,12 @@ def mark_version(store: Store, task: str, version: int, *, key: str, value: str)
         none_if_absent(lambda: store.client.set_model_version_tag(task, str(version), key, value))
 
 
-def _page(store: Store, task: str, version: int) -> ModelVersion:
+def version_page(store: Store, task: str, version: int | None) -> ModelVersion:
+    """The page of a version that must be listed.
+
+    Raises:
+        RegistryError: the registered model lacks it.
+    """
     with store_errors(store.uri):
         page = none_if_absent(lambda: store.client.get_model_version(task, str(version)))
     if page is None:

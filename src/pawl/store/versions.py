@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pawl.core.records import AdapterManifest, Champion, Look, Verdict, Worth
 from pawl.errors import RegistryError, UsageError
 from pawl.report.markdown import verdict_page
 from pawl.store.client import Store, add_version, all_versions, none_if_absent, store_errors
-from pawl.store.version_tags import EVIDENCE
+from pawl.store.version_tags import EVIDENCE_TAG
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 ADAPTER = "adapter"
+# The fields of `AdapterVersion` that are the tag `pawl.<field>` as it is, JSON in one, or may lack.
+TEXTS = ("digest", "base", "base_digest", "data", "commit", "verdict", "question", "op_id")
+JSON, OPTIONAL = ("params", "scores", "rows"), ("data_md5", "look", "stale")
 
 
 @dataclass(frozen=True)
@@ -74,26 +78,23 @@ def register(
     """Register the adapter that the run carries; returns the version, the same for an `op_id`.
 
     `evidence` is the sha256 of the verdict file: the file that is signed later must be that one.
-
-    Raises:
-        RegistryError: the store cannot be reached.
     """
-    for version in versions(store, verdict.task):
-        if version.op_id == op_id:
-            return version
+    if earlier := _of_operation(store, verdict.task, op_id):
+        return earlier[0]
+    dumps = partial(json.dumps, sort_keys=True, ensure_ascii=False, allow_nan=False)
     base, against = manifest.base, verdict.champion
     tags = {
         "pawl.base": f"{base.model}@{base.revision}" if base.revision else base.model,
         "pawl.base_digest": base.digest,
         "pawl.data": manifest.data,
         "pawl.commit": commit,
-        "pawl.params": _dump(params),
+        "pawl.params": dumps(params),
         "pawl.verdict": verdict.decision,
-        EVIDENCE: evidence,
+        EVIDENCE_TAG: evidence,
         "pawl.question": question,
         "pawl.digest": manifest.digest,
-        "pawl.scores": _dump(verdict.scores),
-        "pawl.rows": _dump(verdict.rows),
+        "pawl.scores": dumps(verdict.scores),
+        "pawl.rows": dumps(verdict.rows),
         "pawl.against": "none" if against.version is None else str(against.version),
         "pawl.against_digest": against.digest or "none",
     }
@@ -102,16 +103,16 @@ def register(
     tags |= {name: value for name, value in optional.items() if value}
     with store_errors(store.uri):
         source = f"{store.client.get_run(run_id).info.artifact_uri}/{ADAPTER}"
+    task, page = verdict.task, verdict_page(verdict, worth, stale=stale)
     added = add_version(
-        store,
-        verdict.task,
-        op_id=op_id,
-        source=source,
-        run_id=run_id,
-        tags=tags,
-        description=verdict_page(verdict, worth, stale=stale),
+        store, task, op_id=op_id, source=source, run_id=run_id, tags=tags, description=page
     )
-    return _first(store, verdict.task, op_id, added=int(added.version))
+    first = _of_operation(store, task, op_id)[0]
+    if first.version != int(added.version):
+        # A slow server may carry out a request after its sender gave it up and sent another.
+        with store_errors(store.uri):
+            none_if_absent(lambda: store.client.delete_model_version(task, str(added.version)))
+    return first
 
 
 def versions(store: Store, task: str) -> tuple[AdapterVersion, ...]:
@@ -129,8 +130,7 @@ def versions(store: Store, task: str) -> tuple[AdapterVersion, ...]:
 
 def find_by_fingerprint(store: Store, task: str, question: str) -> AdapterVersion | None:
     """The newest version that a cycle with this fingerprint registered, None if there is none."""
-    matching = [v for v in versions(store, task) if v.question == question]
-    return matching[-1] if matching else None
+    return next((v for v in reversed(versions(store, task)) if v.question == question), None)
 
 
 def find_by_look(store: Store, task: str, look: Look | None) -> AdapterVersion | None:
@@ -145,58 +145,32 @@ def get(store: Store, task: str, version: int) -> AdapterVersion:
     Raises:
         UsageError: there is no such version.
     """
-    registered = versions(store, task)
-    for one in registered:
-        if one.version == version:
-            return one
+    registered = {one.version: one for one in versions(store, task)}
+    if version in registered:
+        return registered[version]
     raise UsageError(
         f"task '{task}' has no version {version}",
         rule="a version is an adapter that a cycle judged and registered",
-        remedy=f"registered: {', '.join(str(one.version) for one in registered) or 'none'}",
+        remedy=f"registered: {', '.join(map(str, registered)) or 'none'}",
     )
 
 
-def _first(store: Store, task: str, op_id: str, *, added: int) -> AdapterVersion:
-    """The first version of an operation; `added` is removed if it is a later one.
-
-    A slow server may carry out a request after its sender gave it up and sent another.
-    """
-    same = [version for version in versions(store, task) if version.op_id == op_id]
-    if same and same[0].version != added:
-        with store_errors(store.uri):
-            none_if_absent(lambda: store.client.delete_model_version(task, str(added)))
-    return same[0]
-
-
-def _dump(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
-
-
-def _against(version: str, digest: str) -> Champion:
-    return Champion() if version == "none" else Champion(int(version), digest)
+def _of_operation(store: Store, task: str, op_id: str) -> list[AdapterVersion]:
+    return [version for version in versions(store, task) if version.op_id == op_id]
 
 
 def _parse(version: ModelVersion) -> AdapterVersion:
     tags, number = version.tags, int(version.version)
     try:
+        against, digest = tags["pawl.against"], tags["pawl.against_digest"]
+        fields: dict[str, Any] = {name: tags[f"pawl.{name}"] for name in TEXTS}
+        fields |= {name: json.loads(tags[f"pawl.{name}"]) for name in JSON}
+        fields |= {name: tags.get(f"pawl.{name}") for name in OPTIONAL}
         return AdapterVersion(
+            **fields,
             task=version.name,
             version=number,
-            digest=tags["pawl.digest"],
-            base=tags["pawl.base"],
-            base_digest=tags["pawl.base_digest"],
-            data=tags["pawl.data"],
-            data_md5=tags.get("pawl.data_md5"),
-            commit=tags["pawl.commit"],
-            params=json.loads(tags["pawl.params"]),
-            verdict=tags["pawl.verdict"],
-            question=tags["pawl.question"],
-            op_id=tags["pawl.op_id"],
-            scores=json.loads(tags["pawl.scores"]),
-            rows=json.loads(tags["pawl.rows"]),
-            against=_against(tags["pawl.against"], tags["pawl.against_digest"]),
-            look=tags.get("pawl.look"),
-            stale=tags.get("pawl.stale"),
+            against=Champion() if against == "none" else Champion(int(against), digest),
             run_id=version.run_id or "",
             when=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(),
         )

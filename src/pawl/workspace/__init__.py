@@ -2,6 +2,6 @@
 
 
 def __getattr__(name: str) -> object:
-    from pawl.earlier import ADDED, look_up
+    from pawl.earlier import look_up
 
-    return look_up(ADDED[__name__], __name__, name)
+    return look_up(__name__, name)

@@ -16,42 +16,28 @@ from pawl.config.schema import Evaluate, as_json
 from pawl.config.user_functions import function_digest
 from pawl.core.alpha_budget import gate_split_id, unspent
 from pawl.core.files import digest_file, digest_json
-from pawl.core.records import (
-    BaseInfo,
-    Champion,
-    SplitReport,
-    read_held_out_rows,
-    read_record,
-    read_rows,
-    to_json,
-)
+from pawl.core.records import BaseInfo, Champion, SplitReport, to_json
+from pawl.core.records.io import read_held_out_rows, read_record, read_rows
 from pawl.errors import DataError
 from pawl.model.adapter import read_adapter
 from pawl.model.base import base_info
 from pawl.workspace.paths import TaskFiles, Workspace
 from pawl.workspace.task_inputs import data_file, read_prompt, read_schema
 
-# The time of a run does not change its result.
-LEFT_OUT = ("schedule",)
-
 
 def cycle_fingerprint(workspace: Workspace, task: str, *, accepted: Sequence[str]) -> str:
     """Digest of everything that a cycle of `task` depends on, before any of it is computed.
 
     The champion is left out: after a rollback by hand, the next scheduled run must not promote the
-    same adapter again.
-
-    Args:
-        workspace: the workspace.
-        task: the task's name.
-        accepted: ids of the relabels accepted so far; they change held-out answers.
+    same adapter again. `accepted` are the relabels so far, by id: they change held-out answers.
 
     Raises:
         DataError: a file that `params.yaml` names is missing or unreadable.
         BaseError: the base is missing.
     """
     section = workspace.checked_task(task)
-    params = {key: value for key, value in as_json(section).items() if key not in LEFT_OUT}
+    params = as_json(section)
+    del params["schedule"]  # the time of a run does not change its result
     return digest_json(
         {
             "params": params,
@@ -115,10 +101,8 @@ def _excluded_gate_rows(task: str, files: TaskFiles) -> list[str]:
     held_out = read_held_out_rows(register) if register.is_file() else []
     salt = read_record(files.splits / "manifest.json", SplitReport).salt
     gate = read_rows(files.splits / "gate.jsonl")
-    judged = {
-        row.key for row in unspent(gate, held_out, split_id=gate_split_id(task, salt), since=1)
-    }
-    return sorted({row.key for row in gate} - judged)
+    judged = unspent(gate, held_out, split_id=gate_split_id(task, salt), since=1)
+    return sorted({row.key for row in gate} - {row.key for row in judged})
 
 
 def _digest(path: Path) -> str:

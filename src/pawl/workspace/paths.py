@@ -94,96 +94,39 @@ class Workspace:
         return path
 
 
-@dataclass(frozen=True)
 class TaskFiles:
     """The files of one task below `build/<task>/`, as its stages and the flow write them."""
 
-    root: Path
-
-    @property
-    def base(self) -> Path:
-        """Stage `inputs`: the base and its digest."""
-        return self.root / "inputs" / "base.json"
-
-    @property
-    def schema(self) -> Path:
-        """Stage `inputs`: a copy of the task's JSON Schema, or `null`."""
-        return self.root / "inputs" / "schema.json"
-
-    @property
-    def prompt(self) -> Path:
-        """Stage `inputs`: a copy of the task's long prompt; empty if it has none."""
-        return self.root / "inputs" / "prompt.md"
-
-    @property
-    def scoring_inputs(self) -> Path:
-        """Stage `inputs`: digests of scoring code, own scorers and further bases."""
-        return self.root / "inputs" / "named.json"
-
-    @property
-    def check(self) -> Path:
-        return self.root / "check"
-
-    @property
-    def fixed(self) -> Path:
-        """A proposed cleaned copy of the data, `pawl check --fix`; no stage reads it."""
-        return self.root / "fixed"
-
-    @property
-    def docs(self) -> Path:
-        """Great Expectations' pages about the last check; no stage reads them."""
-        return self.root / "docs"
-
-    @property
-    def champion_profile(self) -> Path:
-        """The flow's snapshot of the profile of the champion's data, if there is a champion."""
-        return self.root / "before.json"
-
-    @property
-    def held_out_register(self) -> Path:
-        """The flow's snapshot of the ledger's register of held-out rows."""
-        return self.root / "known.jsonl"
-
-    @property
-    def splits(self) -> Path:
-        return self.root / "splits"
-
-    @property
-    def preflight(self) -> Path:
-        """The lengths of the baselines' prompts; no stage reads it."""
-        return self.root / "preflight.json"
-
-    @property
-    def adapter(self) -> Path:
-        return self.root / "adapter"
-
-    @property
-    def training(self) -> Path:
-        """Loss curve and speed of the last training."""
-        return self.root / "training.json"
-
-    @property
-    def points(self) -> Path:
-        """Loss a step of the running or last training, appended as it runs; no stage's output."""
-        return self.root / "points.jsonl"
-
-    @property
-    def champion(self) -> Path:
-        """The flow's snapshot of the champion: its adapter folder and `champion.json`."""
-        return self.root / "champion"
-
-    @property
-    def look(self) -> Path:
-        """The look that the flow has reserved for this candidate."""
-        return self.root / "look.json"
-
-    @property
-    def eval(self) -> Path:
-        return self.root / "eval"
-
-    @property
-    def verdict(self) -> Path:
-        return self.root / "verdict.json"
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        # Stage `inputs`: the base and its digest, copies of the task's JSON Schema (or `null`) and
+        # long prompt (or nothing), digests of scoring code, own scorers and further bases.
+        self.base = root / "inputs" / "base.json"
+        self.schema = root / "inputs" / "schema.json"
+        self.prompt = root / "inputs" / "prompt.md"
+        self.scoring_inputs = root / "inputs" / "named.json"
+        # The other stages. Of a training: its adapter, its loss curve and speed.
+        self.check = root / "check"
+        self.splits = root / "splits"
+        self.adapter = root / "adapter"
+        self.training = root / "training.json"
+        self.eval = root / "eval"
+        self.verdict = root / "verdict.json"
+        # The flow's snapshots: the profile of the champion's data if there is a champion, the
+        # register of held-out rows, the champion (adapter folder, `champion.json`), the look that
+        # is reserved for this candidate.
+        self.champion_profile = root / "before.json"
+        self.held_out_register = root / "known.jsonl"
+        self.champion = root / "champion"
+        self.look = root / "look.json"
+        # Read by no stage: a cleaned copy of the data (`pawl check --fix`), Great Expectations'
+        # pages, the lengths of the baselines' prompts, the loss a step of the running or last
+        # training (appended as it runs), the last cycle's result.
+        self.fixed = root / "fixed"
+        self.docs = root / "docs"
+        self.preflight = root / "preflight.json"
+        self.points = root / "points.jsonl"
+        self.cycle = root / "cycle.json"
 
     @property
     def evidence(self) -> dict[Path, str]:
@@ -201,11 +144,6 @@ class TaskFiles:
             self.training: "",
             self.held_out_register: "",
         }
-
-    @property
-    def cycle(self) -> Path:
-        """The last cycle's result; no stage reads it."""
-        return self.root / "cycle.json"
 
 
 def find_workspace(start: Path | None = None) -> Workspace:

@@ -73,12 +73,8 @@ def reproduce(
 ) -> None:
     """Have DVC bring one task's stages up to date, as far as `stage`; output goes to stderr.
 
-    Args:
-        workspace: the workspace.
-        stage: the last stage to run.
-        task: the task's name.
-        force: run that stage and all earlier ones even if nothing has changed.
-        timeout: seconds after which DVC and its stages are ended.
+    With `force` all of them run even if nothing has changed; after `timeout` seconds DVC and its
+    stages are ended.
 
     Raises:
         PawlError: the failing stage's error, with its own class and exit code; or the timeout.
@@ -92,8 +88,7 @@ def reproduce(
     command = [sys.executable, "-m", "dvc", "repro", "--quiet", f"{stage}@{task}"]
     if force:
         command += ["--force"]
-    code = _run(workspace, command, timeout=timeout)
-    if code == 0:
+    if (code := _run(workspace, command, timeout=timeout)) == 0:
         return
     if (failure := read_failure(workspace, task)) is not None:
         raise failure
@@ -123,12 +118,11 @@ def _run(workspace: Workspace, command: list[str], *, timeout: float | None) -> 
     """Run a command and return its exit code; leaves no process behind."""
     # A session of its own: DVC starts stages through a shell, and ending DVC alone (timeout,
     # Ctrl-C, a cancelled flow) would leave a training running.
+    # dvc.yaml calls `python`: that must be the interpreter that pawl itself runs in.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    env = {**os.environ, **quiet_environment(workspace), "PATH": path}
     process = subprocess.Popen(
-        command,
-        cwd=workspace.root,
-        env=_environment(workspace),
-        stdout=sys.stderr,
-        start_new_session=True,
+        command, cwd=workspace.root, env=env, stdout=sys.stderr, start_new_session=True
     )
     try:
         with guarded(-process.pid):
@@ -141,12 +135,6 @@ def _run(workspace: Workspace, command: list[str], *, timeout: float | None) -> 
         ) from error
     finally:
         end_process_group(process)
-
-
-def _environment(workspace: Workspace) -> dict[str, str]:
-    # dvc.yaml calls `python`: that must be the interpreter that pawl itself runs in.
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    return {**os.environ, **quiet_environment(workspace), "PATH": path}
 
 
 def _failure_file(workspace: Workspace, task: str) -> Path:

@@ -4,7 +4,6 @@ A record names the digests of what it was made from, so that any one leads back 
 parameters. A metric that could not be measured is absent from its mapping, never 0.
 """
 
-from pawl.core.records.base import QUANTISATION, STRICT, BaseInfo, BaseRef
 from pawl.core.records.cycle import Candidate, Cycle
 from pawl.core.records.data import (
     CheckReport,
@@ -34,50 +33,14 @@ from pawl.core.records.io import (
     write_record,
 )
 from pawl.core.records.ledger import ArtifactRef, Champion, Look
-from pawl.core.records.train import AdapterManifest, Choices, Point, RankTrial, Training
+from pawl.core.records.model import QUANTISATION, STRICT, AdapterManifest, BaseInfo, BaseRef
+from pawl.core.records.train import Choices, Point, RankTrial, Training
 
 __all__ = [
-    "QUANTISATION",
-    "STRICT",
-    "AdapterManifest",
-    "ArtifactRef",
-    "BaseInfo",
-    "BaseRef",
-    "Candidate",
-    "Champion",
-    "CheckReport",
-    "Choices",
-    "Comparison",
-    "Contender",
-    "Cycle",
-    "Decision",
-    "Drift",
-    "EvalReport",
-    "Example",
-    "Fault",
-    "FixReport",
-    "HeldOutRow",
-    "Histogram",
-    "Look",
-    "Mend",
-    "MendName",
-    "Message",
-    "Point",
-    "Profile",
-    "RankTrial",
-    "Record",
-    "Relabel",
-    "Role",
-    "Rule",
-    "Score",
-    "SplitReport",
-    "Timing",
-    "Training",
-    "Verdict",
-    "Worth",
-    "read_held_out_rows",
-    "read_record",
-    "read_rows",
-    "to_json",
-    "write_record",
-]
+    "QUANTISATION", "STRICT", "AdapterManifest", "ArtifactRef", "BaseInfo", "BaseRef", "Candidate",
+    "Champion", "CheckReport", "Choices", "Comparison", "Contender", "Cycle", "Decision", "Drift",
+    "EvalReport", "Example", "Fault", "FixReport", "HeldOutRow", "Histogram", "Look", "Mend",
+    "MendName", "Message", "Point", "Profile", "RankTrial", "Record", "Relabel", "Role", "Rule",
+    "Score", "SplitReport", "Timing", "Training", "Verdict", "Worth", "read_held_out_rows",
+    "read_record", "read_rows", "to_json", "write_record",
+]  # fmt: skip

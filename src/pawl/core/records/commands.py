@@ -1,8 +1,4 @@
-"""Records that commands return; `--json` prints them, `pawl.report` shows them.
-
-Those that hold a room's own record are beside the page that shows them: `pawl.report.plan.Plan`,
-`pawl.report.data_versions.DataDiff`, `pawl.report.flips.FlipsReport`.
-"""
+"""Records that commands return; `--json` prints them, `pawl.report` shows them."""
 
 from __future__ import annotations
 
@@ -11,9 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class LooksLeft:
-    """Looks of the present budget: `used` `of` so many; `budget` is the number, from 1, of the
-    budget that pays for the next look, `says` what it may spend.
-    """
+    """Looks of the present budget; `budget`, from 1, pays for the next, as `says` has in words."""
 
     used: int
     of: int
@@ -33,10 +27,9 @@ class FreshRows:
 class HistoryEntry:
     """A release, an accepted relabel or a retirement; `entry` is its number in the ledger.
 
-    `from_` (None: no champion before) and `version` are the champion's versions before and after a
-    release. A retirement changes no champion: its `from_` is None; a relabel has no version either.
-    `when` is UTC in ISO 8601, `evidence` the sha256 of the verdict file, `unearned` the kind of the
-    earlier release of this version that a person made without the gate; None where there is none.
+    `from_` and `version` are the champion's versions before and after a release; a retirement has
+    no `from_`, a relabel neither. `when` is UTC in ISO 8601, `evidence` the sha256 of the verdict
+    file, `unearned` the kind of an earlier release of this version without the gate.
     """
 
     entry: int
@@ -89,10 +82,7 @@ class GcReport:
 
 @dataclass(frozen=True)
 class DataOrigin:
-    """The data that an adapter was trained on, by both digests, and the commit that first had it.
-
-    `md5` is DVC's; None where it was not recorded. `commit` is None where no commit has it.
-    """
+    """The data of an adapter, by DVC's md5 too if recorded, and the commit that first had it."""
 
     sha256: str
     md5: str | None
@@ -101,10 +91,9 @@ class DataOrigin:
 
 @dataclass(frozen=True)
 class VersionOrigin:
-    """What a registered version was made from.
+    """What a registered version was made from: `adapter` is its digest, `rows` are those a split.
 
-    `adapter` is its digest, `commit` that of code and parameters, `rows` the rows a split and
-    `restore` the command that brings its data back, None where the data's md5 was not recorded.
+    `restore` is the command that brings its data back, None where the md5 was not recorded.
     """
 
     version: int
@@ -122,8 +111,7 @@ class VersionOrigin:
 class DataVersion:
     """A version of a task's data and the registered `versions` made from it.
 
-    `commit`, `when` and `subject` are those of its commit, None where it was never committed;
-    `here`: it is the one that DVC tracks in the workspace.
+    `commit`, `when` and `subject` are None where it was never committed; `here`: DVC tracks it now.
     """
 
     md5: str
@@ -136,10 +124,7 @@ class DataVersion:
 
 @dataclass(frozen=True)
 class Lineage:
-    """What every version was made from, and which versions each data version made: newest first.
-
-    `champion` is the champion's version, None if there is none.
-    """
+    """What every version was made from, and which versions each data version made: newest first."""
 
     task: str
     champion: int | None

@@ -1,4 +1,4 @@
-"""Records of a cycle: the candidate and what the cycle came to."""
+"""Records of a cycle: its candidate and its result."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Cycle:
-    """What one cycle came to; `pawl run --json` prints it and its MLflow run carries it.
+    """The result of a cycle: `pawl run --json` prints it and its MLflow run carries it.
 
-    `champion` is the champion after the cycle. `scores` maps contender to metric to value. `worth`
-    is None where the candidate was not compared with a baseline, or the gate is sealed. `stale`:
-    the champion was replaced while the candidate was judged, so that nothing was applied.
+    `champion` is the champion after the cycle; `scores` maps contender to metric to value; `worth`
+    is None without a comparison with a baseline, or under a sealed gate. `stale`: the champion was
+    replaced while the candidate was judged, so that nothing was applied.
     """
 
     task: str

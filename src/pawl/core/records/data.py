@@ -21,9 +21,8 @@ class Message:
 class Example:
     """One row: what the model sees and what it shall answer.
 
-    `key` is the hash of the normalised messages: rows with the same question share it, and it
-    decides the split. `id` is the row's own name in the data file. `fields` are the row's further
-    keys, as text: what `split.group_by` and `split.slice_by` name.
+    `key` is the hash of the normalised messages, which decides the split; `id` the row's own name
+    in the data file; `fields` its further keys, as text (`split.group_by`, `split.slice_by`).
     """
 
     id: str
@@ -35,10 +34,9 @@ class Example:
 
 @dataclass(frozen=True)
 class HeldOutRow:
-    """A held-out row that the ledger's store remembers, with the answer that it was first given.
+    """A held-out row of the ledger's register, with the answer that it was first given.
 
-    `lineage` names the split that it was dealt to (task and salt), `look` is the number of that
-    lineage's look at which it was first held out.
+    `lineage` is the id of its gate split, `look` the number of the look that first held it out.
     """
 
     key: str
@@ -52,10 +50,7 @@ class HeldOutRow:
 
 @dataclass(frozen=True)
 class Relabel:
-    """A known held-out row with other answers than those that it was first given.
-
-    `was` and `now` hold several where rows with the same prompt contradict each other.
-    """
+    """A held-out row with other answers than at first; several where rows contradict each other."""
 
     key: str
     id: str
@@ -74,10 +69,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Rule:
-    """What one data rule found: `found` of the `of` rows that it looked at, the `worst` first.
-
-    A rule that compares each row with all others looks at a sample where there are very many.
-    """
+    """What one data rule found: `found` of the `of` rows that it looked at, the `worst` first."""
 
     name: str
     severity: Literal["block", "warn"]
@@ -100,11 +92,11 @@ class Histogram:
 
 @dataclass(frozen=True)
 class Profile:
-    """A data set in a few numbers, all shares of its rows in [0, 1].
+    """A data set in a few numbers, all shares of its rows in [0, 1]; no rows: no such data set.
 
     `prompt` and `completion` map the lower end of a length, in characters, to the share of rows
     that are so long; `labels` each label field to the shares of its values; `words` a word to the
-    share of prompts that hold it. Without rows it says that there is no such data set.
+    share of prompts that hold it.
     """
 
     rows: int = 0
@@ -116,10 +108,7 @@ class Profile:
 
 @dataclass(frozen=True)
 class Drift:
-    """By how much one thing differs from the champion's training data.
-
-    `value` is a distance in [0, 1], 0 for the same; `says` is it in words, with what is new.
-    """
+    """A difference from the champion's training data: a distance in [0, 1], 0 for the same."""
 
     name: str
     value: float
@@ -128,9 +117,9 @@ class Drift:
 
 @dataclass(frozen=True)
 class CheckReport:
-    """What `check` leaves: `data` is the sha256 of the data file, `suite` that of its rules.
+    """What `check` writes: `data` is the sha256 of the data file, `suite` that of its rules.
 
-    `drift` is empty where there is no champion, or one from before its data's profile was kept.
+    `drift` is empty where there is no champion, or none with a profile of its data.
     """
 
     task: str
@@ -156,9 +145,8 @@ class Mend:
 class FixReport:
     """A proposed cleaned copy of a data file, `of` lines in the file and `rows` in the copy.
 
-    `data` and `fixed` are the sha256 of the file and of the copy, `file` is the copy's name.
-    `hidden` lines stand in the diff without their words. `left` is what a person has to settle,
-    None where the data could not be checked.
+    `data` and `fixed` are the sha256 of file and copy; `hidden` lines are in the diff without their
+    words; `left` is what a person has to settle, None where the data could not be checked.
     """
 
     task: str
@@ -180,8 +168,7 @@ class FixReport:
 class SplitReport:
     """Rows a split; `dropped` counts the rows left out, by cause: `split.remove_overlaps`.
 
-    `group_by` and `slice_by` name the fields of the rows that hold their group and slice; without
-    a group of the user's, `messages` is the conversation of rows that have one.
+    `group_by` and `slice_by` name the rows' fields of group (else their conversation) and slice.
     """
 
     task: str

@@ -1,4 +1,4 @@
-"""Records of an evaluation: scores a row, summaries a contender, what a call saves."""
+"""Records of an evaluation: a score a row, a summary a contender, what a call saves."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class Score:
 class Contender:
     """One contender's summary: the mean of each metric, and mean tokens a row.
 
-    `adapter` is the digest of the adapter that it wore, None for a base with a prompt alone.
-    `fields` maps each top-level field of JSON answers to its accuracy and F1. `elsewhere` says what
-    it ran on where that is not the task's base: such a contender is compared with, not judged by.
+    `adapter` is its adapter's digest, None for a base with a prompt alone. `fields` maps each
+    top-level field of JSON answers to its accuracy and F1. `elsewhere` names what it ran on where
+    that is not the task's base: such a contender is compared with, not judged by.
     """
 
     name: str
@@ -47,11 +47,11 @@ class Contender:
 
 @dataclass(frozen=True)
 class EvalReport:
-    """What `evaluate` leaves. `gate` digests the gate rows that were scored, None without a look.
+    """What `evaluate` writes. `gate` digests the gate rows that were scored, None without a look.
 
-    `scores` digests the row scores; `skipped` says why a contender could not be measured. Wall
-    times stand in timing.json beside it, so that the same evidence has the same bytes. `general`
-    maps base, candidate and champion to the perplexity of a general text.
+    `scores` digests the row scores; `skipped` has the reason why a contender was not measured;
+    `general` maps base, candidate and champion to the perplexity of a general text. Wall times are
+    in timing.json beside it, so that the same evidence has the same bytes.
     """
 
     task: str
@@ -69,9 +69,9 @@ class EvalReport:
 
 @dataclass(frozen=True)
 class Timing:
-    """Mean seconds a row, by `split/contender`, and the contenders whose answers were kept ones.
+    """Mean seconds a row, by `split/contender`, and the contenders whose answers were cached.
 
-    The time of a kept answer is that of its decoding.
+    The time of a cached answer is that of its decoding.
     """
 
     seconds_per_row: dict[str, float]
@@ -82,10 +82,10 @@ class Timing:
 class Worth:
     """Is the adapter worth having: what it gains and saves against the best prompted baseline.
 
-    `gain` is in the metric's own unit, positive where the adapter is better, and `beaten` whether
-    luck is ruled out. `prompt_tokens`, `output_tokens`, `seconds` and `cost` are what one call
-    saves, `training` what the training cost, `calls` after how many calls it has paid for itself;
-    None where it is not known (`calls`: or never). `says` is all of it in words.
+    `gain` is in the metric's own unit, positive where the adapter is better; `beaten`: luck is
+    ruled out. `prompt_tokens`, `output_tokens`, `seconds` and `cost` are what one call saves,
+    `training` what the training cost, `calls` after how many calls it has paid for itself; None
+    where it is not known (`calls`: or never). `says` is all of it in words.
     """
 
     against: str

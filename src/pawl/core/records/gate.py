@@ -39,8 +39,8 @@ class Verdict:
     """The judgement, with its reasons in words and the digests of what it was made from.
 
     `comparisons` are with those who must be beaten, `beside` with contenders elsewhere. `failed`
-    names the rules that do not hold. Under `gate.disclosure: sealed` it names the first alone, and
-    what was measured on gate rows stands nowhere in the record.
+    names the rules that do not hold: under `gate.disclosure: sealed` the first alone, and what was
+    measured on gate rows is nowhere in the record.
     """
 
     task: str

@@ -18,12 +18,13 @@ Record = TypeVar("Record")
 
 
 def to_json(record: Any) -> dict[str, Any]:
-    """Return a record as plain JSON values.
+    """Return a record as plain JSON values; a field `from_` (a Python keyword) has the key `from`.
 
-    A field whose name would be a Python keyword ends in an underscore (PEP 8); its key does not:
-    `from_` is printed as `from`. Such a record is only ever written: `read_record` knows no alias.
+    Such a record is only ever written: `read_record` knows no alias.
     """
-    value: dict[str, Any] = dataclasses.asdict(record, dict_factory=_keyed)
+    value: dict[str, Any] = dataclasses.asdict(
+        record, dict_factory=lambda fields: {name.removesuffix("_"): v for name, v in fields}
+    )
     return value
 
 
@@ -58,15 +59,9 @@ def read_record(path: Path, kind: type[Record]) -> Record:
 
 def read_rows(path: Path) -> list[Example]:
     """The examples of one split file that the split stage wrote."""
-    adapter = TypeAdapter(Example)
-    return [adapter.validate_python(row) for row in read_lines(path)]
+    return list(map(TypeAdapter(Example).validate_python, read_lines(path)))
 
 
 def read_held_out_rows(path: Path) -> list[HeldOutRow]:
     """The held-out rows of the flow's snapshot, oldest first."""
-    adapter = TypeAdapter(HeldOutRow)
-    return [adapter.validate_python(row) for row in read_lines(path)]
-
-
-def _keyed(fields: list[tuple[str, Any]]) -> dict[str, Any]:
-    return {name.removesuffix("_"): value for name, value in fields}
+    return list(map(TypeAdapter(HeldOutRow).validate_python, read_lines(path)))

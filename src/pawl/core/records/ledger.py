@@ -19,9 +19,9 @@ class Champion:
 
 @dataclass(frozen=True)
 class Look:
-    """One reserved use of the gate split; `question` is what it was reserved for.
+    """One reserved use of the gate split; `question` is the evaluation fingerprint it is for.
 
-    `level` is what p must fall below in this look. Gate rows that were known before the look
+    `level` is what p must fall below in this look. Gate rows that were held out before the look
     `since` belong to a budget that is used up and are not judged on again.
     """
 

@@ -1,37 +1,9 @@
-"""Records of a training: the adapter's manifest, how it was run, what `training.json` holds."""
+"""Records of a training: `training.json`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
-
-from pawl.core.files import digest_json
-from pawl.core.records.base import QUANTISATION, BaseInfo
-
-
-@dataclass(frozen=True)
-class AdapterManifest:
-    """What an adapter was made from. `files` maps each file of the folder to its sha256.
-
-    `rank` is the adapter's, which `params` may have left open (`auto`). `trained_on` are the hashes
-    (`pawl.core.row_identity`) of all rows that it learned from, `quantisation` how
-    the base's weights were held while it did; tokenizer and chat template are part of the base's
-    digest.
-    """
-
-    task: str
-    base: BaseInfo
-    data: str
-    rank: int
-    params: dict[str, Any]
-    trained_on: tuple[str, ...]
-    files: dict[str, str]
-    quantisation: str = QUANTISATION
-
-    @property
-    def digest(self) -> str:
-        """The adapter's identity: its weights and configuration, not its paperwork."""
-        return digest_json(self.files)
+from typing import Literal
 
 
 @dataclass(frozen=True)
@@ -41,8 +13,7 @@ class Choices:
     `weights`: unpack an NF4 weight for each product (least memory), or all of them once (the very
     same values). `checkpointing`: store the input of each decoder layer alone and recompute the
     rest (the same bits). `room`: tokens of a pack; another number sums in another order.
-    `gives_back`: malloc returns what tensors free, so that a process on CPU holds what they take;
-    their memory is then fetched anew each time, which is slower (the same bits).
+    `gives_back`: malloc returns what tensors free: less memory on CPU, but slower (the same bits).
     """
 
     weights: Literal["nf4", "dense"] = "nf4"
@@ -74,8 +45,7 @@ class RankTrial:
     """One rank that `train.rank: auto` trained; `kept` unless it was no better than the one before.
 
     Losses are in nats a completion token: `dev_loss` of all dev rows, `train_loss` of as many train
-    rows. `p` is the chance of such losses if the smaller rank were as good (`pawl.train.rank`);
-    None for the first. `seconds` are wall time.
+    rows. `p` is the chance of such losses if the smaller rank were as good; None for the first.
     """
 
     rank: int
@@ -95,13 +65,10 @@ class RankTrial:
 class Training:
     """How a training went: `training.json`.
 
-    `tokens` are real tokens (no padding) over all steps and `seconds` wall time, including that of
-    runs which were cut off and continued; `resumed` are the steps from which a run was continued,
-    `choices` what the planner chose.
-
-    `dev_loss` is in nats a completion token, `train_loss` that of as many train rows after the
-    training; `dev_losses` the sum a dev row, in their order. With `train.rank: auto` `rungs` are
-    the ranks that were tried, and `seconds` those of all of them.
+    `tokens` are real tokens (no padding) over all steps and `seconds` wall time, also of runs that
+    were cut off and continued, from the steps `resumed`. `dev_loss` is in nats a completion token,
+    `train_loss` that of as many train rows after the training; `dev_losses` the sum a dev row, in
+    their order. With `train.rank: auto` `rungs` are the ranks that were tried, `seconds` of all.
     """
 
     points: tuple[Point, ...]

@@ -1,7 +1,4 @@
-"""Validates records into `Example`s: every bad row is reported with its line and the reason.
-
-The rules for a row do not depend on the file format, which `pawl.data.read.formats` handles.
-"""
+"""Validates the records of any file format into `Example`s; bad rows are reported with reasons."""
 
 from __future__ import annotations
 
@@ -45,7 +42,7 @@ class ExampleReader:
     string, number or boolean value become `fields`.
 
     Args:
-        path: the file; its format follows from its name (`pawl.data.read.formats`).
+        path: the file; its format follows from its name.
         name: the file's name in messages.
         drop: the share of bad rows, in [0, 1], up to which they are left out and counted.
     """
@@ -59,8 +56,7 @@ class ExampleReader:
         """Yield the good rows.
 
         Raises:
-            DataError: at the end: the share of bad rows exceeds `drop` (all are counted, the first
-                ten reported), or no row is good.
+            DataError: at the end: the share of bad rows exceeds `drop`, or no row is good.
         """
         self.good, self.bad, self.messages = 0, 0, []
         first_line: dict[str, int] = {}
@@ -83,8 +79,8 @@ class ExampleReader:
         if self.bad > self._drop * (self.bad + self.good):
             raise _too_many_bad(self.bad, self.bad + self.good, self.messages, self._drop)
         if not self.good:
-            rule = "data is not empty"
-            raise DataError(f"{self._name} has no rows", rule=rule, remedy="add rows")
+            found = f"{self._name} has no rows"
+            raise DataError(found, rule="data is not empty", remedy="add rows")
 
 
 def read_examples(path: Path, name: str, *, drop: float = 0.0) -> Rows:
@@ -99,12 +95,7 @@ def parse_row(line: bytes, number: int) -> Example:
 
 
 def example_of(row: dict[str, Any], number: int) -> Example:
-    """Validate a record into an `Example`; raise `ValueError` with the reason.
-
-    Args:
-        row: the record's keys and values.
-        number: its line; a row without an `id` is named `row-<number>`.
-    """
+    """Validate a record of line `number` into an `Example`; raise `ValueError` with the reason."""
     messages, completion = _messages_and_completion(row)
     name = row.get("id", f"row-{number}")
     if not isinstance(name, str) or not 0 < len(name) <= MAX_NAME or not name.isprintable():
@@ -113,11 +104,7 @@ def example_of(row: dict[str, Any], number: int) -> Example:
 
 
 def row_key(messages: Sequence[Message]) -> str:
-    """Return the hash that decides a row's split: 16 hex digits over the normalised messages.
-
-    Letter case, runs of whitespace and Unicode compatibility forms are ignored, so that retyping a
-    row does not move it to another split.
-    """
+    """Return the hash that decides a row's split, 16 hex digits, unchanged by retyping the row."""
     text = "\x1f".join([f"{m.role}\x1e{normalise(m.content)}" for m in messages])
     return digest_text(text)[:16]
 
@@ -141,8 +128,7 @@ def _parsed_messages(value: Any) -> list[Message]:
         raise ValueError("'messages' is a list of objects")
     turns = []
     for turn in value:
-        role = turn.get("role")
-        if role not in ROLES:
+        if (role := turn.get("role")) not in ROLES:
             raise ValueError(f"a 'role' is not one of {', '.join(ROLES)}")
         turns.append(Message(role, _text(turn.get("content"), "content")))
     return turns

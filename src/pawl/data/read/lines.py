@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 from pawl.core.jsonio import MAX_LINE, parse_json
@@ -24,8 +27,7 @@ class ByteReader(Protocol):
 class Record:
     """One record of a file: its `value`, or the `reason` why it cannot be read.
 
-    `line` counts from 1: the record's first line, in Parquet the row's number. `raw` is the line
-    itself, for an excerpt.
+    `line` counts from 1: the record's first line, in Parquet the row's number; `raw` is that line.
     """
 
     line: int
@@ -37,22 +39,23 @@ class Record:
 def lines(file: ByteReader, name: str) -> Iterator[bytes]:
     """Yield the lines, split at byte 0x0A alone; a line that is too long is cut at MAX_LINE + 1.
 
-    Raises:
-        DataError: the file exceeds MAX_FILE bytes or MAX_LINES lines.
+    Raise `DataError` beyond MAX_FILE bytes or MAX_LINES lines.
     """
     read = count = 0
     while line := file.readline(MAX_LINE + 1):
-        read += len(line)
-        count += 1
-        rest = line
-        while len(rest) > MAX_LINE and not rest.endswith(b"\n"):
+        read, count, rest = read + len(line), count + 1, line
+        while len(rest) > MAX_LINE and not rest.endswith(b"\n") and read <= MAX_FILE:
             rest = file.readline(MAX_LINE + 1)
             read += len(rest)
-            if read > MAX_FILE:
-                break
         if read > MAX_FILE or count > MAX_LINES:
             raise too_large_error(name)
         yield line
+
+
+def json_records(path: Path, name: str) -> Iterator[Record]:
+    """Yield the records of a file of JSON lines, which may be gzipped."""
+    with gzip.open(path) if name.endswith(".gz") else path.open("rb") as file:
+        yield from map(json_record, itertools.count(1), lines(file, name))
 
 
 def json_record(number: int, line: bytes) -> Record:

@@ -1,9 +1,7 @@
 """Parquet files, decoded to JSON lines in a subprocess with limited memory.
 
-A few bytes of Parquet may expand to gigabytes (one long dictionary value, referenced by every row),
-the sizes that a file declares cannot be trusted, and the native decoder may crash. In a subprocess
-each of these becomes an error message, and the rows pass the same limits and the same strict reader
-as any JSON line.
+A few bytes of Parquet may expand to gigabytes (one long value, referenced by every row), declared
+sizes cannot be trusted, and the native decoder may crash: here each becomes an error message.
 
 `python -P -m pawl.data.read.parquet_file FILE` writes the column names, a line per row, and `null`
 at the end; a JSON string in place of any of these is an error message.
@@ -20,15 +18,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 from pawl.core.jsonio import parse_text
-from pawl.data.read.lines import (
-    MAX_COLUMNS,
-    ByteReader,
-    Record,
-    damaged_error,
-    header,
-    json_record,
-    lines,
-)
+from pawl.data.read.lines import MAX_COLUMNS, Record, damaged_error, header, json_record, lines
 
 # Limits on decoding, beyond the interpreter and its libraries: bytes, and seconds of CPU.
 MEMORY, SECONDS = 1 << 30, 600
@@ -40,11 +30,7 @@ ABORTED = f"decoding it was aborted; it may take {MEMORY >> 30} GiB of memory"
 
 
 def parquet_records(path: Path, name: str) -> Iterator[Record]:
-    """Yield the records of a Parquet file.
-
-    Raises:
-        DataError: its columns are unusable, or it is damaged, too large, or needs too much memory.
-    """
+    """Yield the records of a Parquet file; raise `DataError` if it is damaged or too large."""
     command = [sys.executable, "-P", "-m", "pawl.data.read.parquet_file", str(path)]
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -55,10 +41,13 @@ def parquet_records(path: Path, name: str) -> Iterator[Record]:
             decoder.kill()
 
 
-def decoded_records(file: ByteReader, name: str) -> Iterator[Record]:
+def decoded_records(file: IO[bytes], name: str) -> Iterator[Record]:
     """Yield the records in the output of `decode`; raises `DataError` as `parquet_records` does."""
     rows = lines(file, name)
-    header(_column_names(next(rows, b""), name), name)
+    columns = _parsed(next(rows, b""))
+    if isinstance(columns, str):
+        raise damaged_error(name, columns)
+    header(columns, name)
     for number, line in enumerate(rows, start=1):
         if line == END:
             return
@@ -83,14 +72,6 @@ def decode(path: str, out: IO[bytes]) -> None:
         message = f"{type(error).__name__}: {error}"
         out.write(json.dumps(message[:1000]).encode() + b"\n")
         raise
-
-
-def _column_names(line: bytes, name: str) -> list[str]:
-    """Return the column names; raise `DataError` for an error message or no output."""
-    value = _parsed(line)
-    if isinstance(value, str):
-        raise damaged_error(name, value)
-    return cast("list[str]", value)
 
 
 def _parsed(line: bytes) -> Any:

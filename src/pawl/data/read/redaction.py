@@ -20,10 +20,5 @@ def redacted_excerpt(data: bytes | str) -> str:
     text = cut.decode("utf-8", "replace") if isinstance(cut, bytes) else cut
     text = text.strip()[:SHOWN]
     text = WORD.sub(lambda word: word[0] if word[0] in FORMAT_WORDS else "x" * len(word[0]), text)
-    return "".join(_redacted(c) for c in text)
-
-
-def _redacted(character: str) -> str:
-    if character.isdigit():
-        return "9"
-    return character if character.isascii() and character.isprintable() else "?"
+    text = "".join("9" if c.isdigit() else c for c in text)
+    return "".join(c if c.isascii() and c.isprintable() else "?" for c in text)

@@ -31,16 +31,11 @@ def text_fault(text: str) -> str:
         return "is not UTF-8" if is_byte else "holds half a surrogate pair"
     if _has_stacked_marks(text):
         return f"has more than {MAX_MARKS} marks on one letter"
-    if _is_mojibake(text):
+    from ftfy.badness import is_bad  # heuristics of Speer 2019
+
+    if "\ufffd" in text or is_bad(ASCII.sub("", text)):
         return "was decoded wrongly before (as “Ã¼” for “ü”); correct its encoding"
     return ""
-
-
-def _is_mojibake(text: str) -> bool:
-    """Whether a text was decoded wrongly (heuristics of ftfy, Speer 2019) or lost characters."""
-    from ftfy.badness import is_bad
-
-    return "\ufffd" in text or bool(is_bad(ASCII.sub("", text)))
 
 
 def _has_stacked_marks(text: str) -> bool:

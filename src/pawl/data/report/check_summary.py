@@ -1,7 +1,4 @@
-"""Texts of a check report: whether the data may be trained on, and a remedy for each rule.
-
-The HTML page, the terminal and Prefect's artifact share them.
-"""
+"""Texts of a check report for all its pages: may the data be trained on, a remedy for each rule."""
 
 from __future__ import annotations
 
@@ -83,8 +80,11 @@ def summary_text(report: CheckReport) -> str:
     if may_train(report):
         warn = sum(state(rule) == "warns" for rule in report.rules)
         return f"Fit to train: no rule blocks{f', {warn} warn' if warn else ''}."
-    names = [f"{r.name} ({rows_text(r.found)})" for r in report.rules if state(r) == "blocks"]
-    return f"Not fit to train: {_joined(names)} {'block' if len(names) > 1 else 'blocks'}."
+    *names, last = (
+        f"{r.name} ({rows_text(r.found)})" for r in report.rules if state(r) == "blocks"
+    )
+    blocks = f"{', '.join(names)} and {last} block" if names else f"{last} blocks"
+    return f"Not fit to train: {blocks}."
 
 
 def share(rule: Rule) -> float | None:
@@ -112,9 +112,8 @@ def sampled(report: CheckReport) -> list[Rule]:
 
 def drift_text(report: CheckReport) -> str:
     """Return why the report has no drift, or an empty string."""
-    if report.drift:
-        return ""
-    return "No champion to compare with, or one without a stored data profile."
+    none = "No champion to compare with, or one without a stored data profile."
+    return "" if report.drift else none
 
 
 def read_check(workspace: Workspace, task: str) -> CheckReport | None:
@@ -135,7 +134,3 @@ def printable(text: str) -> str:
 def rows_text(count: int) -> str:
     """Format a number of rows."""
     return "1 row" if count == 1 else f"{count:,} rows"
-
-
-def _joined(words: list[str]) -> str:
-    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))

@@ -1,7 +1,6 @@
 """A check report as one HTML page: self-contained, without scripts, readable on a phone.
 
-It shows only what is in the report. Every text is escaped, and the page's content security policy
-forbids to run or load anything, whatever a row may contain.
+Every text is escaped, and the content security policy forbids to run or load anything.
 """
 
 from __future__ import annotations
@@ -10,19 +9,7 @@ from collections import Counter
 from pathlib import Path
 
 from pawl.core.records import CheckReport, Drift, Fault, Rule
-from pawl.data.report.check_summary import (
-    DOCS,
-    by_state,
-    drift_text,
-    may_train,
-    remedy,
-    rows_text,
-    sampled,
-    share,
-    share_text,
-    state,
-    summary_text,
-)
+from pawl.data.report import check_summary as summary
 from pawl.data.report.plots import plots, text_of
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -50,19 +37,19 @@ def page(report: CheckReport) -> str:
 
 
 def _head(report: CheckReport, title: str) -> str:
-    states = Counter(map(state, report.rules))
+    states = Counter(map(summary.state, report.rules))
     counts = f"{states['blocks']} block, {states['warns']} warn, {states['passed']} passed"
     return (
         f"<header>\n<h1>{text_of(title)}</h1>\n"
-        f'<p class="verdict {"passed" if may_train(report) else "blocks"}" id="verdict">'
-        f"{text_of(summary_text(report))}</p>\n"
+        f'<p class="verdict {"passed" if summary.may_train(report) else "blocks"}" id="verdict">'
+        f"{text_of(summary.summary_text(report))}</p>\n"
         f'<p class="soft">{report.rows:,} rows, {len(report.rules)} rules: {counts}. '
-        f'<a href="{DOCS}">Data Docs of Great Expectations</a></p>\n</header>'
+        f'<a href="{summary.DOCS}">Data Docs of Great Expectations</a></p>\n</header>'
     )
 
 
 def _rules(report: CheckReport) -> str:
-    rows = "\n".join(_rule(rule, report) for rule in by_state(report))
+    rows = "\n".join(_rule(rule, report) for rule in summary.by_state(report))
     return (
         '<section aria-labelledby="rules">\n<h2 id="rules">Rules</h2>\n<table class="rules">\n'
         '<thead><tr><th scope="col">Rule</th><th scope="col">State</th>'
@@ -73,16 +60,16 @@ def _rules(report: CheckReport) -> str:
 
 def _rule(rule: Rule, report: CheckReport) -> str:
     """One rule as a group of table rows: its findings, then the remedy."""
-    rule_state = state(rule)
+    rule_state = summary.state(rule)
     name = text_of(rule.name).replace("_", "_<wbr>")
-    of = f" <span>of {rule.of:,}</span>" if share(rule) is not None else ""
-    sample = "<small>a sample</small>" if rule in sampled(report) else ""
-    advice = f"<p><b>What to do:</b> {_with_code(remedy(rule, report.task))}</p>"
+    of = f" <span>of {rule.of:,}</span>" if summary.share(rule) is not None else ""
+    sample = "<small>a sample</small>" if rule in summary.sampled(report) else ""
+    advice = f"<p><b>What to do:</b> {_with_code(summary.remedy(rule, report.task))}</p>"
     return (
         f'<tbody id="rule-{text_of(rule.name)}">\n<tr><th scope="rowgroup">{name}</th>'
         f'<td><span class="state {rule_state}">{STATE_WORDS[rule_state]}</span></td>'
         f'<td class="n">{rule.found:,}{of}{sample}</td>'
-        f'<td class="n">{share_text(rule)}</td></tr>\n'
+        f'<td class="n">{summary.share_text(rule)}</td></tr>\n'
         f'<tr class="more"><td colspan="4"><p class="soft">{text_of(rule.says)}</p>'
         f"{'' if rule.passed else advice}{_worst(rule)}</td></tr>\n</tbody>"
     )
@@ -91,8 +78,8 @@ def _rule(rule: Rule, report: CheckReport) -> str:
 def _worst(rule: Rule) -> str:
     if not rule.worst:
         return ""
-    shown = len(rule.worst)
-    many = f"The worst {shown} of {rule.found:,}" if shown < rule.found else rows_text(shown)
+    n = len(rule.worst)
+    many = f"The worst {n} of {rule.found:,}" if n < rule.found else summary.rows_text(n)
     rows = "".join(map(_fault, rule.worst))
     return (
         f'<details><summary>{many}</summary>\n<table class="worst"><thead><tr>'
@@ -112,7 +99,7 @@ def _fault(fault: Fault) -> str:
 def _drift(report: CheckReport) -> str:
     head = '<section aria-labelledby="drift">\n<h2 id="drift">Against the champion\'s data</h2>\n'
     if not report.drift:
-        return f'{head}<p class="soft">{text_of(drift_text(report))}</p>\n</section>'
+        return f'{head}<p class="soft">{text_of(summary.drift_text(report))}</p>\n</section>'
     rows = "\n".join(map(_drift_row, report.drift))
     return (
         f'{head}<p class="soft">Distance from the champion\'s training data: 0 is the same, '
@@ -134,7 +121,7 @@ def _drift_row(drift: Drift) -> str:
 
 
 def _origin(report: CheckReport) -> str:
-    samples = "; ".join(f"{rule.name}: {rule.of:,} of {report.rows:,}" for rule in sampled(report))
+    samples = "; ".join(f"{r.name}: {r.of:,} of {report.rows:,}" for r in summary.sampled(report))
     facts = {
         "task": text_of(report.task),
         "rows": f"{report.rows:,}",

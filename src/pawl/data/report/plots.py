@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from pawl.core.records import Histogram
 from pawl.data.report.check_summary import printable
@@ -27,12 +27,13 @@ def plots(histograms: Sequence[Histogram]) -> str:
 
 
 def _plot(histogram: Histogram, name: str) -> str:
-    unit, bins = text_of(histogram.unit), list(_bins(histogram))
+    unit, edges = text_of(histogram.unit), map(_number, histogram.edges)
+    bins = [(*of, count) for of, count in zip(pairwise(edges), histogram.counts, strict=True)]
     total, most = sum(histogram.counts), max(histogram.counts, default=0)
     title = f"{text_of(histogram.name)}, rows by {unit}"
-    summary = (
-        f"{total:,} rows; the fullest bin holds {most:,}; half lie below {_median_edge(histogram)}"
-    )
+    # The upper edge of the first bin up to which at least half of the rows lie.
+    half = bins[sum(2 * below < total for below in accumulate(histogram.counts))][1]
+    summary = f"{total:,} rows; the fullest bin holds {most:,}; half lie below {half}"
     numbers = "".join(
         f'<tr><th scope="row">{low} to {high}</th><td class="n">{count:,}</td></tr>'
         for low, high, count in bins
@@ -87,22 +88,6 @@ def _axis(histogram: Histogram, most: int) -> str:
 def text_of(text: str) -> str:
     """Escape any text as HTML that can be encoded as UTF-8."""
     return escape(printable(text))
-
-
-def _bins(histogram: Histogram) -> Iterable[tuple[str, str, int]]:
-    """Yield (lower edge, upper edge, rows)."""
-    for (low, high), count in zip(pairwise(histogram.edges), histogram.counts, strict=True):
-        yield _number(low), _number(high), count
-
-
-def _median_edge(histogram: Histogram) -> str:
-    """The first edge below which at least half of the rows lie."""
-    total, below = sum(histogram.counts), 0
-    for edge, count in zip(histogram.edges[1:], histogram.counts, strict=True):
-        below += count
-        if 2 * below >= total:
-            return _number(edge)
-    return _number(histogram.edges[-1])
 
 
 def _number(value: float) -> str:

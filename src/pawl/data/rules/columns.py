@@ -1,7 +1,7 @@
 """Measures of all rows, collected while they stream by, as a data frame; texts are not stored.
 
-Only a sample of whole rows is stored, for the cross-row rules: those with the smallest keys, so
-that the same data gives the same sample and more data mostly the same.
+Whole rows are stored of a sample, for the cross-row rules: those with the smallest keys, so that
+the same data gives the same sample and more data mostly the same.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ HIDDEN = "not shown: the row holds a secret"
 class Columns:
     """Measures of each row, in file order.
 
-    `faults` maps a rule to messages by row number, worst first if they can be ranked.
-    `checked_rows` holds the sample's row numbers for a rule that was run on the sample alone;
-    `sample_tokens` is the exact token count of each row of the sample.
+    `faults` maps a rule to messages by row number, worst first if they can be ranked;
+    `checked_rows` a rule that was run on the sample alone to the sample's row numbers.
+    `sample_tokens` holds the exact token count of each row of the sample.
     """
 
     facts: UngroundedFacts
@@ -101,40 +101,27 @@ class Columns:
         """Return a data frame with a row per example.
 
         Columns: row (its number), id, key, answer (hash), prompt and completion (characters),
-        tokens, answers (distinct completions to the row's prompt), copies (rows with its prompt),
-        of_slice (rows in its slice, with slices only).
+        tokens, answers (distinct ones to its prompt), copies (rows with its prompt), of_slice (rows
+        in its slice, with slices only).
         """
         import numpy as np
         import pandas as pd
 
-        def numbers(values: array[int]) -> Any:
-            return np.frombuffer(values, dtype=values.typecode)
-
-        key, answer = numbers(self.key), numbers(self.answer)
-        group, copies = np.unique(key, return_inverse=True, return_counts=True)[1:]
-        pairs = np.unique(np.stack([group.astype(np.uint64), answer]), axis=1)[0]
+        columns: dict[str, Any] = {"row": np.arange(len(self.ids)), "id": self.ids}
+        for name in ("key", "answer", "prompt", "completion", "tokens"):
+            values = getattr(self, name)
+            columns[name] = np.frombuffer(values, dtype=values.typecode)
+        group, copies = np.unique(columns["key"], return_inverse=True, return_counts=True)[1:]
+        pairs = np.unique(np.stack([group.astype(np.uint64), columns["answer"]]), axis=1)[0]
         answers = np.bincount(pairs.astype(np.int64), minlength=len(copies))
-        columns = {
-            "row": np.arange(len(self.ids)),
-            "id": self.ids,
-            "key": key,
-            "answer": answer,
-            "prompt": numbers(self.prompt),
-            "completion": numbers(self.completion),
-            "tokens": numbers(self.tokens),
-            "answers": answers[group],
-            "copies": copies[group],
-        }
+        columns |= {"answers": answers[group], "copies": copies[group]}
         if self.slices:
             counts = Counter(self.slices)
             columns["of_slice"] = [counts[name] for name in self.slices]
         return pd.DataFrame(columns)
 
     def fault_column(self, rule: str) -> Any:
-        """Return a rule's message for each row: empty for a passing row, None for an unchecked one.
-
-        A row that holds a secret is not quoted.
-        """
+        """Return a rule's message for each row: "" if it passes, None if unchecked, no secrets."""
         import numpy as np
 
         checked = self.checked_rows.get(rule)

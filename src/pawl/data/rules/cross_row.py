@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -70,22 +69,9 @@ def dominant_values(rows: Sequence[Example], _near: float) -> dict[int, str]:
     for index, row in enumerate(rows):
         dominant = [pair for pair in scalars_of(row.completion).items() if pair in common]
         if dominant:
-            faults[index] = "; ".join(
-                f"{name} is {value}, as in {common[name, value]:.0%} of the rows"
-                for name, value in dominant
-            )
+            texts = (f"{n} is {v}, as in {common[n, v]:.0%} of the rows" for n, v in dominant)
+            faults[index] = "; ".join(texts)
     return faults
-
-
-def load_libraries() -> None:
-    """Import the libraries of these rules, which takes seconds, for forked workers to inherit."""
-    for name in (
-        "py3langid.langid",
-        "scipy.linalg",
-        "scipy.spatial",
-        "sklearn.feature_extraction.text",
-    ):
-        importlib.import_module(name)
 
 
 # Each maps row indices to what is wrong, worst first. The slowest rules come first.

@@ -3,8 +3,7 @@
 A model that is trained on such rows learns to hallucinate them: changing facts belong in retrieval.
 A value that the prompt has in another form (3 July for 2024-07-03, 1,200 for 1200, other letter
 case) is grounded, and so is one in doubt. A *label*, a value of a closed set by the task's schema
-or because many rows have it, is not a fact, so that facts are final only after all rows. A
-fact that many rows repeat is taken for a label.
+or because many rows have it, is not a fact, so that facts are final only after all rows.
 """
 
 from __future__ import annotations
@@ -45,8 +44,8 @@ NUMERALS = {
 class UngroundedFacts:
     """Collects rows with ungrounded facts from a stream of all rows.
 
-    Candidate rows are stored until the end, as a value may still turn out to be a label. At
-    most MAX_STORED are stored; a full list is pruned, now and then, by the labels found until then.
+    Up to MAX_STORED candidates are stored until the end, as a value may still turn out to be a
+    label; a full list is pruned, now and then, by the labels found until then.
     """
 
     def __init__(self, labels: Iterable[str] = ()) -> None:
@@ -85,8 +84,7 @@ class UngroundedFacts:
 def ungrounded_values(prompt: str, completion: str) -> tuple[str, ...]:
     """Return the completion's values, facts or labels, that its prompt lacks.
 
-    Of JSON, its values are checked, except true, false and null, but not its keys. Prose and long
-    values are searched for numbers and names.
+    Of JSON, all values but true, false and null; of prose and long values, numbers and names.
     """
     source = _Prompt(prompt)
     missing: list[str] = []

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from pawl.data.rules.fields import tokens
+from pawl.data.rules.fields import TOKEN
 
 # The number of word and bigram features, and of number shapes.
 WORDS, SHAPES = 1500, 50
@@ -22,10 +22,8 @@ PUNCTUATION = string.punctuation.replace("#", "")
 def features(prompts: Sequence[str]) -> Any:
     """Return TF-IDF of words and bigrams, number shapes, a constant: sparse, (rows, features).
 
-    Of words with the same occurrences, as in a template, only one is a feature.
-
-    Args:
-        prompts: normalised texts.
+    The prompts are normalised. Of words with the same occurrences, as in a template, only one is a
+    feature.
     """
     import numpy as np
     from scipy import sparse
@@ -50,7 +48,7 @@ def features(prompts: Sequence[str]) -> Any:
 
 
 def _unigrams_and_bigrams(shape: str) -> list[str]:
-    words = ["", *tokens(shape)]
+    words = ["", *TOKEN.findall(shape)]
     return [*words, *(f"{a} {b}" for a, b in pairwise(words))]
 
 

@@ -1,8 +1,8 @@
 """Fields of the completions, and which of them other rows can check.
 
-A completion that is a JSON object has a field per path, any other text is one unnamed field. A
-field is *copied* if its values mostly occur in their prompts, a *label* if few values cover most
-rows; any other, above all free text, is not checked.
+A JSON object has a field per path, any other completion is one unnamed field. A field is *copied*
+if its values mostly occur in their prompts, a *label* if few values cover most rows; any other,
+above all free text, is not checked.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, Literal
 from pawl.core.row_identity import normalise
 from pawl.data.read.redaction import redacted_excerpt
 
-# Characters of scripts without blanks between words count as words.
+# Words, numbers and punctuation marks; a character of a script without blanks is a word.
 TOKEN = re.compile(r"[\u2e80-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff]|\w+|[^\w\s]")
 # The least number of rows of a label, the most labels of a field, and the least share of the
 # field's values that they cover.
@@ -51,7 +51,7 @@ class Field:
     def describe(self, value: str | None) -> str:
         """Format a value: `category=refund`, or `refund` if the completion is the label.
 
-        A value that is not a label may be a secret, and is redacted.
+        Any value but a label may be a secret, and is redacted.
         """
         if value is None:
             shown = "null"
@@ -63,12 +63,7 @@ class Field:
 
 
 def fields_of(completions: Sequence[str], prompts: Sequence[str]) -> list[Field]:
-    """Return the copied and label fields, in order of first occurrence.
-
-    Args:
-        completions: one per row.
-        prompts: each row's prompt, normalised.
-    """
+    """Return the copied and label fields, in order of first occurrence; prompts are normalised."""
     parsed = [_parsed(completion) for completion in completions]
     objects = sum(isinstance(value, dict) for value in parsed)
     # Text among objects is a malformed completion, which the rule `schema` reports.
@@ -78,15 +73,10 @@ def fields_of(completions: Sequence[str], prompts: Sequence[str]) -> list[Field]
         else {"": completion}
         for value, completion in zip(parsed, completions, strict=True)
     ]  # fmt: skip
-    texts = [f" {' '.join(tokens(prompt))} " for prompt in prompts]
+    texts = [f" {' '.join(TOKEN.findall(prompt))} " for prompt in prompts]
     names = dict.fromkeys(name for row in rows for name in row)
     fields = (_classified(name, [row.get(name) for row in rows], texts) for name in names)
     return [field for field in fields if field is not None]
-
-
-def tokens(text: str) -> list[str]:
-    """Split a normalised text into words, numbers and punctuation marks."""
-    return TOKEN.findall(text)
 
 
 def _classified(name: str, values: Sequence[Any], prompts: Sequence[str]) -> Field | None:
@@ -112,7 +102,7 @@ def _occurs(value: Any, prompt: str) -> bool:
     """Whether each string and number of a value is a run of whole tokens of the prompt."""
     parts = list(_scalars(value))
     return bool(parts) and all(
-        f" {' '.join(tokens(normalise(_text(part))))} " in prompt for part in parts
+        f" {' '.join(TOKEN.findall(normalise(_text(part))))} " in prompt for part in parts
     )
 
 

@@ -1,4 +1,4 @@
-"""Runs a suite with Great Expectations and builds its Data Docs; the only module to import it."""
+"""Runs a suite with Great Expectations and builds its Data Docs; the only module to use it."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ from pawl.errors import DataError
 Frame = Any
 SITE = "docs"
 SEVERITY = {"block": "critical", "warn": "warning"}
+SITE_CONFIG = {
+    "class_name": "SiteBuilder",
+    "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
+    "show_how_to_buttons": False,
+}
 RESULT = {
     "result_format": "COMPLETE",
     "unexpected_index_column_names": ["row"],
@@ -39,7 +44,7 @@ class Outcome:
 def validate(
     frame: Frame, rules: Sequence[RuleExpectation], *, name: str, docs: Path | None = None
 ) -> dict[str, Outcome]:
-    """Run the rules over the frame.
+    """Run the rules over the frame and return each one's outcome, by its name.
 
     Args:
         frame: the columns that the rules name, and `row`, the row number; of pandas, or of Spark
@@ -47,9 +52,6 @@ def validate(
         rules: at least one.
         name: the suite's name in the Data Docs.
         docs: the folder for the Data Docs (HTML).
-
-    Returns:
-        The outcome of each rule, by its name.
 
     Raises:
         DataError: there is no rule, or one could not be run; without an outcome nothing passes.
@@ -63,16 +65,16 @@ def validate(
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = {"globally": False}
     if docs is not None:
-        context.add_data_docs_site(site_name=SITE, site_config=_site(docs))
+        store = {"class_name": "TupleFilesystemStoreBackend", "base_directory": str(docs)}
+        site = {**SITE_CONFIG, "store_backend": store}
+        context.add_data_docs_site(site_name=SITE, site_config=site)
     is_pandas = isinstance(frame, pd.DataFrame)
     sources = context.data_sources
     source = sources.add_pandas(name) if is_pandas else sources.add_spark(name)
     batch = source.add_dataframe_asset("rows").add_batch_definition_whole_dataframe("all")
     suite = context.suites.add(_suite(rules, name))
-    definition = context.validation_definitions.add(
-        gx.ValidationDefinition(name=name, data=batch, suite=suite)
-    )
-    result = definition.run(
+    definition = gx.ValidationDefinition(name=name, data=batch, suite=suite)
+    result = context.validation_definitions.add(definition).run(
         batch_parameters={"dataframe": frame},
         result_format=RESULT,
         run_id=RunIdentifier(run_name="check"),
@@ -84,11 +86,6 @@ def validate(
     outcomes = {r.expectation_config.meta["rule"]: r for r in result.results}
     total = len(frame) if is_pandas else frame.count()
     return {rule.name: _outcome(rule, outcomes.get(rule.name), total) for rule in rules}
-
-
-def load_library() -> None:
-    """Import Great Expectations, which takes seconds."""
-    import great_expectations  # noqa: F401
 
 
 def suite_json(rules: Sequence[RuleExpectation], *, name: str) -> dict[str, Any]:
@@ -107,17 +104,14 @@ def _suite(rules: Sequence[RuleExpectation], name: str) -> Any:
 
     suite = gx.ExpectationSuite(name=name)
     for rule in rules:
-        suite.add_expectation_configuration(
-            ExpectationConfiguration(
-                type=rule.expectation,
-                kwargs=rule.arguments,
-                severity=SEVERITY[rule.severity],
-                meta={
-                    "rule": rule.name,
-                    "notes": {"format": "markdown", "content": [rule.description]},
-                },
-            )
+        notes = {"format": "markdown", "content": [rule.description]}
+        expectation = ExpectationConfiguration(
+            type=rule.expectation,
+            kwargs=rule.arguments,
+            severity=SEVERITY[rule.severity],
+            meta={"rule": rule.name, "notes": notes},
         )
+        suite.add_expectation_configuration(expectation)
     return suite
 
 
@@ -155,15 +149,3 @@ def _index(docs: Path) -> str:
         "<p>Pages of Great Expectations. Their styles come from other servers; without a "
         "network the pages are plain, with the same figures.</p>\n"
     )
-
-
-def _site(docs: Path) -> dict[str, Any]:
-    return {
-        "class_name": "SiteBuilder",
-        "store_backend": {
-            "class_name": "TupleFilesystemStoreBackend",
-            "base_directory": str(docs),
-        },
-        "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
-        "show_how_to_buttons": False,
-    }

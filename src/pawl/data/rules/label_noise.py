@@ -3,8 +3,8 @@
 Cross-fitted (Northcutt, Jiang and Chuang 2021, "Confident learning"): a row is judged by a linear
 model per field that was fitted without the row and its duplicates, and by the votes of its nearest
 neighbours in that model's scores (Bahri, Jiang and Gupta 2020, "Deep k-NN for noisy labels"). Ridge
-regression on one-hot labels estimates each label's frequency among similar prompts; all fields of a
-fold share one linear system. Figures: bench/README.md.
+regression on one-hot labels estimates each label's frequency; all fields of a fold share one linear
+system. Figures: bench/README.md.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Suspect:
 class _LabelTask:
     """A field as a classification task; the last of the `labels` may stand for all rare values.
 
-    `own` holds each row's label by number, `judged` marks the rows to judge; only the first
+    `own` is each row's label by number, `judged` marks the rows to judge; only the first
     `suggestible` labels may be suggested for another row.
     """
 
@@ -72,40 +72,28 @@ def label_noise(rows: Sequence[Example]) -> list[Suspect]:
     """Return the rows whose completion is probably wrong, worst first.
 
     A label is suspect if similar rows mostly have another; a copied value if it does not occur in
-    its prompt; null if similar rows mostly copy a value, and vice versa. Free text never is.
-
-    Returns:
-        The suspect rows only. A field's score is the other label's lead times the share of errors
-        that the field's model avoids; a row's score combines its suspect fields as independent.
+    its prompt; null if similar rows mostly copy a value, and vice versa. Free text never is. A
+    field's score is the other label's lead times the share of errors that the field's model avoids;
+    a row's score combines its suspect fields as independent.
     """
     same: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
     for index, row in enumerate(rows):
         same[row.key, row.completion].append(index)
     # Duplicates count once.
     groups = list(same.values())
-    by_group = _suspect_fields([rows[indices[0]] for indices in groups])
-    suspects = [
-        Suspect(index, *_combined(fields))
-        for number, fields in by_group.items()
-        for index in groups[number]
-    ]
+    firsts = [rows[indices[0]] for indices in groups]
+    prompts = [prompt_text(row) for row in firsts]
+    fields = fields_of([row.completion for row in firsts], prompts)
+    by_group: defaultdict[int, list[tuple[float, str]]] = defaultdict(list)
+    for number, score, reason in (*_not_copied(fields), *_outvoted(fields, prompts, firsts)):
+        by_group[number].append((score, reason))
+    suspects: list[Suspect] = []
+    for number, found in by_group.items():
+        worst = sorted(found, key=lambda field: -field[0])
+        score = round(1 - math.prod(1 - score for score, _ in worst), 6)
+        reason = "says " + "; and ".join(reason for _, reason in worst[:NAMED])
+        suspects += (Suspect(index, score, reason) for index in groups[number])
     return sorted(suspects, key=lambda suspect: (-suspect.score, suspect.index))
-
-
-def _suspect_fields(rows: Sequence[Example]) -> dict[int, list[tuple[float, str]]]:
-    """Return each row's suspect fields as scores and reasons."""
-    prompts = [prompt_text(row) for row in rows]
-    fields = fields_of([row.completion for row in rows], prompts)
-    suspect: defaultdict[int, list[tuple[float, str]]] = defaultdict(list)
-    for index, score, reason in (*_not_copied(fields), *_outvoted(fields, prompts, rows)):
-        suspect[index].append((score, reason))
-    return suspect
-
-
-def _combined(fields: Sequence[tuple[float, str]]) -> tuple[float, str]:
-    worst = sorted(fields, key=lambda field: -field[0])
-    score = 1 - math.prod(1 - score for score, _ in worst)
-    return round(score, 6), "says " + "; and ".join(reason for _, reason in worst[:NAMED])
 
 
 def _not_copied(fields: Sequence[Field]) -> Iterator[tuple[int, float, str]]:
@@ -124,7 +112,7 @@ def _outvoted(
     fields: Sequence[Field], prompts: Sequence[str], rows: Sequence[Example]
 ) -> Iterator[tuple[int, float, str]]:
     """Yield labels that both the cross-fitted model and the neighbours' votes contradict."""
-    tasks = [task for field in fields if (task := _label_task(field)) is not None]
+    tasks = [task for task in map(_label_task, fields) if task]
     if tasks and len(rows) >= FOLDS * MIN_FOLD:
         folds = _Folds(rows, prompts)
         for task in tasks:
@@ -206,8 +194,8 @@ def _label_task(field: Field) -> _LabelTask | None:
     """Return the field as a classification task; None if it has none or a single label."""
     import numpy as np
 
-    present = np.array([value is not None for value in field.values])
     if field.kind == "copied":
+        present = np.array([value is not None for value in field.values])
         # Prompts show whether a number was left out, but not whether a name was.
         numeric = sum(any(map(str.isdigit, value)) for value in field.values if value)
         if present.all() or numeric < NUMERIC * present.sum():
@@ -221,5 +209,4 @@ def _label_task(field: Field) -> _LabelTask | None:
     own = np.array([number.get(value, len(frequent)) for value in field.values])
     words = [f"say {field.describe(value).removeprefix(f'{field.name}=')}" for value in frequent]
     rare = ["say something rare"] if own.max() == len(frequent) else []
-    judged = np.ones(len(own), bool)
-    return _LabelTask(field, (*words, *rare), own, judged, suggestible=len(frequent))
+    return _LabelTask(field, (*words, *rare), own, np.ones(len(own), bool), len(frequent))

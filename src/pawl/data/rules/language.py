@@ -1,7 +1,6 @@
 """Language identification with py3langid, whose model is part of its package.
 
-Its confidence depends on a text's length (measured on short commands and on letters), so that short
-texts get "unsure": `ok` and `AB-12345` are in no language.
+Short texts get "unsure": `ok` and `AB-12345` are in no language.
 """
 
 from __future__ import annotations
@@ -11,8 +10,7 @@ from typing import Any
 
 UNSURE = "unsure"
 # The least probability of the likeliest language. Of 2,600 short English commands (every fifth of
-# SNIPS, nine words on average) none is misidentified at 0.6 and 565 are unsure; at 0.4 it is 9 and
-# 358.
+# SNIPS) none is misidentified at 0.6 and 565 are unsure; at 0.4 it is 9 and 358.
 MIN_PROBABILITY = 0.6
 # Characters classified: the first few sentences suffice.
 MAX_CHARACTERS = 500

@@ -34,8 +34,7 @@ class RowMeasures(NamedTuple):
     """One row: hashes of prompt and completion, lengths in characters, faults by rule.
 
     `tokens` is exact where the row might be too long, else an upper bound. `ungrounded` are values
-    of the completion that the prompt lacks: facts or labels, which only all rows can tell apart.
-    `traits` describe the completion's style.
+    that the prompt lacks: facts or labels, which only all rows can tell apart.
     """
 
     key: int
@@ -60,10 +59,7 @@ class MeasureConfig:
 
 
 class RowMeasurer:
-    """Measures rows with a loaded tokenizer; unpickled in a worker it loads its own.
-
-    Loading a tokenizer takes seconds, so that workers are better forked with it.
-    """
+    """Measures rows with a tokenizer, which takes seconds to load: workers are forked with it."""
 
     def __init__(self, config: MeasureConfig) -> None:
         self.config = config
@@ -75,9 +71,8 @@ class RowMeasurer:
         self.encode = backend.encode_batch_fast
         self.longest = config.longest
         self.bounded = never_more_tokens_than_bytes(self.tokenizer)
-        schema = config.schema
         self.pattern = None if config.regex is None else re.compile(config.regex)
-        self.validator = None if schema is None else Draft202012Validator(schema)
+        self.validator = None if config.schema is None else Draft202012Validator(config.schema)
 
     def __reduce__(self) -> tuple[type[RowMeasurer], tuple[MeasureConfig]]:
         return RowMeasurer, (self.config,)
@@ -147,7 +142,7 @@ def row_measurer(section: Task, root: Path, schema: Any) -> RowMeasurer:
 
 
 def never_more_tokens_than_bytes(tokenizer: PreTrainedTokenizerBase) -> bool:
-    """Whether each token stands for at least one byte of the text, as in byte-level BPE.
+    """Whether each token is at least one byte of the text, as in byte-level BPE.
 
     Tokenising is the most expensive part of a check; if this holds, short rows need none.
     """

@@ -1,8 +1,4 @@
-"""Near-duplicate prompts, and prompts that are little more than a template.
-
-Near-duplicates are defined as in the split (`pawl.data.split.copies`): the same letters, or a high
-Jaccard similarity both with and without boilerplate.
-"""
+"""Near-duplicate prompts, as in `pawl.data.split.copies`, and prompts little beyond a template."""
 
 from __future__ import annotations
 
@@ -17,18 +13,14 @@ from pawl.data.split.boilerplate import MIN_ROWS, Boilerplate
 from pawl.data.split.copies import jaccard
 from pawl.data.split.minhash import candidate_pairs, signatures
 
-# A prompt is little more than its template with at most so many words of its own, and at most this
-# share of its words.
+# The most words of its own, and their share, of a prompt that is little more than its template.
 OWN_WORDS, OWN_SHARE = 5, 0.5
 SHOWN = 10
 
 
 @dataclass(frozen=True)
 class Template:
-    """A template and the indices of the prompts that are little more than it.
-
-    `beginning` is its first words, with an ellipsis where the prompts differ.
-    """
+    """A template by its first words, "…" where prompts differ, and the indices of its prompts."""
 
     beginning: str
     rows: tuple[int, ...]
@@ -37,14 +29,9 @@ class Template:
 def near_duplicates(rows: Sequence[Example], *, near: float) -> list[tuple[int, int, float]]:
     """Return the near-duplicates of earlier rows, most similar first.
 
-    Of rows with the same key only the first is compared.
-
-    Args:
-        rows: the rows.
-        near: the Jaccard similarity, in (0, 1], from which rows are near-duplicates.
-
-    Returns: For each such row its index, the index of the most similar earlier row, and their
-        similarity: 1 with the same letters, else the smaller of those with and without boilerplate.
+    For each its index, the most similar earlier row's index, and their similarity: 1 with the same
+    letters, else the smaller Jaccard similarity of those with and without boilerplate, at least
+    `near` in (0, 1]. Of rows with the same key only the first is compared.
     """
     firsts: dict[str, int] = {}
     for index, row in enumerate(rows):

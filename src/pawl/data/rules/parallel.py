@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any
 
 from pawl.core.records import Example
 from pawl.data.rules.measure import RowMeasurer, RowMeasures
@@ -43,34 +42,22 @@ def measure_rows(
     yield from _measure_in_workers(first, chunks, measurer, meanwhile)
 
 
-def measurer_pool(count: int, measurer: RowMeasurer) -> ProcessPoolExecutor:
-    """A pool of workers that hold the measurer, for `token_counts`."""
-    return worker_pool(count, _set_measurer, measurer)
-
-
 def token_counts(rows: Sequence[Example]) -> list[int]:
-    """The tokens of each row in training; runs in a worker of `measurer_pool`."""
+    """The tokens of each row in training; runs in a worker that holds a measurer."""
     return list(map(_measurer.tokens, rows))
 
 
-def worker_pool(
-    count: int, initializer: Callable[..., None] | None = None, *args: Any
-) -> ProcessPoolExecutor:
-    """A pool of worker processes, each of which calls `initializer(*args)` first.
+def worker_pool(count: int, measurer: RowMeasurer | None = None) -> ProcessPoolExecutor:
+    """A pool of worker processes that hold the measurer.
 
     A pool's worker would wait forever for tasks of a killed parent; these exit with it.
     """
-    return ProcessPoolExecutor(
-        count, initializer=_init_worker, initargs=(os.getpid(), initializer, args)
-    )
+    return ProcessPoolExecutor(count, initializer=_init_worker, initargs=(os.getpid(), measurer))
 
 
 @contextmanager
 def gc_paused() -> Iterator[None]:
-    """Pause garbage collection: hundreds of thousands of rows make no reference cycles.
-
-    Traversing them again and again would take a third of the time.
-    """
+    """Pause garbage collection, a third of the time with so many rows, which make no cycles."""
     gc.freeze()
     gc.disable()
     try:
@@ -87,11 +74,12 @@ def _measure_in_workers(
     meanwhile: Callable[[], None],
 ) -> Iterator[Measured]:
     count = os.cpu_count() or 1
-    with measurer_pool(count, measurer) as pool:
+    with worker_pool(count, measurer) as pool:
         pending = deque((chunk, pool.submit(_measure, chunk)) for chunk in first)
         try:
             # The workers exist by now: forking beside a thread may deadlock.
-            with _in_thread(meanwhile):
+            with ThreadPoolExecutor(1) as thread:
+                done = thread.submit(meanwhile)
                 for chunk in chunks:
                     pending.append((chunk, pool.submit(_measure, chunk)))
                     # At most two tasks per worker, so that memory stays flat.
@@ -99,6 +87,7 @@ def _measure_in_workers(
                         yield from _next_result(pending)
                 while pending:
                     yield from _next_result(pending)
+                done.result()
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -110,35 +99,20 @@ def _next_result(
     yield from zip(chunk, future.result(), strict=True)
 
 
-@contextmanager
-def _in_thread(work: Callable[[], None]) -> Iterator[None]:
-    """Run `work` in a thread meanwhile; on exit wait for it and raise its error."""
-    with ThreadPoolExecutor(1) as thread:
-        done = thread.submit(work)
-        yield
-        done.result()
-
-
 _measurer: RowMeasurer
-
-
-def _set_measurer(measurer: RowMeasurer) -> None:
-    global _measurer
-    _measurer = measurer
 
 
 def _measure(chunk: Sequence[Example]) -> list[RowMeasures]:
     return _measurer.measure(chunk)
 
 
-def _init_worker(
-    parent: int, initializer: Callable[..., None] | None, args: tuple[Any, ...]
-) -> None:
+def _init_worker(parent: int, measurer: RowMeasurer | None) -> None:
+    global _measurer
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD)
     threading.Thread(target=_exit_with_parent, args=(parent,), daemon=True).start()
-    if initializer is not None:
-        initializer(*args)
+    if measurer is not None:
+        _measurer = measurer
 
 
 def _exit_with_parent(parent: int) -> None:

@@ -1,7 +1,6 @@
 """Profiles of a data set, stored with each version, and the drift between two of them.
 
-A profile holds no rows, no rare words or values, and nothing of rows with a secret: everyone who
-may read the release record may read it.
+A profile holds no rows, no rare words or values, and nothing of rows with a secret.
 """
 
 from __future__ import annotations
@@ -30,34 +29,29 @@ def profile_of(
     prompts: Sequence[int], completions: Sequence[int], sample: Sequence[Example]
 ) -> Profile:
     """Return a profile: lengths of all rows, in characters; words and labels of the sample."""
-    counts = Counter(word for row in sample for word in set(WORD.findall(prompt_text(row))))
-    words = {word: count / len(sample) for word, count in counts.items()}
+    words = Counter(word for row in sample for word in set(WORD.findall(prompt_text(row))))
     labels = labels_of(row.completion for row in sample)
     return Profile(
         rows=len(prompts),
         prompt=_lengths(prompts),
         completion=_lengths(completions),
         labels={name: _common(shares) for name, shares in labels.items()},
-        words=_common(words),
+        words=_common({word: count / len(sample) for word, count in words.items()}),
     )
 
 
 def labels_of(completions: Iterable[str]) -> dict[str, dict[str, float]]:
-    """Return the fields with a closed set of short values, and each value's share of the rows.
-
-    The fields are a JSON object's scalar ones; any other completion is a single field.
-    """
+    """Return each value's share of the rows, of the fields (`scalars_of`) with few short values."""
+    rows = [scalars_of(completion) for completion in completions]
     counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    rows = 0
-    for completion in completions:
-        rows += 1
-        for name, value in scalars_of(completion).items():
+    for scalars in rows:
+        for name, value in scalars.items():
             counts[name][value] += 1
     return {
-        name: _shares(found, of=rows)
+        name: _shares(found, of=len(rows))
         for name, found in sorted(counts.items())
         # A field whose values are nearly all distinct copies something from the prompt.
-        if len(found) <= min(MOST_LABELS, max(2, rows // 5))
+        if len(found) <= min(MOST_LABELS, max(2, len(rows) // 5))
         and max(map(len, found)) <= LONGEST_LABEL
     }
 
@@ -75,18 +69,18 @@ def scalars_of(completion: str) -> dict[str, str]:
 
 
 def drift(now: Profile, before: Profile) -> tuple[Drift, ...]:
-    """Return the drift between two data sets: lengths, each label field, vocabulary.
+    """Return the drift between two data sets.
 
     Lengths by the Kolmogorov-Smirnov distance, labels by total variation distance, vocabulary by
     the average share of a prompt's common words that are new.
     """
-    drifts = [
+    names = sorted(now.labels.keys() | before.labels.keys())
+    return (
         _length("prompt", now.prompt, before.prompt),
         _length("completion", now.completion, before.completion),
-    ]
-    for name in sorted(now.labels.keys() | before.labels.keys()):
-        drifts.append(_labels(name, now.labels.get(name, {}), before.labels.get(name, {})))
-    return (*drifts, _vocabulary(now.words, before.words))
+        *(_labels(name, now.labels.get(name, {}), before.labels.get(name, {})) for name in names),
+        _vocabulary(now.words, before.words),
+    )
 
 
 def _length(name: str, now: Mapping[str, float], before: Mapping[str, float]) -> Drift:
@@ -100,9 +94,7 @@ def _length(name: str, now: Mapping[str, float], before: Mapping[str, float]) ->
 
 
 def _labels(name: str, now: Mapping[str, float], before: Mapping[str, float]) -> Drift:
-    changes = {
-        value: now.get(value, 0.0) - before.get(value, 0.0) for value in now.keys() | before.keys()
-    }
+    changes = {v: now.get(v, 0.0) - before.get(v, 0.0) for v in now.keys() | before.keys()}
     value = min(1.0, sum(map(abs, changes.values())) / 2)
     new = sorted(now.keys() - before.keys(), key=lambda v: -now[v])
     most = max(changes, key=lambda v: (abs(changes[v]), v), default=None)
@@ -112,9 +104,8 @@ def _labels(name: str, now: Mapping[str, float], before: Mapping[str, float]) ->
     elif new:
         texts.append(f"new: {', '.join(f'{v} ({now[v]:.1%})' for v in new[:SHOWN])}")
     if most is not None and before and now:
-        texts.append(
-            f"most changed: {most}, {before.get(most, 0):.1%} before, {now.get(most, 0):.1%} now"
-        )
+        was, share = before.get(most, 0), now.get(most, 0)
+        texts.append(f"most changed: {most}, {was:.1%} before, {share:.1%} now")
     return Drift(f"labels of {name}", round(value, 4), "; ".join(texts))
 
 
@@ -127,17 +118,12 @@ def _vocabulary(now: Mapping[str, float], before: Mapping[str, float]) -> Drift:
 
 
 def _lengths(lengths: Sequence[int]) -> dict[str, float]:
-    """Return the share of lengths in each bin, by its lower edge."""
+    """Return the share of lengths in each bin, by its lower edge; BINS divide a power of two."""
     bins: Counter[str] = Counter()
     for length, count in Counter(lengths).items():
-        bins[_bin(length)] += count
+        power = 2 ** (max(length, 1).bit_length() - 1)
+        bins[_name(power * max(1.0, int((length / power - 1) * BINS) / BINS + 1))] += count
     return _shares(bins)
-
-
-def _bin(length: int) -> str:
-    """Return the lower edge of a length's bin; BINS bins divide each power of two evenly."""
-    power = 2 ** (max(length, 1).bit_length() - 1)
-    return _name(power * max(1.0, int((length / power - 1) * BINS) / BINS + 1))
 
 
 def _name(edge: float) -> str:

@@ -1,11 +1,8 @@
-"""Runs a task's rules: on each row while it streams by, then on all of them.
-
-Rows are streamed through the measurers to `rows.jsonl`; only numbers of each stay in memory, as a
-data frame that the suite is run on (`pawl.data.rules.great_expectations`).
-"""
+"""Runs a task's rules: on each row while it streams by, then on a data frame of their measures."""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -15,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 from pawl.config.schema import Task
 from pawl.core.records import Example, Fault, Rule
 from pawl.data.rules.columns import Columns, json_line
-from pawl.data.rules.cross_row import CROSS_ROW_RULES, load_libraries
+from pawl.data.rules.cross_row import CROSS_ROW_RULES
 from pawl.data.rules.facts import UngroundedFacts, schema_labels
-from pawl.data.rules.great_expectations import Outcome, load_library, suite_json, validate
+from pawl.data.rules.great_expectations import Outcome, suite_json, validate
 from pawl.data.rules.measure import RowMeasurer
-from pawl.data.rules.parallel import gc_paused, measure_rows, measurer_pool, token_counts
+from pawl.data.rules.parallel import gc_paused, measure_rows, token_counts, worker_pool
 from pawl.data.rules.suite import RuleExpectation, suite
 
 if TYPE_CHECKING:
@@ -28,14 +25,14 @@ if TYPE_CHECKING:
 SHOWN = 10
 # Worker processes for the sample.
 SAMPLE_WORKERS = 2
+LIBRARIES = (
+    "great_expectations py3langid.langid scipy.linalg scipy.spatial sklearn.feature_extraction"
+)
 
 
 @dataclass(frozen=True)
 class RuleResults:
-    """The rules with their worst rows, and each fault as a JSON value.
-
-    `suite` is the suite as JSON, in the format of Great Expectations.
-    """
+    """The rules with their worst rows, each fault as JSON, the suite in GX's JSON format."""
 
     columns: Columns
     suite: dict[str, Any]
@@ -52,14 +49,9 @@ def run_rules(
     to: Path | None = None,
     docs: Path | None = None,
 ) -> RuleResults:
-    """Run a task's rules on its rows.
+    """Run a task's rules on its rows, which are consumed once.
 
-    Args:
-        rows: all rows, consumed once.
-        section: the task's parameters.
-        measurer: measures each row.
-        to: the file for the rows as JSON lines.
-        docs: the folder for the Data Docs.
+    The rows are also written as JSON lines `to` a file, the Data Docs to the folder `docs`.
 
     Raises:
         DataError: a rule could not be run; and whatever reading the rows raises.
@@ -75,14 +67,16 @@ def run_rules(
         outcome = outcomes[rule.name]
         of_rule = _faults(rule, outcome, frame, columns)
         faults += ({"rule": rule.name, "id": fault.id, "says": fault.says} for fault in of_rule)
-        rules.append(_rule_record(rule, outcome, of_rule))
+        found = len(of_rule) if outcome.observed is None else int(outcome.observed)
+        passed, of, worst = outcome.passed, outcome.of, tuple(of_rule[:SHOWN])
+        rules.append(Rule(rule.name, rule.severity, passed, found, of, rule.description, worst))
     return RuleResults(columns, suite_json(expected, name=name), tuple(rules), tuple(faults))
 
 
 def measure_columns(
     rows: Iterable[Example], section: Task, measurer: RowMeasurer, *, to: Path | None = None
 ) -> Columns:
-    """Measure each row, run the cross-row rules on the sample, return the columns."""
+    """Measure each row and run the cross-row rules on the sample."""
     columns = Columns(UngroundedFacts(schema_labels(measurer.config.schema)))
     measured = measure_rows(rows, measurer, meanwhile=_load_libraries)
     with ExitStack() as stack:
@@ -93,7 +87,7 @@ def measure_columns(
     # Before the fork below; few rows are measured without workers, and then it is still to do.
     _load_libraries()
     sample = columns.sample()[1]
-    with measurer_pool(SAMPLE_WORKERS, measurer) as pool:
+    with worker_pool(SAMPLE_WORKERS, measurer) as pool:
         faults = {
             name: pool.submit(rule, sample, section.split.near)
             for name, rule in CROSS_ROW_RULES.items()
@@ -113,8 +107,9 @@ def rule_frame(columns: Columns, expected: Sequence[RuleExpectation]) -> pd.Data
 
 
 def _load_libraries() -> None:
-    load_library()
-    load_libraries()
+    """Import the libraries of the rules, which takes seconds, for forked workers to inherit."""
+    for name in LIBRARIES.split():
+        importlib.import_module(name)
 
 
 def _faults(
@@ -128,15 +123,3 @@ def _faults(
         rank = {number: at for at, number in enumerate(columns.faults.get(rule.name, {}))}
         found = found.iloc[sorted(range(len(found)), key=lambda i: rank.get(outcome.rows[i], i))]
     return [Fault(row["id"], rule.message.format(**row)) for row in found.to_dict("records")]
-
-
-def _rule_record(rule: RuleExpectation, outcome: Outcome, faults: Sequence[Fault]) -> Rule:
-    return Rule(
-        name=rule.name,
-        severity=rule.severity,
-        passed=outcome.passed,
-        found=len(faults) if outcome.observed is None else int(outcome.observed),
-        of=outcome.of,
-        says=rule.description,
-        worst=tuple(faults[:SHOWN]),
-    )

@@ -1,9 +1,8 @@
 """Detects secrets and personal data in a text; reports their kind, never the text.
 
-Detection is done by maintained scanners: detect-secrets (Yelp) for keys and tokens, phonenumbers
-(Google's libphonenumber), email-validator, python-stdnum (check digits of account and card
-numbers). This module adds a prefilter that takes microseconds for an ordinary row, and splits long
-texts into pieces, as some of the scanners' patterns take quadratic time.
+Detection is done by maintained scanners: detect-secrets (Yelp), phonenumbers (Google's
+libphonenumber), email-validator, python-stdnum (check digits). This module adds a prefilter that
+takes microseconds for an ordinary row, and splits long texts, as some patterns are quadratic.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import ipaddress
 import math
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache, lru_cache
 from typing import Any
 
@@ -121,8 +121,12 @@ def personal(text: str) -> tuple[str, ...]:
     # Eight groups, or fewer with a gap (RFC 4291).
     if ("::" in text or text.count(":") > 6) and _has_public_ip(IPV6, text):
         kinds.add("IP address")
-    if any(_is_iban(m[0]) for m in IBAN.finditer(text)):
-        kinds.add("IBAN")
+    if candidates := IBAN.findall(text):
+        from stdnum import iban
+
+        # Without the check of national bank codes, which change.
+        if any(iban.is_valid(candidate, check_country=False) for candidate in candidates):
+            kinds.add("IBAN")
     for number in NUMBER.finditer(text):
         kinds.update(_number_kinds(number[0], text[: number.start()][-1:]))
     return tuple(sorted(kinds))
@@ -264,26 +268,16 @@ def _is_phone(number: str) -> bool:
 def _is_valid_phone(number: str, region: str | None) -> bool:
     import phonenumbers
 
-    try:
+    with suppress(phonenumbers.NumberParseException):
         return bool(phonenumbers.is_valid_number(phonenumbers.parse(number, region)))
-    except phonenumbers.NumberParseException:
-        return False
-
-
-def _is_iban(text: str) -> bool:
-    from stdnum import iban
-
-    # Without the check of national bank codes, which change.
-    return bool(iban.is_valid(text, check_country=False))
+    return False
 
 
 def _has_public_ip(pattern: re.Pattern[str], text: str) -> bool:
     """Whether the text has a public address that is not a version number."""
     for match in pattern.finditer(text):
-        try:
+        with suppress(ValueError):
             public = ipaddress.ip_address(match[0]).is_global
-        except ValueError:
-            continue
-        if public and not VERSION.search(text[max(0, match.start() - 20) : match.start()]):
-            return True
+            if public and not VERSION.search(text[max(0, match.start() - 20) : match.start()]):
+                return True
     return False

@@ -1,9 +1,9 @@
 """Style of completions, and the rows that break a convention of the data.
 
-A model learns exactly what it is shown: rows that differ in a blank, key order or a capital make it
-guess. A *trait* is an aspect of style and a completion's variant of it, such as ("separators",
-"compact"). A variant is the *convention* of its aspect if nearly all rows with the aspect have it;
-without one, rows differ for a reason or nobody decided, and no row is at fault.
+Rows that differ in a blank, key order or a capital make a model guess. A *trait* is an aspect of
+style and a completion's variant of it, such as ("separators", "compact"). A variant is the
+*convention* of its aspect if nearly all rows with the aspect have it; without one no row is at
+fault.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from array import array
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -34,15 +35,13 @@ class StyleConventions:
     """Collects traits from a stream of rows, and the rows that break a convention."""
 
     def __init__(self) -> None:
-        self._aspects: dict[str, dict[str, _Variant]] = {}
+        self._aspects: defaultdict[str, dict[str, _Variant]] = defaultdict(dict)
         self._size = 0
 
     def add(self, number: int, found: tuple[Trait, ...]) -> None:
         """Add a row, by its number, with its `traits`."""
         for aspect, name in found:
-            variants = self._aspects.get(aspect)
-            if variants is None:
-                variants = self._aspects[aspect] = {}
+            variants = self._aspects[aspect]
             variant = variants.get(name)
             if variant is None:
                 variant = variants[name] = _Variant()
@@ -53,55 +52,36 @@ class StyleConventions:
         if self._size > MAX_TRAITS:
             self._drop_rare_aspects()
 
-    def conventions(self) -> dict[str, tuple[str, float]]:
-        """Return each aspect's most frequent variant and its share, of aspects of MIN_ROWS rows."""
-        found = {}
-        for aspect, variants in self._aspects.items():
-            total = sum(variant.count for variant in variants.values())
-            if total >= MIN_ROWS:
-                top, variant = max(variants.items(), key=lambda item: item[1].count)
-                found[aspect] = (top, variant.count / total)
-        return found
-
     def rows(self) -> Iterator[tuple[int, str]]:
         """Yield the numbers of the rows that break a convention, ascending, and how they do."""
-        breaches: dict[int, list[str]] = {}
-        for aspect, convention, share, name, variant in self._breaches():
-            for number in variant.rows:
-                breaches.setdefault(number, []).append(
-                    f"{aspect}: {name}; {share:.3g} % of rows: {convention}"
-                )
+        breaches: defaultdict[int, list[str]] = defaultdict(list)
+        for aspect, variants in self._aspects.items():
+            convention, variant = max(variants.items(), key=lambda item: item[1].count)
+            share = variant.count / (total := _rows_of(variants))
+            if total < MIN_ROWS or share < CONVENTION:
+                continue
+            for name, variant in variants.items():
+                for number in variant.rows if name != convention else ():
+                    text = f"{aspect}: {name}; {100 * share:.3g} % of rows: {convention}"
+                    breaches[number].append(text)
         for number in sorted(breaches):
             yield number, ". ".join(breaches[number])
 
-    def _breaches(self) -> Iterator[tuple[str, str, float, str, _Variant]]:
-        for aspect, (convention, share) in self.conventions().items():
-            if share >= CONVENTION:
-                for name, variant in self._aspects[aspect].items():
-                    if name != convention:
-                        yield aspect, convention, 100 * share, name, variant
-
     def _drop_rare_aspects(self) -> None:
         """Drop the aspects of fewest rows: open-ended ones have no convention."""
-        counts = {
-            aspect: sum(variant.count for variant in variants.values())
-            for aspect, variants in self._aspects.items()
-        }
-        ranked = sorted(counts, key=lambda aspect: -counts[aspect])
+        ranked = sorted(self._aspects.items(), key=lambda item: -_rows_of(item[1]))
         self._size = 0
-        for at, aspect in enumerate(ranked):
+        for aspect, variants in ranked:
             if self._size > MAX_TRAITS // 2:
-                for rare in ranked[at:]:
-                    del self._aspects[rare]
-                return
-            self._size += len(self._aspects[aspect])
+                del self._aspects[aspect]
+            else:
+                self._size += len(variants)
 
 
 def traits(completion: str, prompt: str = "") -> tuple[Trait, ...]:
     """Return a completion's traits, without spelling and order of values copied from its prompt."""
     text = completion.strip()
     found = [("blanks around", _blanks_around(completion, text))]
-    value: Any = None
     if text[:1] in ("{", "["):
         try:
             value = json.loads(text)
@@ -117,8 +97,7 @@ def _blanks_around(completion: str, text: str) -> str:
         return "none"
     before = completion[: len(completion) - len(completion.lstrip())]
     after = completion[len(completion.rstrip()) :]
-    names = {"\n": "a line end", " ": "a blank"}
-    found = ((before, "before"), (after, "after"))
+    names, found = {"\n": "a line end", " ": "a blank"}, ((before, "before"), (after, "after"))
     return " and ".join(f"{names.get(blanks, 'blanks')} {at}" for blanks, at in found if blanks)
 
 
@@ -181,6 +160,10 @@ def _text_traits(text: str) -> Iterator[Trait]:
     if text[0].isalpha():
         yield "first letter", "small" if text[0].islower() else "capital"
     yield "end", "with punctuation" if text[-1] in ".!?…。！？\"')”»" else "without punctuation"
+
+
+def _rows_of(variants: Mapping[str, _Variant]) -> int:
+    return sum(variant.count for variant in variants.values())
 
 
 KINDS = {str: "a text", int: "a number", float: "a number", bool: "true or false"}

@@ -1,8 +1,7 @@
 """The rules of a task's data, in reading order.
 
-Each is an expectation of Great Expectations over the columns of `pawl.data.rules.columns`. What the
-library cannot check itself becomes a column of messages, empty for passing rows, and the
-expectation is that it is empty.
+Each is an expectation of Great Expectations over the columns of `pawl.data.rules.columns`. For what
+the library cannot check itself, the expectation is that a column of messages is empty.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ NEAR, NOISE, TEMPLATES, STYLE, LANGUAGE, FACTS = 0.02, 0.02, 0.5, 0.01, 0.01, 0.
 class RuleExpectation:
     """One rule: an expectation by type and arguments, and its description.
 
-    `message` describes a row at fault, with column names in braces; rows are listed by the column
-    `sort_by`, highest first.
+    `message` is that of a row at fault, with columns in braces; `sort_by` ranks rows, highest
+    first.
     """
 
     name: DataRule
@@ -42,13 +41,8 @@ def suite(section: Task, *, has_schema: bool) -> list[RuleExpectation]:
     """Return the rules of a task; `check.severity` overrides their severities."""
     least, longest = section.check.min_rows, section.train.max_length
     rules = [
-        RuleExpectation(
-            "row_count",
-            "block",
-            f"at least {least} rows",
-            "expect_table_row_count_to_be_between",
-            {"min_value": least},
-        ),
+        RuleExpectation("row_count", "block", f"at least {least} rows",
+                        "expect_table_row_count_to_be_between", {"min_value": least}),
         _most("length", "block", f"prompt and completion fit in {longest} tokens", longest,
               "tokens", message="{tokens} tokens"),
         _most("contradictions", "block",
@@ -56,13 +50,9 @@ def suite(section: Task, *, has_schema: bool) -> list[RuleExpectation]:
               "answers", mostly=1 - CONTRADICTIONS, message="{answers} answers to one question"),
         _most("duplicates", "warn", "no prompt stands twice", 1,
               "copies", message="occurs {copies} times"),
-        RuleExpectation(
-            "constant",
-            "block",
-            "completions are not all the same",
-            "expect_column_unique_value_count_to_be_between",
-            {"column": "answer", "min_value": 2},
-        ),
+        RuleExpectation("constant", "block", "completions are not all the same",
+                        "expect_column_unique_value_count_to_be_between",
+                        {"column": "answer", "min_value": 2}),
         _empty("near_duplicates", "warn", f"at most {NEAR:.0%} of the prompts are nearly another's",
                mostly=1 - NEAR),
         _empty("label_noise", "warn",
@@ -90,16 +80,11 @@ def suite(section: Task, *, has_schema: bool) -> list[RuleExpectation]:
     if section.evaluate.regex is not None:
         rules.append(_empty("regex", "block", "each completion matches `evaluate.regex`"))
     if section.split.slice_by is not None:
-        rules.append(
-            RuleExpectation(
-                "slices",
-                "warn",
-                f"each slice ({section.split.slice_by}) has {MIN_SLICE} rows",
-                "expect_column_values_to_be_between",
-                {"column": "of_slice", "min_value": MIN_SLICE},
-                message="{of_slice} rows in its slice",
-            )
-        )
+        rules.append(RuleExpectation(
+            "slices", "warn", f"each slice ({section.split.slice_by}) has {MIN_SLICE} rows",
+            "expect_column_values_to_be_between", {"column": "of_slice", "min_value": MIN_SLICE},
+            message="{of_slice} rows in its slice",
+        ))  # fmt: skip
     severities = section.check.severity
     return [dataclasses.replace(r, severity=severities.get(r.name, r.severity)) for r in rules]
 

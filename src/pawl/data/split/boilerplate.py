@@ -1,14 +1,14 @@
 """Boilerplate that many rows share without being copies: instructions and templates.
 
-A *phrase* is an n-gram of words. Frequent phrases that follow each other form a *template*; data
-may have dozens. A row without its templates is its own content. All of a template's shingles are
-removed from a row that has any of its phrases: one typing error in a long instruction must not
-bring half of it back as the row's own content. Figures: bench/README.md.
+Frequent phrases (n-grams of words) that follow each other form a *template*; data may have dozens.
+All of a template's shingles are removed from a row that has any of its phrases: one typing error in
+a long instruction must not bring half of it back as the row's own content. Figures:
+bench/README.md.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -44,10 +44,9 @@ class Boilerplate:
         rows = [_phrases(text) for text in texts]
         counts = Counter(phrase for row in rows for phrase in set(row))
         self._template_of = _templates(rows, {p: n for p, n in counts.items() if n > least})
-        members: dict[str, set[str]] = {}
+        self._shingles: defaultdict[str, set[str]] = defaultdict(set)
         for phrase, template in self._template_of.items():
-            members.setdefault(template, set()).update(shingles(phrase))
-        self._shingles = {template: frozenset(found) for template, found in members.items()}
+            self._shingles[template] |= shingles(phrase)
         most = max(MIN_ROWS, UBIQUITOUS * len(texts))
         frequency = Counter(shingle for text in texts for shingle in shingles(text))
         self._ubiquitous = frozenset(s for s, count in frequency.items() if count > most)

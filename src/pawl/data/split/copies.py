@@ -1,9 +1,7 @@
 """Train/test leakage: copies and near-copies of held-out rows among the train rows.
 
-MinHash proposes candidate pairs (`pawl.data.split.minhash`), whose exact Jaccard similarity
-decides: chance may miss a copy but never removes another row. Shared boilerplate does not count as
-similarity (`pawl.data.split.boilerplate`). Shingle length and threshold were measured:
-bench/README.md.
+MinHash proposes candidate pairs, whose exact Jaccard similarity decides: chance may miss a copy but
+never removes another row. Shared boilerplate does not count. Figures: bench/README.md.
 """
 
 from __future__ import annotations
@@ -58,9 +56,10 @@ def without_copies(
         registered: gate rows of the held-out register, of every gate split of the task.
         near: the Jaccard similarity, in (0, 1], from which a row is a near-copy.
 
-    Returns: The remaining rows, in order, and counts of those removed: `copy` and `near_copy` of a
-        present held-out row, else `known_gate_row`, a copy or near-copy of a registered one. In
-        this order, registering a row that is held out changes no count.
+    Returns:
+        The remaining rows, in order, and counts of those removed: `copy` and `near_copy` of a
+        present held-out row, else `known_gate_row`, of a registered one; in this order, registering
+        a row that is held out changes no count.
     """
     # Without registered rows: what counts as boilerplate must not depend on earlier looks.
     boilerplate = Boilerplate([prompt_text(row) for row in (*train, *held_out)])

@@ -21,9 +21,8 @@ def find_relabels(
 ) -> tuple[Relabel, ...]:
     """Return the dev and gate rows whose answer is not among their prompt's pinned ones.
 
-    A prompt may occur several times with contradicting answers: all that it was first held out with
-    are pinned, and one of them may disappear. A new row with the letters of a registered one that
-    is gone counts as that row retyped.
+    A prompt may occur with contradicting answers: all that it was first held out with are pinned. A
+    new row with the letters of a registered one that is gone counts as that row retyped.
     """
     registered = tuple(registered)
     pinned = _answers(registered)
@@ -44,19 +43,14 @@ def find_relabels(
 def refuse_relabels(
     parts: Mapping[str, Sequence[Example]], registered: Iterable[HeldOutRow], *, task: str
 ) -> None:
-    """Refuse held-out rows with another answer than their pinned one.
-
-    Raises:
-        DataError: there are some; the first are shown with both answers.
-    """
+    """Raise `DataError` if held-out rows have another answer than their pinned one."""
     relabels = find_relabels(parts, registered)
     if not relabels:
         return
     more = f"\n… and {len(relabels) - SHOWN} more" if len(relabels) > SHOWN else ""
+    shown = "\n".join(map(relabel_text, relabels[:SHOWN]))
     raise DataError(
-        f"{len(relabels)} held-out rows have other answers than before:\n"
-        + "\n".join(map(relabel_text, relabels[:SHOWN]))
-        + more,
+        f"{len(relabels)} held-out rows have other answers than before:\n{shown}{more}",
         rule="a held-out row keeps the answer that it was first given, or a delivery could move "
         "the goalposts",
         remedy="restore the old answers; if the new ones are right: "

@@ -75,7 +75,7 @@ def _hash_coefficients() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
 def candidate_pairs(signatures: NDArray[np.uint32], *, near: float) -> Iterator[tuple[int, int]]:
     """Yield pairs (later, earlier) of texts whose estimated similarity is about `near`, each once.
 
-    They include all but MISS_RATE of the pairs at `near`, except in buckets above MAX_NEIGHBOURS.
+    All but MISS_RATE of the pairs at `near` are included, except in buckets above MAX_NEIGHBOURS.
     """
     import numpy as np
 

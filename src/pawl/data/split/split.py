@@ -1,27 +1,20 @@
 """Assigns rows to train, dev and gate by a hash of their prompt, so that none moves as data grows.
 
-Rows of a conversation are hashed by its opening: each later turn repeats the earlier ones with
-their answers, so that a conversation in two splits would be both trained on and judged.
+Rows of a conversation are hashed by its opening: later turns repeat the earlier answers, and would
+be both trained on and judged if they were in two splits.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pawl.config.schema import Split
 from pawl.core.files import digest_file, whole_folder, write_lines
-from pawl.core.records import (
-    CheckReport,
-    Example,
-    HeldOutRow,
-    SplitReport,
-    read_held_out_rows,
-    read_record,
-    read_rows,
-    write_record,
-)
+from pawl.core.records import CheckReport, Example, HeldOutRow, SplitReport
+from pawl.core.records.io import read_held_out_rows, read_record, read_rows, write_record
 from pawl.core.row_identity import row_hashes
 from pawl.data.read.examples import row_key
 from pawl.data.split.copies import without_copies
@@ -54,19 +47,17 @@ def split(workspace: Workspace, task: str) -> None:
     with whole_folder(files.splits) as folder:
         for name, part in parts.items():
             write_lines(folder / f"{name}.jsonl", map(dataclasses.asdict, part))
-        write_record(
-            folder / "manifest.json",
-            SplitReport(
-                task=task,
-                data=report.data,
-                salt=policy.salt,
-                rows={name: len(part) for name, part in parts.items()},
-                dropped=dropped,
-                digests={name: digest_file(folder / f"{name}.jsonl") for name in SPLITS},
-                group_by=CONVERSATION if conversations else policy.group_by,
-                slice_by=policy.slice_by,
-            ),
+        manifest = SplitReport(
+            task=task,
+            data=report.data,
+            salt=policy.salt,
+            rows={name: len(part) for name, part in parts.items()},
+            dropped=dropped,
+            digests={name: digest_file(folder / f"{name}.jsonl") for name in SPLITS},
+            group_by=CONVERSATION if conversations else policy.group_by,
+            slice_by=policy.slice_by,
         )
+        write_record(folder / "manifest.json", manifest)
 
 
 def assign_splits(rows: Sequence[Example], policy: Split) -> dict[str, list[Example]]:
@@ -79,10 +70,7 @@ def assign_splits(rows: Sequence[Example], policy: Split) -> dict[str, list[Exam
 
 
 def conversation_key(row: Example) -> str:
-    """Return the key of the row's messages before the first assistant turn after a user turn.
-
-    A row with a single question has its own key.
-    """
+    """Return the key of the messages before the first answer to a user; else the row's own key."""
     user_seen = False
     for number, message in enumerate(row.messages):
         if message.role == "assistant" and user_seen:
@@ -92,23 +80,16 @@ def conversation_key(row: Example) -> str:
 
 
 def mark_conversations(rows: Sequence[Example]) -> tuple[list[Example], bool]:
-    """Set CONVERSATION on rows that belong to a conversation; also return whether there are any.
-
-    Such rows are not independent: the gate resamples them as one group.
-    """
+    """Set CONVERSATION on rows of one, which the gate resamples together; also whether any are."""
     openings = [conversation_key(row) for row in rows]
-    keys: dict[str, set[str]] = {}
-    for opening, row in zip(openings, rows, strict=True):
-        keys.setdefault(opening, set()).add(row.key)
     # A repeated question is not a conversation.
-    shared = {opening for opening, found in keys.items() if len(found) > 1}
-    marked = [
-        dataclasses.replace(row, fields={**row.fields, CONVERSATION: opening})
-        if opening in shared
-        else row
-        for opening, row in zip(openings, rows, strict=True)
-    ]
-    return marked, bool(shared)
+    distinct = {(opening, row.key) for opening, row in zip(openings, rows, strict=True)}
+    keys = Counter(opening for opening, _ in distinct)
+    marked = list(rows)
+    for at, (opening, row) in enumerate(zip(openings, rows, strict=True)):
+        if keys[opening] > 1:
+            marked[at] = dataclasses.replace(row, fields={**row.fields, CONVERSATION: opening})
+    return marked, len(keys) < len(distinct)
 
 
 def remove_overlaps(
@@ -116,26 +97,19 @@ def remove_overlaps(
 ) -> tuple[dict[str, list[Example]], dict[str, int]]:
     """Remove rows from train and dev that a stricter split also has; also count them by cause.
 
-    Removed are, from train, near-copies of rows that are or were held out (`without_copies`) and,
-    from dev (`dev_copy`), rows with a gate row's prompt: dev may be looked at freely.
+    Removed are, from train, near-copies of rows that are or were held out (`without_copies`); from
+    dev (`dev_copy`), rows with a gate row's prompt: dev may be looked at freely.
     """
     gate_hashes = {found for row in parts["gate"] for found in row_hashes(row)}
     dev = [row for row in parts["dev"] if gate_hashes.isdisjoint(row_hashes(row))]
-    train, dropped = without_copies(
-        parts["train"],
-        [*parts["dev"], *parts["gate"]],
-        [row for row in registered if row.split == "gate"],
-        near=near,
-    )
+    held_out, judged = [*parts["dev"], *parts["gate"]], [r for r in registered if r.split == "gate"]
+    train, dropped = without_copies(parts["train"], held_out, judged, near=near)
     dropped["dev_copy"] = len(parts["dev"]) - len(dev)
     return {"train": train, "dev": dev, "gate": parts["gate"]}, dropped
 
 
 def split_of(key: str, policy: Split) -> str:
-    """Return the split for a key: a function of the key and the policy's salt and shares alone.
-
-    The key is the row's conversation key, or the value of its `split.group_by` field.
-    """
+    """Return the split of a conversation or `split.group_by` value, by salt and shares alone."""
     point = int.from_bytes(hashlib.sha256(f"{policy.salt}:{key}".encode()).digest()[:8]) / 2**64
     if point < policy.gate:
         return "gate"
@@ -149,33 +123,28 @@ def refuse_missing_fields(rows: Iterable[Example], policy: Split) -> None:
 
 
 def require_fields(rows: Iterable[Example], policy: Split) -> Iterator[Example]:
-    """Yield the rows unchanged and check that each has the fields that the policy names.
-
-    Raises:
-        DataError: at the end: some rows lack one.
-    """
-    required = {option: getattr(policy, option) for option in ("group_by", "slice_by")}
-    lacking: dict[str, list[str]] = {option: [] for option, name in required.items() if name}
+    """Yield the rows unchanged; raise `DataError` at the end if some lack a field of the policy."""
+    required = {"group_by": policy.group_by, "slice_by": policy.slice_by}
+    lacking: dict[tuple[str, str], list[str]] = {
+        (o, name): [] for o, name in required.items() if name
+    }
     names: set[str] = set()
     count = 0
     for row in rows:
         count += 1
         names.update(row.fields)
-        for option, ids in lacking.items():
-            if required[option] not in row.fields:
+        for (_, name), ids in lacking.items():
+            if name not in row.fields:
                 ids.append(row.id)
         yield row
-    for option, ids in lacking.items():
-        if not ids:
-            continue
-        name: str = required[option]
-        raise DataError(
-            f"{len(ids)} of {count} rows lack '{name}', first {', '.join(ids[:SHOWN])}",
-            rule=f"`split.{option}` names a key that every row has, with a text or a number",
-            remedy=nearest(name, names - {name})
-            if name not in names
-            else f"give these rows a '{name}', or remove `{option}`",
-        )
+    for (option, name), ids in lacking.items():
+        if ids:
+            give = f"give these rows a '{name}', or remove `{option}`"
+            raise DataError(
+                f"{len(ids)} of {count} rows lack '{name}', first {', '.join(ids[:SHOWN])}",
+                rule=f"`split.{option}` names a key that every row has, with a text or a number",
+                remedy=give if name in names else nearest(name, names),
+            )
 
 
 def _refuse_empty(parts: Mapping[str, Sequence[Example]], task: str) -> None:

@@ -2,10 +2,7 @@
 
 Only what needs no judgement is changed: unreadable rows and exact duplicates are dropped,
 completions lose the blanks around them, JSON completions get the layout and key order of the
-majority.
-
-Two passes over the file: the first finds the lines to drop and the majority's style, the second
-cleans. In memory are a hash and a name per row. Cleaning is idempotent.
+majority. Cleaning is idempotent; in memory are a hash and a name per row.
 """
 
 from __future__ import annotations
@@ -44,38 +41,32 @@ class LineChange:
     form: str
 
 
-@dataclass(frozen=True)
-class _FirstPass:
-    """Why lines are dropped, by number, and the majority's style."""
-
-    dropped: dict[int, tuple[MendName, str]]
-    style: JsonStyle | None
-
-
 def line_changes(path: Path, name: str, split: Split) -> Iterator[LineChange]:
     """Yield the change of each line of a file, in order.
 
     Rows with the same prompt and answer are duplicates unless they differ in `split.group_by` or
     `slice_by`. A file of another format is treated as its equivalent in JSON lines.
     """
-    first_pass = _first_pass(path, name, split)
+    dropped, style = _drops_and_style(path, name, split)
     remaining = 0
     for number, record in enumerate(records(path, name), start=1):
-        old = _line(record, name)
-        if number not in first_pass.dropped:
+        old, row = _line(record, name), record.value or {}
+        if number not in dropped:
             remaining += 1
-            row = record.value or {}
             example = example_of(row, remaining)
-            new, why = _cleaned(row, example, old=old, number=remaining, style=first_pass.style)
+            new, why = _cleaned(row, example, old=old, number=remaining, style=style)
             yield LineChange(number, _name(record), old, new, why, _texts(example, old), "")
             continue
-        mend, reason = first_pass.dropped[number]
-        texts = _texts(example_of(record.value or {}, 1), old) if mend == "duplicates" else None
+        mend, reason = dropped[number]
+        texts = _texts(example_of(row, 1), old) if mend == "duplicates" else None
         form = redacted_excerpt(record.raw)
         yield LineChange(number, _name(record), old, None, {mend: reason}, texts, form)
 
 
-def _first_pass(path: Path, name: str, split: Split) -> _FirstPass:
+def _drops_and_style(
+    path: Path, name: str, split: Split
+) -> tuple[dict[int, tuple[MendName, str]], JsonStyle | None]:
+    """Return why lines are dropped, by number, and the majority's style."""
     dropped: dict[int, tuple[MendName, str]] = {}
     first: dict[str, str] = {}
     names: dict[str, int] = {}
@@ -101,7 +92,8 @@ def _first_pass(path: Path, name: str, split: Split) -> _FirstPass:
             first[content], names[example.id] = _name(record), number
             yield example.completion.strip()
 
-    return _FirstPass(dropped, majority_style(remaining()))
+    style = majority_style(remaining())
+    return dropped, style
 
 
 def _content_hash(example: Example, split: Split) -> str:
@@ -168,10 +160,5 @@ def _name(record: Record) -> str:
 
 def _texts(example: Example, line: bytes) -> tuple[str, ...]:
     """All texts of a row, and its line, as an example lacks further keys of messages."""
-    contents = (message.content for message in example.messages)
-    return (
-        *contents,
-        example.completion,
-        *example.fields.values(),
-        line.decode("utf-8", "replace"),
-    )
+    contents, fields = (m.content for m in example.messages), example.fields.values()
+    return (*contents, example.completion, *fields, line.decode("utf-8", "replace"))

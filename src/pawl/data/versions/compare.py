@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import defaultdict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from pawl.config.schema import Task
@@ -46,9 +46,9 @@ class Moved:
 
 @dataclass(frozen=True)
 class Difference:
-    """The differences of two versions, whose rows are matched by prompt (`Example.key`).
+    """The differences of two versions by row ids; rows are matched by prompt (`Example.key`).
 
-    All are ids; `touched` are rows with the same answer whose fields or prompt spelling changed.
+    `touched` are rows with the same answer whose fields or prompt spelling changed.
     """
 
     added: tuple[str, ...]
@@ -63,63 +63,38 @@ def compare_rows(before: Sequence[Example], after: Sequence[Example]) -> Differe
 
     Each row is matched at most once, also among rows with the same prompt; takes linear time.
     """
-    old: defaultdict[str, list[Example]] = defaultdict(list)
-    for row in before:
-        old[row.key].append(row)
-    new: defaultdict[str, list[Example]] = defaultdict(list)
-    for row in after:
-        new[row.key].append(row)
-    added: list[str] = []
-    removed: list[str] = []
-    pairs: list[tuple[Example, Example]] = []
-    for key in old.keys() | new.keys():
-        matched, only_old, only_new = _match(old.get(key, []), new.get(key, []))
-        pairs += matched
-        removed += (row.id for row in only_old)
-        added += (row.id for row in only_new)
+    pairs, removed, added = _match(before, after)
     order = {id(row): at for at, row in enumerate(after)}
     pairs.sort(key=lambda pair: order[id(pair[1])])
+    relabelled = [(was, now) for was, now in pairs if was.completion != now.completion]
+    same = [(was, now) for was, now in pairs if was.completion == now.completion]
     return Difference(
         added=_in_file_order(added, after),
         removed=_in_file_order(removed, before),
-        relabelled=tuple(
-            Changed(now.id, was.id, was.completion, now.completion)
-            for was, now in pairs
-            if was.completion != now.completion
-        ),
+        relabelled=tuple(Changed(n.id, w.id, w.completion, n.completion) for w, n in relabelled),
         moved=tuple(Moved(now.id, was.id) for was, now in pairs if _is_renamed(was, now)),
-        touched=tuple(
-            now.id
-            for was, now in pairs
-            if was.completion == now.completion
-            and (was.fields, was.messages) != (now.fields, now.messages)
-        ),
+        touched=tuple(n.id for w, n in same if (w.fields, w.messages) != (n.fields, n.messages)),
     )
 
 
 def rule_counts(workspace: Workspace, section: Task, rows: Sequence[Example]) -> dict[str, int]:
-    """Run the task's rules on these rows and return each one's number of findings.
-
-    Raises:
-        DataError, BaseError: the rules cannot be run.
-    """
+    """Run the task's rules on these rows and return each one's number of findings."""
     measurer = row_measurer(section, workspace.root, read_schema(workspace, section))
     return {rule.name: rule.found for rule in run_rules(rows, section, measurer).rules}
 
 
 def _match(
-    before: list[Example], after: list[Example]
-) -> tuple[list[tuple[Example, Example]], list[Example], list[Example]]:
-    """Match rows of one key; return the pairs, the removed rows, the added rows."""
+    before: Sequence[Example], after: Sequence[Example]
+) -> tuple[list[tuple[Example, Example]], Sequence[Example], Sequence[Example]]:
+    """Return the pairs, the removed rows, the added rows."""
     pairs: list[tuple[Example, Example]] = []
     for attribute in MATCH_BY:
         unmatched: defaultdict[object, deque[Example]] = defaultdict(deque)
         for row in before:
-            unmatched[attribute(row)].append(row)
+            unmatched[row.key, attribute(row)].append(row)
         added = []
         for row in after:
-            candidates = unmatched.get(attribute(row))
-            if candidates:
+            if candidates := unmatched.get((row.key, attribute(row))):
                 pairs.append((candidates.popleft(), row))
             else:
                 added.append(row)
@@ -132,7 +107,7 @@ def _is_renamed(was: Example, now: Example) -> bool:
     return was.id != now.id and not unnamed and dataclasses.replace(was, id=now.id) == now
 
 
-def _in_file_order(ids: list[str], rows: Sequence[Example]) -> tuple[str, ...]:
-    """The ids, unique within a file, in the order of its rows."""
-    wanted = set(ids)
-    return tuple(row.id for row in rows if row.id in wanted)
+def _in_file_order(wanted: Iterable[Example], rows: Sequence[Example]) -> tuple[str, ...]:
+    """The rows' ids, unique within a file, in the order of its rows."""
+    ids = {row.id for row in wanted}
+    return tuple(row.id for row in rows if row.id in ids)

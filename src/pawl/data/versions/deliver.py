@@ -1,7 +1,6 @@
-"""Deliveries: replace a task's data file by new rows, or by those of an earlier version.
+"""Deliveries: replace a task's data file, atomically, by new rows or those of an earlier version.
 
-The file is replaced atomically, and DVC's cache holds the old one before. A call that was killed is
-completed by repeating it.
+DVC's cache holds the old file before. A call that was killed is completed by repeating it.
 """
 
 from __future__ import annotations
@@ -12,17 +11,10 @@ from pathlib import Path
 
 from pawl.config.schema import Task
 from pawl.core.files import digest_file, digest_md5, whole_file
-from pawl.data.read.examples import read_examples
+from pawl.data.read.examples import Rows, read_examples
 from pawl.data.read.formats import data_format
-from pawl.data.versions.dvc_versions import (
-    Version,
-    commit,
-    refuse_loss,
-    refuse_other_bytes,
-    track,
-    tracked_md5,
-    verified_file,
-)
+from pawl.data.versions import dvc_versions
+from pawl.data.versions.dvc_versions import Version
 from pawl.errors import UsageError
 from pawl.workspace.lock import workspace_lock
 from pawl.workspace.paths import Workspace
@@ -64,12 +56,12 @@ def add(workspace: Workspace, task: str, source: Path, *, message: str | None = 
         if target.exists() and source.samefile(target):
             read = read_examples(target, str(source), drop=section.check.drop_bad)
         else:
-            refuse_loss(workspace, section.data, coming=digest_md5(source))
+            dvc_versions.refuse_loss(workspace, section.data, coming=digest_md5(source))
             with whole_file(target) as copy:
                 shutil.copyfile(source, copy)
                 # The copy, not the source, which may change meanwhile.
                 read = read_examples(copy, str(source), drop=section.check.drop_bad)
-        return _track(workspace, task, (len(read.examples), read.bad), message)
+        return _track(workspace, task, read, message)
 
 
 def restore(
@@ -84,30 +76,30 @@ def restore(
     section = workspace.task(task)
     target = workspace.inside(section.data)
     with workspace_lock(workspace):
-        cached = verified_file(workspace, version)
+        cached = dvc_versions.verified_file(workspace, version)
         read = read_examples(cached, section.data, drop=section.check.drop_bad)
-        refuse_loss(workspace, section.data, coming=version.md5)
+        dvc_versions.refuse_loss(workspace, section.data, coming=version.md5)
         if not target.exists() or digest_md5(target) != version.md5:
             with whole_file(target) as copy:
                 shutil.copyfile(cached, copy)
-                refuse_other_bytes(copy, version)
-        return _track(workspace, task, (len(read.examples), read.bad), message)
+                dvc_versions.refuse_other_bytes(copy, version)
+        return _track(workspace, task, read, message)
 
 
-def _track(workspace: Workspace, task: str, rows: tuple[int, int], message: str | None) -> Delivery:
+def _track(workspace: Workspace, task: str, read: Rows, message: str | None) -> Delivery:
     data = workspace.task(task).data
-    before = tracked_md5(workspace, data)
-    files = track(workspace, data)
+    before = dvc_versions.tracked_md5(workspace, data)
+    files = dvc_versions.track(workspace, data)
     path = workspace.inside(data)
     return Delivery(
         task=task,
         data=data,
         md5=digest_md5(path),
         sha256=digest_file(path),
-        rows=rows[0],
-        bad=rows[1],
+        rows=len(read.examples),
+        bad=read.bad,
         before=before,
-        commit=None if message is None else commit(workspace, files, message),
+        commit=None if message is None else dvc_versions.commit(workspace, files, message),
     )
 
 

@@ -1,7 +1,6 @@
 """Versions of a task's data file in DVC and git: list them, fetch their bytes, add one.
 
-DVC's pointer file (`<data>.dvc`) holds the md5 of the bytes, git's history holds the pointers;
-there is no other record of versions.
+DVC's pointer file (`<data>.dvc`) holds the md5 of the bytes, git's history holds the pointers.
 """
 
 from __future__ import annotations
@@ -40,10 +39,7 @@ class Commit:
 
 @dataclass(frozen=True)
 class Version:
-    """A version of the data: DVC's md5 of its bytes and, if known, their sha256.
-
-    `label` is the user's name for it (v3, a git revision, a digest).
-    """
+    """DVC's md5 of its bytes and, if known, their sha256; `label` is the user's name for it."""
 
     label: str
     md5: str
@@ -99,14 +95,11 @@ def verified_file(workspace: Workspace, version: Version) -> Path:
 
 def refuse_other_bytes(path: Path, version: Version) -> None:
     """Refuse a file with another digest than the version's; raises `DataError`."""
-    actual = {"md5": digest_md5(path)}
-    expected = {"md5": version.md5}
-    if version.sha256 is not None:
-        actual["sha256"], expected["sha256"] = digest_file(path), version.sha256
-    for name, digest in expected.items():
-        if actual[name] != digest:
+    digests = [("md5", version.md5, digest_md5), ("sha256", version.sha256, digest_file)]
+    for name, digest, digest_of in digests:
+        if digest is not None and (actual := digest_of(path)) != digest:
             raise DataError(
-                f"DVC's copy of data version {version.label} has {name} {actual[name][:12]}",
+                f"DVC's copy of data version {version.label} has {name} {actual[:12]}",
                 rule=f"the record says {digest[:12]}",
                 remedy="if its cache was damaged, remove that file and fetch it again: "
                 f"{path}, `dvc pull`",
@@ -138,16 +131,11 @@ def refuse_loss(workspace: Workspace, data: str, *, coming: str) -> None:
 
 
 def track(workspace: Workspace, data: str) -> list[str]:
-    """Track the data file with DVC; return the files to commit to git.
-
-    Raises:
-        PawlError: DVC fails; the data file stays in place.
-    """
+    """Track the data file, which stays in place, with DVC; return the files to commit to git."""
     ignored = pointer_path(workspace, data).with_name(".gitignore")
     before = ignored.read_bytes() if ignored.is_file() else b""
     with _dvc(workspace) as repo:
-        # Relinking would remove the file and link it to the cache; a crash in between would lose
-        # it.
+        # Relinking would remove the file and link it to the cache; a crash between would lose it.
         repo.add(str(workspace.inside(data)), relink=False)
     changed = ignored.is_file() and ignored.read_bytes() != before
     files = [f"{data}.dvc"]
@@ -155,11 +143,7 @@ def track(workspace: Workspace, data: str) -> list[str]:
 
 
 def commit(workspace: Workspace, files: list[str], message: str) -> str | None:
-    """Commit only these files; return the commit, or None if nothing had changed.
-
-    Raises:
-        UsageError: git fails.
-    """
+    """Commit only these files; return the commit, or None if nothing had changed."""
     messages = {
         "rule": "the rows are in place and DVC tracks them; only the commit is missing",
         "remedy": f"read git's message, then commit {', '.join(files)} yourself",
@@ -167,11 +151,8 @@ def commit(workspace: Workspace, files: list[str], message: str) -> str | None:
     run(workspace.root, "git", "add", "--", *files, **messages)
     if not git(workspace.root, "status", "--porcelain", "--", *files):
         return None
-    run(
-        workspace.root,
-        *("git", "commit", "--quiet", "--only", "--message", message, "--", *files),
-        **messages,
-    )
+    command = ("git", "commit", "--quiet", "--only", "--message", message, "--", *files)
+    run(workspace.root, *command, **messages)
     return git(workspace.root, "rev-parse", "HEAD")
 
 
@@ -182,8 +163,7 @@ def pointer_path(workspace: Workspace, data: str) -> Path:
 
 def _md5_of(text: str) -> str | None:
     try:
-        outs = yaml.safe_load(text)["outs"]
-        md5 = outs[0]["md5"]
+        md5 = yaml.safe_load(text)["outs"][0]["md5"]
     except (yaml.YAMLError, KeyError, IndexError, TypeError):
         return None
     return md5 if isinstance(md5, str) and MD5.fullmatch(md5) else None

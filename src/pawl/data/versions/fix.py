@@ -6,11 +6,11 @@ do about a secret or a wrong label, is for a person to decide.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import Counter, defaultdict
 from pathlib import Path
 
 from pawl.core.files import digest_file, whole_folder
-from pawl.core.records import Fault, FixReport, Mend, MendName, Rule, write_record
+from pawl.core.records import Fault, FixReport, Mend, MendName, write_record
 from pawl.data.read.formats import data_format
 from pawl.data.report.check_summary import read_check
 from pawl.data.rules.secrets import secrets
@@ -48,12 +48,17 @@ def fix(workspace: Workspace, task: str) -> FixReport:
             for change in line_changes(path, section.data, section.split):
                 copy.write(change.new or b"")
                 if change.why:
-                    secret = _may_hold_secret(change)
+                    texts = (change.name, *change.why.values(), *(change.texts or ()))
+                    secret = any(map(secrets, texts))
                     diff.write(_hunk(change, tally.written, secret=secret))
                     tally.add(change, secret=secret)
                 tally.lines += 1
                 tally.written += change.new is not None
         _refuse(section.data, written=tally.written, unchanged=digest_file(path) == data)
+        left = None
+        if check is not None:
+            found = (rule for rule in check.rules if rule.worst or not rule.passed)
+            left = tuple(rule for rule in found if rule.name not in SETTLED)
         report = FixReport(
             task=task,
             data=data,
@@ -63,40 +68,26 @@ def fix(workspace: Workspace, task: str) -> FixReport:
             of=tally.lines,
             hidden=tally.hidden,
             mends=tally.mends(),
-            left=None if check is None else _left(check.rules),
+            left=left,
         )
         write_record(folder / REPORT, report)
     return report
 
 
-def _may_hold_secret(change: LineChange) -> bool:
-    return any(map(secrets, (change.name, *change.why.values(), *(change.texts or ()))))
-
-
 def _hunk(change: LineChange, before: int, *, secret: bool) -> bytes:
-    """Format a changed line as a hunk of a unified diff, without context lines.
-
-    Args:
-        change: the change.
-        before: lines of the copy so far.
-        secret: whether to hide its texts and its name.
-    """
+    """Format a changed line as a hunk of a unified diff, without context, after `before` lines."""
     place = f"+{before},0" if change.new is None else f"+{before + 1}"
     done = "; ".join(f"{mend} ({reason})" for mend, reason in change.why.items())
     title = f"line {change.number}: {', '.join(change.why)}" if secret else f"{change.name}: {done}"
     head = f"@@ -{change.number} {place} @@ {title}\n".encode()
     if change.texts is None:
         return head + f"-[cannot be read; its form:] {change.form} …\n".encode()
-    if secret:
-        shown = b"[may hold a secret: not shown]\n"
-        return head + b"-" + shown + (b"+" + shown if change.new else b"")
-    return (
-        head + _diff_line(b"-", change.old) + (_diff_line(b"+", change.new) if change.new else b"")
-    )
-
-
-def _diff_line(sign: bytes, line: bytes) -> bytes:
-    return sign + line + (b"" if line.endswith(b"\n") else b"\n\\ No newline at end of file\n")
+    for sign, line in ((b"-", change.old), (b"+", change.new)):
+        if line is not None:
+            shown = b"[may hold a secret: not shown]\n" if secret else line
+            end = b"" if shown.endswith(b"\n") else b"\n\\ No newline at end of file\n"
+            head += sign + shown + end
+    return head
 
 
 class _Tally:
@@ -104,8 +95,8 @@ class _Tally:
 
     def __init__(self) -> None:
         self.lines = self.written = self.hidden = 0
-        self._counts: dict[MendName, int] = dict.fromkeys(DESCRIPTIONS, 0)
-        self._first: dict[MendName, list[Fault]] = {mend: [] for mend in DESCRIPTIONS}
+        self._counts: Counter[MendName] = Counter()
+        self._first: defaultdict[MendName, list[Fault]] = defaultdict(list)
 
     def add(self, change: LineChange, *, secret: bool) -> None:
         self.hidden += secret or change.texts is None
@@ -120,11 +111,6 @@ class _Tally:
             Mend(mend, description, self._counts[mend], tuple(self._first[mend]))
             for mend, description in DESCRIPTIONS.items()
         )
-
-
-def _left(rules: Iterable[Rule]) -> tuple[Rule, ...]:
-    """The findings that a person has to settle."""
-    return tuple(r for r in rules if r.name not in SETTLED and (r.worst or not r.passed))
 
 
 def _refuse(data: str, *, written: int, unchanged: bool) -> None:

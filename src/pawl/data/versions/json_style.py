@@ -1,7 +1,6 @@
-"""Rewrites JSON completions in one style: the layout and key order of the majority.
+"""Rewrites JSON completions in one style, the layout and key order of the majority.
 
-A model learns exactly what it is shown, blanks and order included. Rewriting preserves the digits
-of numbers and the characters of strings.
+The digits of numbers and the characters of strings stay.
 """
 
 from __future__ import annotations
@@ -63,8 +62,7 @@ def majority_style(completions: Iterable[str]) -> JsonStyle | None:
     orders: defaultdict[tuple[JsonPath, frozenset[str]], Counter[JsonPath]] = defaultdict(Counter)
     count = 0
     for completion in completions:
-        value = parse(completion)
-        if value is None:
+        if (value := parse(completion)) is None:
             continue
         count += 1
         votes.update(layout for layout in LAYOUTS if _dump(value, layout, {}) == completion)
@@ -80,9 +78,7 @@ def majority_style(completions: Iterable[str]) -> JsonStyle | None:
 def canonical_answer(completion: str) -> str:
     """Return a text that is equal for completions that differ in layout or key order only."""
     value = parse(completion)
-    if value is None:
-        return completion
-    return _dump(_sorted(value), _CANONICAL, {})
+    return completion if value is None else _dump(_sorted(value), _CANONICAL, {})
 
 
 def parse(completion: str) -> Any:
