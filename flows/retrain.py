@@ -1,7 +1,6 @@
-"""The flow `retrain`: one cycle of one task. It composes the steps of `pawl.cycle.steps`.
+"""The flow `retrain`: one cycle of one task, composed of the steps of `pawl.cycle.steps`.
 
-Prefect decides when to run, what to retry and what to show. This file belongs to the workspace:
-change timeouts (seconds) and retries to your machines.
+This file belongs to the workspace: change timeouts (seconds) and retries to your machines.
 """
 
 from typing import Any
@@ -14,24 +13,25 @@ from pawl.cycle import steps
 from pawl.errors import DataError, RegistryError
 
 HOUR = 3600.0
-STAGE: Any = {"cache_policy": NO_CACHE, "persist_result": False}
-RETRIED: Any = STAGE | {
-    "retries": 3,
-    "retry_delay_seconds": [2, 10, 60],
-    "retry_condition_fn": lambda *of: steps.is_retryable(of[2].result(raise_on_failure=False)),
-}
-fingerprint = task(steps.fingerprint_inputs, name="fingerprint inputs", **RETRIED)
-flush = task(steps.flush_outbox, name="flush outbox", **RETRIED)
-find_cached = task(steps.find_cached_result, name="find cached result", **RETRIED)
-snapshot_history = task(steps.snapshot_history, name="snapshot history", **RETRIED)
-check = task(steps.check_and_split, name="check and split", **STAGE)
-train = task(steps.train, name="train", **STAGE)
-snapshot_champion = task(
-    steps.snapshot_champion_and_reserve_look, name="snapshot champion and reserve look", **RETRIED
-)
-evaluate = task(steps.evaluate_and_gate, name="evaluate and gate", **STAGE)
-register = task(steps.register_and_release, name="register and release", **RETRIED)
-record_invalid = task(steps.record_invalid_data, name="record invalid data", **RETRIED)
+RETRIED: Any = {"retries": 3, "retry_delay_seconds": [2, 10, 60]}
+RETRIED["retry_condition_fn"] = steps.is_retryable
+
+
+def step(run: Any, name: str, **more: Any) -> Any:
+    more |= {"cache_policy": NO_CACHE, "persist_result": False, "task_run_name": name}
+    return task(run, name=name, **more)
+
+
+fingerprint = step(steps.fingerprint_inputs, "fingerprint inputs", **RETRIED)
+flush = step(steps.flush_outbox, "flush outbox", **RETRIED)
+find_cached = step(steps.find_cached_result, "find cached result", **RETRIED)
+snapshot_history = step(steps.snapshot_history, "snapshot history", **RETRIED)
+check = step(steps.check_and_split, "check and split")
+train = step(steps.train, "train")
+snapshot = step(steps.snapshot_and_reserve, "snapshot champion and reserve look", **RETRIED)
+evaluate = step(steps.evaluate_and_gate, "evaluate and gate")
+register = step(steps.register_and_release, "register and release", **RETRIED)
+record_invalid = step(steps.record_invalid_data, "record invalid data", **RETRIED)
 
 
 @flow(name="retrain", flow_run_name="{task}", persist_result=False)
@@ -73,7 +73,7 @@ def run_cycle(workspace: steps.Workspace, name: str, *, force: bool) -> steps.Cy
 def judge(workspace: steps.Workspace, name: str, inputs: str, *notes: str) -> steps.Cycle:
     """Evaluate the trained candidate against the present champion, and register the result."""
     try:
-        snapshot_champion(workspace, name)
+        snapshot(workspace, name)
     except RegistryError as error:
         raise steps.waiting_error(name, error, judged=False) from error
     evaluate(workspace, name, timeout=4 * HOUR)

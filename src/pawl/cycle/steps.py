@@ -6,7 +6,7 @@ version of Pawl can move what lies below without a change of anybody's flow.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pawl.core.records import Cycle, to_json
 from pawl.cycle.champion_profile import snapshot_profile
@@ -45,7 +45,7 @@ __all__ = [
     "pages",
     "record_invalid_data",
     "register_and_release",
-    "snapshot_champion_and_reserve_look",
+    "snapshot_and_reserve",
     "snapshot_history",
     "to_json",
     "train",
@@ -106,7 +106,7 @@ def mark_trained(workspace: Workspace, task: str, fingerprint: str) -> None:
     begin(workspace, task, fingerprint)
 
 
-def snapshot_champion_and_reserve_look(workspace: Workspace, task: str) -> None:
+def snapshot_and_reserve(workspace: Workspace, task: str) -> None:
     """Leave the champion and one reserved use of the gate split as files for the evaluation."""
     store = open_store(workspace)
     snapshot_champion(workspace, store, task)
@@ -147,8 +147,9 @@ def mark_ended(workspace: Workspace, task: str) -> None:
     end(workspace, task)
 
 
-def is_retryable(error: object) -> bool:
+def is_retryable(_task: object, _run: object, state: Any) -> bool:
     """Whether another attempt may succeed: network errors yes, what the user must mend no."""
+    error = state.result(raise_on_failure=False)
     return isinstance(error, RegistryError) or not isinstance(error, PawlError)
 
 
