@@ -170,7 +170,7 @@ def test_data_that_breaks_a_rule_ends_in_exit_code_5_and_keeps_the_champion(
         (("rollback", "tickets", "--reason", "r"), 2, "no champion"),
         (("adopt", "tickets", "--reason", "r"), 2, "nothing of 'tickets' was changed by hand"),
         (("retire", "tickets", "7", "--reason", "r"), 2, "no version 7"),
-        (("new", "tickets", "--data", "data/tickets.jsonl"), 2, "there already"),
+        (("new", "tickets", "--data", "data/tickets.jsonl"), 2, "exists already"),
         (("new", "Odd Name", "--data", "data/tickets.jsonl"), 2, "a task name matches"),
         (("new", "other", "--data", "dvc.yaml"), 5, "the format of dvc.yaml is not known"),
         (("init", "data"), 2, "is not empty"),
