@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from pawl.config.schema import Evaluate
 from pawl.core.records import BaseRef, Example
+from pawl.evaluate.adapter_slot import AdapterSlot
 from pawl.evaluate.baselines import Turns, longest_prompt, prompt_limit
 from pawl.evaluate.endpoint import UnansweredError, chat_completions
-from pawl.evaluate.loaded_model import LoadedModel
 from pawl.evaluate.scoreboard import Scoreboard
 from pawl.model.base import base_info, dequantised, find_base, load_base
 from pawl.model.prompt import with_instruction
@@ -90,9 +90,9 @@ def _prompted(instruction: str) -> Callable[[Turns], Turns]:
     return lambda turns: with_instruction(turns, instruction) if instruction else turns
 
 
-def _load(base: BaseRef, policy: Evaluate, *, root: Path, cache: Path | None) -> LoadedModel:
+def _load(base: BaseRef, policy: Evaluate, *, root: Path, cache: Path | None) -> AdapterSlot:
     folder = find_base(base, root)
-    return LoadedModel(
+    return AdapterSlot(
         model=dequantised(load_base(folder)).eval(),
         tokenizer=load_tokenizer(folder),
         policy=policy,

@@ -8,36 +8,28 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic import TypeAdapter
-
 from pawl.config.schema import Gate
-from pawl.core.alpha_budget import gate_split_id, unspent
 from pawl.core.files import (
     digest_json,
     digest_text,
     json_text,
     lines_text,
-    read_lines,
     whole_folder,
 )
 from pawl.core.records import (
-    AdapterManifest,
     BaseInfo,
     Champion,
     EvalReport,
     Example,
-    HeldOutRow,
-    Look,
     SplitReport,
     read_record,
     read_rows,
     to_json,
 )
-from pawl.core.row_identity import row_hashes
 from pawl.core.sealing import seal
-from pawl.errors import DataError
+from pawl.evaluate.adapter_slot import AdapterSlot
 from pawl.evaluate.baselines import baselines, prompt_limit
-from pawl.evaluate.loaded_model import LoadedModel
+from pawl.evaluate.judged_rows import budget_rows, champion_manifest, read_look, unseen_rows
 from pawl.evaluate.other_contenders import score_bases, score_endpoints
 from pawl.evaluate.scoreboard import Scoreboard
 from pawl.evaluate.scorers import scorers
@@ -49,6 +41,7 @@ from pawl.workspace.paths import TaskFiles, Workspace
 
 if TYPE_CHECKING:
     from peft import PeftModel
+    from transformers import PreTrainedTokenizerBase
 
 
 def evaluate(workspace: Workspace, task: str) -> None:
@@ -72,8 +65,8 @@ def evaluate(workspace: Workspace, task: str) -> None:
     dev, gate, train = (
         read_rows(files.splits / f"{name}.jsonl") for name in ("dev", "gate", "train")
     )
-    manifests = (candidate, _champion_manifest(files, champion, base))
-    judged = _unseen(_unspent(files, task, gate, look), manifests) if look else []
+    manifests = (candidate, champion_manifest(files, champion, base))
+    judged = unseen_rows(budget_rows(files, task, gate, look), manifests) if look else []
     schema = json.loads(files.schema.read_text(encoding="utf-8"))
     instruction = files.prompt.read_text(encoding="utf-8")
     splits = read_record(files.splits / "manifest.json", SplitReport)
@@ -90,7 +83,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
     # The model is referenced by this call alone: the next base needs its memory.
     general, skipped = _score_task_base(
         board,
-        LoadedModel(
+        AdapterSlot(
             model=_model(files, folder, adapters),
             tokenizer=tokenizer,
             policy=section.evaluate,
@@ -105,17 +98,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
         instruction=instruction,
     )
     if look:
-        skipped |= score_endpoints(
-            board, section.evaluate, judged, instruction=instruction, tokenizer=tokenizer
-        )
-        skipped |= score_bases(
-            board,
-            section.evaluate,
-            judged,
-            instruction=instruction,
-            root=workspace.root,
-            cache=cache,
-        )
+        skipped |= _score_others(board, judged, workspace, task, instruction, tokenizer, cache)
     rows_text = lines_text(map(dataclasses.asdict, board.scores))
     report = EvalReport(
         task=task,
@@ -130,6 +113,12 @@ def evaluate(workspace: Workspace, task: str) -> None:
         scores=digest_text(rows_text),
         general=general,
     )
+    _write(files.eval, board, report, rows_text, sealed=bool(look) and sealed)
+
+
+def _write(
+    folder: Path, board: Scoreboard, report: EvalReport, rows_text: str, *, sealed: bool
+) -> None:
     texts = {
         "rows.jsonl": rows_text,
         "timing.json": json_text(to_json(board.timing)),
@@ -137,15 +126,15 @@ def evaluate(workspace: Workspace, task: str) -> None:
     }
     plain = {name: text.encode("utf-8") for name, text in texts.items()}
     # Sealed in memory, so that a killed process leaves no plain rows behind.
-    contents = seal(texts) if look and sealed else plain
-    with whole_folder(files.eval) as out:
+    contents = seal(texts) if sealed else plain
+    with whole_folder(folder) as out:
         for name, data in contents.items():
             (out / name).write_bytes(data)
 
 
 def _score_task_base(
     board: Scoreboard,
-    loaded: LoadedModel,
+    loaded: AdapterSlot,
     dev: Sequence[Example],
     gate: Sequence[Example] | None,
     train: Sequence[Example],
@@ -181,55 +170,21 @@ def _score_task_base(
     return general, skipped
 
 
-def read_look(path: Path) -> Look | None:
-    """Read `look.json`; None if no look is reserved."""
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))["look"]
-        return None if value is None else TypeAdapter(Look).validate_python(value)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(
-            f"{path} holds no look: {error}",
-            rule='it is {"look": null} or a look that the flow reserved',
-            remedy="delete the file and run `pawl run` again",
-        ) from error
-
-
-def _champion_manifest(
-    files: TaskFiles, champion: Champion, base: BaseInfo
-) -> AdapterManifest | None:
-    """The manifest of the champion's snapshot, verified; None without a champion."""
-    if champion.version is None:
-        return None
-    manifest = read_adapter(files.champion / "adapter", base=base.digest)
-    if manifest.digest != champion.digest:
-        raise DataError(
-            f"the snapshot of champion {champion.version} has digest {manifest.digest[:12]}",
-            rule=f"the ledger released {(champion.digest or 'nothing')[:12]}",
-            remedy="delete build/TASK/champion and run `pawl run` again",
-        )
-    return manifest
-
-
-def _unspent(files: TaskFiles, task: str, gate: Sequence[Example], look: Look) -> list[Example]:
-    """The gate rows of the look's budget: rows used up by an earlier budget are left out."""
-    kind = TypeAdapter(HeldOutRow)
-    held_out = read_lines(files.held_out_register) if files.held_out_register.is_file() else ()
-    salt = read_record(files.splits / "manifest.json", SplitReport).salt
-    rows = map(kind.validate_python, held_out)
-    return unspent(gate, rows, split_id=gate_split_id(task, salt), since=look.since)
-
-
-def _unseen(rows: Sequence[Example], adapters: Iterable[AdapterManifest | None]) -> list[Example]:
-    """The rows that none of the adapters was trained on: only these may judge them."""
-    trained_on = {key for adapter in adapters if adapter for key in adapter.trained_on}
-    unseen = [row for row in rows if trained_on.isdisjoint(row_hashes(row))]
-    if not unseen:
-        raise DataError(
-            f"all {len(rows)} gate rows were trained on by one of the contenders",
-            rule="no row that a contender was trained on judges it",
-            remedy="add fresh rows; do not change `split.salt` of a task that has a champion",
-        )
-    return unseen
+def _score_others(
+    board: Scoreboard,
+    judged: Sequence[Example],
+    workspace: Workspace,
+    task: str,
+    instruction: str,
+    tokenizer: PreTrainedTokenizerBase,
+    cache: Path | None,
+) -> dict[str, str]:
+    """Score servers and other bases; return why one was skipped, by name."""
+    policy = workspace.task(task).evaluate
+    skipped = score_endpoints(board, policy, judged, instruction=instruction, tokenizer=tokenizer)
+    return skipped | score_bases(
+        board, policy, judged, instruction=instruction, root=workspace.root, cache=cache
+    )
 
 
 def _model(files: TaskFiles, folder: Path, adapters: Iterable[str]) -> PeftModel:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class LoadedModel:
+class AdapterSlot:
     """The loaded base.
 
     `base` is its digest, `adapters` maps the names of its adapters to their digests, `prompt_limit`

@@ -1,0 +1,79 @@
+"""Which gate rows judge a candidate: those of its look that no contender was trained on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from pawl.core.alpha_budget import gate_split_id, unspent
+from pawl.core.files import read_lines
+from pawl.core.records import (
+    AdapterManifest,
+    BaseInfo,
+    Champion,
+    Example,
+    HeldOutRow,
+    Look,
+    SplitReport,
+    read_record,
+)
+from pawl.core.row_identity import row_hashes
+from pawl.errors import DataError
+from pawl.model.adapter import read_adapter
+from pawl.workspace.paths import TaskFiles
+
+
+def read_look(path: Path) -> Look | None:
+    """Read `look.json`; None if no look is reserved."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))["look"]
+        return None if value is None else TypeAdapter(Look).validate_python(value)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(
+            f"{path} holds no look: {error}",
+            rule='it is {"look": null} or a look that the flow reserved',
+            remedy="delete the file and run `pawl run` again",
+        ) from error
+
+
+def champion_manifest(
+    files: TaskFiles, champion: Champion, base: BaseInfo
+) -> AdapterManifest | None:
+    """The manifest of the champion's snapshot, verified; None without a champion."""
+    if champion.version is None:
+        return None
+    manifest = read_adapter(files.champion / "adapter", base=base.digest)
+    if manifest.digest != champion.digest:
+        raise DataError(
+            f"the snapshot of champion {champion.version} has digest {manifest.digest[:12]}",
+            rule=f"the ledger released {(champion.digest or 'nothing')[:12]}",
+            remedy="delete build/TASK/champion and run `pawl run` again",
+        )
+    return manifest
+
+
+def budget_rows(files: TaskFiles, task: str, gate: Sequence[Example], look: Look) -> list[Example]:
+    """The gate rows of the look's budget: rows used up by an earlier budget are left out."""
+    kind = TypeAdapter(HeldOutRow)
+    held_out = read_lines(files.held_out_register) if files.held_out_register.is_file() else ()
+    salt = read_record(files.splits / "manifest.json", SplitReport).salt
+    rows = map(kind.validate_python, held_out)
+    return unspent(gate, rows, split_id=gate_split_id(task, salt), since=look.since)
+
+
+def unseen_rows(
+    rows: Sequence[Example], adapters: Iterable[AdapterManifest | None]
+) -> list[Example]:
+    """The rows that none of the adapters was trained on: only these may judge them."""
+    trained_on = {key for adapter in adapters if adapter for key in adapter.trained_on}
+    unseen = [row for row in rows if trained_on.isdisjoint(row_hashes(row))]
+    if not unseen:
+        raise DataError(
+            f"all {len(rows)} gate rows were trained on by one of the contenders",
+            rule="no row that a contender was trained on judges it",
+            remedy="add fresh rows; do not change `split.salt` of a task that has a champion",
+        )
+    return unseen
