@@ -135,6 +135,11 @@ REFUSED: dict[str, tuple[type[PawlError], str, str]] = {
     "a bad name": (UsageError, "Late!", "lower-case letters"),
     "a task that exists": (UsageError, "old", "the task 'old' exists already"),
     "a data file that exists": (UsageError, "late", "data/late.jsonl exists already"),
+    "a pointer to data that was not pulled": (
+        UsageError,
+        "late",
+        "data/late.jsonl.dvc exists already",
+    ),
     "a schema that exists": (UsageError, "late", "data/late.schema.json exists already"),
     "no rows": (UsageError, "late", "rows.jsonl is not there"),
     "no schema": (UsageError, "late", "s.json is not there"),
@@ -156,6 +161,8 @@ def test_what_cannot_become_a_task_is_refused_and_leaves_nothing_behind(
     schema.write_text('{"type": "string"}')
     prompt.write_text("Answer shortly.")
     match case:
+        case "a pointer to data that was not pulled":
+            (workspace.root / "data" / "late.jsonl.dvc").write_text("outs: []")
         case "a data file that exists":
             (workspace.root / "data" / "late.jsonl").write_text("mine")
         case "a schema that exists":

@@ -151,6 +151,9 @@ def _refuse_name(task: str, params: Params) -> None:
 
 def _copies(task: str, sources: Sources, workspace: Workspace) -> dict[Path, Path]:
     """The files to copy, by target; a schema or prompt that is already at its place is not."""
+    # Data that was never pulled: its pointer alone is there.
+    if (workspace.root / (pointer := f"{_data_name(task, sources)}.dvc")).exists():
+        raise _taken(pointer)
     named = {
         _data_name(task, sources): sources.data,
         f"data/{task}.schema.json": sources.schema,

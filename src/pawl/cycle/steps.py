@@ -92,7 +92,8 @@ def snapshot_history(workspace: Workspace, task: str) -> None:
 
 def check_and_split(workspace: Workspace, task: str, *, timeout: float) -> None:
     """Check and split the data; fail now on what the evaluation would fail on later."""
-    reproduce(workspace, "preflight", task, timeout=timeout)
+    with shown_live(workspace, task):
+        reproduce(workspace, "preflight", task, timeout=timeout)
 
 
 def train(workspace: Workspace, task: str, *, timeout: float, force: bool = False) -> None:
@@ -115,7 +116,8 @@ def snapshot_and_reserve(workspace: Workspace, task: str) -> None:
 
 def evaluate_and_gate(workspace: Workspace, task: str, *, timeout: float) -> None:
     """Score candidate, champion and baselines on the same rows and derive the verdict."""
-    reproduce(workspace, "gate", task, timeout=timeout)
+    with shown_live(workspace, task):
+        reproduce(workspace, "gate", task, timeout=timeout)
 
 
 def register_and_release(

@@ -74,10 +74,11 @@ class Training:
     points: tuple[Point, ...]
     train_loss: float
     dev_loss: float
-    dev_losses: tuple[float, ...]
     seconds: float
     tokens: int
     tokens_per_second: float
-    choices: Choices
+    # Files of earlier versions lack the rest.
+    dev_losses: tuple[float, ...] = ()
+    choices: Choices = Choices()
     resumed: tuple[int, ...] = ()
     rungs: tuple[RankTrial, ...] = ()
