@@ -152,7 +152,8 @@ def test_the_time_for_a_hostile_row_grows_with_its_length_alone() -> None:
             start = time.process_time()
             ungrounded_values(text[: length // 2] + str(draw.random()), text)
             spent.append(time.process_time() - start)
-        assert spent[1] < 0.2 or spent[1] < 24 * spent[0], unit
+        # Where an expression backtracks, such a row takes minutes.
+        assert spent[1] < 2 or spent[1] < 24 * spent[0], unit
 
 
 def _leaves(value: object) -> list[str]:
