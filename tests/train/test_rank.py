@@ -41,7 +41,16 @@ def test_ranks_double_from_eight_and_never_exceed_the_bases_width(width: int) ->
 
 def curve(losses: Any) -> Training:
     found = tuple(map(float, losses))
-    return Training((), 0.0, sum(found) / len(found), found, 1.0, 1, 1.0, PLAIN)
+    return Training(
+        points=(),
+        train_loss=0.0,
+        dev_loss=sum(found) / len(found),
+        dev_losses=found,
+        seconds=1.0,
+        tokens=1,
+        tokens_per_second=1.0,
+        choices=PLAIN,
+    )
 
 
 def searched(losses: dict[int, Any]) -> tuple[int, Training, list[int]]:

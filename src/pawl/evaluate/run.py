@@ -21,6 +21,7 @@ from pawl.core.records import (
     Champion,
     EvalReport,
     Example,
+    Look,
     SplitReport,
     read_record,
     read_rows,
@@ -56,17 +57,8 @@ def evaluate(workspace: Workspace, task: str) -> None:
             scorer failed.
     """
     files, section = workspace.files(task), workspace.task(task)
-    base = read_record(files.base, BaseInfo)
-    champion = read_record(files.champion / "champion.json", Champion)
-    look = read_look(files.look)
-    if look and look.question != evaluation_fingerprint(workspace, task, champion):
-        look = None
-    candidate = read_adapter(files.adapter, base=base.digest)
-    dev, gate, train = (
-        read_rows(files.splits / f"{name}.jsonl") for name in ("dev", "gate", "train")
-    )
-    manifests = (candidate, champion_manifest(files, champion, base))
-    judged = unseen_rows(budget_rows(files, task, gate, look), manifests) if look else []
+    contest = _contest(workspace, task)
+    look, judged = contest.look, contest.judged
     schema = json.loads(files.schema.read_text(encoding="utf-8"))
     instruction = files.prompt.read_text(encoding="utf-8")
     splits = read_record(files.splits / "manifest.json", SplitReport)
@@ -77,24 +69,21 @@ def evaluate(workspace: Workspace, task: str) -> None:
     cache = None if timed or sealed else workspace.answers
     folder = find_base(section.base, workspace.root)
     tokenizer = load_tokenizer(folder)
-    adapters = {"candidate": candidate.digest}
-    if look and manifests[1]:
-        adapters["champion"] = manifests[1].digest
     # The model is referenced by this call alone: the next base needs its memory.
     general, skipped = _score_task_base(
         board,
         AdapterSlot(
-            model=_model(files, folder, adapters),
+            model=_model(files, folder, contest.adapters),
             tokenizer=tokenizer,
             policy=section.evaluate,
-            base=base.digest,
-            adapters=adapters,
+            base=contest.base.digest,
+            adapters=contest.adapters,
             prompt_limit=prompt_limit(folder, section.evaluate),
             cache=cache,
         ),
-        dev,
+        read_rows(files.splits / "dev.jsonl"),
         judged if look else None,
-        train,
+        read_rows(files.splits / "train.jsonl"),
         instruction=instruction,
     )
     if look:
@@ -102,18 +91,53 @@ def evaluate(workspace: Workspace, task: str) -> None:
     rows_text = lines_text(map(dataclasses.asdict, board.scores))
     report = EvalReport(
         task=task,
-        base=base.digest,
-        candidate=candidate.digest,
-        champion=champion,
+        base=contest.base.digest,
+        candidate=contest.adapters["candidate"],
+        champion=contest.champion,
         look=look,
         gate=digest_json([row.id for row in judged]) if look else None,
-        excluded=len(gate) - len(judged) if look else 0,
+        excluded=contest.excluded,
         contenders=tuple(board.contenders),
         skipped=skipped,
         scores=digest_text(rows_text),
         general=general,
     )
     _write(files.eval, board, report, rows_text, sealed=bool(look) and sealed)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Contest:
+    """Who is judged, and on which gate rows.
+
+    `adapters` are digests by contender: the candidate's and, with a look, the champion's. Without
+    a look nothing is `judged`; `excluded` counts the gate rows that do not judge this look.
+    """
+
+    base: BaseInfo
+    champion: Champion
+    look: Look | None
+    adapters: dict[str, str]
+    judged: list[Example]
+    excluded: int
+
+
+def _contest(workspace: Workspace, task: str) -> _Contest:
+    files = workspace.files(task)
+    base = read_record(files.base, BaseInfo)
+    champion = read_record(files.champion / "champion.json", Champion)
+    look = read_look(files.look)
+    if look and look.question != evaluation_fingerprint(workspace, task, champion):
+        look = None
+    candidate = read_adapter(files.adapter, base=base.digest)
+    current = champion_manifest(files, champion, base)
+    adapters = {"candidate": candidate.digest}
+    if look is None:
+        return _Contest(base, champion, look, adapters, [], 0)
+    if current:
+        adapters["champion"] = current.digest
+    gate = read_rows(files.splits / "gate.jsonl")
+    judged = unseen_rows(budget_rows(files, task, gate, look), (candidate, current))
+    return _Contest(base, champion, look, adapters, judged, len(gate) - len(judged))
 
 
 def _write(

@@ -20,6 +20,7 @@ from pawl.core.records import (
     AdapterManifest,
     BaseInfo,
     Choices,
+    Example,
     Point,
     SplitReport,
     Training,
@@ -82,8 +83,6 @@ def worker(workspace: Workspace, task: str) -> None:
 def train_in_process(workspace: Workspace, task: str, process_group: ProcessGroup) -> None:
     """Train in this process, together with the others of the process group."""
     section, files = workspace.task(task), workspace.files(task)
-    resolved = settled(section.train)
-    info = read_record(files.base, BaseInfo)
     report = read_record(files.splits / "manifest.json", SplitReport)
     train_examples, dev = (read_rows(files.splits / f"{name}.jsonl") for name in ("train", "dev"))
     if not dev:
@@ -92,61 +91,108 @@ def train_in_process(workspace: Workspace, task: str, process_group: ProcessGrou
             rule="a training is measured on rows that it was not trained on",
             remedy="raise `split.dev`, or add rows",
         )
-    folder = find_base(section.base, workspace.root)
-    # Checked again: a hub base may only now have been fetched.
-    refuse_base_faults(section.base, section.train, workspace.root)
-    tokenizer = load_tokenizer(folder)
-    limit = section.train.max_length
-    rows, dev_rows = (
-        token_rows(part, tokenizer, max_length=limit) for part in (train_examples, dev)
+    trainings = _trainings(workspace, task, train_examples, dev, process_group)
+    if section.train.rank == "auto":
+        groups = [row.fields.get(report.group_by or "") for row in dev]
+        rank, training = search_rank(
+            trainings.ranks, lambda rank: trainings.run(rank, files.points)[1], groups=groups
+        )
+        # Restored from its last checkpoint: no step is repeated or logged.
+        model, _ = trainings.run(rank, points=None)
+    else:
+        rank = section.train.rank
+        model, training = trainings.run(rank, files.points)
+    room = training.choices.room
+    refuse_no_effect(model, trainings.dev_rows, training.dev_losses, room=room)
+    if not process_group.is_main:
+        return
+    manifest = AdapterManifest(
+        task=task,
+        base=trainings.base,
+        data=report.data,
+        rank=rank,
+        params=as_json(trainings.params),
+        trained_on=tuple(sorted({key for row in train_examples for key in row_hashes(row)})),
+        files={},
     )
-    checkpoint_root = workspace.checkpoints(task)
-    sharded = process_group.size > 1 and section.train.parallel == "fsdp"
-    tried = ranks(base_width(folder)) if section.train.rank == "auto" else [section.train.rank]
+    save(model, manifest, files.adapter)
+    write_record(files.training, training)
+    remove(trainings.checkpoints)
 
-    def attempt(rank: int, points: Path | None = files.points) -> tuple[PeftModel, Training]:
-        params = dataclasses.replace(resolved, rank=rank)
+
+@dataclasses.dataclass(frozen=True)
+class _Trainings:
+    """The trainings of one stage, which differ in their rank alone.
+
+    `ranks` are those that may be tried, the largest last; `params` are settled for this device.
+    """
+
+    folder: Path
+    base: BaseInfo
+    rows: list[Row]
+    dev_rows: list[Row]
+    params: Train
+    ranks: list[int]
+    checkpoints: Path
+    process_group: ProcessGroup
+
+    def run(self, rank: int, points: Path | None) -> tuple[PeftModel, Training]:
+        """Train with this rank, or restore what its last checkpoint holds.
+
+        Args:
+            points: the file of the step log; None: none.
+        """
+        params = dataclasses.replace(self.params, rank=rank)
+        group, rows, dev_rows = self.process_group, self.rows, self.dev_rows
+        sharded = group.size > 1 and params.parallel == "fsdp"
+        largest = self.ranks[-1]
         choices = chosen(
-            folder, rows, dev_rows, params, process_group, sharded=sharded, largest=tried[-1]
+            self.folder, rows, dev_rows, params, group, sharded=sharded, largest=largest
         )
         # Loaded anew for each rank: removing an adapter does not restore the base's layers.
-        model = prepared(folder, params, choices, sharded=sharded)
-        fingerprint = training_fingerprint(info, rows, params, choices)
+        model = prepared(self.folder, params, choices, sharded=sharded)
+        fingerprint = training_fingerprint(self.base, rows, params, choices)
         training = fit(
             model,
             rows,
             dev_rows,
             params=params,
             choices=choices,
-            checkpoints=Checkpoints(checkpoint_root / f"rank-{rank}", fingerprint),
+            checkpoints=Checkpoints(self.checkpoints / f"rank-{rank}", fingerprint),
             points=points,
-            process_group=process_group,
+            process_group=group,
         )
         return model, training
 
-    if section.train.rank == "auto":
-        groups = [row.fields.get(report.group_by or "") for row in dev]
-        rank, training = search_rank(tried, lambda rank: attempt(rank)[1], groups=groups)
-        # Restored from its last checkpoint: no step is repeated or logged.
-        model, _ = attempt(rank, points=None)
-    else:
-        rank = section.train.rank
-        model, training = attempt(rank)
-    refuse_no_effect(model, dev_rows, training.dev_losses, room=training.choices.room)
-    if not process_group.is_main:
-        return
-    manifest = AdapterManifest(
-        task=task,
-        base=info,
-        data=report.data,
-        rank=rank,
-        params=as_json(resolved),
-        trained_on=tuple(sorted({key for row in train_examples for key in row_hashes(row)})),
-        files={},
+
+def _trainings(
+    workspace: Workspace,
+    task: str,
+    train_examples: Sequence[Example],
+    dev: Sequence[Example],
+    process_group: ProcessGroup,
+) -> _Trainings:
+    """Check the base and make token rows of the examples."""
+    section = workspace.task(task)
+    folder = find_base(section.base, workspace.root)
+    # Checked again: a hub base may only now have been fetched.
+    refuse_base_faults(section.base, section.train, workspace.root)
+    tokenizer = load_tokenizer(folder)
+    rows, dev_rows = (
+        token_rows(part, tokenizer, max_length=section.train.max_length)
+        for part in (train_examples, dev)
     )
-    save(model, manifest, files.adapter)
-    write_record(files.training, training)
-    remove(checkpoint_root)
+    rank = section.train.rank
+    return _Trainings(
+        folder=folder,
+        base=read_record(workspace.files(task).base, BaseInfo),
+        rows=rows,
+        dev_rows=dev_rows,
+        params=settled(section.train),
+        ranks=ranks(base_width(folder)) if rank == "auto" else [rank],
+        checkpoints=workspace.checkpoints(task),
+        process_group=process_group,
+    )
 
 
 def fit(
