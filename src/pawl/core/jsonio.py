@@ -42,7 +42,7 @@ def parse_text(text: str) -> Any:
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} at column {error.colno}") from error
     if text.count("[") + text.count("{") > MAX_DEPTH:
-        _refuse_deep(value)
+        refuse_deep(value)
     return value
 
 
@@ -59,8 +59,9 @@ def refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _refuse_deep(value: Any) -> None:
-    level = [value]
+def refuse_deep(value: Any) -> None:
+    """Raise `ValueError` for a JSON value of more than `MAX_DEPTH` levels of lists and objects."""
+    level = [value] if isinstance(value, dict | list) else []
     for _ in range(MAX_DEPTH):
         lists = [v.values() if isinstance(v, dict) else v for v in level]
         level = [v for values in lists for v in values if isinstance(v, dict | list)]

@@ -6,14 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]  # has no types
-from referencing import Resource
-from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT202012
-
 from pawl.config.schema import Task
+from pawl.core.json_schema import validator_of
 from pawl.errors import DataError
 from pawl.workspace.paths import Workspace
 
@@ -46,27 +40,14 @@ def parse_schema(path: Path, name: str) -> Any:
     """
     try:
         schema = json.loads(path.read_text(encoding="utf-8"))
-        Draft202012Validator.check_schema(schema)
-        whole = DRAFT202012.create_resource(schema)
-        _resolve(whole, REGISTRY.with_resource("", whole).resolver())
-    except (OSError, ValueError, SchemaError, Unresolvable) as error:
-        detail = error.message if isinstance(error, SchemaError) else error
+        validator_of(schema)
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(
-            f"{name} is not a JSON Schema: {detail}",
+            f"{name} is not a JSON Schema: {error}",
             rule="`schema` names a file with a JSON Schema of draft 2020-12",
             remedy="correct the file, or remove `schema` from the task in params.yaml",
         ) from error
     return schema
-
-
-def _resolve(schema: Resource[Any], resolver: Any) -> None:
-    """Look up every reference below a schema; raises `Unresolvable`."""
-    resolver, value = resolver.in_subresource(schema), schema.contents
-    for key in ("$ref", "$dynamicRef"):
-        if isinstance(value, dict) and key in value:
-            resolver.lookup(value[key])
-    for part in schema.subresources():
-        _resolve(part, resolver)
 
 
 def read_prompt(workspace: Workspace, section: Task) -> str:
