@@ -7,8 +7,9 @@ from pathlib import Path
 from pawl.commands.deploy import render
 from pawl.config.schema import Params
 from pawl.core.files import write_text
-from pawl.core.processes import DVC, run
+from pawl.core.processes import run
 from pawl.errors import UsageError
+from pawl.workspace.dvc_calls import keep_state_private, run_dvc
 from pawl.workspace.paths import Workspace
 
 COPIED = ("dvc.yaml", "flows/retrain.py")
@@ -40,13 +41,12 @@ def init(target: Path) -> Workspace:
     for name, text in WRITTEN.items():
         write_text(target / name, text)
     (target / "data").mkdir()
-    for command in (
-        ("git", "init", "--quiet"),
-        (*DVC, "init", "--quiet"),
-        (*DVC, "config", "core.analytics", "false"),
-    ):
-        run(target, *command, rule=RULE, remedy=REMEDY)
-    return Workspace(target.resolve())
+    workspace = Workspace(target.resolve())
+    run(workspace.root, "git", "init", "--quiet", rule=RULE, remedy=REMEDY)
+    for command in (("init", "--quiet"), ("config", "core.analytics", "false")):
+        run_dvc(workspace, *command, rule=RULE, remedy=REMEDY)
+    keep_state_private(workspace, rule=RULE, remedy=REMEDY)
+    return workspace
 
 
 def _template(name: str) -> Path:

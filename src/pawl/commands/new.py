@@ -14,7 +14,6 @@ from typing import Any
 from pawl.config.load import parse_params
 from pawl.config.schema import TASK_NAME, Params
 from pawl.core.files import write_text
-from pawl.core.processes import DVC, run
 from pawl.core.records import BaseRef, Example
 from pawl.data.read.examples import read_examples
 from pawl.data.read.formats import data_format
@@ -22,6 +21,7 @@ from pawl.errors import UsageError
 from pawl.model.base import context_length, find_base
 from pawl.model.prompt import completion_tokens, prompt_tokens
 from pawl.model.tokenizer import load_tokenizer
+from pawl.workspace.dvc_calls import run_dvc
 from pawl.workspace.paths import Workspace
 from pawl.workspace.task_inputs import parse_schema
 
@@ -65,8 +65,8 @@ def new_task(workspace: Workspace, task: str, sources: Sources) -> dict[str, Any
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
         remedy = "see the message; `pawl doctor` checks the workspace"
-        add = (*DVC, "add", "--quiet", section["data"])
-        run(workspace.root, *add, rule="DVC tracks a task's rows", remedy=remedy)
+        add = ("add", "--quiet", section["data"])
+        run_dvc(workspace, *add, rule="DVC tracks a task's rows", remedy=remedy)
         write_text(workspace.params_file, text)
     except BaseException:
         for target in copies:

@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -24,20 +24,30 @@ kill -KILL "$0"
 """
 
 
-def git(root: Path, *words: str) -> str | None:
+def git(root: Path, *words: str, stdin: str | None = None) -> str | None:
     """Return git's output without the line end, or None if git fails or is not installed."""
     command = ["git", "-C", str(root), *words]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(
+            command, input=stdin, capture_output=True, text=True, check=False, timeout=60
+        )
     except FileNotFoundError:
         return None
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def run(root: Path, *command: str, rule: str, remedy: str) -> None:
+def run(
+    root: Path,
+    *command: str,
+    rule: str,
+    remedy: str,
+    environment: Mapping[str, str] | None = None,
+) -> None:
     """Run a program in the folder `root`; raises `UsageError` with its output if it fails."""
     try:
-        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=root, env=environment, capture_output=True, text=True, check=False
+        )
         failure = done.stderr.strip()[-300:] if done.returncode else None
     except FileNotFoundError:
         failure = "it is not installed"

@@ -6,6 +6,8 @@ import os
 
 from pawl.workspace.paths import Workspace
 
+SITE_CACHE = "DVC_SITE_CACHE_DIR"
+
 
 def quiet_environment(workspace: Workspace) -> dict[str, str]:
     """Variables that put the tools' state under `.pawl/` and switch telemetry and chatter off.
@@ -19,6 +21,7 @@ def quiet_environment(workspace: Workspace) -> dict[str, str]:
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "DO_NOT_TRACK": "1",
         "DVC_NO_ANALYTICS": "1",
+        SITE_CACHE: str(workspace.dvc_state),
         "GX_ANALYTICS_ENABLED": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_TRACKING_URI": workspace.tracking_uri,

@@ -12,6 +12,7 @@ from pathlib import Path
 from pawl.config.load import read_params, read_task
 from pawl.config.schema import Params, Task
 from pawl.errors import UsageError
+from pawl.workspace.pointers import is_linked_by_dvc
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,16 @@ class Workspace:
         return self.root / ".pawl"
 
     @property
+    def database(self) -> Path:
+        """The tracking store's file, where no other store is named."""
+        return self.home / "mlflow.db"
+
+    @property
+    def dvc_state(self) -> Path:
+        """What DVC remembers between calls; may be deleted at any time."""
+        return self.home / "dvc"
+
+    @property
     def answers(self) -> Path:
         """Cached answers of contenders; may be deleted at any time."""
         return self.home / "cache" / "answers"
@@ -46,7 +57,7 @@ class Workspace:
     @property
     def tracking_uri(self) -> str:
         """`MLFLOW_TRACKING_URI` if it is set, else SQLite under `.pawl/`."""
-        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.home}/mlflow.db"
+        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.database}"
 
     def params(self) -> Params:
         return read_params(self.params_file)
@@ -65,8 +76,8 @@ class Workspace:
         """The path of a workspace file named in `params.yaml`.
 
         Raises:
-            UsageError: it is absolute, leaves the workspace, also by a link, or exists and is not
-                a regular file.
+            UsageError: it is absolute, leaves the workspace, also by a link (but one of DVC to its
+                cache), or exists and is not a regular file.
         """
         path = self.root / name
         try:
@@ -79,7 +90,8 @@ class Workspace:
                 rule="files named in params.yaml are relative to it and stay inside",
                 remedy="give the file a plain name below data/",
             ) from error
-        if Path(name).is_absolute() or not place.is_relative_to(self.root.resolve()):
+        outside = not place.is_relative_to(self.root.resolve()) and not is_linked_by_dvc(path)
+        if Path(name).is_absolute() or outside:
             raise UsageError(
                 f"the path '{name}' leaves the workspace",
                 rule="files named in params.yaml are relative to it and stay inside",

@@ -20,8 +20,10 @@ from pawl.core.files import write_json
 from pawl.core.processes import end_process_group, guarded
 from pawl.core.records import read_record
 from pawl.errors import PawlError, UsageError, disk_full_error
+from pawl.workspace.dvc_calls import dvc_environment
 from pawl.workspace.environment import quiet_environment
 from pawl.workspace.paths import Workspace, find_workspace
+from pawl.workspace.tracked import refuse_other_data, unlink_from_cache
 
 Stage = Callable[[Workspace, str], None]
 
@@ -46,6 +48,7 @@ def main(stages: Mapping[str, Stage]) -> None:
     os.environ.update(quiet_environment(workspace))
     try:
         try:
+            unlink_from_cache(workspace.files(task).root)
             stages[name](workspace, task)
         except OSError as error:
             if (full := disk_full_error(error)) is None:
@@ -79,16 +82,19 @@ def reproduce(
     Raises:
         PawlError: the failing stage's error, with its own class and exit code; or the timeout.
         UsageError: a file that the task names leaves the workspace, or is not a regular one.
+        DataError: such a file is not there, or not what DVC's pointer says.
     """
     section = workspace.task(task)
     for name in filter(None, (section.data, section.schema, section.prompt)):
         # DVC would read a pipe for ever, and add the target of a link.
         workspace.inside(name)
+    refuse_other_data(workspace, section)
     clear_failure(workspace, task)
     command = [sys.executable, "-m", "dvc", "repro", "--quiet", f"{stage}@{task}"]
     if force:
         command += ["--force"]
     if (code := _run(workspace, command, timeout=timeout)) == 0:
+        unlink_from_cache(workspace.files(task).root)
         return
     if (failure := read_failure(workspace, task)) is not None:
         raise failure
@@ -120,7 +126,7 @@ def _run(workspace: Workspace, command: list[str], *, timeout: float | None) -> 
     # Ctrl-C, a cancelled flow) would leave a training running.
     # dvc.yaml calls `python`: that must be the interpreter that pawl itself runs in.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    env = {**os.environ, **quiet_environment(workspace), "PATH": path}
+    env = {**dvc_environment(workspace), "PATH": path}
     process = subprocess.Popen(
         command, cwd=workspace.root, env=env, stdout=sys.stderr, start_new_session=True
     )
