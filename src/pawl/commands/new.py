@@ -23,7 +23,7 @@ from pawl.model.prompt import completion_tokens, prompt_tokens
 from pawl.model.tokenizer import load_tokenizer
 from pawl.workspace.dvc_calls import run_dvc
 from pawl.workspace.paths import Workspace
-from pawl.workspace.task_inputs import parse_schema
+from pawl.workspace.task_inputs import parse_prompt, parse_schema
 
 # Lengths get a tenth more, rounded up to this, so that a slightly longer row tomorrow still fits.
 ROUND = 32
@@ -139,7 +139,7 @@ def _base(named: str | None, params: Params, workspace: Workspace) -> BaseRef:
 
 
 def _refuse_name(task: str, params: Params) -> None:
-    if not TASK_NAME.match(task):
+    if not TASK_NAME.fullmatch(task):
         raise UsageError(
             f"the task name '{task}'",
             rule=f"a task name matches {TASK_NAME.pattern}",
@@ -173,6 +173,8 @@ def _copies(task: str, sources: Sources, workspace: Workspace) -> dict[Path, Pat
             copies[target] = source
     if sources.schema:
         parse_schema(sources.schema, str(sources.schema))
+    if sources.prompt:
+        parse_prompt(sources.prompt, str(sources.prompt))
     return copies
 
 

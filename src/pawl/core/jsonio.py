@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 # Bytes of a line, and of a CSV row that spans several.
@@ -46,6 +47,11 @@ def parse_text(text: str) -> Any:
     return value
 
 
+def parse_constants(text: str) -> Any:
+    """Return the JSON value of a file of Pawl's own; NaN and infinity raise `ValueError`."""
+    return _OWN.decode(text)
+
+
 def refuse_constant(constant: str) -> Any:
     """For `parse_constant`: NaN and infinities are not JSON (RFC 8259)."""
     raise ValueError(f"{constant} is not JSON")
@@ -70,6 +76,11 @@ def refuse_deep(value: Any) -> None:
     raise ValueError(TOO_DEEP)
 
 
+def _finite(digits: str) -> float:
+    value = float(digits)
+    return value if math.isfinite(value) else refuse_constant(digits)
+
+
 def _integer(digits: str) -> int:
     # By length first: int() of thousands of digits is slow, or raises another error.
     if len(digits) > 17 or abs(int(digits)) > MAX_INTEGER:
@@ -80,3 +91,4 @@ def _integer(digits: str) -> int:
 _DECODER = json.JSONDecoder(
     parse_constant=refuse_constant, object_pairs_hook=refuse_repeats, parse_int=_integer
 )
+_OWN = json.JSONDecoder(parse_constant=refuse_constant, parse_float=_finite)

@@ -6,13 +6,18 @@ A workspace is a git repository with `params.yaml`, `dvc.yaml` and `prefect.yaml
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from pawl.config.load import read_params, read_task
 from pawl.config.schema import Params, Task
+from pawl.core.private_places import private_place
 from pawl.errors import UsageError
 from pawl.workspace.pointers import is_linked_by_dvc
+
+# `sqlite:///a.db`; an absolute file has four slashes. `:memory:` and `file:` are SQLite's own.
+RELATIVE_SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!:memory:|file:)([^/?][^?]*)(\?.*|)")
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,16 @@ class Workspace:
 
     @property
     def tracking_uri(self) -> str:
-        """`MLFLOW_TRACKING_URI` if it is set, else SQLite under `.pawl/`."""
-        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.database}"
+        """`MLFLOW_TRACKING_URI` if it is set, else SQLite under `.pawl/`.
+
+        A relative SQLite file is below the workspace: MLflow would take it from the folder that a
+        command runs in, which would be another ledger in each.
+        """
+        uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.database}"
+        if (relative := RELATIVE_SQLITE.fullmatch(uri)) is None:
+            return uri
+        scheme, file, options = relative.groups()
+        return f"{scheme}{self.root.resolve() / file}{options}"
 
     def params(self) -> Params:
         return read_params(self.params_file)
@@ -77,7 +90,8 @@ class Workspace:
 
         Raises:
             UsageError: it is absolute, leaves the workspace, also by a link (but one of DVC to its
-                cache), or exists and is not a regular file.
+                cache), leads to a key or to state of Pawl, git or DVC, or exists and is not a
+                regular file.
         """
         path = self.root / name
         try:
@@ -90,12 +104,20 @@ class Workspace:
                 rule="files named in params.yaml are relative to it and stay inside",
                 remedy="give the file a plain name below data/",
             ) from error
-        outside = not place.is_relative_to(self.root.resolve()) and not is_linked_by_dvc(path)
+        by_dvc = is_linked_by_dvc(path)
+        outside = not place.is_relative_to(self.root.resolve()) and not by_dvc
         if Path(name).is_absolute() or outside:
             raise UsageError(
                 f"the path '{name}' leaves the workspace",
                 rule="files named in params.yaml are relative to it and stay inside",
                 remedy="copy the file into the workspace (data/) and name it there",
+            )
+        if not by_dvc and (private := private_place(path, self.root)):
+            raise UsageError(
+                f"the path '{name}' leads to {private}",
+                rule="what params.yaml names is copied and sent on: never keys, or state of Pawl, "
+                "git or DVC",
+                remedy="name another file, below data/",
             )
         if path.exists() and not path.is_file():
             raise UsageError(
@@ -162,14 +184,30 @@ def find_workspace(start: Path | None = None) -> Workspace:
     """Return the workspace that contains `start` (default: the current folder).
 
     Raises:
-        UsageError: no folder upwards holds a `params.yaml`.
+        UsageError: no folder upwards holds a `params.yaml`, or its path has a question mark.
     """
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
         if (folder / "params.yaml").is_file():
+            refuse_question_mark(folder)
             return Workspace(folder)
     raise UsageError(
         f"no workspace at {here}",
         rule="a workspace is a git repository with params.yaml, dvc.yaml and prefect.yaml",
         remedy="change into one, name one with `pawl -C DIR …`, or make one with `pawl init DIR`",
     )
+
+
+def refuse_question_mark(folder: Path) -> None:
+    """Refuse a workspace whose path has a `?`; raises `UsageError`.
+
+    In the address of a SQLite file it begins the options: MLflow and Prefect would make their
+    databases at the path before it, outside the workspace.
+    """
+    if "?" in str(folder):
+        raise UsageError(
+            f"the path of the workspace has a question mark: {folder}",
+            rule="the databases' addresses hold the path, and a `?` ends it there: they would be "
+            f"{str(folder).partition('?')[0]}",
+            remedy="rename the folder, or move the workspace to another",
+        )

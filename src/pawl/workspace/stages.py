@@ -39,13 +39,20 @@ class Failure:
 
 
 def main(stages: Mapping[str, Stage]) -> None:
-    """Run `python -m pawl.<room> STAGE TASK` and exit: 0, or the error's exit code."""
-    if len(sys.argv) != 3 or sys.argv[1] not in stages:
+    """Run `python -m pawl.<room> STAGE [TASK]` and exit: 0, or the error's exit code.
+
+    DVC names the task in its variable DVC_STAGE (`check@tickets`): in a command that it gives to a
+    shell, a task's name would be a part of that shell's program.
+    """
+    # A foreach stage in dvc.yaml is called STAGE@KEY; a task's name has no @.
+    words = (*sys.argv[1:], os.environ.get("DVC_STAGE", "").partition("@")[2])[:2]
+    if len(sys.argv) > 3 or words[0] not in stages or not words[-1]:
         print(f"usage: python -m PACKAGE {{{','.join(stages)}}} TASK", file=sys.stderr)
         sys.exit(UsageError.exit_code)
-    name, task = sys.argv[1:]
+    name, task = words
     workspace = find_workspace()
     os.environ.update(quiet_environment(workspace))
+    _refuse_unknown(workspace, name, task)
     try:
         try:
             unlink_from_cache(workspace.files(task).root)
@@ -103,6 +110,15 @@ def reproduce(
         rule="a stage ends with 0 or with an error",
         remedy=f"run it by hand to see all its output: dvc repro -v {stage}@{task}",
     )
+
+
+def _refuse_unknown(workspace: Workspace, stage: str, task: str) -> None:
+    """End the process if `params.yaml` has no such task, before its name becomes a path."""
+    try:
+        workspace.task(task)
+    except PawlError as error:
+        print(f"{stage}: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
 
 
 def clear_failure(workspace: Workspace, task: str) -> None:
