@@ -6,6 +6,7 @@ Only this room imports mlflow. Importing it takes two seconds, so it happens whe
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pawl.errors import RegistryError
 from pawl.store.addresses import displayed, is_sqlite, redacted, sqlite_file
+from pawl.store.artifact_places import SCHEME, make_relative, resolve_here
 from pawl.workspace.environment import quiet_environment
 from pawl.workspace.paths import Workspace
 
@@ -35,7 +37,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Store:
-    """An open tracking store; `artifacts` is where experiments keep files, None: the server's.
+    """An open tracking store; `artifacts` is the place of its experiments', None: the server's.
 
     `seen` caches the ledger entries read so far, by registered model: they are never edited.
     Every function that takes a store raises `RegistryError` where it cannot be reached.
@@ -64,7 +66,10 @@ def open_store(workspace: Workspace) -> Store:
         file.parent.mkdir(parents=True, exist_ok=True)
     with store_errors(uri):
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-    return Store(client, uri, str(workspace.home / "artifacts") if is_sqlite(uri) else None)
+        resolve_here()
+        if file is not None and file.absolute() == workspace.database.absolute():
+            make_relative(file)
+    return Store(client, uri, f"{SCHEME}:" if is_sqlite(uri) else None)
 
 
 def check_connection(store: Store) -> None:
@@ -82,7 +87,13 @@ def store_errors(uri: str) -> Iterator[None]:
 
     try:
         yield
-    except (MlflowException, requests.RequestException, SQLAlchemyError, OSError) as error:
+    except (
+        MlflowException,
+        requests.RequestException,
+        SQLAlchemyError,
+        sqlite3.Error,
+        OSError,
+    ) as error:
         message = redacted(" ".join(str(error).split()), uri)[:300]
         raise RegistryError(
             f"the tracking store {displayed(uri)} failed: {message}",
