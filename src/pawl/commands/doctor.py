@@ -14,6 +14,7 @@ from pawl.errors import PawlError
 from pawl.model.base import find_base
 from pawl.workspace.dvc_file import shell_warning
 from pawl.workspace.paths import Workspace
+from pawl.workspace.place import copies_text
 from pawl.workspace.tracked import refuse_other_base, refuse_other_data
 
 PACKAGES = (
@@ -32,6 +33,7 @@ def examine(workspace: Workspace) -> tuple[Finding, ...]:
         *_workspace(workspace),
         *examine_dvc(workspace),
         _store(workspace),
+        _copies(workspace),
     )
 
 
@@ -84,6 +86,11 @@ def _workspace(workspace: Workspace) -> Iterator[Finding]:
             yield Finding(name, False, str(error))
         else:
             yield Finding(name, True, "data and base are there")
+
+
+def _copies(workspace: Workspace) -> Finding:
+    told = copies_text(workspace)
+    return Finding("copies", told is None, told or "none of this workspace on this machine")
 
 
 def _store(workspace: Workspace) -> Finding:

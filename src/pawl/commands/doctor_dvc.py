@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ def examine_owner(workspace: Workspace) -> Iterator[Finding]:
     owner = f"its owner is user {workspace.root.stat().st_uid}"
     says = f"cannot be written: {', '.join(closed)}; {owner}: work as that user, or `chown -R` it"
     yield Finding("owner", not closed, says if closed else "can be written")
-    if not (workspace.root / ".git").exists():
+    if not (workspace.root / ".git").exists() or shutil.which("git") is None:
         return
     try:
         command = ("git", "rev-parse", "--git-dir")

@@ -105,8 +105,9 @@ def _worktree(workspace: Workspace, commit: str) -> Iterator[Workspace]:
     try:
         add = ("git", "worktree", "add", "--quiet", "--detach", str(clean), commit)
         run(workspace.root, *add, **FETCHES)
-        cache = str(cache_folder(workspace))
-        run_dvc(Workspace(clean), "config", "--local", "cache.dir", cache, **FETCHES)
+        # By a link, for DVC can write no path with other than ASCII into its configuration.
+        (clean / ".dvc" / "cache").symlink_to(cache_folder(workspace))
+        run_dvc(Workspace(clean), "config", "--local", "cache.dir", ".dvc/cache", **FETCHES)
         tracked = [str(p.relative_to(clean)) for p in clean.rglob("*.dvc") if p.is_file()]
         run_dvc(Workspace(clean), "checkout", "--quiet", *tracked, **FETCHES)
         if (clean / "src" / "pawl").is_dir():

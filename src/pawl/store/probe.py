@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from pawl.errors import RegistryError
 from pawl.store.addresses import displayed, parsed, sqlite_file
@@ -22,11 +23,12 @@ def probe_database(uri: str) -> None:
     MLflow tries ten times, which takes 100 s, and logs the address each time.
 
     Raises:
-        RegistryError: the package for this kind of database is not installed.
+        RegistryError: it is no address, or the package for this database is not installed.
         sqlalchemy.exc.SQLAlchemyError: it does not answer, or is no database.
     """
     from sqlalchemy import NullPool, create_engine
 
+    _refuse_no_address(uri)
     url, file = parsed(uri), sqlite_file(uri)
     if url is None or url.get_backend_name() not in DATABASES or (file and not file.exists()):
         return
@@ -42,6 +44,17 @@ def probe_database(uri: str) -> None:
         ) from error
     with engine.connect() as connection:
         connection.exec_driver_sql("PRAGMA schema_version" if file else "SELECT 1")
+
+
+def _refuse_no_address(uri: str) -> None:
+    try:
+        urlsplit(uri)
+    except ValueError as error:
+        raise RegistryError(
+            f"MLFLOW_TRACKING_URI is no address: {displayed(uri)}: {error}",
+            rule="it names a server (http://…) or a database (sqlite:///…, postgresql://…)",
+            remedy="correct it, or unset it to use SQLite under .pawl/",
+        ) from error
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from typing import Any
 
 from pawl.core.processes import DVC, run
 from pawl.errors import PawlError
+from pawl.workspace.dvc_locks import free_dead_locks
 from pawl.workspace.environment import SITE_CACHE, quiet_environment
 from pawl.workspace.paths import Workspace
 
@@ -34,6 +35,7 @@ def dvc_environment(workspace: Workspace) -> dict[str, str]:
 
 def run_dvc(workspace: Workspace, *words: str, rule: str, remedy: str) -> None:
     """Run DVC in the workspace; raises `UsageError` with its output if it fails."""
+    free_dead_locks(workspace)
     environment = dvc_environment(workspace)
     run(workspace.root, *DVC, *words, rule=rule, remedy=remedy, environment=environment)
 
@@ -41,9 +43,12 @@ def run_dvc(workspace: Workspace, *words: str, rule: str, remedy: str) -> None:
 def keep_state_private(workspace: Workspace, *, rule: str, remedy: str) -> None:
     """Have the user's own calls of DVC use that folder too: `.dvc/config.local`.
 
-    DVC takes a relative path from the folder that it is called in, hence an absolute one.
+    DVC takes a relative path from the folder that it is called in, hence an absolute one. It can
+    write no configuration with other than ASCII in it: then only `pawl doctor` tells of it.
     """
     folder = str(workspace.dvc_state)
+    if not folder.isascii():
+        return
     command = ("config", "--local", "core.site_cache_dir", folder)
     run_dvc(workspace, *command, rule=rule, remedy=remedy)
 
@@ -58,6 +63,7 @@ def open_dvc(workspace: Workspace) -> Iterator[Any]:
     log = logging.getLogger("dvc")
     level = log.level
     state = dvc_environment(workspace)[SITE_CACHE]
+    free_dead_locks(workspace)
     try:
         with Repo(str(workspace.root), config={"core": {"site_cache_dir": state}}) as repo:
             # Its hints and progress bars would mix with ours, and with the JSON of `--json`.

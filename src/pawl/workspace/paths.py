@@ -161,6 +161,14 @@ class TaskFiles:
         self.preflight = root / "preflight.json"
         self.points = root / "points.jsonl"
         self.cycle = root / "cycle.json"
+        # The error of a stage that failed.
+        self.error = root / "error.json"
+
+    @property
+    def made(self) -> frozenset[str]:
+        """Names of all files and folders that Pawl makes directly below `root`."""
+        paths = (path for path in vars(self).values() if path != self.root)
+        return frozenset(path.relative_to(self.root).parts[0] for path in paths)
 
     @property
     def evidence(self) -> dict[Path, str]:
