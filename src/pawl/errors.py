@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import errno
 import re
+import sys
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
@@ -146,6 +147,18 @@ def file_error(error: OSError) -> PawlError | None:
         "kind is replaced",
         remedy="give that user the right to it, or move away what is in its place, and run the "
         "command again",
+    )
+
+
+def missing_package_error(error: ModuleNotFoundError) -> PawlError | None:
+    """The error to show for a package of an extra that is not installed; None for other modules."""
+    name = (error.name or "pawl").partition(".")[0]
+    if name == "pawl" or name in sys.stdlib_module_names:
+        return None
+    return PawlError(
+        f"the package `{name}` is not installed",
+        rule="training and judging need the extra `train`, all else the extra `pipeline`",
+        remedy="`pip install 'pawl[train,pipeline]'`",
     )
 
 
