@@ -33,7 +33,7 @@ def fetch_adapter(store: Store, task: str, version: int, *, into: Path) -> Adapt
                     f"the adapter of version {version} of '{task}' cannot be read: {error}",
                     rule="the files of a registered version stay as long as it is listed",
                     remedy=f"{RESTORE_FILES}, or roll back to another version",
-                ) from error
+                ) from None  # as in store_errors
         downloaded = Path(path)
         # Before its files move one level up: none of a verified adapter's has the folder's name.
         manifest = read_adapter(downloaded)
