@@ -98,7 +98,8 @@ def test_all_is_well_after_cycles_and_says_what_was_looked_at(bench: Bench) -> N
         (alter_verdict, {"signature", "evidence"}),
         (alter_paperwork, {"signature"}),
         (move_alias, {"alias"}),
-        (edit_ledger, {"ledger"}),
+        # An edited release has no effect, so that there is no champion left to look at.
+        (edit_ledger, {"ledger", "alias", "version"}),
     ],
 )
 def test_what_was_altered_is_named(

@@ -10,19 +10,16 @@ from typing import Any
 
 from pawl.core.records import Champion
 from pawl.errors import RegistryError, UsageError
-from pawl.ledger.alias import project, read_alias
-from pawl.ledger.entries import EARNED, Entry, Kind, replay_entries
-from pawl.ledger.hash_chain import broken_links
-from pawl.ledger.ledger import append, entries, given_reason
-from pawl.ledger.manual_changes import (
-    current_manual_move,
-    ledger_problems,
-    moved_by_hand,
-    projected_entry_missing,
-)
+from pawl.ledger.alias import project
+from pawl.ledger.entries import EARNED, Entry, Kind
+from pawl.ledger.judgements import is_judged
+from pawl.ledger.ledger import append, given_reason
+from pawl.ledger.manual_changes import current_manual_move, moved_by_hand
+from pawl.ledger.state import LedgerReading, read_ledger, undoubted_ledger
 from pawl.release.local_copies import local_copy
 from pawl.release.preconditions import (
     earlier_champion,
+    not_judged_error,
     not_promoted_error,
     refuse_other_base,
     refuse_retired,
@@ -53,8 +50,8 @@ def promote(
     Raises:
         UsageError: no such version, it is champion already, or its verdict does not allow it.
     """
-    chosen, written = get(store, task, version), _sound_entries(store, task)
-    state = replay_entries(written)
+    chosen, ledger = get(store, task, version), undoubted_ledger(store, task, whole=False)
+    state = ledger.state
     if chosen.champion == state.champion:
         raise UsageError(
             f"version {version} is champion of '{task}' already",
@@ -64,10 +61,14 @@ def promote(
     allowed = chosen.verdict == "promote" and chosen.against == state.champion
     if not allowed and not override:
         raise not_promoted_error(chosen, state)
+    if not is_judged(store, chosen):
+        if not override:
+            raise not_judged_error(chosen)
+        allowed = False
     earned: Kind = "promote" if state.champion.version is not None else "first"
     kind, new = earned if allowed else "override", chosen.champion
     return _release(
-        workspace, store, task, written, kind=kind, new=new, who=who, why=why, override=override
+        workspace, store, task, ledger, kind=kind, new=new, who=who, why=why, override=override
     )
 
 
@@ -79,8 +80,8 @@ def rollback(
     Raises:
         UsageError: there is no previous champion, or `to` never was champion.
     """
-    written = _sound_entries(store, task)
-    state = replay_entries(written)
+    ledger = undoubted_ledger(store, task, whole=False)
+    state = ledger.state
     target = state.previous_champion() if to is None else earlier_champion(state, task, to)
     if target is None:
         raise UsageError(
@@ -89,7 +90,7 @@ def rollback(
             remedy=f"`pawl history {task}` lists the releases; `pawl promote {task} N` releases "
             "another version",
         )
-    return _release(workspace, store, task, written, kind="rollback", new=target, who=who, why=why)
+    return _release(workspace, store, task, ledger, kind="rollback", new=target, who=who, why=why)
 
 
 def adopt(
@@ -103,9 +104,9 @@ def adopt(
     Raises:
         UsageError: nothing was changed by hand, or there is no such version.
     """
-    alias, written = read_alias(store, task), entries(store, task, whole=True)
-    state = replay_entries(written)
-    move, problems = current_manual_move(alias, state), ledger_problems(written, state, alias)
+    ledger = read_ledger(store, task)
+    alias, state = ledger.alias, ledger.state
+    move, problems = current_manual_move(alias, state), ledger.problems
     if (chosen := version) is None:
         moved_to = move.version if move else None
         chosen = alias.version if moved_by_hand(alias, state) else moved_to
@@ -118,10 +119,14 @@ def adopt(
             "releases one that the gate promoted",
         )
     new = state.champion if chosen == state.champion.version else get(store, task, chosen).champion
-    last = written[-1].number if written else 0
-    details = {"accepted": list(broken_links(written)), "after": last + 1}
+    last = ledger.written[-1].number if ledger.written else 0
+    details = {
+        "accepted": sorted({number for number, _ in problems if number <= last}),
+        "after": last + 1,
+        "lost": [[head.number, head.digest] for head in ledger.lost],
+    }
     return _release(
-        workspace, store, task, written, kind="adopt", new=new, who=who, why=why, details=details
+        workspace, store, task, ledger, kind="adopt", new=new, who=who, why=why, details=details
     )
 
 
@@ -129,7 +134,7 @@ def _release(
     workspace: Workspace,
     store: Store,
     task: str,
-    written: tuple[Entry, ...],
+    ledger: LedgerReading,
     *,
     kind: Kind,
     new: Champion,
@@ -139,7 +144,7 @@ def _release(
     details: dict[str, Any] | None = None,
 ) -> Entry:
     why = given_reason(why, of="release")
-    state = replay_entries(written)
+    state = ledger.state
     refuse_retired(state, task, new)
     # Verified before the entry: an adapter that cannot be served is never released.
     copy = local_copy(workspace, store, new, task=task)
@@ -168,7 +173,7 @@ def _release(
         evidence=signed.evidence,
         details={**(details or {}), "signature": signed.signature},
         run=page.run_id or None,
-        seen=written,
+        seen=ledger.counting,
     )
     after, _ = project(store, task, release=entry)
     if after.counted(entry.op_id) is None:
@@ -178,17 +183,3 @@ def _release(
             remedy=f"see `pawl history {task}`, then decide again",
         )
     return entry
-
-
-def _sound_entries(store: Store, task: str) -> tuple[Entry, ...]:
-    """The ledger's entries; refused where the release that the alias was set from is gone."""
-    # The alias first: the entry that it was set from was in the ledger by then.
-    alias, written = read_alias(store, task), entries(store, task)
-    if projected_entry_missing(written, alias):
-        raise RegistryError(
-            f"the release of the champion of '{task}' is gone from the ledger",
-            rule="a release replaces the champion that follows from the ledger",
-            remedy="restore the tracking store from its backup; where there is no time for that, "
-            f"`pawl adopt {task} VERSION --reason …` names the champion",
-        )
-    return written
