@@ -84,7 +84,8 @@ def test_every_question_to_the_record_gets_the_answer_that_0_1_gave(old: Workspa
     for name, answer in answers.items():
         assert as_json(answer) == ANSWERS[name], name
     found = {(check.name, check.ok) for check in verify(old, store, TASK)}
-    assert found == {(check["name"], check["ok"]) for check in ANSWERS["verify"]}
+    assert found >= {(check["name"], check["ok"]) for check in ANSWERS["verify"]}
+    assert all(ok for _, ok in found)
 
 
 def test_a_version_that_0_1_released_is_rolled_back_to_and_verified(old: Workspace) -> None:

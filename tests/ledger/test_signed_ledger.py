@@ -21,7 +21,7 @@ from pawl.errors import RegistryError, UsageError
 from pawl.ledger import heads
 from pawl.ledger.entries import Entry, State
 from pawl.ledger.hash_chain import link_entry
-from pawl.ledger.heads import head_of, lost_heads
+from pawl.ledger.heads import Head, head_of, lost_heads
 from pawl.ledger.keys import TRUSTED, make_keys, private_path
 from pawl.ledger.ledger import SIGNATURE, TAG, append, entries, ledger_name, model
 from pawl.ledger.state import read_ledger, read_state, undoubted_state
@@ -269,6 +269,44 @@ def test_a_ledger_that_only_grew_extends_every_head_of_before(seen: int, more: i
     assert lost_heads(chain, chain, [head]) == ()
     for gone in range(seen):
         assert lost_heads(chain, [*chain[:gone], *chain[gone + 1 :]], [head]) == (head,)
+
+
+def test_a_head_of_after_an_adoption_is_not_let_go_by_it() -> None:
+    chain = [unsigned(1, "")]
+    old = Head(4, "d" * 64, 0)
+    details = {"accepted": [], "after": 2, "lost": [[old.number, old.digest]]}
+    for number in range(2, 5):
+        one = unsigned(number, chain[-1].digest)
+        if number == 2:
+            one = dataclasses.replace(one, kind="adopt", new=Champion(1, "d"), details=details)
+        chain.append(one)
+    assert lost_heads(chain, chain, [old, Head(3, "e" * 64, 0)]) == ()
+    new = head_of(chain)
+    assert new is not None
+    assert lost_heads(chain[:3], chain[:3], [new]) == (new,)
+
+
+def test_signatures_that_were_taken_off_are_told(bench: Bench) -> None:
+    bench.cycle(1)
+    bench.cycle(2)
+    for number in ("1", "2"):
+        bench.store.client.delete_model_version_tag(model(TASK), number, SIGNATURE)
+    assert "not the one that this workspace has seen" in doubts(bench)
+    private_path(bench.workspace).with_name(heads.FILE).unlink()
+    bench.store.client.delete_model_version_tag(model(TASK), "3", SIGNATURE)
+    bench.store.client.set_model_version_tag(model(TASK), "1", SIGNATURE, SIGNED)
+    assert "is not signed, though one before it is" in doubts(bench)
+
+
+SIGNED = json.dumps({"key": "k" * 64, "value": "AAAA"})
+
+
+def test_an_entry_that_follows_none_is_doubted_once_the_ledger_has_begun() -> None:
+    begun = datetime(2026, 6, 1, tzinfo=UTC)
+    first = unsigned(1, "", when=begun.isoformat())
+    for later, doubted in ((timedelta(seconds=2), False), (timedelta(days=2), True)):
+        other = unsigned(2, "", when=(begun + later).isoformat())
+        assert bool(vouching_problems([first, other], [first, other], ["key"])) is doubted
 
 
 def test_two_tasks_and_two_stores_are_remembered_apart(bench: Bench, tmp_path: Path) -> None:

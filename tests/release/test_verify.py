@@ -84,7 +84,8 @@ def test_all_is_well_after_cycles_and_says_what_was_looked_at(bench: Bench) -> N
     two_versions(bench)
     names = [check.name for check in verify(bench.workspace, bench.store, TASK)]
     assert names == [
-        "ledger", "alias", "adapter in the store", "local copy", "signature", "evidence"
+        "ledger", "alias", "judgements",
+        "adapter in the store", "local copy", "signature", "evidence",
     ]  # fmt: skip
     assert off(bench) == off(bench, 2) == set()
 

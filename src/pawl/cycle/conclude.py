@@ -31,7 +31,7 @@ from pawl.ledger.alias import project
 from pawl.ledger.judgements import find_by_look, is_judged, sign_judgement
 from pawl.ledger.provenance import commit, data_md5
 from pawl.ledger.state import undoubted_state
-from pawl.model.adapter import read_adapter
+from pawl.model.adapter import MANIFEST, read_adapter
 from pawl.release.local_copies import ensure_local_copies, stored_champion_problems
 from pawl.release.preconditions import refuse_mismatch, refuse_unreserved_look, stale_since
 from pawl.store.client import Store
@@ -140,15 +140,16 @@ def _register_order(workspace: Workspace, store: Store, order: Order, files: Tas
         return conclude_unchanged(workspace, store, first, why=SPENT)
     # Before the release: of the champion that the candidate was judged against.
     champion_problems = stored_champion_problems(store, task, state)
-    tags = {"pawl.question": order.question, "pawl.digest": manifest.digest}
     name = f"{task} {manifest.digest[:8]}"
-    # While it is under way nobody else can know the operation's id: `posted` is random.
+    # While it is under way nobody else can know the operation's id, nor compute it from the run's
+    # tags: `posted` is random.
     run_op = digest_text(f"{order.op_id} {order.posted}")
-    run_id = open_run(store, task, op_id=run_op, name=name, tags=tags)
+    run_id = open_run(store, task, op_id=run_op, name=name, tags={})
     log_judged(store, files, run_id=run_id, verdict=verdict, params=order.params)
     judgement = Judgement(
         task=task,
         digest=manifest.digest,
+        manifest=digest_file(files.adapter / MANIFEST),
         evidence=digest_file(files.verdict),
         verdict=verdict.decision,
         against=verdict.champion,
@@ -197,5 +198,6 @@ def _register_order(workspace: Workspace, store: Store, order: Order, files: Tas
         worth=order.worth,
         stale=outcome.stale,
     )
-    close_run(store, cycle, posted=order.posted)
+    tags = {"pawl.question": order.question, "pawl.digest": manifest.digest}
+    close_run(store, cycle, posted=order.posted, tags=tags)
     return cycle

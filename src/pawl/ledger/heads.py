@@ -27,17 +27,23 @@ FORGET = f"`git update-ref -d {REF}`"
 
 @dataclass(frozen=True)
 class Head:
-    """How far a ledger was: the number of its last entry, and a digest over all up to that one."""
+    """How far a ledger was: the number of its last entry, a digest over all up to that one with
+    their signatures, and the number of the last `adopt` among them (0: none).
+    """
 
     number: int
     digest: str
+    adopted: int
 
 
 def head_of(written: Sequence[Entry], number: int | None = None) -> Head | None:
     """The head of a ledger, or the one that it had at entry `number`; None without entries."""
-    digests = [one.digest for one in written if number is None or one.number <= number]
-    last = number if number is not None else written[-1].number if written else 0
-    return Head(last, digest_json(digests)) if digests else None
+    seen = [entry for entry in written if number is None or entry.number <= number]
+    if not seen:
+        return None
+    signed = [[entry.digest, entry.signature and entry.signature.value] for entry in seen]
+    adopted = max((entry.number for entry in seen if entry.kind == "adopt"), default=0)
+    return Head(number or seen[-1].number, digest_json(signed), adopted)
 
 
 def lost_heads(
@@ -45,22 +51,22 @@ def lost_heads(
 ) -> tuple[Head, ...]:
     """The remembered heads that the ledger does not extend and that no adoption let go. Pure.
 
-    A counting `adopt` lets go the heads that its `details.lost` name, and those that lay between it
-    and them: another machine may have seen less of what was lost.
+    A counting `adopt` lets go the heads that its `details.lost` name, and those that were seen
+    before it and lay between it and them: another machine may have seen less of what was lost.
     """
     let_go: set[tuple[int, str]] = set()
-    spans: list[range] = []
+    spans: list[tuple[int, int]] = []
     for entry in counting:
         if entry.kind == "adopt" and (lost := entry.details.get("lost")):
             named = [(int(number), str(digest)) for number, digest in lost]
             let_go |= set(named)
-            spans.append(range(entry.number, max(number for number, _ in named) + 1))
+            spans.append((entry.number, max(number for number, _ in named)))
     return tuple(
         head
         for head in heads
         if head_of(written, head.number) != head
         and (head.number, head.digest) not in let_go
-        and not any(head.number in span for span in spans)
+        and not any(head.adopted < adopt <= head.number <= last for adopt, last in spans)
     )
 
 
@@ -127,8 +133,8 @@ def _parse(text: str, workspace: Workspace) -> list[tuple[str, Head]]:
     heads = []
     for line in text.splitlines():
         try:
-            ledger, number, digest = line.split()
-            heads.append((ledger, Head(int(number), digest)))
+            ledger, number, digest, adopted = line.split()
+            heads.append((ledger, Head(int(number), digest, int(adopted))))
         except ValueError as error:
             raise _garbled(f"{_file(workspace)} or {REF}: {line[:80]!r}", error) from error
     return heads
@@ -140,7 +146,9 @@ def _replaced(text: str, workspace: Workspace, ledger: str, head: Head) -> str |
     if [one for name, one in heads if name == ledger] == [head]:
         return None
     others = [(name, one) for name, one in heads if name != ledger]
-    lines = sorted(f"{name} {one.number} {one.digest}" for name, one in [*others, (ledger, head)])
+    lines = sorted(
+        f"{name} {one.number} {one.digest} {one.adopted}" for name, one in [*others, (ledger, head)]
+    )
     return "\n".join(lines) + "\n"
 
 

@@ -28,7 +28,9 @@ def sign(workspace: Workspace, kind: str, record: Any) -> Signature:
     from cryptography.hazmat.primitives.hashes import SHA256
 
     key = private_key(signing_key(workspace))
-    value = key.sign(_message(kind, record), ec.ECDSA(SHA256()))
+    # By RFC 6979: an operation that is tried again signs the same, so that its pages are the same.
+    algorithm = ec.ECDSA(SHA256(), deterministic_signing=True)
+    value = key.sign(_message(kind, record), algorithm)
     return Signature(fingerprint(public_pem(key)), base64.b64encode(value).decode("ascii"))
 
 

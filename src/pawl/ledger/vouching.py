@@ -50,7 +50,17 @@ def vouching_problems(
         for entry in written
         if entry.number not in numbers
     }
-    return problems | _backdated(written)
+    return _unsigned_later(written) | _backdated(written) | problems
+
+
+def _unsigned_later(written: Sequence[Entry]) -> dict[int, str]:
+    """Entries without a signature after one that has one: theirs were taken off."""
+    first = next((entry.number for entry in written if entry.signature), len(written) + 1)
+    return {
+        entry.number: f"ledger entry {entry.number} is not signed, though one before it is"
+        for entry in written
+        if entry.number > first and not entry.signature
+    }
 
 
 def _backdated(written: Sequence[Entry]) -> dict[int, str]:
@@ -58,6 +68,13 @@ def _backdated(written: Sequence[Entry]) -> dict[int, str]:
     problems = {}
     for entry in written:
         before = max((when[one] for one in parents(entry) if one in when), default=None)
+        begun = when[written[0].digest]
+        # Two first writers may race; a later one follows somebody.
+        if before is None and abs(when[entry.digest] - begun) > SKEW:
+            problems[entry.number] = (
+                f"ledger entry {entry.number} follows none, though the ledger was begun on "
+                f"{begun.isoformat()[:10]}: it is another ledger's"
+            )
         if before and when[entry.digest] < before - SKEW:
             problems[entry.number] = (
                 f"ledger entry {entry.number} says {entry.when[:19]}, but follows one of "

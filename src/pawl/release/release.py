@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pawl.core.files import digest_file
 from pawl.core.records import Champion
 from pawl.errors import RegistryError, UsageError
 from pawl.ledger.alias import project
@@ -16,6 +17,7 @@ from pawl.ledger.judgements import is_judged
 from pawl.ledger.ledger import append, given_reason
 from pawl.ledger.manual_changes import current_manual_move, moved_by_hand
 from pawl.ledger.state import LedgerReading, read_ledger, undoubted_ledger
+from pawl.model.adapter import MANIFEST
 from pawl.release.local_copies import local_copy
 from pawl.release.preconditions import (
     earlier_champion,
@@ -61,7 +63,9 @@ def promote(
     allowed = chosen.verdict == "promote" and chosen.against == state.champion
     if not allowed and not override:
         raise not_promoted_error(chosen, state)
-    if not is_judged(store, chosen):
+    copy = local_copy(workspace, store, chosen.champion, task=task)
+    judged = is_judged(store, chosen) and digest_file(copy / MANIFEST) == chosen.manifest
+    if not judged:
         if not override:
             raise not_judged_error(chosen)
         allowed = False

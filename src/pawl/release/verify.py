@@ -11,6 +11,7 @@ from pawl.core.records import Champion, Verdict, read_record
 from pawl.core.records.commands import Check
 from pawl.errors import PawlError, UsageError
 from pawl.ledger.entries import EARNED, State
+from pawl.ledger.judgements import judged_versions
 from pawl.ledger.manual_changes import Alias, current_manual_move, moved_by_hand
 from pawl.ledger.state import LedgerReading, doubt_remedy, read_ledger
 from pawl.model.adapter import read_adapter
@@ -18,7 +19,7 @@ from pawl.release.local_copies import copies_folder
 from pawl.release.signing import EVIDENCE, fetch_release, signature_name, signature_problem
 from pawl.store.adapters import fetch_adapter
 from pawl.store.client import Store
-from pawl.store.versions import AdapterVersion, get
+from pawl.store.versions import AdapterVersion, garbled_versions, get, versions
 from pawl.workspace.paths import Workspace
 
 
@@ -34,7 +35,11 @@ def verify(
     """
     ledger = read_ledger(store, task)
     state = ledger.state
-    checks = [check_ledger(store, task, ledger), check_alias(task, state, ledger.alias)]
+    checks = [
+        check_ledger(store, task, ledger),
+        check_alias(task, state, ledger.alias),
+        _check_judgements(store, task),
+    ]
     chosen = _find_version(store, task, version, state, ledger_ok=checks[0].ok)
     if isinstance(chosen, Check):
         return (*checks, chosen)
@@ -43,7 +48,7 @@ def verify(
         folder = Path(scratch) / "adapter"
         checks.append(_check_adapter(store, chosen, folder))
         checks.append(_check_local_copy(workspace, chosen))
-        if was_released and checks[2].ok:
+        if was_released and checks[3].ok:
             checks += _check_release(workspace, store, chosen, state, folder=folder)
         elif not was_released:
             checks.append(Check("signature", True, "never released, so not signed"))
@@ -73,6 +78,17 @@ def check_alias(task: str, state: State, alias: Alias) -> Check:
         return Check("alias", True, f"`champion` points at {at}, as the ledger says")
     cause = "was moved by hand" if moved_by_hand(alias, state) else "lags behind the ledger"
     return Check("alias", False, f"`champion` points at {at}: it {cause}", f"`pawl status {task}`")
+
+
+def _check_judgements(store: Store, task: str) -> Check:
+    """Check that the page of every version says what the machine signed that judged it."""
+    judged = {one.version for one in judged_versions(store, task)}
+    pages = {one.version for one in versions(store, task)} | garbled_versions(store, task).keys()
+    if doubtful := sorted(pages - judged):
+        found = f"the pages of versions {', '.join(map(str, doubtful))} are not as they were signed"
+        remedy = "they answer no cycle and are promoted only with --override; see who edited them"
+        return Check("judgements", False, found, remedy)
+    return Check("judgements", True, f"{len(judged)} versions, as they were signed")
 
 
 def _find_version(

@@ -31,20 +31,22 @@ if TYPE_CHECKING:
 ADAPTER = "adapter"
 # The fields of `AdapterVersion` that are the tag `pawl.<field>` as it is, JSON in one, or may lack.
 TEXTS = ("digest", "base", "base_digest", "data", "commit", "verdict", "question", "op_id")
-JSON, OPTIONAL = ("params", "scores", "rows"), ("data_md5", "look", "stale", "evidence")
+JSON, OPTIONAL = ("params", "scores", "rows"), ("data_md5", "look", "stale", "evidence", "manifest")
 
 
 @dataclass(frozen=True)
 class Judgement:
     """What decides about a version: what the cycle that judged it signs.
 
-    `digest` is the adapter's, `evidence` the sha256 of the verdict file, `question` the fingerprint
-    of the cycle, `look` the evaluation fingerprint of its look, None without one.
+    `digest` is the adapter's, `manifest` the sha256 of its manifest file, `evidence` that of the
+    verdict file, `question` the fingerprint of the cycle, `look` the evaluation fingerprint of its
+    look, None without one.
     """
 
     task: str
     digest: str
-    evidence: str
+    manifest: str | None
+    evidence: str | None
     verdict: str
     against: Champion
     question: str
@@ -68,8 +70,9 @@ class AdapterVersion:
     it was judged in, None without one. `against` is the champion at its judgement, `params` the
     task's section then. `stale` is why its verdict could not be applied, None if it could. `data`
     is the sha256 of the data file, `data_md5` DVC's name for it, None where it was not recorded.
-    `evidence` is the sha256 of the verdict file, `signature` that of the judging machine over
-    `judgement`; None in versions of Pawl 0.1. `when` is UTC in ISO 8601.
+    `evidence` is the sha256 of the verdict file, `manifest` that of the adapter's manifest file,
+    `signature` the judging machine's over `judgement`; None in versions of Pawl 0.1. `when` is UTC
+    in ISO 8601.
     """
 
     task: str
@@ -92,6 +95,7 @@ class AdapterVersion:
     run_id: str
     when: str
     evidence: str | None = None
+    manifest: str | None = None
     signature: Signature | None = None
 
     @property
@@ -142,7 +146,7 @@ def register(
         "pawl.commit": commit,
         "pawl.params": dumps(params),
         "pawl.verdict": judgement.verdict,
-        EVIDENCE_TAG: judgement.evidence,
+        EVIDENCE_TAG: judgement.evidence or "",
         "pawl.question": judgement.question,
         "pawl.digest": judgement.digest,
         "pawl.scores": dumps(verdict.scores),
@@ -152,6 +156,7 @@ def register(
         SIGNATURE_TAG: dumps(to_json(signature)),
     }
     optional = {
+        "pawl.manifest": judgement.manifest,
         "pawl.look": judgement.look,
         "pawl.data_md5": data_md5,
         "pawl.stale": judgement.stale,
@@ -182,15 +187,14 @@ def versions(store: Store, task: str) -> tuple[AdapterVersion, ...]:
 
     One that a person added in MLflow is left out: it was never judged. So is one whose page was
     garbled (see `garbled_versions`). Two writers with one operation may both have added theirs; the
-    first is the version.
+    first is the version. What is signed otherwise is another one: anybody may add a version.
     """
     first: dict[tuple[Any, ...], AdapterVersion] = {}
     for page in all_versions(store, task):
         if "pawl.digest" in page.tags:
             with suppress(RegistryError):
                 version = _parse(page)
-                same = (version.op_id, version.digest, version.evidence, version.run_id)
-                first.setdefault(same, version)
+                first.setdefault((version.op_id, version.judgement, version.signature), version)
     return tuple(first.values())
 
 
