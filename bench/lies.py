@@ -104,7 +104,7 @@ def tell(world: World, *, only: Sequence[str] = ("",)) -> Iterator[tuple[str, Ro
                 raise SystemExit(f"`pawl run` on an honest record says {control}: no control")
             LEDGER_LIES[lie](world)
             seen, checked = by_auditor(world), by_verify(world)
-            yield f"{lie}{RUN}", (checked, by_run(world), seen)
+            yield f"+ {lie}{RUN}", (checked, by_run(world), seen)
     if chosen(RACE):
         world.restore()
         with racing(world.bench.store.uri, TASK, world.evil, question=f"question {NEXT}"):

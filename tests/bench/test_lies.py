@@ -37,7 +37,7 @@ def test_a_few_lies_are_told_by_the_next_command_and_by_the_auditor() -> None:
 def test_every_lie_is_told_or_without_effect() -> None:
     rows = told()
     tried_first = {lie: said for lie, said in rows.items() if not lie.startswith("+")}
-    assert len(tried_first) >= 19
+    assert len(tried_first) == 19
     assert len(rows) - len(tried_first) >= 6
     for lie, (by_verify, _, by_auditor) in tried_first.items():
         # What is without effect, like a planted page, is not passed over in silence either.
