@@ -67,7 +67,7 @@ def trains(workspace: Workspace) -> bool:
 
 def newest(workspace: Workspace) -> list[dict[str, Any]]:
     """What the newest checkpoint says of itself, if there is one."""
-    found = sorted(workspace.checkpoints(TASK).glob("step-*/checkpoint.json"))[-1:]
+    found = sorted(workspace.checkpoints(TASK).rglob("step-*/checkpoint.json"))[-1:]
     return [json.loads(path.read_text()) for path in found]
 
 
@@ -117,7 +117,7 @@ def test_a_dvc_that_is_killed_alone_ends_its_training_and_the_next_run_starts_no
     assert "Traceback" not in errors
     assert working(quick_workspace) == []
     # The remedy, and the training was saved before it ended.
-    assert list(quick_workspace.checkpoints(TASK).glob("step-*"))
+    assert newest(quick_workspace)
     shorter(quick_workspace)
     again = start(quick_workspace)
     out, errors = again.communicate(timeout=500)
@@ -144,18 +144,20 @@ def test_a_proxy_and_a_git_hook_in_the_environment_and_a_torn_lock_change_nothin
     assert not (tmp_path / "other" / ".git" / "index").exists()
 
 
-def test_prefects_server_that_dies_is_told_in_words(quick_workspace: Workspace) -> None:
+def test_prefects_server_that_dies_is_told_in_words_and_the_training_is_saved(
+    quick_workspace: Workspace,
+) -> None:
     longer(quick_workspace)
     run = start(quick_workspace)
     wait_for(lambda: trains(quick_workspace), process=run)
     (server,) = working(quick_workspace, "prefect_app")
     server.kill()
-    (training,) = working(quick_workspace, "pawl.train train")
-    training.terminate()
-    _, errors = run.communicate(timeout=120)
+    _, errors = run.communicate(timeout=90)
     assert run.returncode == 1, errors
+    assert "error: Prefect's server of this run ended, with exit code -9" in errors
     assert "Traceback" not in errors
-    assert working(quick_workspace) == []
+    wait_for(lambda: not working(quick_workspace))
+    assert newest(quick_workspace)
 
 
 def test_the_servers_of_a_ui_that_is_killed_end_with_it(quick_workspace: Workspace) -> None:
