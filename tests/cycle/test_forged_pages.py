@@ -23,9 +23,9 @@ from pawl.errors import PawlError, RegistryError, UsageError
 from pawl.ledger.judgements import is_judged
 from pawl.ledger.looks import reserve_look
 from pawl.ledger.state import read_state
-from pawl.release.release import promote
+from pawl.release.release import adopt, promote
 from pawl.release.verify import verify
-from pawl.store.client import open_store
+from pawl.store.client import open_store, set_alias
 from pawl.store.version_tags import EVIDENCE_TAG
 from pawl.store.versions import get, register, versions
 
@@ -145,15 +145,35 @@ def edited_verdict(bench: Bench, version: int) -> None:
     client.set_model_version_tag(TASK, str(version), EVIDENCE_TAG, digest_file(path))
 
 
-def test_an_edited_verdict_is_not_promoted_without_an_override(bench: Bench) -> None:
+@pytest.mark.parametrize("override", [True, False])
+def test_an_edited_verdict_is_not_promoted_by_whatever_means(bench: Bench, override: bool) -> None:
     bench.cycle(1)
     bench.cycle(2, "reject")
     assert is_judged(bench.store, get(bench.store, TASK, 2))
     edited_verdict(bench, 2)
     with pytest.raises(UsageError, match="is not what its signature was made over"):
-        promote(bench.workspace, bench.store, TASK, 2, why="w", who="Bo")
-    entry = promote(bench.workspace, bench.store, TASK, 2, why="w", who="Bo", override=True)
-    assert entry.kind == "override"
+        promote(bench.workspace, bench.store, TASK, 2, why="w", who="Bo", override=override)
+    assert read_state(bench.store, TASK).champion.version == 1
+
+
+def test_a_version_that_nobody_judged_is_not_adopted(bench: Bench, tmp_path: Path) -> None:
+    bench.cycle(1)
+    bench.cycle(2, "reject")
+    client, page = bench.store.client, bench.store.client.get_model_version(TASK, "2")
+    write_adapter(tmp_path / "evil", 99)
+    run = client.create_run(client.get_experiment_by_name(TASK).experiment_id).info.run_id
+    client.log_artifacts(run, str(tmp_path / "evil"), "adapter")
+    client.log_artifact(run, str(stored(bench, 2, "verdict.json")))
+    digest = manifest_of(tmp_path / "evil").digest
+    number = plant(bench, run, page.tags | {"pawl.digest": digest, "pawl.op_id": "planted"})
+    set_alias(bench.store, TASK, number)
+    with pytest.raises(UsageError, match="the judgement on version 3"):
+        adopt(bench.workspace, open_store(bench.workspace), TASK, why="it was moved", who="Bo")
+    assert read_state(bench.store, TASK).champion.version == 1
+    # A judged one may be: rejected, but what was judged.
+    set_alias(bench.store, TASK, 2)
+    adopt(bench.workspace, open_store(bench.workspace), TASK, why="it was moved", who="Bo")
+    assert read_state(bench.store, TASK).champion.version == 2
 
 
 def test_an_edited_manifest_of_a_judged_version_is_not_promoted(bench: Bench) -> None:

@@ -84,8 +84,8 @@ def not_judged_error(chosen: AdapterVersion) -> UsageError:
         f"the judgement on version {chosen.version} of '{chosen.task}' {signed}",
         rule="the machine that judges an adapter signs adapter, verdict and look; the version's "
         "page in MLflow does not count",
-        remedy=f"judge it again: `pawl run {chosen.task} --force`; or add --override: the record "
-        "then shows that the gate did not decide it",
+        remedy=f"judge it again: `pawl run {chosen.task} --force`. A version that Pawl 0.1 judged "
+        f"is promoted with --override; `pawl verify {chosen.task}` lists the doubtful ones",
     )
 
 

@@ -13,7 +13,7 @@ from pawl.core.records import Champion
 from pawl.errors import RegistryError, UsageError
 from pawl.ledger.alias import project
 from pawl.ledger.entries import EARNED, Entry, Kind
-from pawl.ledger.judgements import is_judged
+from pawl.ledger.judgements import is_judged, judged_versions
 from pawl.ledger.ledger import append, given_reason
 from pawl.ledger.manual_changes import current_manual_move, moved_by_hand
 from pawl.ledger.state import LedgerReading, read_ledger, undoubted_ledger
@@ -50,7 +50,8 @@ def promote(
     month says nothing about a champion of last week.
 
     Raises:
-        UsageError: no such version, it is champion already, or its verdict does not allow it.
+        UsageError: no such version, it is champion already, its verdict does not allow it, or it
+            is not what was judged (also with `override`, which is for the gate's word alone).
     """
     chosen, ledger = get(store, task, version), undoubted_ledger(store, task, whole=False)
     state = ledger.state
@@ -66,7 +67,8 @@ def promote(
     copy = local_copy(workspace, store, chosen.champion, task=task)
     judged = is_judged(store, chosen) and digest_file(copy / MANIFEST) == chosen.manifest
     if not judged:
-        if not override:
+        # A version of Pawl 0.1 bears no signature; one that does not hold is no matter of taste.
+        if chosen.signature or not override:
             raise not_judged_error(chosen)
         allowed = False
     earned: Kind = "promote" if state.champion.version is not None else "first"
@@ -102,11 +104,13 @@ def adopt(
 ) -> Entry:
     """Make a change by hand official: the version that the alias was moved to is champion.
 
+    It must have been judged, or released before: whoever can move the alias can add a version, too.
+
     `version` None takes the one that the alias points at, or pointed at before it was set back.
     Where the ledger itself was altered, the version may be the present champion.
 
     Raises:
-        UsageError: nothing was changed by hand, or there is no such version.
+        UsageError: nothing was changed by hand, there is no such version, or nobody judged it.
     """
     ledger = read_ledger(store, task)
     alias, state = ledger.alias, ledger.state
@@ -122,7 +126,14 @@ def adopt(
             remedy=f"name the version: `pawl adopt {task} VERSION --reason …`; `pawl promote` "
             "releases one that the gate promoted",
         )
-    new = state.champion if chosen == state.champion.version else get(store, task, chosen).champion
+    if chosen == state.champion.version:
+        new = state.champion
+    else:
+        page = get(store, task, chosen)
+        new = page.champion
+        released = any(entry.new == new for entry in state.releases)
+        if not released and page not in judged_versions(store, task):
+            raise not_judged_error(page)
     last = ledger.written[-1].number if ledger.written else 0
     details = {
         "accepted": sorted({number for number, _ in problems if number <= last}),
