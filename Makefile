@@ -8,7 +8,7 @@ export DVC_NO_ANALYTICS := 1
 # No hub is asked while everything needed lies here; `HF_HUB_OFFLINE=0 make demo` asks one.
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo story test test-slow soak lint format lock data base clean
+.PHONY: demo story test test-slow soak lint format audit lock data base clean
 
 demo: $(READY) data  ## one cycle of the example task through the flow
 	$(BIN)/pawl run tickets || test $$? -le 4 -a $$? -ge 3
@@ -36,6 +36,9 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+audit: $(READY)  ## every pinned version against an advisory feed; AUDIT='--osv-url URL' names another
+	$(BIN)/python .ci/audit.py $(AUDIT)
 
 data: $(READY)  ## base and example data, from the DVC remote inside this repository
 	$(BIN)/dvc pull --quiet base/tiny.dvc data/tickets.jsonl.dvc \

@@ -26,9 +26,9 @@ os.environ.update(MLFLOW_LOGGING_LEVEL="CRITICAL", MLFLOW_ENABLE_ARTIFACTS_PROGR
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "tests")]
 
-from faultlab import hammer, kills, lab, servers, stages, troubles  # noqa: E402
+from faultlab import commands, hammer, kills, lab, servers, stages, troubles  # noqa: E402
 
-PARTS = ("kills", "stages", "disk", "lock", "postgres", "server")
+PARTS = ("kills", "stages", "command", "disk", "lock", "postgres", "server")
 
 
 def main() -> int:
@@ -38,6 +38,7 @@ def main() -> int:
     parser.add_argument("--only", choices=PARTS, action="append", help="default: all")
     parser.add_argument("--kills", type=int, default=1000)
     parser.add_argument("--stages", type=int, default=500, help="kills of stages")
+    parser.add_argument("--commands", type=int, default=200, help="faults in `pawl run`")
     parser.add_argument("--disks", type=int, default=200, help="operations on a full disk")
     parser.add_argument("--locks", type=int, default=10, help="operations on a locked SQLite file")
     parser.add_argument("--operations", type=int, default=10_000, help="on each store")
@@ -77,6 +78,15 @@ def _stages(folder: Path, given: argparse.Namespace) -> Told:
     )
     rows: list[tuple[str, object]] = sorted(tally.kills.items())
     return [*rows, ("all kills", sum(tally.kills.values()))], tally.violations
+
+
+def _command(folder: Path, given: argparse.Namespace) -> Told:
+    tally = commands.fault_commands(
+        folder, faults=given.commands, seed=given.seed, seconds=60 * given.minutes
+    )
+    rows: list[tuple[str, object]] = sorted(tally.kills.items())
+    rows += [("all faults", sum(tally.kills.values())), ("ended before", tally.survived)]
+    return rows, tally.violations
 
 
 def _disk(folder: Path, given: argparse.Namespace) -> Told:
@@ -136,6 +146,7 @@ def _hammered(folder: Path, given: argparse.Namespace, target: hammer.Target) ->
 RUN = {
     "kills": _kills,
     "stages": _stages,
+    "command": _command,
     "disk": _disk,
     "lock": _lock,
     "postgres": _postgres,

@@ -127,7 +127,7 @@ def kill_stages(root: Path, *, kills: int, seed: int, seconds: float) -> Tally:
     for name in HEAVY:
         importlib.import_module(name)
     template = root / "template"
-    attempt(lambda: _make(template))
+    attempt(lambda: make(template))
     took: dict[str, float] = {}
     undisturbed = _cycle(root, template, "undisturbed", took=took, draw=None, tally=tally)
     print(f"undisturbed: {undisturbed['verdict'][0]}, {sum(took.values()):.0f} s", flush=True)
@@ -177,14 +177,14 @@ def _cycle(
     return found
 
 
-def _make(folder: Path) -> None:
+def make(folder: Path, rows: int = ROWS) -> None:
     """A workspace as a user makes one, with few rows and a short training."""
-    rows = folder.parent / "rows.jsonl"
+    first = folder.parent / "rows.jsonl"
     with (HOME / "examples" / "tickets" / "v1.jsonl").open("rb") as file:
-        rows.write_bytes(b"".join(itertools.islice(file, ROWS)))
+        first.write_bytes(b"".join(itertools.islice(file, rows)))
     workspace = init(folder)
     schema = HOME / "data" / "tickets.schema.json"
-    new_task(workspace, TASK, Sources(rows, schema=schema, base=str(HOME / "base" / "tiny")))
+    new_task(workspace, TASK, Sources(first, schema=schema, base=str(HOME / "base" / "tiny")))
     text = workspace.params_file.read_text(encoding="utf-8")
     for old, new in EDITS.items():
         if old not in text:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import difflib
 import errno
 from collections.abc import Iterable
+from functools import partial
+from typing import Any
 
 
 class PawlError(Exception):
@@ -25,6 +27,11 @@ class PawlError(Exception):
     def __init__(self, found: str, *, rule: str = "", remedy: str = "") -> None:
         self.found, self.rule, self.remedy = found, rule, remedy
         super().__init__(found, rule, remedy)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception is made again from its positional arguments alone, which are not these.
+        made = partial(type(self), self.found, rule=self.rule, remedy=self.remedy)
+        return made, (), self.__dict__
 
     def __str__(self) -> str:
         lines = [self.found]
@@ -65,6 +72,10 @@ class TrainError(PawlError):
     """Training cannot go on (NaN loss, nothing to learn)."""
 
 
+class StoppedError(TrainError):
+    """Training was asked to end, and has saved what a next one resumes from."""
+
+
 class RegistryError(PawlError):
     """The tracking store or the ledger is unreachable or inconsistent."""
 
@@ -73,6 +84,18 @@ class WaitingError(RegistryError):
     """The store was unreachable: the cycle's result waits in the outbox and is registered later."""
 
     exit_code = 6
+
+
+class InterruptedRunError(PawlError):
+    """The user, or the machine, asked the command to end; it says what is left and how to go on."""
+
+    exit_code = 130  # as shells have it: 128 + SIGINT
+
+
+class TerminatedRunError(InterruptedRunError):
+    """The command got SIGTERM."""
+
+    exit_code = 143
 
 
 def disk_full_error(error: OSError) -> PawlError | None:

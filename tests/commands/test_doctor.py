@@ -35,7 +35,7 @@ def made(
     }
     workspace.params_file.write_text(yaml.safe_dump({"tasks": {"t": section}}))
     (workspace.root / "data" / "t.jsonl").write_text(ROW)
-    workspace.home.mkdir()
+    workspace.home.mkdir(exist_ok=True)
     shutil.copy(empty_store, workspace.home / "mlflow.db")
     return workspace
 
@@ -47,7 +47,11 @@ def workspace(
     # Opening a store sets MLflow's environment; no test shall see another one's.
     before = dict(os.environ)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    yield Workspace(shutil.copytree(made.root, tmp_path / "workspace"))
+    monkeypatch.delenv("DVC_SITE_CACHE_DIR", raising=False)
+    copy = Workspace(shutil.copytree(made.root, tmp_path / "workspace"))
+    local = copy.root / ".dvc" / "config.local"
+    local.write_text(local.read_text().replace(str(made.root), str(copy.root)))
+    yield copy
     os.environ.clear()
     os.environ.update(before)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ from pawl.cycle.conclude import deliver_outbox
 from pawl.cycle.outbox import refused_orders, waiting_orders
 from pawl.cycle.snapshots import snapshot_champion
 from pawl.cycle.unjudged import find_cached_version
-from pawl.errors import AdapterError, DataError, WaitingError
+from pawl.errors import AdapterError, DataError, PawlError, WaitingError
 from pawl.ledger.ledger import entries
 from pawl.ledger.looks import reserve_look
 from pawl.ledger.state import read_state
@@ -115,6 +116,14 @@ def test_a_rollback_while_a_candidate_waits_makes_its_verdict_stale(
     assert find_cached_version(bench.store, TASK, "q") is None, "the next cycle judges it again"
 
 
+def refusal(bench: Bench) -> PawlError:
+    """What is told of the one order that waits and cannot be delivered."""
+    told: list[PawlError] = []
+    assert deliver_outbox(bench.workspace, bench.store, TASK, refused=told.append) == []
+    (error,) = told
+    return error
+
+
 def test_an_order_whose_bytes_changed_is_set_aside_and_holds_nobody_up(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,8 +132,7 @@ def test_an_order_whose_bytes_changed_is_set_aside_and_holds_nobody_up(
     (folder,) = waiting_orders(bench.workspace, TASK)
     (weights,) = folder.rglob(WEIGHTS)
     weights.write_bytes(b"something else")
-    with pytest.raises(AdapterError):
-        deliver_outbox(bench.workspace, bench.store, TASK)
+    assert isinstance(refusal(bench), AdapterError)
     assert deliver_outbox(bench.workspace, bench.store, TASK) == []
     assert [path.name for path in refused_orders(bench.workspace, TASK)] == [
         f"{folder.name}.refused"
@@ -154,12 +162,73 @@ def test_an_order_that_is_not_as_it_was_posted_is_set_aside_and_holds_nobody_up(
     concluded_with_the_store_down(bench, monkeypatch)
     (folder,) = waiting_orders(bench.workspace, TASK)
     spoil(folder)
-    with pytest.raises(DataError):
-        deliver_outbox(bench.workspace, bench.store, TASK)
+    assert isinstance(refusal(bench), DataError)
     assert deliver_outbox(bench.workspace, bench.store, TASK) == []
     assert [path.name for path in refused_orders(bench.workspace, TASK)] == [
         f"{folder.name}.refused"
     ]
+
+
+def spoiled(path: Path, draw: random.Random) -> str:
+    """Damage a file as crashes, hands and disks do; how."""
+    if draw.random() < 0.2:
+        path.unlink()
+        return "lost"
+    whole = path.read_bytes()
+    if draw.random() < 0.5:
+        path.write_bytes(whole[: draw.randrange(len(whole) + 1)])
+        return "cut"
+    place = draw.randrange(len(whole)) if whole else 0
+    path.write_bytes(whole[:place] + bytes([draw.randrange(256)]) + whole[place + 1 :])
+    return f"byte {place}"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_whatever_became_of_an_order_it_is_delivered_or_told_and_never_raised(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seed: int
+) -> None:
+    draw = random.Random(seed)
+    ready(bench)
+    concluded_with_the_store_down(bench, monkeypatch)
+    (folder,) = waiting_orders(bench.workspace, TASK)
+    whole = shutil.copytree(folder, tmp_path / "whole")
+    told: list[PawlError] = []
+    for path in sorted(path for path in whole.rglob("*") if path.is_file()):
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(whole, folder)
+        how = f"{path.name}: {spoiled(folder / path.relative_to(whole), draw)}"
+        before = len(told)
+        delivered = deliver_outbox(bench.workspace, bench.store, TASK, refused=told.append)
+        assert len(delivered) + len(told) - before == (folder / "order.json").exists() or not (
+            folder.exists()
+        ), how
+        assert waiting_orders(bench.workspace, TASK) == [], how
+    assert told
+    assert all(error.found and error.rule and error.remedy for error in told)
+    assert len(all_versions(bench.store, TASK)) <= 1
+
+
+def test_an_order_of_another_task_and_a_broken_one_hold_up_no_good_one(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ready(bench)
+    concluded_with_the_store_down(bench, monkeypatch)
+    (good,) = waiting_orders(bench.workspace, TASK)
+    for name, text in (("a", "{"), ("b", (good / "order.json").read_text())):
+        copy = shutil.copytree(good, good.with_name(name))
+        (copy / "order.json").write_text(text.replace(f'"task": "{TASK}"', '"task": "other"'))
+        os.utime(copy / "order.json", (0, 0))
+    ((question, cycle),) = deliver_outbox(bench.workspace, bench.store, TASK)
+    assert (question, cycle.verdict) == ("q", "promote")
+    said = capsys.readouterr().err
+    assert said.count("set aside: a judged candidate of 'tickets' that waited in the outbox") == 2
+    assert "is an order of 'other'" in said
+    assert [path.name for path in refused_orders(bench.workspace, TASK)] == [
+        "a.refused",
+        "b.refused",
+    ]
+    # Nothing of them is lost.
+    assert all(next(path.rglob(WEIGHTS)) for path in refused_orders(bench.workspace, TASK))
 
 
 @pytest.fixture

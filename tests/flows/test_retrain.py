@@ -139,7 +139,7 @@ def test_a_command_that_is_killed_takes_prefects_server_and_its_stages_with_it(
     root = quick_workspace.root
     command = [sys.executable, "-m", "pawl", "run", "tickets"]
     run = subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    for words in ("prefect.server.api.server", "pawl.data split tickets"):
+    for words in ("prefect.server.api.server", "pawl.data split"):
         wait_for(lambda words=words: any(words in line for line in working_in(root)), 180)
     run.kill()
     run.wait()

@@ -1,7 +1,8 @@
 """The command line: thin doors over the commands; loads nothing heavy before one needs it.
 
 Exit codes: 0 promoted or nothing to do, 1 error, 2 usage, 3 rejected, 4 inconclusive, 5 data or
-evidence invalid, 6 the tracking store did not take what was made: it waits on disk, `pawl resume`.
+evidence invalid, 6 the tracking store did not take what was made: it waits on disk, `pawl resume`;
+130 Ctrl-C, 143 SIGTERM.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ import warnings
 
 from pawl.cli import checks, cycles, data, machine, releases  # importing them adds their commands
 from pawl.cli.app import app
-from pawl.errors import PawlError, disk_full_error
+from pawl.core.processes import leave_git_hook, leave_socks_proxies
+from pawl.errors import InterruptedRunError, PawlError, disk_full_error
 
 __all__ = ["checks", "cycles", "data", "machine", "main", "releases"]
 
@@ -22,8 +24,13 @@ def main() -> None:
     if not sys.warnoptions:
         # The libraries warn each other of what they will change; no user can act on it.
         warnings.simplefilter("ignore", FutureWarning)
+    leave_git_hook()
+    leave_socks_proxies()
     try:
         app()
+    except InterruptedRunError as stop:
+        print(stop.found, file=sys.stderr)
+        sys.exit(stop.exit_code)
     except PawlError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -62,7 +62,7 @@ def plan(
     from pawl.report.plan import show_plan
 
     workspace = workspace_of(task)
-    planned = plan_cycle(workspace, store_of(workspace), task, device=device)
+    planned = plan_cycle(workspace, store_of(workspace, task), task, device=device)
     emit(planned, show_plan, as_json=as_json)
 
 
@@ -77,8 +77,11 @@ def run(
     from pawl.report.dropped import read_dropped_text
     from pawl.report.ranks import read_rank_trials, show_rank_trials
     from pawl.report.terminal import show_cycle
+    from pawl.workspace.dvc_file import shell_warning
 
     workspace = workspace_of(task)
+    if warning := shell_warning(workspace):
+        print(f"warning: {warning}", file=sys.stderr)
     cycle = run_cycle(workspace, task, force=force)
     if as_json:
         print_json(cycle)

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from pawl.commands.doctor_dvc import examine_dvc, examine_owner
 from pawl.core.records.commands import Finding
 from pawl.errors import PawlError
 from pawl.model.base import find_base
+from pawl.workspace.dvc_file import shell_warning
 from pawl.workspace.paths import Workspace
-from pawl.workspace.task_inputs import data_file
+from pawl.workspace.place import copies_text
+from pawl.workspace.tracked import refuse_other_base, refuse_other_data
 
 PACKAGES = (
     "torch", "transformers", "peft", "bitsandbytes", "accelerate",
@@ -23,7 +26,15 @@ LEAST_FREE = 1 << 30
 
 def examine(workspace: Workspace) -> tuple[Finding, ...]:
     """Examine the machine, the packages, the workspace and its store; change nothing."""
-    return (*_machine(workspace.root), *_packages(), *_workspace(workspace), _store(workspace))
+    return (
+        *_machine(workspace.root),
+        *_packages(),
+        *examine_owner(workspace),
+        *_workspace(workspace),
+        *examine_dvc(workspace),
+        _store(workspace),
+        _copies(workspace),
+    )
 
 
 def _machine(root: Path) -> Iterator[Finding]:
@@ -57,6 +68,8 @@ def _workspace(workspace: Workspace) -> Iterator[Finding]:
     for name in ("dvc.yaml", "prefect.yaml", "flows/retrain.py", ".dvc", ".git"):
         there = (workspace.root / name).exists()
         yield Finding(name, there, "there" if there else "missing: `pawl init` writes one")
+    if warning := shell_warning(workspace):
+        yield Finding("dvc.yaml", False, warning)
     try:
         tasks = workspace.params().tasks
     except PawlError as error:
@@ -66,12 +79,18 @@ def _workspace(workspace: Workspace) -> Iterator[Finding]:
     for name, section in tasks.items():
         try:
             workspace.checked_task(name)
-            data_file(workspace, section)
+            refuse_other_data(workspace, section)
             find_base(section.base, workspace.root)
+            refuse_other_base(workspace, section.base)
         except PawlError as error:
             yield Finding(name, False, str(error))
         else:
             yield Finding(name, True, "data and base are there")
+
+
+def _copies(workspace: Workspace) -> Finding:
+    told = copies_text(workspace)
+    return Finding("copies", told is None, told or "none of this workspace on this machine")
 
 
 def _store(workspace: Workspace) -> Finding:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
-from pawl.core.files import digest_file, read_lines
+from pawl.core.files import digest_file
 from pawl.core.records import AdapterManifest, EvalReport, Score, read_record, read_rows
+from pawl.core.records.io import read_records
 from pawl.errors import DataError, UsageError
 from pawl.gate.flips import changed, flips
 from pawl.model.adapter import MANIFEST
@@ -61,7 +60,7 @@ def flips_of(
             )
             for one, place in ((judged, here), (champion, there))
         )
-        found = flips(map(TypeAdapter(Score).validate_python, read_lines(scores)), rows, metric)
+        found = flips(read_records(scores, Score), rows, metric)
     return FlipsReport(
         task=task,
         version=judged.version,

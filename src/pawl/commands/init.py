@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pawl.commands.deploy import render
 from pawl.config.schema import Params
-from pawl.core.files import write_text
-from pawl.core.processes import DVC, run
+from pawl.core.files import remove, write_text
+from pawl.core.processes import run
 from pawl.errors import UsageError
-from pawl.workspace.paths import Workspace
+from pawl.workspace.dvc_calls import keep_state_private, run_dvc
+from pawl.workspace.paths import Workspace, refuse_question_mark
 
 COPIED = ("dvc.yaml", "flows/retrain.py")
 WRITTEN = {
@@ -27,26 +30,51 @@ def init(target: Path) -> Workspace:
     Raises:
         UsageError: the folder is not empty, or git or DVC failed.
     """
+    if target.is_symlink() and not target.exists():
+        raise UsageError(
+            f"{target} is a link to nothing",
+            rule="a new workspace starts in a new or empty folder",
+            remedy="delete the link, or name the folder itself",
+        )
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise UsageError(
             f"{target} is not empty",
             rule="a new workspace starts in a new or empty folder",
             remedy="name another folder; in a workspace, `pawl new TASK` adds a task",
         )
-    target.mkdir(parents=True, exist_ok=True)
+    refuse_question_mark(target.resolve())
+    missing = [folder for folder in (target, *target.parents) if not folder.exists()]
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        return _fill(target)
+    except BaseException:
+        _empty(target, missing)
+        raise
+
+
+def _fill(target: Path) -> Workspace:
     for name in COPIED:
         write_text(target / name, _template(name).read_text(encoding="utf-8"))
     write_text(target / "prefect.yaml", render(Params({})))
     for name, text in WRITTEN.items():
         write_text(target / name, text)
     (target / "data").mkdir()
-    for command in (
-        ("git", "init", "--quiet"),
-        (*DVC, "init", "--quiet"),
-        (*DVC, "config", "core.analytics", "false"),
-    ):
-        run(target, *command, rule=RULE, remedy=REMEDY)
-    return Workspace(target.resolve())
+    workspace = Workspace(target.resolve())
+    run(workspace.root, "git", "init", "--quiet", rule=RULE, remedy=REMEDY)
+    for command in (("init", "--quiet"), ("config", "core.analytics", "false")):
+        run_dvc(workspace, *command, rule=RULE, remedy=REMEDY)
+    keep_state_private(workspace, rule=RULE, remedy=REMEDY)
+    return workspace
+
+
+def _empty(target: Path, made: Sequence[Path]) -> None:
+    """Remove all that is in `target`, which was empty, and the folders that were `made` for it."""
+    for path in target.iterdir() if target.is_dir() else ():
+        remove(path)
+    for folder in made:
+        # Somebody else may have put something there in the meantime.
+        with suppress(OSError):
+            folder.rmdir()
 
 
 def _template(name: str) -> Path:

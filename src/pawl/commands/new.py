@@ -14,7 +14,6 @@ from typing import Any
 from pawl.config.load import parse_params
 from pawl.config.schema import TASK_NAME, Params
 from pawl.core.files import write_text
-from pawl.core.processes import DVC, run
 from pawl.core.records import BaseRef, Example
 from pawl.data.read.examples import read_examples
 from pawl.data.read.formats import data_format
@@ -22,8 +21,9 @@ from pawl.errors import UsageError
 from pawl.model.base import context_length, find_base
 from pawl.model.prompt import completion_tokens, prompt_tokens
 from pawl.model.tokenizer import load_tokenizer
+from pawl.workspace.dvc_calls import run_dvc
 from pawl.workspace.paths import Workspace
-from pawl.workspace.task_inputs import parse_schema
+from pawl.workspace.task_inputs import parse_prompt, parse_schema
 
 # Lengths get a tenth more, rounded up to this, so that a slightly longer row tomorrow still fits.
 ROUND = 32
@@ -65,8 +65,8 @@ def new_task(workspace: Workspace, task: str, sources: Sources) -> dict[str, Any
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
         remedy = "see the message; `pawl doctor` checks the workspace"
-        add = (*DVC, "add", "--quiet", section["data"])
-        run(workspace.root, *add, rule="DVC tracks a task's rows", remedy=remedy)
+        add = ("add", "--quiet", section["data"])
+        run_dvc(workspace, *add, rule="DVC tracks a task's rows", remedy=remedy)
         write_text(workspace.params_file, text)
     except BaseException:
         for target in copies:
@@ -139,7 +139,7 @@ def _base(named: str | None, params: Params, workspace: Workspace) -> BaseRef:
 
 
 def _refuse_name(task: str, params: Params) -> None:
-    if not TASK_NAME.match(task):
+    if not TASK_NAME.fullmatch(task):
         raise UsageError(
             f"the task name '{task}'",
             rule=f"a task name matches {TASK_NAME.pattern}",
@@ -173,6 +173,8 @@ def _copies(task: str, sources: Sources, workspace: Workspace) -> dict[Path, Pat
             copies[target] = source
     if sources.schema:
         parse_schema(sources.schema, str(sources.schema))
+    if sources.prompt:
+        parse_prompt(sources.prompt, str(sources.prompt))
     return copies
 
 

@@ -14,13 +14,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pawl.core.processes import DVC, run
+from pawl.core.processes import run
 from pawl.core.records import EvalReport, read_record
 from pawl.errors import UsageError
 from pawl.model.adapter import read_adapter
 from pawl.store.artifacts import download
 from pawl.store.client import Store
 from pawl.store.versions import get
+from pawl.workspace.dvc_calls import cache_folder, run_dvc
 from pawl.workspace.paths import TaskFiles, Workspace
 from pawl.workspace.stages import reproduce as repro
 
@@ -104,10 +105,11 @@ def _worktree(workspace: Workspace, commit: str) -> Iterator[Workspace]:
     try:
         add = ("git", "worktree", "add", "--quiet", "--detach", str(clean), commit)
         run(workspace.root, *add, **FETCHES)
-        cache = workspace.root / ".dvc" / "cache"
-        run(clean, *DVC, "config", "--local", "cache.dir", str(cache), **FETCHES)
+        # By a link, for DVC can write no path with other than ASCII into its configuration.
+        (clean / ".dvc" / "cache").symlink_to(cache_folder(workspace))
+        run_dvc(Workspace(clean), "config", "--local", "cache.dir", ".dvc/cache", **FETCHES)
         tracked = [str(p.relative_to(clean)) for p in clean.rglob("*.dvc") if p.is_file()]
-        run(clean, *DVC, "checkout", "--quiet", *tracked, **FETCHES)
+        run_dvc(Workspace(clean), "checkout", "--quiet", *tracked, **FETCHES)
         if (clean / "src" / "pawl").is_dir():
             # A checkout of Pawl itself: that commit's code, not the installed one.
             os.environ["PYTHONPATH"] = str(clean / "src")

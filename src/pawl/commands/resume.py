@@ -5,7 +5,8 @@ from __future__ import annotations
 from pawl.commands.run import fingerprint_now, run_cycle
 from pawl.core.records import Cycle
 from pawl.cycle.conclude import deliver_outbox
-from pawl.cycle.outbox import begun, end
+from pawl.cycle.outbox import begun, end, print_refusal
+from pawl.errors import PawlError
 from pawl.store.client import open_store
 from pawl.workspace.lock import workspace_lock
 from pawl.workspace.paths import Workspace
@@ -15,11 +16,16 @@ def resume(workspace: Workspace, task: str) -> list[Cycle]:
     """Register the candidates in the outbox, and finish a cycle that has trained but not ended.
 
     Nothing is trained: a cycle whose data or parameters have changed since is dropped. Returns the
-    cycles that are now complete; raises `WaitingError` if the store is still unreachable.
+    cycles that are now complete. What can never be registered is set aside, and told.
+
+    Raises:
+        WaitingError: the store is still unreachable.
+        DataError, AdapterError: nothing could be registered of what waited.
     """
     store = open_store(workspace)
     with workspace_lock(workspace):
-        delivered = deliver_outbox(workspace, store, task)
+        refused: list[PawlError] = []
+        delivered = deliver_outbox(workspace, store, task, refused=refused.append)
         fingerprint = begun(workspace, task)
         settled = {registered for registered, cycle in delivered if not cycle.stale}
         unfinished = (
@@ -30,4 +36,8 @@ def resume(workspace: Workspace, task: str) -> list[Cycle]:
         if not unfinished:
             end(workspace, task)
     cycles = [cycle for _, cycle in delivered]
+    if refused and not cycles and not unfinished:
+        raise refused[0]
+    for error in refused:
+        print_refusal(error)
     return [*cycles, run_cycle(workspace, task)] if unfinished else cycles

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from pawl.core.processes import guarded
 from pawl.core.records import Cycle
+from pawl.cycle.interruption import interruptible
 from pawl.cycle.outbox import waiting_orders
 from pawl.cycle.unjudged import conclude_unchanged, find_cached_version
 from pawl.errors import DataError, UsageError
@@ -26,7 +27,10 @@ def run_cycle(workspace: Workspace, task: str, *, force: bool = False) -> Cycle:
     """Run the workspace's flow `retrain` in this process and return its result.
 
     If a stored result has the same cycle fingerprint, it is returned without starting Prefect.
-    Raises `UsageError` if the workspace has no flow.
+
+    Raises:
+        UsageError: the workspace has no flow.
+        InterruptedRunError: Ctrl-C, or SIGTERM.
     """
     if not (workspace.root / FLOW).is_file():
         raise UsageError(
@@ -47,7 +51,8 @@ def run_cycle(workspace: Workspace, task: str, *, force: bool = False) -> Cycle:
     (workspace.home / "prefect").mkdir(parents=True, exist_ok=True)
     os.chdir(workspace.root)
     flow: Any = load_flow_from_entrypoint(f"{FLOW}:retrain", use_placeholder_flow=False)
-    with _temporary_server():
+    again = f"pawl run {task}{' --force' * force}"
+    with interruptible(workspace, task, again=again), _temporary_server():
         return TypeAdapter(Cycle).validate_python(flow(task=task, force=force))
 
 

@@ -15,9 +15,10 @@ from pawl.core.files import digest_file, digest_json
 
 PACKAGE = Path(__file__).parents[1]
 # Whole rooms: `evaluate` (how contenders answer and are scored) and `model` (prompt, tokenizer,
-# base in NF4, adapter on it). Besides: the metrics, and the loader of a task's own scorers.
+# base in NF4, adapter on it). Besides: the metrics, what judges by a schema or an expression, and
+# the loader of a task's own scorers.
 ROOMS = ("evaluate", "model")
-BESIDE = ("config/user_functions.py", "core/metrics.py")
+BESIDE = ("config/user_functions.py", "core/json_schema.py", "core/metrics.py")
 # What an adapter saves is computed after the verdict and decides nothing.
 AFTERWARDS = ("worth.py",)
 # `code`: the digests as 0.1 had them; `moved`: the digest of today's, which score as those did.

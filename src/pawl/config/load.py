@@ -67,7 +67,7 @@ def parse_params(text: str, source: str) -> Params:
     except ValidationError as error:
         raise _schema_error(error, node, source) from error
     for name, task in params.tasks.items():
-        if not TASK_NAME.match(name):
+        if not TASK_NAME.fullmatch(name):
             raise ParamsError(
                 f"{source}:{_line(node, ('tasks', name))}: task name '{name}'",
                 rule=f"a task name matches {TASK_NAME.pattern}",

@@ -14,6 +14,7 @@ from typing import Any
 from pawl.config.policy_rules import Fault, named_metrics
 from pawl.config.schema import ROW_KEYS, Task, Train
 from pawl.config.user_functions import find_function_fault
+from pawl.core.private_places import private_place
 from pawl.core.records import BaseRef
 from pawl.errors import DataError, nearest
 from pawl.model.base import linear_names
@@ -31,6 +32,7 @@ def precondition_faults(task: Task, root: Path) -> Iterator[Fault]:
     for metric, function in task.evaluate.scorers.items():
         if fault := find_function_fault(function, root):
             yield Fault(("evaluate", "scorers", metric), *fault)
+    yield from _private_bases(task, root)
     yield from _unknown_fields(task, root)
     yield from _missing_enum(task, root)
     yield from _base_faults(task.base, task.train, root)
@@ -41,6 +43,16 @@ def refuse_base_faults(base: BaseRef, train: Train, workspace: Path) -> None:
     for fault in _base_faults(base, train, workspace):
         found = f"{'.'.join(fault.at)}{fault.found}"
         raise fault.error(found, rule=fault.rule, remedy=fault.remedy)
+
+
+def _private_bases(task: Task, root: Path) -> Iterator[Fault]:
+    named = {("base", "model"): task.base} | {
+        ("evaluate", "bases", name, "model"): base for name, base in task.evaluate.bases.items()
+    }
+    for at, base in named.items():
+        if private := private_place(root / base.model, root):
+            rule = "a base is no state of Pawl, git or DVC"
+            yield Fault(at, f" = '{base.model}' leads to {private}", rule, "move it to base/")
 
 
 def _unknown_fields(task: Task, root: Path) -> Iterator[Fault]:

@@ -15,6 +15,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, Field, PlainValidator, StrictBool
 from pydantic.dataclasses import dataclass
 
+from pawl.core.json_schema import full_match
 from pawl.core.records import STRICT, BaseRef
 from pawl.errors import ParamsError, nearest
 
@@ -55,10 +56,7 @@ def _function(name: str) -> str:
 
 
 def _pattern(text: str) -> str:
-    try:
-        re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(f"'{text}' is no regular expression: {error}") from error
+    full_match(text)
     return text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 # Bytes of a line, and of a CSV row that spans several.
@@ -42,8 +43,13 @@ def parse_text(text: str) -> Any:
     except json.JSONDecodeError as error:
         raise ValueError(f"not JSON: {error.msg} at column {error.colno}") from error
     if text.count("[") + text.count("{") > MAX_DEPTH:
-        _refuse_deep(value)
+        refuse_deep(value)
     return value
+
+
+def parse_constants(text: str) -> Any:
+    """Return the JSON value of a file of Pawl's own; NaN and infinity raise `ValueError`."""
+    return _OWN.decode(text)
 
 
 def refuse_constant(constant: str) -> Any:
@@ -59,14 +65,20 @@ def refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _refuse_deep(value: Any) -> None:
-    level = [value]
+def refuse_deep(value: Any) -> None:
+    """Raise `ValueError` for a JSON value of more than `MAX_DEPTH` levels of lists and objects."""
+    level = [value] if isinstance(value, dict | list) else []
     for _ in range(MAX_DEPTH):
         lists = [v.values() if isinstance(v, dict) else v for v in level]
         level = [v for values in lists for v in values if isinstance(v, dict | list)]
         if not level:
             return
     raise ValueError(TOO_DEEP)
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    return value if math.isfinite(value) else refuse_constant(digits)
 
 
 def _integer(digits: str) -> int:
@@ -79,3 +91,4 @@ def _integer(digits: str) -> int:
 _DECODER = json.JSONDecoder(
     parse_constant=refuse_constant, object_pairs_hook=refuse_repeats, parse_int=_integer
 )
+_OWN = json.JSONDecoder(parse_constant=refuse_constant, parse_float=_finite)

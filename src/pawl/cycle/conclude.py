@@ -7,6 +7,7 @@ crash finds what the first attempt left and goes on from there.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from pawl.config.schema import as_json
@@ -15,6 +16,7 @@ from pawl.core.records import Candidate, Cycle, Verdict, Worth, read_record, wri
 from pawl.cycle.outbox import (
     Order,
     post_order,
+    print_refusal,
     read_order,
     set_aside,
     waiting_error,
@@ -22,7 +24,7 @@ from pawl.cycle.outbox import (
 )
 from pawl.cycle.registration import Outcome, log_judged, release_judged
 from pawl.cycle.unjudged import conclude_unchanged
-from pawl.errors import AdapterError, DataError, RegistryError
+from pawl.errors import AdapterError, DataError, PawlError, RegistryError
 from pawl.ledger.alias import project
 from pawl.ledger.provenance import commit, data_md5
 from pawl.model.adapter import read_adapter
@@ -80,15 +82,26 @@ def conclude(
     return _deliver_order(workspace, store, task, post_order(workspace, order))[1]
 
 
-def deliver_outbox(workspace: Workspace, store: Store, task: str) -> list[tuple[str, Cycle]]:
+def deliver_outbox(
+    workspace: Workspace,
+    store: Store,
+    task: str,
+    *,
+    refused: Callable[[PawlError], None] = print_refusal,
+) -> list[tuple[str, Cycle]]:
     """Deliver all orders that wait in the outbox, oldest first; fingerprint and cycle of each.
 
-    Raises:
-        DataError, AdapterError: one can never be delivered, and was set aside.
-        WaitingError: the store cannot be reached.
+    One that can never be delivered is set aside, and told to `refused`; the others are delivered.
+    Raises `WaitingError` if the store cannot be reached.
     """
-    waiting = waiting_orders(workspace, task)
-    return [_deliver_order(workspace, store, task, folder) for folder in waiting]
+    delivered = []
+    for folder in waiting_orders(workspace, task):
+        try:
+            delivered.append(_deliver_order(workspace, store, task, folder))
+        except (DataError, AdapterError) as error:
+            # Not raised: it is a fault of this order, and not of the data of today's cycle.
+            refused(error)
+    return delivered
 
 
 def _deliver_order(
@@ -101,9 +114,8 @@ def _deliver_order(
         cycle = delivered or _register_order(workspace, store, order, files)
     except RegistryError as error:
         raise waiting_error(task, error, judged=True) from error
-    except (DataError, AdapterError):
-        set_aside(folder)
-        raise
+    except (DataError, AdapterError) as error:
+        raise set_aside(task, folder, error) from error
     write_record(workspace.files(task).cycle, cycle)
     discard(folder)
     return order.question, cycle

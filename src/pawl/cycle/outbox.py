@@ -8,6 +8,7 @@ cycle trains. Delivery is idempotent (`pawl.cycle.conclude`).
 from __future__ import annotations
 
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,12 @@ def read_order(folder: Path) -> tuple[Order, TaskFiles]:
         DataError: it is no order, or its verdict is not the one that was posted.
     """
     order, files = read_record(folder / ORDER, Order), TaskFiles(folder / FILES)
+    if order.task != folder.parent.name:
+        raise DataError(
+            f"{folder / ORDER} is an order of '{order.task}'",
+            rule="an order lies in the folder of its task",
+            remedy="move it there",
+        )
     digest = digest_file(files.verdict) if files.verdict.is_file() else ""
     if order.evidence and digest != order.evidence:
         raise DataError(
@@ -106,12 +113,27 @@ def read_order(folder: Path) -> tuple[Order, TaskFiles]:
     return order, files
 
 
-def set_aside(folder: Path) -> None:
-    """Rename the folder of an order that can never be delivered, so that it blocks no other."""
+def set_aside(task: str, folder: Path, error: PawlError) -> PawlError:
+    """Rename the folder of an order that can never be delivered, so that it blocks no other.
+
+    Returns the error to tell: no fault of today's data, and nothing of the order is deleted.
+    """
     aside = folder.with_name(folder.name + REFUSED)
     if aside.exists():
         discard(aside)
     folder.rename(aside)
+    return type(error)(
+        f"a judged candidate of '{task}' that waited in the outbox cannot be registered: "
+        f"{error.found.replace(str(folder), str(aside))}",
+        rule=error.rule or "what waits in the outbox is registered as it was judged",
+        remedy=f"it is set aside, whole, as {aside} and holds nothing up: judge its candidate "
+        f"again, on the data of then (`pawl run {task} --force`), or free it (`pawl gc`)",
+    )
+
+
+def print_refusal(error: PawlError) -> None:
+    """Tell on stderr that an order was set aside."""
+    sys.stderr.write(f"set aside: {error}\n")
 
 
 def begin(workspace: Workspace, task: str, question: str) -> None:
@@ -123,6 +145,12 @@ def begun(workspace: Workspace, task: str) -> str | None:
     """The fingerprint of the cycle that has trained and not ended, None if there is none."""
     path = workspace.outbox / task / BEGUN
     return read_record(path, Begun).question if path.is_file() else None
+
+
+def trained_since(workspace: Workspace, task: str, moment: float) -> bool:
+    """Whether a cycle has been marked as trained since a moment, in seconds since 1970."""
+    path = workspace.outbox / task / BEGUN
+    return path.is_file() and path.stat().st_mtime >= moment
 
 
 def end(workspace: Workspace, task: str) -> None:

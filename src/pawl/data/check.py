@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from pawl.config.schema import Task
 from pawl.core.files import digest_file, digest_json, whole_folder, write_json, write_lines
 from pawl.core.records import CheckReport, Fault, Histogram, Profile, Rule
-from pawl.core.records.io import read_record, write_record
+from pawl.core.records.io import read_record, read_value, write_record
 from pawl.data.read.examples import ExampleReader
 from pawl.data.report.check_summary import PAGE
 from pawl.data.report.page import page
@@ -35,7 +34,7 @@ def check(workspace: Workspace, task: str) -> None:
             field that `split` names.
     """
     section, files = workspace.checked_task(task), workspace.files(task)
-    schema = json.loads(files.schema.read_text(encoding="utf-8"))
+    schema = read_value(files.schema)
     path = data_file(workspace, section)
     measurer = row_measurer(section, workspace.root, schema)
     reader = ExampleReader(path, section.data, drop=section.check.drop_bad)

@@ -15,14 +15,19 @@ from pawl.model.base import base_info
 from pawl.workspace.fingerprints import scoring_inputs
 from pawl.workspace.paths import Workspace
 from pawl.workspace.task_inputs import data_file, read_prompt, read_schema
+from pawl.workspace.tracked import refuse_other_base, refuse_other_data
 
 
 def inputs(workspace: Workspace, task: str) -> None:
     """Write `build/<task>/inputs/`: base.json (a `BaseInfo`), schema.json, prompt.md, named.json.
 
     The user's scorers are imported here, so that an error in them is raised before any training.
+    Files that DVC tracks are compared with their pointers here: this stage always runs.
     """
     section, files = workspace.checked_task(task), workspace.files(task)
+    refuse_other_data(workspace, section)
+    for base in (section.base, *section.evaluate.bases.values()):
+        refuse_other_base(workspace, base)
     schema, prompt = read_schema(workspace, section), read_prompt(workspace, section)
     for function in section.evaluate.scorers.values():
         load_function(function, workspace.root)

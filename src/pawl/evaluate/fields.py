@@ -17,8 +17,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
+from pawl.core.json_schema import Draft202012Validator, schema_fault
 from pawl.core.jsonio import refuse_constant, refuse_repeats
 
 # The most fields of a summary: objects keyed by data would have thousands.
@@ -66,16 +65,9 @@ def field_f1(output: str, reference: str) -> float | None:
 
 
 def schema_valid(output: str, validator: Draft202012Validator) -> float:
-    """1 if the answer is JSON that the task's schema allows.
-
-    0 if a schema with much self-reference exceeds Python's recursion limit: an answer that was not
-    validated does not count as valid.
-    """
+    """1 if the answer is JSON that the task's schema allows."""
     value = _parsed(output)
-    try:
-        return float(value is not INVALID and validator.is_valid(value))
-    except RecursionError:
-        return 0.0
+    return float(value is not INVALID and not schema_fault(value, validator))
 
 
 def enums(schema: Any) -> dict[str, list[Any]]:

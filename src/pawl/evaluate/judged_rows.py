@@ -9,17 +9,16 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from pawl.core.alpha_budget import gate_split_id, unspent
-from pawl.core.files import read_lines
 from pawl.core.records import (
     AdapterManifest,
     BaseInfo,
     Champion,
     Example,
-    HeldOutRow,
     Look,
     SplitReport,
     read_record,
 )
+from pawl.core.records.io import read_held_out_rows
 from pawl.core.row_identity import row_hashes
 from pawl.errors import DataError
 from pawl.model.adapter import read_adapter
@@ -31,7 +30,7 @@ def read_look(path: Path) -> Look | None:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))["look"]
         return None if value is None else TypeAdapter(Look).validate_python(value)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
             f"{path} holds no look: {error}",
             rule='it is {"look": null} or a look that the flow reserved',
@@ -57,11 +56,10 @@ def champion_manifest(
 
 def budget_rows(files: TaskFiles, task: str, gate: Sequence[Example], look: Look) -> list[Example]:
     """The gate rows of the look's budget: rows used up by an earlier budget are left out."""
-    kind = TypeAdapter(HeldOutRow)
-    held_out = read_lines(files.held_out_register) if files.held_out_register.is_file() else ()
+    register = files.held_out_register
+    held_out = read_held_out_rows(register) if register.is_file() else ()
     salt = read_record(files.splits / "manifest.json", SplitReport).salt
-    rows = map(kind.validate_python, held_out)
-    return unspent(gate, rows, split_id=gate_split_id(task, salt), since=look.since)
+    return unspent(gate, held_out, split_id=gate_split_id(task, salt), since=look.since)
 
 
 def unseen_rows(

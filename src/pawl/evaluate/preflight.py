@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from pawl.config.schema import Evaluate
 from pawl.core.files import write_json
 from pawl.core.records import Example, read_rows
+from pawl.core.records.io import read_text, read_value
 from pawl.evaluate.baselines import baselines, longest_prompt, prompt_limit
 from pawl.evaluate.scorers import score, scorers
 from pawl.model.base import find_base
@@ -32,11 +32,11 @@ def preflight(workspace: Workspace, task: str) -> None:
         train,
         dev,
         gate,
-        instruction=files.prompt.read_text(encoding="utf-8"),
+        instruction=read_text(files.prompt),
         policy=section.evaluate,
         base=find_base(section.base, workspace.root),
     )
-    schema = json.loads(files.schema.read_text(encoding="utf-8"))
+    schema = read_value(files.schema)
     by_metric = scorers(schema, section.evaluate, workspace.root)
     for row in dev:
         score(by_metric, row.completion, row.completion, row=row.id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,7 @@ from pawl.core.records import (
     read_rows,
     to_json,
 )
+from pawl.core.records.io import read_text, read_value
 from pawl.core.sealing import seal
 from pawl.evaluate.adapter_slot import AdapterSlot
 from pawl.evaluate.baselines import baselines, prompt_limit
@@ -59,8 +59,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
     files, section = workspace.files(task), workspace.task(task)
     contest = _contest(workspace, task)
     look, judged = contest.look, contest.judged
-    schema = json.loads(files.schema.read_text(encoding="utf-8"))
-    instruction = files.prompt.read_text(encoding="utf-8")
+    schema, instruction = read_value(files.schema), read_text(files.prompt)
     splits = read_record(files.splits / "manifest.json", SplitReport)
     timed, sealed = _timed(section.gate), section.gate.disclosure == "sealed"
     board = Scoreboard(scorers(schema, section.evaluate, workspace.root), splits, timed, sealed)

@@ -7,16 +7,14 @@ never 0.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
-
 from pawl.config.schema import Evaluate
 from pawl.config.user_functions import load_function
+from pawl.core.json_schema import full_match, validator_of
 from pawl.errors import DataError
 from pawl.evaluate import fields
 
@@ -43,13 +41,13 @@ def scorers(schema: Any, policy: Evaluate, root: Path) -> dict[str, Scorer]:
         "field_f1": fields.field_f1,
     }
     if schema is not None:
-        validator = Draft202012Validator(schema)
+        validator = validator_of(schema)
         by_metric["schema_valid"] = lambda output, _: fields.schema_valid(output, validator)
     if permitted := fields.enums(schema):
         by_metric["enum_valid"] = lambda output, _: fields.enum_valid(output, permitted)
     if policy.regex is not None:
-        pattern = re.compile(policy.regex)
-        by_metric["regex_match"] = lambda output, _: float(bool(pattern.fullmatch(output.strip())))
+        matches = full_match(policy.regex)
+        by_metric["regex_match"] = lambda output, _: float(matches(output.strip()))
     for name, function in policy.scorers.items():
         by_metric[name] = partial(_user_score, load_function(function, root), name)
     return by_metric

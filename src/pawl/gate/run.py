@@ -60,7 +60,7 @@ def read_evidence(files: TaskFiles) -> Evidence:
         # str.splitlines would also split inside an answer that holds U+2028.
         lines = (line for line in rows.split("\n") if line)
         scores = tuple(kind.validate_python(json.loads(line)) for line in lines)
-    except (KeyError, ValueError, ValidationError) as error:
+    except (KeyError, ValueError, ValidationError, RecursionError) as error:
         raise DataError(
             f"{files.eval} holds no evaluation: {' '.join(str(error).split())[:300]}",
             rule="records are written whole by the stage before and not edited",

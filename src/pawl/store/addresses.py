@@ -10,21 +10,32 @@ if TYPE_CHECKING:
     from sqlalchemy.engine import URL
 
 
+def parsed(uri: str) -> URL | None:
+    """The address as SQLAlchemy reads it; None for a plain path and for what is no address."""
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        return make_url(uri)
+    except (ArgumentError, ValueError):  # a plain path, or a port that is not a number
+        return None
+
+
 def is_sqlite(uri: str) -> bool:
     """Whether the store is a SQLite database on this machine."""
-    url = _parsed(uri)
+    url = parsed(uri)
     return url is not None and url.get_backend_name() == "sqlite"
 
 
 def sqlite_file(uri: str) -> Path | None:
     """The file of a SQLite store; None for other stores and for one in memory."""
-    url = _parsed(uri)
+    url = parsed(uri)
     return Path(url.database) if url and url.database and is_sqlite(uri) else None
 
 
 def displayed(uri: str) -> str:
     """The address as messages show it: without password and options."""
-    url = _parsed(uri)
+    url = parsed(uri)
     if url is None:
         return uri.rpartition("@")[2]
     return url.set(query={}).render_as_string(hide_password=True)
@@ -33,18 +44,8 @@ def displayed(uri: str) -> str:
 def redacted(text: str, uri: str) -> str:
     """The text of an error, without the password of the address if it quotes it."""
     text = text.replace(uri, displayed(uri))
-    url = _parsed(uri)
+    url = parsed(uri)
     for secret in (url.password, url.query.get("password")) if url else ():
         if isinstance(secret, str) and secret:
             text = text.replace(secret, "***").replace(quote(secret, safe=""), "***")
     return text
-
-
-def _parsed(uri: str) -> URL | None:
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        return make_url(uri)
-    except (ArgumentError, ValueError):  # a plain path, or a port that is not a number
-        return None

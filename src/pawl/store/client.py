@@ -6,6 +6,7 @@ Only this room imports mlflow. Importing it takes two seconds, so it happens whe
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,8 +15,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pawl.errors import RegistryError
 from pawl.store.addresses import displayed, is_sqlite, redacted, sqlite_file
+from pawl.store.artifact_places import SCHEME, make_relative, resolve_here
+from pawl.store.probe import briefly, probe_database
 from pawl.workspace.environment import quiet_environment
 from pawl.workspace.paths import Workspace
+from pawl.workspace.record import refuse_lost_record
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -35,7 +39,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Store:
-    """An open tracking store; `artifacts` is where experiments keep files, None: the server's.
+    """An open tracking store; `artifacts` is the place of its experiments', None: the server's.
 
     `seen` caches the ledger entries read so far, by registered model: they are never edited.
     Every function that takes a store raises `RegistryError` where it cannot be reached.
@@ -44,6 +48,7 @@ class Store:
     client: MlflowClient
     uri: str
     artifacts: str | None
+    workspace: Workspace
     seen: dict[str, tuple[Any, ...]] = field(default_factory=dict, compare=False, repr=False)
 
 
@@ -51,7 +56,8 @@ def open_store(workspace: Workspace) -> Store:
     """Open the workspace's tracking store, making the SQLite file and its folders if absent.
 
     Raises:
-        RegistryError: the store cannot be reached or was written by a newer MLflow.
+        RegistryError: the store cannot be reached or was written by a newer MLflow, or the
+            workspace's own is gone.
     """
     # mlflow reads its settings when it is imported; telemetry and progress bars must be off by
     # then. The address is passed instead: in the environment it would be every workspace's.
@@ -59,17 +65,22 @@ def open_store(workspace: Workspace) -> Store:
     os.environ.update({k: v for k, v in settings if k.startswith("MLFLOW_") and k != ADDRESS})
     from mlflow import MlflowClient
 
+    refuse_lost_record(workspace)
     uri = workspace.tracking_uri
     if (file := sqlite_file(uri)) is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
     with store_errors(uri):
+        probe_database(uri)
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
-    return Store(client, uri, str(workspace.home / "artifacts") if is_sqlite(uri) else None)
+        resolve_here()
+        if file is not None and file.absolute() == workspace.database.absolute():
+            make_relative(file)
+    return Store(client, uri, f"{SCHEME}:" if is_sqlite(uri) else None, workspace)
 
 
 def check_connection(store: Store) -> None:
     """Ask the store for something small, to see whether it can be reached."""
-    with store_errors(store.uri):
+    with store_errors(store.uri), briefly():
         store.client.search_experiments(max_results=1)
 
 
@@ -82,7 +93,13 @@ def store_errors(uri: str) -> Iterator[None]:
 
     try:
         yield
-    except (MlflowException, requests.RequestException, SQLAlchemyError, OSError) as error:
+    except (
+        MlflowException,
+        requests.RequestException,
+        SQLAlchemyError,
+        sqlite3.Error,
+        OSError,
+    ) as error:
         message = redacted(" ".join(str(error).split()), uri)[:300]
         raise RegistryError(
             f"the tracking store {displayed(uri)} failed: {message}",
@@ -143,7 +160,7 @@ def add_version(
         if not store.seen.get(model):
             _ensure_model(store, model)
         for attempt in range(ATTEMPTS):
-            if attempt and (earlier := _by_op_id(store, model, op_id)) is not None:
+            if attempt and (earlier := _of_attempt(store, model, tags)) is not None:
                 return earlier
             try:
                 with no_retries():
@@ -187,12 +204,14 @@ def set_alias(store: Store, task: str, version: int | None) -> None:
             store.client.delete_registered_model_alias(task, ALIAS)
 
 
-def _by_op_id(store: Store, model: str, op_id: str) -> ModelVersion | None:
+def _of_attempt(store: Store, model: str, tags: dict[str, str]) -> ModelVersion | None:
+    """The version that an attempt to add one with these tags has made, None if it made none."""
     # The attempt that may have got through was made seconds ago: it is among the newest.
     newest = store.client.search_model_versions(
         f"name = '{model}'", max_results=PAGE, order_by=["version_number DESC"]
     )
-    same = [v for v in newest if v.tags.get("pawl.op_id") == op_id]
+    # All tags, for anybody may add a version with another one's `op_id`.
+    same = [v for v in newest if tags.items() <= v.tags.items()]
     return same[-1] if same else None
 
 

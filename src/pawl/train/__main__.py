@@ -3,4 +3,4 @@
 from pawl.train.run import train, worker
 from pawl.workspace.stages import main
 
-main({"train": train, "worker": worker})
+main({"train": train, "worker": worker}, within=("worker",))

@@ -14,7 +14,7 @@ from types import FrameType
 from pawl.config.schema import Train, as_json
 from pawl.core.files import digest_file, digest_json, remove
 from pawl.core.records import BaseInfo, Choices, Point
-from pawl.errors import TrainError
+from pawl.errors import StoppedError
 from pawl.train.checkpoint import latest_checkpoint, save_checkpoint
 from pawl.train.loop import Loop
 from pawl.train.rows import Row
@@ -73,7 +73,7 @@ class Journal:
         """Within this, call the result with each step; SIGTERM saves a checkpoint and ends it.
 
         Raises:
-            TrainError: SIGTERM came.
+            StoppedError: SIGTERM came.
         """
         with _sigterm_event() as sigterm:
 
@@ -81,7 +81,7 @@ class Journal:
                 self.points.append(point)
                 if self._loop.process_group.any(sigterm.is_set()):
                     self._save()
-                    raise TrainError(
+                    raise StoppedError(
                         f"training was asked to end after step {point.step} of {self._loop.steps}",
                         rule="SIGTERM saves a checkpoint and ends training",
                         remedy="run it again: it resumes from there",

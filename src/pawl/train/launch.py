@@ -9,7 +9,7 @@ import threading
 import time
 from typing import Any
 
-from pawl.errors import ParamsError, TrainError
+from pawl.errors import ParamsError, StoppedError, TrainError
 from pawl.workspace.paths import Workspace
 from pawl.workspace.stages import clear_failure, read_failure
 
@@ -81,7 +81,7 @@ def _process_error(error: Any, processes: int) -> TrainError:
     again = "run it again: it resumes from its last checkpoint"
     failures = getattr(error, "failures", None)
     if not failures:
-        return TrainError("training was asked to end", remedy=again)
+        return StoppedError("training was asked to end", remedy=again)
     rank, failure = error.get_first_failure()
     code = failure.exitcode
     how = f"by {signal.Signals(-code).name}" if code < 0 else f"with exit code {code}"

@@ -6,11 +6,14 @@ import os
 
 from pawl.workspace.paths import Workspace
 
+SITE_CACHE = "DVC_SITE_CACHE_DIR"
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
 
 def quiet_environment(workspace: Workspace) -> dict[str, str]:
     """Variables that put the tools' state under `.pawl/` and switch telemetry and chatter off.
 
-    A variable that is already set keeps its value.
+    A variable that is already set keeps its value; `NO_PROXY` gets the names of this machine too.
     """
     defaults = {
         "PREFECT_HOME": str(workspace.home / "prefect"),
@@ -19,6 +22,7 @@ def quiet_environment(workspace: Workspace) -> dict[str, str]:
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "DO_NOT_TRACK": "1",
         "DVC_NO_ANALYTICS": "1",
+        SITE_CACHE: str(workspace.dvc_state),
         "GX_ANALYTICS_ENABLED": "false",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_TRACKING_URI": workspace.tracking_uri,
@@ -37,4 +41,14 @@ def quiet_environment(workspace: Workspace) -> dict[str, str]:
         # Libraries warn of their own coming changes; no user can act on it.
         "PYTHONWARNINGS": "ignore::FutureWarning,ignore::DeprecationWarning",
     }
-    return {key: os.environ.get(key, value) for key, value in defaults.items()}
+    found = {key: os.environ.get(key, value) for key, value in defaults.items()}
+    # A server on this machine is not behind a proxy; programs read the one name or the other.
+    direct = _direct(os.environ.get("no_proxy") or os.environ.get("NO_PROXY", ""))
+    return {**found, "NO_PROXY": direct, "no_proxy": direct}
+
+
+def _direct(hosts: str) -> str:
+    """What proxies are not asked for: `hosts`, separated by commas, and loopback."""
+    names = [name.strip() for name in hosts.split(",") if name.strip()]
+    # Alone it means every host; in a list it means nothing.
+    return "*" if "*" in names else ",".join(dict.fromkeys([*names, *LOOPBACK]))

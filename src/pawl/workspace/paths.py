@@ -6,12 +6,18 @@ A workspace is a git repository with `params.yaml`, `dvc.yaml` and `prefect.yaml
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from pawl.config.load import read_params, read_task
 from pawl.config.schema import Params, Task
+from pawl.core.private_places import private_place
 from pawl.errors import UsageError
+from pawl.workspace.pointers import is_linked_by_dvc
+
+# `sqlite:///a.db`; an absolute file has four slashes. `:memory:` and `file:` are SQLite's own.
+RELATIVE_SQLITE = re.compile(r"(sqlite(?:\+\w+)?:///)(?!:memory:|file:)([^/?][^?]*)(\?.*|)")
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,16 @@ class Workspace:
         return self.root / ".pawl"
 
     @property
+    def database(self) -> Path:
+        """The tracking store's file, where no other store is named."""
+        return self.home / "mlflow.db"
+
+    @property
+    def dvc_state(self) -> Path:
+        """What DVC remembers between calls; may be deleted at any time."""
+        return self.home / "dvc"
+
+    @property
     def answers(self) -> Path:
         """Cached answers of contenders; may be deleted at any time."""
         return self.home / "cache" / "answers"
@@ -45,8 +61,16 @@ class Workspace:
 
     @property
     def tracking_uri(self) -> str:
-        """`MLFLOW_TRACKING_URI` if it is set, else SQLite under `.pawl/`."""
-        return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.home}/mlflow.db"
+        """`MLFLOW_TRACKING_URI` if it is set, else SQLite under `.pawl/`.
+
+        A relative SQLite file is below the workspace: MLflow would take it from the folder that a
+        command runs in, which would be another ledger in each.
+        """
+        uri = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{self.database}"
+        if (relative := RELATIVE_SQLITE.fullmatch(uri)) is None:
+            return uri
+        scheme, file, options = relative.groups()
+        return f"{scheme}{self.root.resolve() / file}{options}"
 
     def params(self) -> Params:
         return read_params(self.params_file)
@@ -65,8 +89,9 @@ class Workspace:
         """The path of a workspace file named in `params.yaml`.
 
         Raises:
-            UsageError: it is absolute, leaves the workspace, also by a link, or exists and is not
-                a regular file.
+            UsageError: it is absolute, leaves the workspace, also by a link (but one of DVC to its
+                cache), leads to a key or to state of Pawl, git or DVC, or exists and is not a
+                regular file.
         """
         path = self.root / name
         try:
@@ -79,11 +104,20 @@ class Workspace:
                 rule="files named in params.yaml are relative to it and stay inside",
                 remedy="give the file a plain name below data/",
             ) from error
-        if Path(name).is_absolute() or not place.is_relative_to(self.root.resolve()):
+        by_dvc = is_linked_by_dvc(path)
+        outside = not place.is_relative_to(self.root.resolve()) and not by_dvc
+        if Path(name).is_absolute() or outside:
             raise UsageError(
                 f"the path '{name}' leaves the workspace",
                 rule="files named in params.yaml are relative to it and stay inside",
                 remedy="copy the file into the workspace (data/) and name it there",
+            )
+        if not by_dvc and (private := private_place(path, self.root)):
+            raise UsageError(
+                f"the path '{name}' leads to {private}",
+                rule="what params.yaml names is copied and sent on: never keys, or state of Pawl, "
+                "git or DVC",
+                remedy="name another file, below data/",
             )
         if path.exists() and not path.is_file():
             raise UsageError(
@@ -127,6 +161,14 @@ class TaskFiles:
         self.preflight = root / "preflight.json"
         self.points = root / "points.jsonl"
         self.cycle = root / "cycle.json"
+        # The error of a stage that failed.
+        self.error = root / "error.json"
+
+    @property
+    def made(self) -> frozenset[str]:
+        """Names of all files and folders that Pawl makes directly below `root`."""
+        paths = (path for path in vars(self).values() if path != self.root)
+        return frozenset(path.relative_to(self.root).parts[0] for path in paths)
 
     @property
     def evidence(self) -> dict[Path, str]:
@@ -150,14 +192,30 @@ def find_workspace(start: Path | None = None) -> Workspace:
     """Return the workspace that contains `start` (default: the current folder).
 
     Raises:
-        UsageError: no folder upwards holds a `params.yaml`.
+        UsageError: no folder upwards holds a `params.yaml`, or its path has a question mark.
     """
     here = (start or Path.cwd()).resolve()
     for folder in (here, *here.parents):
         if (folder / "params.yaml").is_file():
+            refuse_question_mark(folder)
             return Workspace(folder)
     raise UsageError(
         f"no workspace at {here}",
         rule="a workspace is a git repository with params.yaml, dvc.yaml and prefect.yaml",
         remedy="change into one, name one with `pawl -C DIR …`, or make one with `pawl init DIR`",
     )
+
+
+def refuse_question_mark(folder: Path) -> None:
+    """Refuse a workspace whose path has a `?`; raises `UsageError`.
+
+    In the address of a SQLite file it begins the options: MLflow and Prefect would make their
+    databases at the path before it, outside the workspace.
+    """
+    if "?" in str(folder):
+        raise UsageError(
+            f"the path of the workspace has a question mark: {folder}",
+            rule="the databases' addresses hold the path, and a `?` ends it there: they would be "
+            f"{str(folder).partition('?')[0]}",
+            remedy="rename the folder, or move the workspace to another",
+        )

@@ -6,14 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import SchemaError
-from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped]  # has no types
-from referencing import Resource
-from referencing.exceptions import Unresolvable
-from referencing.jsonschema import DRAFT202012
-
 from pawl.config.schema import Task
+from pawl.core.json_schema import validator_of
+from pawl.core.private_places import holds_private_key
 from pawl.errors import DataError
 from pawl.workspace.paths import Workspace
 
@@ -45,39 +40,42 @@ def parse_schema(path: Path, name: str) -> Any:
         DataError: it is not one, or has a reference that leads outside it: nothing is fetched.
     """
     try:
-        schema = json.loads(path.read_text(encoding="utf-8"))
-        Draft202012Validator.check_schema(schema)
-        whole = DRAFT202012.create_resource(schema)
-        _resolve(whole, REGISTRY.with_resource("", whole).resolver())
-    except (OSError, ValueError, SchemaError, Unresolvable) as error:
-        detail = error.message if isinstance(error, SchemaError) else error
+        schema = json.loads(_text(path, name))
+        validator_of(schema)
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(
-            f"{name} is not a JSON Schema: {detail}",
+            f"{name} is not a JSON Schema: {error}",
             rule="`schema` names a file with a JSON Schema of draft 2020-12",
             remedy="correct the file, or remove `schema` from the task in params.yaml",
         ) from error
     return schema
 
 
-def _resolve(schema: Resource[Any], resolver: Any) -> None:
-    """Look up every reference below a schema; raises `Unresolvable`."""
-    resolver, value = resolver.in_subresource(schema), schema.contents
-    for key in ("$ref", "$dynamicRef"):
-        if isinstance(value, dict) and key in value:
-            resolver.lookup(value[key])
-    for part in schema.subresources():
-        _resolve(part, resolver)
-
-
 def read_prompt(workspace: Workspace, section: Task) -> str:
     """The task's long instruction prompt; empty where it has none."""
     if section.prompt is None:
         return ""
+    return parse_prompt(workspace.inside(section.prompt), section.prompt)
+
+
+def parse_prompt(path: Path, name: str) -> str:
+    """Read a file with a long prompt; raises `DataError` if it is no text, or has a private key."""
     try:
-        return workspace.inside(section.prompt).read_text(encoding="utf-8").strip()
+        return _text(path, name).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
-            f"{section.prompt} cannot be read: {error}",
+            f"{name} cannot be read: {error}",
             rule="`prompt` names a UTF-8 text file",
             remedy="correct the file, or remove `prompt` from the task in params.yaml",
         ) from error
+
+
+def _text(path: Path, name: str) -> str:
+    data = path.read_bytes()
+    if holds_private_key(data):
+        raise DataError(
+            f"{name} holds a private key",
+            rule="a task's files are copied, tracked and sent on: a secret does not stay one",
+            remedy="name the file that was meant, and make a new key if this one was ever tracked",
+        )
+    return data.decode("utf-8")

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from pawl.core.files import read_lines, write_json
-from pawl.core.jsonio import refuse_constant
+from pawl.core.files import write_json
+from pawl.core.jsonio import parse_constants
 from pawl.core.records.data import Example, HeldOutRow
 from pawl.errors import DataError
 
@@ -40,28 +41,59 @@ def read_record(path: Path, kind: type[Record]) -> Record:
         DataError: the file is absent, is not JSON, or is not such a record. Evidence that cannot
             be read blocks; it never counts as empty.
     """
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse_constant)
+    with _reading(path, kind.__name__):
+        value = parse_constants(path.read_text(encoding="utf-8"))
         return TypeAdapter(kind).validate_python(value)
-    except FileNotFoundError as error:
-        raise DataError(
-            f"{path} is not there",
-            rule=f"the stage before writes a {kind.__name__} record",
-            remedy="run `pawl run TASK`, or `dvc repro`, which runs the stages in order",
-        ) from error
-    except (ValueError, ValidationError, OSError) as error:
-        raise DataError(
-            f"{path} holds no {kind.__name__}: {' '.join(str(error).split())[:300]}",
-            rule="records are written atomically by the stage before and not edited",
-            remedy="delete the file and run `dvc repro` again",
-        ) from error
+
+
+def read_records(path: Path, kind: type[Record]) -> list[Record]:
+    """Read a record a line; raises `DataError` as `read_record`, with the line's number."""
+    adapter, records, number = TypeAdapter(kind), list[Record](), 0
+    with _reading(path, f"{kind.__name__} a line"), path.open("rb") as file:
+        # Not str.splitlines: it would also split inside a text that holds U+2028.
+        for number, line in enumerate(file, start=1):
+            try:
+                records.append(adapter.validate_python(parse_constants(line.decode("utf-8"))))
+            except (ValueError, RecursionError) as error:
+                raise ValueError(f"line {number}: {error}") from error
+    return records
+
+
+def read_value(path: Path) -> Any:
+    """Read a file of one JSON value, such as a schema; raises `DataError` as `read_record`."""
+    with _reading(path, "JSON value"):
+        return parse_constants(path.read_text(encoding="utf-8"))
+
+
+def read_text(path: Path) -> str:
+    """Read a text that an earlier stage wrote; raises `DataError` as `read_record`."""
+    with _reading(path, "text"):
+        return path.read_text(encoding="utf-8")
 
 
 def read_rows(path: Path) -> list[Example]:
-    """The examples of one split file that the split stage wrote."""
-    return list(map(TypeAdapter(Example).validate_python, read_lines(path)))
+    """The examples of one split file; raises `DataError` as `read_record`."""
+    return read_records(path, Example)
 
 
 def read_held_out_rows(path: Path) -> list[HeldOutRow]:
-    """The held-out rows of the flow's snapshot, oldest first."""
-    return list(map(TypeAdapter(HeldOutRow).validate_python, read_lines(path)))
+    """The held-out rows of the flow's snapshot, oldest first; raises `DataError`."""
+    return read_records(path, HeldOutRow)
+
+
+@contextmanager
+def _reading(path: Path, kind: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise DataError(
+            f"{path} is not there",
+            rule=f"the stage before writes it: {kind}",
+            remedy="run `pawl run TASK`, or `dvc repro`, which runs the stages in order",
+        ) from error
+    except (ValueError, RecursionError, OSError) as error:
+        raise DataError(
+            f"{path} holds no {kind}: {' '.join(str(error).split())[:300]}",
+            rule="records are written atomically by the stage before and not edited",
+            remedy="delete the file and run `dvc repro` again",
+        ) from error

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from jsonschema import Draft202012Validator
-
 from pawl.config.schema import Task
+from pawl.core.json_schema import (
+    Draft202012Validator,
+    full_match,
+    schema_fault,
+    validator_of,
+)
 from pawl.core.records import BaseRef, Example
 from pawl.data.rules.facts import ungrounded_values
 from pawl.data.rules.secrets import GUESSES, personal, secrets
@@ -71,8 +74,8 @@ class RowMeasurer:
         self.encode = backend.encode_batch_fast
         self.longest = config.longest
         self.bounded = never_more_tokens_than_bytes(self.tokenizer)
-        self.pattern = None if config.regex is None else re.compile(config.regex)
-        self.validator = None if config.schema is None else Draft202012Validator(config.schema)
+        self.pattern = None if config.regex is None else full_match(config.regex)
+        self.validator = None if config.schema is None else validator_of(config.schema)
 
     def __reduce__(self) -> tuple[type[RowMeasurer], tuple[MeasureConfig]]:
         return RowMeasurer, (self.config,)
@@ -107,7 +110,7 @@ class RowMeasurer:
 
     def _matches(self, completion: str) -> bool:
         # As the metric `regex_match` matches answers.
-        return self.pattern is None or self.pattern.fullmatch(completion.strip()) is not None
+        return self.pattern is None or self.pattern(completion.strip())
 
     def _share(self, found: tuple[Trait, ...]) -> tuple[Trait, ...]:
         """Return the same object for equal traits, so that it is pickled once per chunk."""
@@ -161,8 +164,7 @@ def schema_error(completion: str, validator: Draft202012Validator | None) -> str
         value = json.loads(completion)
     except (ValueError, RecursionError) as error:
         return f"not JSON: {error}"
-    worst = next(iter(validator.iter_errors(value)), None)
-    return "" if worst is None else worst.message[:200]
+    return schema_fault(value, validator)[:200]
 
 
 def _hash(text: str) -> int:

@@ -5,22 +5,17 @@ DVC's pointer file (`<data>.dvc`) holds the md5 of the bytes, git's history hold
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from pawl.core.files import digest_file, digest_md5
 from pawl.core.processes import git, run
-from pawl.errors import DataError, PawlError, UsageError
+from pawl.errors import DataError, UsageError
+from pawl.workspace.dvc_calls import cache_path, open_dvc
 from pawl.workspace.paths import Workspace
+from pawl.workspace.pointers import parse_pointer, read_pointer
 
-MD5 = re.compile(r"[0-9a-f]{32}")
 # One commit of `git log` and the pointer lines that it changed.
 COMMIT = re.compile(r"\x01([0-9a-f]+)\x00([^\x00]*)\x00([^\n]*)\n([^\x01]*)")
 ADDED = re.compile(r"^\+.*\bmd5: ([0-9a-f]{32})$", re.MULTILINE)
@@ -48,8 +43,8 @@ class Version:
 
 def tracked_md5(workspace: Workspace, data: str) -> str | None:
     """Return the md5 in the workspace's pointer file; None if it has none."""
-    path = pointer_path(workspace, data)
-    return _md5_of(path.read_text(encoding="utf-8")) if path.is_file() else None
+    pointer = read_pointer(workspace.inside(data))
+    return pointer.md5 if pointer else None
 
 
 def tracked_md5_at(workspace: Workspace, data: str, revision: str) -> str | None:
@@ -57,7 +52,8 @@ def tracked_md5_at(workspace: Workspace, data: str, revision: str) -> str | None
     arguments = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
     commit = git(workspace.root, *arguments)
     text = git(workspace.root, "show", f"{commit}:./{data}.dvc") if commit else None
-    return None if text is None else _md5_of(text)
+    pointer = None if text is None else parse_pointer(text)
+    return pointer.md5 if pointer else None
 
 
 def history(workspace: Workspace, data: str) -> tuple[Commit, ...]:
@@ -81,7 +77,7 @@ def verified_file(workspace: Workspace, version: Version) -> Path:
         DataError: neither cache nor remote has them, or they have another digest.
         PawlError: the remote cannot be reached.
     """
-    path = _cache_path(workspace, version.md5, fetch=True)
+    path = cache_path(workspace, version.md5, fetch=True)
     if not path.is_file():
         raise DataError(
             f"data version {version.label} (md5 {version.md5[:12]}) is neither in DVC's cache nor "
@@ -124,7 +120,7 @@ def refuse_loss(workspace: Workspace, data: str, *, coming: str) -> None:
             remedy=f"add them as a version: `pawl data add {data}`; or drop them: "
             f"`dvc checkout --force {data}.dvc`",
         )
-    cached = _cache_path(workspace, current, fetch=False)
+    cached = cache_path(workspace, current)
     if not cached.is_file() or digest_md5(cached) != current:
         cached.unlink(missing_ok=True)
         track(workspace, data)
@@ -132,9 +128,9 @@ def refuse_loss(workspace: Workspace, data: str, *, coming: str) -> None:
 
 def track(workspace: Workspace, data: str) -> list[str]:
     """Track the data file, which stays in place, with DVC; return the files to commit to git."""
-    ignored = pointer_path(workspace, data).with_name(".gitignore")
+    ignored = workspace.inside(data).with_name(".gitignore")
     before = ignored.read_bytes() if ignored.is_file() else b""
-    with _dvc(workspace) as repo:
+    with open_dvc(workspace) as repo:
         # Relinking would remove the file and link it to the cache; a crash between would lose it.
         repo.add(str(workspace.inside(data)), relink=False)
     changed = ignored.is_file() and ignored.read_bytes() != before
@@ -144,63 +140,11 @@ def track(workspace: Workspace, data: str) -> list[str]:
 
 def commit(workspace: Workspace, files: list[str], message: str) -> str | None:
     """Commit only these files; return the commit, or None if nothing had changed."""
-    messages = {
-        "rule": "the rows are in place and DVC tracks them; only the commit is missing",
-        "remedy": f"read git's message, then commit {', '.join(files)} yourself",
-    }
-    run(workspace.root, "git", "add", "--", *files, **messages)
+    rule = "the rows are in place and DVC tracks them; only the commit is missing"
+    remedy = f"read git's message, then commit {', '.join(files)} yourself"
+    run(workspace.root, "git", "add", "--", *files, rule=rule, remedy=remedy)
     if not git(workspace.root, "status", "--porcelain", "--", *files):
         return None
     command = ("git", "commit", "--quiet", "--only", "--message", message, "--", *files)
-    run(workspace.root, *command, **messages)
+    run(workspace.root, *command, rule=rule, remedy=remedy)
     return git(workspace.root, "rev-parse", "HEAD")
-
-
-def pointer_path(workspace: Workspace, data: str) -> Path:
-    """Return the path of the data file's DVC pointer file, which need not exist."""
-    return workspace.inside(f"{data}.dvc")
-
-
-def _md5_of(text: str) -> str | None:
-    try:
-        md5 = yaml.safe_load(text)["outs"][0]["md5"]
-    except (yaml.YAMLError, KeyError, IndexError, TypeError):
-        return None
-    return md5 if isinstance(md5, str) and MD5.fullmatch(md5) else None
-
-
-def _cache_path(workspace: Workspace, md5: str, *, fetch: bool) -> Path:
-    """Return the path of these bytes in DVC's cache; with `fetch`, pull missing ones."""
-    from dvc.config import NoRemoteError  # type: ignore[import-untyped]
-    from dvc_data.hashfile.hash_info import HashInfo
-
-    with _dvc(workspace) as repo:
-        path = Path(repo.cache.local.oid_to_path(md5))
-        if fetch and not path.is_file():
-            with suppress(NoRemoteError):
-                repo.cloud.pull([HashInfo("md5", md5)])
-    return path
-
-
-@contextmanager
-def _dvc(workspace: Workspace) -> Iterator[Any]:
-    """Open the workspace's DVC repository; its errors become `PawlError`s with DVC's message."""
-    # DVC ships no types.
-    from dvc.exceptions import DvcException  # type: ignore[import-untyped]
-    from dvc.repo import Repo  # type: ignore[import-untyped]
-
-    log = logging.getLogger("dvc")
-    level = log.level
-    try:
-        with Repo(str(workspace.root)) as repo:
-            # Its hints and progress bars would mix with ours, and with the JSON of `--json`.
-            log.setLevel(logging.ERROR)
-            yield repo
-    except DvcException as error:
-        raise PawlError(
-            f"DVC failed: {error}",
-            rule="a task's data file is tracked by DVC",
-            remedy="follow its message, then try again; `dvc doctor` shows its setup",
-        ) from error
-    finally:
-        log.setLevel(level)
