@@ -4,7 +4,7 @@
 FROM python:3.12-slim
 WORKDIR /opt/pawl
 COPY pyproject.toml README.md LICENSE dvc.yaml ./
-COPY infra infra
+COPY infra/*.lock infra/
 COPY flows flows
 COPY src src
 RUN pip install --no-cache-dir --no-deps --require-hashes \

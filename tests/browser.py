@@ -30,11 +30,12 @@ FLAGS = (
 
 
 class Tab:
-    """One open page: what it shows, what it asked the network for, what it complained of."""
+    """One open page: what it asked the network for, what was refused, what it complained of."""
 
     def __init__(self, socket: Any) -> None:
         self._socket, self._numbers = socket, itertools.count(1)
         self.requests: list[str] = []
+        self.failures: list[str] = []
         self.complaints: list[str] = []
         self.loaded = False
         for domain in ("Page", "Network", "Log", "Runtime"):
@@ -70,6 +71,13 @@ class Tab:
         assert "exceptionDetails" not in found, found
         return found["result"].get("value")
 
+    def wait_for(self, script: str, *, seconds: float = 60) -> None:
+        """Wait until an expression in the page is true."""
+        deadline = time.monotonic() + seconds
+        while not self.ask(f"Boolean({script})"):
+            assert time.monotonic() < deadline, self.ask("document.body.innerText")
+            time.sleep(0.2)
+
     def picture(self, path: Path) -> None:
         """The whole page as a PNG."""
         shot = self.send("Page.captureScreenshot", captureBeyondViewport=True)
@@ -79,6 +87,10 @@ class Tab:
         match said.get("method"):
             case "Network.requestWillBeSent":
                 self.requests.append(said["params"]["request"]["url"])
+            case "Network.responseReceived":
+                answer = said["params"]["response"]
+                if answer["status"] >= 400:
+                    self.failures.append(f"{answer['status']} {answer['url']}")
             case "Log.entryAdded":
                 self.complaints.append(said["params"]["entry"]["text"])
             case "Runtime.exceptionThrown":
@@ -88,14 +100,14 @@ class Tab:
 
 
 @contextmanager
-def browser() -> Iterator[Tab]:
+def browser(*flags: str) -> Iterator[Tab]:
     """A fresh tab of a fresh browser; the test is skipped where there is none."""
     program = shutil.which("chromium")
     if program is None:
         pytest.skip("chromium is not there")
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as home:
         process = subprocess.Popen(
-            [program, *FLAGS, f"--user-data-dir={home}", "about:blank"],
+            [program, *FLAGS, *flags, f"--user-data-dir={home}", "about:blank"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
-import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,13 +13,13 @@ from typing import Any
 
 import pytest
 import yaml
+from servers import Served, ask, served
 
-from pawl.commands.deploy import deploy, render
+from pawl.commands.deploy import render
 from pawl.commands.status import status
 from pawl.config.load import read_params
 from pawl.release.history import history
 from pawl.store.client import open_store
-from pawl.workspace.environment import quiet_environment
 from pawl.workspace.paths import Workspace
 
 ROOT = Path(__file__).parents[2]
@@ -48,28 +45,35 @@ def test_each_task_is_a_deployment_and_one_without_a_schedule_waits_to_be_told()
 def test_a_deployed_cycle_runs_to_its_end_and_leaves_its_champion(
     quick_workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    port = free_port()
-    settings = {
-        "PREFECT_HOME": str(tmp_path / "prefect"),
-        "PREFECT_API_URL": f"http://127.0.0.1:{port}/api",
-        "PREFECT_WORKER_QUERY_SECONDS": "1",
-        "HF_HUB_OFFLINE": "1",
-    }
-    for key, value in settings.items():
-        monkeypatch.setenv(key, value)
+    monkeypatch.setenv("PREFECT_WORKER_QUERY_SECONDS", "1")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    # Nothing but the lines that `pawl ui` prints has to be typed.
+    for name in ("PREFECT_API_URL", "PREFECT_HOME"):
+        monkeypatch.delenv(name, raising=False)
     with_schedule(quick_workspace)
-    with running(quick_workspace, "server", "start", "--port", str(port), log=tmp_path / "s.log"):
-        wait_until(lambda: answers(port), 120, tmp_path / "s.log")
-        assert "deployed: tickets" in deploy(quick_workspace, apply=True)
+    log = tmp_path / "worker.log"
+    with served(quick_workspace) as ui:
+        typed = ui.said.splitlines()[-1].split(" && ")
+        deployed, work = (words.split() for words in typed)
+        done = subprocess.run(
+            [*pawl(ui, deployed)], capture_output=True, text=True, check=False, cwd=tmp_path
+        )
+        assert done.returncode == 0, done.stderr
+        assert "deployed: tickets" in done.stdout
         # Prefect 3.8.8 takes SQLAlchemy 2.1 and then schedules nothing, with a word in a log only.
-        wait_until(lambda: scheduled(port), 60, tmp_path / "s.log")
-        worker = ("worker", "start", "--pool", "pawl", "--name", "test")
-        with running(quick_workspace, *worker, log=tmp_path / "w.log"):
-            run = ask(port, "POST", f"/deployments/{deployment_id(port)}/create_flow_run", {})
-            wait_until(lambda: state(port, run["id"]) in ENDED, PATIENCE, tmp_path / "w.log")
-        assert state(port, run["id"]) == "COMPLETED", (tmp_path / "w.log").read_text()[-4000:]
-        pages = ask(port, "POST", "/artifacts/filter", {})
+        wait_until(lambda: ask(ui, "POST", "/flow_runs/filter", {}), 60, log)
+        with running(*pawl(ui, work), log=log):
+            deployment = ask(ui, "GET", "/deployments/name/retrain/tickets")["id"]
+            run = ask(ui, "POST", f"/deployments/{deployment}/create_flow_run", {})
+            wait_until(lambda: state(ui, run["id"]) in ENDED, PATIENCE, log)
+            secret = ui.key.encode()
+            assert not any(
+                secret in path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")
+            )
+        assert state(ui, run["id"]) == "COMPLETED", log.read_text()[-4000:]
+        pages = ask(ui, "POST", "/artifacts/filter", {})
         assert sorted(page["key"] for page in pages) == ["cycle-tickets", "data-tickets"]
+        assert secret not in log.read_bytes()
     store = open_store(quick_workspace)
     last = status(quick_workspace, store, "tickets").last
     assert last.verdict in ("promote", "reject", "inconclusive")
@@ -87,23 +91,18 @@ def with_schedule(workspace: Workspace) -> None:
     workspace.params_file.write_text(yaml.safe_dump(params))
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+def pawl(ui: Served, words: list[str]) -> list[str]:
+    """A printed line, run from elsewhere with this interpreter's Pawl."""
+    assert words[0] == "pawl"
+    return [sys.executable, "-m", "pawl", "-C", str(ui.workspace.root), *words[1:]]
 
 
 @contextmanager
-def running(workspace: Workspace, *words: str, log: Path) -> Iterator[None]:
-    """A prefect command in the workspace, ended with all that it started."""
+def running(*command: str, log: Path) -> Iterator[None]:
+    """A command, ended with all that it started."""
     with log.open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", *words],
-            cwd=workspace.root,
-            env={**os.environ, **quiet_environment(workspace)},
-            stdout=out,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
+            command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True
         )
         try:
             yield
@@ -123,32 +122,5 @@ def wait_until(done: Any, seconds: float, log: Path) -> None:
         time.sleep(0.5)
 
 
-def answers(port: int) -> bool:
-    try:
-        return bool(ask(port, "GET", "/health"))
-    except OSError:
-        return False
-
-
-def deployment_id(port: int) -> str:
-    return str(ask(port, "GET", "/deployments/name/retrain/tickets")["id"])
-
-
-def scheduled(port: int) -> bool:
-    """Whether the schedule in params.yaml has become runs to come."""
-    return bool(ask(port, "POST", "/flow_runs/filter", {}))
-
-
-def state(port: int, run_id: str) -> str:
-    return str(ask(port, "GET", f"/flow_runs/{run_id}")["state_type"])
-
-
-def ask(port: int, method: str, path: str, body: Any = None) -> Any:
-    request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/api{path}",
-        method=method,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
-    )
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return json.load(answer)
+def state(ui: Served, run_id: str) -> str:
+    return str(ask(ui, "GET", f"/flow_runs/{run_id}")["state_type"])

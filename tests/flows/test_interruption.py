@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -156,3 +157,25 @@ def test_prefects_server_that_dies_is_told_in_words(quick_workspace: Workspace) 
     assert run.returncode == 1, errors
     assert "Traceback" not in errors
     assert working(quick_workspace) == []
+
+
+def test_the_servers_of_a_ui_that_is_killed_end_with_it(quick_workspace: Workspace) -> None:
+    ports = [str(free_port()) for _ in range(2)]
+    words = ["--mlflow-port", ports[0], "--prefect-port", ports[1]]
+    ui = subprocess.Popen(
+        [sys.executable, "-m", "pawl", "ui", *words],
+        cwd=quick_workspace.root,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_for(lambda: len(working(quick_workspace, "-m ")) >= 3, process=ui)
+    ui.kill()
+    ui.wait()
+    wait_for(lambda: not working(quick_workspace))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

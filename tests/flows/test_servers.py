@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.request
-from functools import partial
 from pathlib import Path
 
 import pytest
+from servers import free_ports, read_until, start
 
 from pawl.commands.ui import serve_ui
 from pawl.core.records import Champion
@@ -21,12 +19,6 @@ from pawl.ledger.ledger import append
 from pawl.ledger.state import read_state
 from pawl.store.client import open_store
 from pawl.workspace.paths import Workspace
-
-IMPORTS = """
-from pathlib import Path
-from pawl.commands.ui import serve_ui
-from pawl.workspace.paths import Workspace
-"""
 
 
 @pytest.fixture
@@ -37,33 +29,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 @pytest.fixture
 def ports() -> tuple[int, int]:
-    with socket.socket() as a, socket.socket() as b:
-        a.bind(("127.0.0.1", 0))
-        b.bind(("127.0.0.1", 0))
-        return a.getsockname()[1], b.getsockname()[1]
-
-
-def start(workspace: Workspace, ports: tuple[int, int]) -> subprocess.Popen[str]:
-    call = f"serve_ui(Workspace(Path.cwd()), mlflow_port={ports[0]}, prefect_port={ports[1]})"
-    return subprocess.Popen(
-        [sys.executable, "-c", f"{IMPORTS}{call}"],
-        cwd=workspace.root,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        # Run by a script in the background, tests ignore Ctrl-C, and their children inherit that.
-        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
-    )
-
-
-def read_until(process: subprocess.Popen[str], word: str) -> str:
-    assert process.stdout is not None
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        if word in line:
-            return "".join(lines)
-    raise AssertionError("".join(lines))
+    return free_ports()
 
 
 def body(url: str) -> str:
@@ -86,8 +52,11 @@ def test_both_pages_answer_and_a_stop_leaves_no_process(
 ) -> None:
     process = start(workspace, ports)
     try:
-        said = read_until(process, "worker start")
+        said = read_until(process, "pawl worker")
         assert f"http://127.0.0.1:{ports[0]}" in said
+        with pytest.raises(UsageError, match="serves this workspace already") as refused:
+            serve_ui(workspace, mlflow_port=free_ports()[0], prefect_port=free_ports()[1])
+        assert f"http://127.0.0.1:{ports[1]}/api" in refused.value.found
         assert "<title>MLflow</title>" in body(f"http://127.0.0.1:{ports[0]}/")
         assert "<!DOCTYPE html>" in body(f"http://127.0.0.1:{ports[1]}/")
         # The ledger over REST is the ledger of the file.
@@ -107,7 +76,7 @@ def test_when_one_server_dies_the_other_is_stopped_and_the_reason_told(
     workspace: Workspace, ports: tuple[int, int]
 ) -> None:
     process = start(workspace, ports)
-    read_until(process, "worker start")
+    read_until(process, "pawl worker")
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     os.kill(int(children[0]), signal.SIGKILL)
     rest = process.communicate(timeout=60)[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -47,12 +48,21 @@ def _root(
         os.chdir(folder)
 
 
-def workspace_of(task: str | None = None) -> Workspace:
-    """The workspace around the current folder; raises if it has no such task."""
+def workspace_of(task: str | None = None, *, whole: bool = True) -> Workspace:
+    """The workspace around the current folder; raises if it has no such task.
+
+    `whole`: also raises where its record is gone, and tells on stderr of copies of it.
+    """
     from pawl.workspace.environment import quiet_environment
     from pawl.workspace.paths import find_workspace
+    from pawl.workspace.place import copies_text
+    from pawl.workspace.record import refuse_lost_record
 
     workspace = find_workspace()
+    if whole:
+        refuse_lost_record(workspace)
+        if told := copies_text(workspace):
+            print(f"warning: {told}", file=sys.stderr)
     os.environ.update(quiet_environment(workspace))
     params = workspace.params()
     if task is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -31,12 +32,20 @@ def ui(
 
 
 @app.command()
+def worker() -> None:
+    """Run the scheduled cycles of this workspace on this machine until Ctrl-C."""
+    from pawl.commands.worker import work
+
+    work(workspace_of())
+
+
+@app.command()
 def doctor(as_json: Json = False) -> None:
     """See whether everything is there that a cycle needs, and what to do where it is not."""
     from pawl.commands.doctor import examine
     from pawl.report.terminal import show_findings
 
-    found = examine(workspace_of())
+    found = examine(workspace_of(whole=False))
     emit(found, show_findings, as_json=as_json, title="doctor")
     raise typer.Exit(0 if all(one.ok for one in found) else 1)
 
@@ -45,9 +54,9 @@ def doctor(as_json: Json = False) -> None:
 def keys(as_json: Json = False) -> None:
     """Make this machine's key to sign releases with, if it has none, and trust it."""
     from pawl.core.records import to_json
-    from pawl.release.keys import TRUSTED, make_keys
+    from pawl.ledger.keys import TRUSTED, make_keys
 
-    made = make_keys(workspace_of())
+    made = make_keys(workspace_of(whole=False))
     if as_json:
         print_json({**to_json(made), "private": str(made.private)})
         return
@@ -56,6 +65,37 @@ def keys(as_json: Json = False) -> None:
     print(f"fingerprint: {made.fingerprint}")
     count = len(made.trusted)
     print(f"{TRUSTED} trusts {count}: commit it, and let whoever changes it be reviewed")
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="A new file, or a folder to put one in.")],
+    keys: Annotated[bool, typer.Option("--keys", help="Also the private keys.")] = False,
+    data: Annotated[bool, typer.Option("--data", help="Also DVC's cache of the rows.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Write the record of this workspace to one file, also while cycles run."""
+    from pawl.commands.backup import backup as write
+    from pawl.report.terminal import show_record
+
+    emit(write(workspace_of(), file, keys=keys, data=data), show_record, as_json=as_json)
+
+
+@app.command()
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `pawl backup` wrote.")],
+    missing: Annotated[
+        bool, typer.Option("--missing", help="Only what is gone; what is there stays.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring a backup back, verified; overwrites nothing."""
+    from pawl.commands.restore import restore as bring
+    from pawl.report.terminal import show_record
+
+    emit(bring(workspace_of(whole=False), file, missing=missing), show_record, as_json=as_json)
+    if not as_json:
+        print("next: pawl verify TASK")
 
 
 @app.command()

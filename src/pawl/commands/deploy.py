@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 from subprocess import PIPE, STDOUT, CompletedProcess, run
 from typing import Any
 
@@ -14,6 +15,7 @@ from pawl.core.files import write_text
 from pawl.errors import PawlError
 from pawl.workspace.environment import quiet_environment
 from pawl.workspace.paths import Workspace
+from pawl.workspace.prefect_api import KEY, api_environment
 
 POOL = "pawl"
 ENTRYPOINT = "flows/retrain.py:retrain"
@@ -30,23 +32,29 @@ def render(params: Params) -> str:
 def deploy(workspace: Workspace, *, apply: bool = False) -> str:
     """Write `prefect.yaml`; with `apply` also create the work pool and the deployments in Prefect.
 
-    Returns the text to print; raises `PawlError` with Prefect's message if it failed.
+    Returns the text to print.
+
+    Raises:
+        UsageError: no Prefect server is known.
+        PawlError: Prefect failed; the error quotes its message.
     """
     params = workspace.params()
     write_text(workspace.root / "prefect.yaml", render(params))
     names = ", ".join(params.tasks) or "none"
     if not apply:
         return f"prefect.yaml written, deployments: {names}\nnext: pawl deploy --apply"
+    environment = {**os.environ, **quiet_environment(workspace), **api_environment(workspace)}
+    prefect = partial(_prefect, workspace, environment)
     # One cycle at a time in a workspace: the pool delays a second run, the flow's lock one that
     # has started all the same.
-    made = _prefect(workspace, "work-pool", "create", POOL, "--type", "process")
+    made = prefect("work-pool", "create", POOL, "--type", "process")
     if made.returncode == 0:
-        _check(_prefect(workspace, "work-pool", "set-concurrency-limit", POOL, "1"))
+        _check(prefect("work-pool", "set-concurrency-limit", POOL, "1"))
     elif "already exists" not in made.stdout:
         _check(made)
     if params.tasks:
-        _check(_prefect(workspace, "--no-prompt", "deploy", "--all"))
-    return f"deployed: {names}\nnext: pawl ui, and a worker: prefect worker start --pool {POOL}"
+        _check(prefect("--no-prompt", "deploy", "--all"))
+    return f"deployed: {names}\nnext: pawl worker"
 
 
 def _deployment(name: str, task: Task) -> dict[str, Any]:
@@ -62,11 +70,12 @@ def _deployment(name: str, task: Task) -> dict[str, Any]:
     }
 
 
-def _prefect(workspace: Workspace, *words: str) -> CompletedProcess[str]:
+def _prefect(
+    workspace: Workspace, environment: dict[str, str], *words: str
+) -> CompletedProcess[str]:
     # `-m`, for the script may not be on the PATH.
     command = [sys.executable, "-m", "prefect", *words]
-    env = {**os.environ, **quiet_environment(workspace)}
-    return run(command, cwd=workspace.root, env=env, stdout=PIPE, stderr=STDOUT, text=True)
+    return run(command, cwd=workspace.root, env=environment, stdout=PIPE, stderr=STDOUT, text=True)
 
 
 def _check(done: CompletedProcess[str]) -> None:
@@ -74,5 +83,6 @@ def _check(done: CompletedProcess[str]) -> None:
         raise PawlError(
             f"`prefect {' '.join(done.args[3:])}` failed: {' '.join(done.stdout.split())[-400:]}",
             rule="a task's schedule is a deployment in Prefect",
-            remedy="see that the server at PREFECT_API_URL runs (`pawl ui` starts one)",
+            remedy="see that the server at PREFECT_API_URL runs (`pawl ui` starts one), and that "
+            f"{KEY} names the file of its key",
         )

@@ -1,28 +1,35 @@
-"""`pawl ui`: serve the MLflow and Prefect UIs of one workspace on loopback until Ctrl-C."""
+"""`pawl ui`: serve the MLflow and Prefect UIs of one workspace on loopback until Ctrl-C.
+
+Both answer their own pages and programs of this machine only; Prefect's API also asks for a key,
+for whoever may use it may run commands (docs/adr/0024).
+"""
 
 from __future__ import annotations
 
-import os
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 import time
-import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pawl.core.processes import started
 from pawl.errors import PawlError, UsageError
-from pawl.store.addresses import displayed, is_sqlite
-from pawl.workspace.environment import quiet_environment
+from pawl.store.addresses import displayed
+from pawl.store.artifact_places import artifacts_folder
 from pawl.workspace.paths import Workspace
-
-HOST = "127.0.0.1"
-# Seconds. A first Prefect start migrates its database: 25 s here, more on a busy machine.
-START_TIMEOUT = 120.0
-STOP_TIMEOUT = 10.0
+from pawl.workspace.prefect_api import announced, make_key
+from pawl.workspace.prefect_server import (
+    APP,
+    DIRECT,
+    HOST,
+    START_TIMEOUT,
+    server_environment,
+)
 
 
 @dataclass(frozen=True)
@@ -47,22 +54,21 @@ def serve_ui(workspace: Workspace, *, mlflow_port: int = 5000, prefect_port: int
     """Serve both UIs until Ctrl-C or SIGTERM; when one dies, the other is stopped too.
 
     Raises:
-        UsageError: a port is taken.
+        UsageError: a port is taken, `pawl ui` runs here already, or Prefect's key cannot be used.
         PawlError: a server did not come up, or died; the message ends with its last output.
     """
     servers = _servers(workspace, mlflow_port, prefect_port)
     for server in servers:
         _refuse_taken(server)
-    with _stop_signals(), _running(workspace, servers) as processes:
+    key = make_key(workspace)
+    with (
+        _stop_signals(),
+        _running(workspace, servers, key) as processes,
+        announced(workspace, f"{servers[-1].url}/api"),
+    ):
         for server, process in processes:
             _wait_until_up(server, process)
-        if len(servers) == 1:
-            print(f"MLflow:  {displayed(workspace.tracking_uri)} (MLFLOW_TRACKING_URI)", flush=True)
-        for server in servers:
-            print(f"{server.name + ':':<8} {server.url}", flush=True)
-        print("Ctrl-C stops them. A worker for scheduled cycles, in another terminal:")
-        api = f"http://{HOST}:{prefect_port}/api"
-        print(f"  PREFECT_API_URL={api} prefect worker start --pool pawl", flush=True)
+        _tell(workspace, servers, key)
         while True:
             for server, process in processes:
                 if process.poll() is not None:
@@ -70,18 +76,32 @@ def serve_ui(workspace: Workspace, *, mlflow_port: int = 5000, prefect_port: int
             time.sleep(0.5)
 
 
+def _tell(workspace: Workspace, servers: list[Server], key: Path) -> None:
+    if len(servers) == 1:
+        print(f"MLflow:  {displayed(workspace.tracking_uri)} (MLFLOW_TRACKING_URI)")
+    for server in servers:
+        print(f"{server.name + ':':<8} {server.url}")
+    print(f"Prefect's page asks for a password: the line in {key}")
+    here = Path.cwd().resolve().is_relative_to(workspace.root.resolve())
+    pawl = "pawl" if here else f"pawl -C {shlex.quote(str(workspace.root))}"
+    print("Ctrl-C stops them. Scheduled cycles, in another terminal:")
+    print(f"  {pawl} deploy --apply && {pawl} worker", flush=True)
+
+
 def _servers(workspace: Workspace, mlflow_port: int, prefect_port: int) -> list[Server]:
     """MLflow's server, unless the workspace uses one already, and Prefect's."""
     logs = workspace.home / "logs"
     bind = ("--host", HOST, "--port")
-    command = ("-m", "prefect", "server", "start", *bind, str(prefect_port))
+    uvicorn = ("-m", "uvicorn", "--factory", f"{APP}:create", "--log-level", "warning")
+    command = (*uvicorn, *bind, str(prefect_port))
     prefect = Server("Prefect", prefect_port, command, "/api/health", logs / "prefect.log")
-    if not is_sqlite(workspace.tracking_uri):
+    if (artifacts := artifacts_folder(workspace.tracking_uri)) is None:
         return [prefect]
     start = (
         *("-m", "mlflow", "server", *bind, str(mlflow_port), "--workers", "1"),
         *("--backend-store-uri", workspace.tracking_uri),
-        *("--serve-artifacts", "--artifacts-destination", f"{workspace.home}/artifacts"),
+        *("--app-name", "pawl", "--serve-artifacts"),
+        *("--artifacts-destination", artifacts.as_uri()),
     )
     return [Server("MLflow", mlflow_port, start, "/health", logs / "mlflow.log"), prefect]
 
@@ -117,47 +137,34 @@ def _stop_signals() -> Iterator[None]:
 
 
 @contextmanager
-def _running(workspace: Workspace, servers: list[Server]) -> Iterator[list[Running]]:
-    started: list[Running] = []
-    try:
-        for server in servers:
-            started.append((server, _start(workspace, server)))
-        yield started
-    finally:
-        for _, process in started:
-            _signal(process, signal.SIGTERM)
-        for _, process in started:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(STOP_TIMEOUT)
-            # Ends children that the server has left behind.
-            _signal(process, signal.SIGKILL)
-            process.wait()
+def _running(workspace: Workspace, servers: list[Server], key: Path) -> Iterator[list[Running]]:
+    with ExitStack() as ends:
+        yield [(server, ends.enter_context(_start(workspace, server, key))) for server in servers]
 
 
-def _start(workspace: Workspace, server: Server) -> subprocess.Popen[bytes]:
+@contextmanager
+def _start(workspace: Workspace, server: Server, key: Path) -> Iterator[subprocess.Popen[bytes]]:
     server.log.parent.mkdir(parents=True, exist_ok=True)
     environment = {
-        **os.environ,
-        **quiet_environment(workspace),
+        **server_environment(workspace, key),
         "PREFECT_UI_API_URL": f"{server.url}/api",
         # Its log is a file, so tracebacks are wanted.
         "MLFLOW_LOGGING_LEVEL": "WARNING",
         # The trace and gateway jobs would be more processes, and nothing uses them.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
-    # Prefect's server refuses to start if this names another API.
-    environment.pop("PREFECT_API_URL", None)
-    with server.log.open("wb") as log:
-        # A session of its own, so that Ctrl-C reaches only this process, which stops them in order.
-        return subprocess.Popen(
+    # Its session is its own: Ctrl-C reaches only this process, which stops them in order.
+    with (
+        server.log.open("wb") as log,
+        started(
             [sys.executable, *server.command],
             cwd=workspace.root,
             env=environment,
-            stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        ) as process,
+    ):
+        yield process
 
 
 def _wait_until_up(server: Server, process: subprocess.Popen[bytes]) -> None:
@@ -166,7 +173,7 @@ def _wait_until_up(server: Server, process: subprocess.Popen[bytes]) -> None:
         if process.poll() is not None:
             raise _died(server, process)
         # Refused, reset or too slow: not up yet. URLError is an OSError.
-        with suppress(OSError), urllib.request.urlopen(url, timeout=2):  # noqa: S310 - our own URL
+        with suppress(OSError), DIRECT.open(url, timeout=2):
             return
         time.sleep(0.3)
     raise PawlError(
@@ -183,8 +190,3 @@ def _died(server: Server, process: subprocess.Popen[bytes]) -> PawlError:
         rule="both servers run until they are stopped",
         remedy=f"see {server.log}; `pawl doctor` names what is missing",
     )
-
-
-def _signal(process: subprocess.Popen[bytes], signum: signal.Signals) -> None:
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signum)
