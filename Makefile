@@ -74,7 +74,7 @@ $(READY): pyproject.toml requirements.lock infra/build.lock infra/torch.lock inf
 	$(INSTALL) --require-hashes -r infra/build.lock
 	$(INSTALL) --require-hashes -r requirements.lock
 	@# A build in a folder of PIP_FIND_LINKS first: pip itself would prefer an index that states hashes.
-	$(INSTALL) --require-hashes --no-index -r infra/torch.lock || \
+	$(INSTALL) --require-hashes --no-index -r infra/torch.lock 2> /dev/null || \
 	  $(INSTALL) --require-hashes -r infra/torch.lock
 	@# torch's CUDA build does not run without packages that only it asks for.
 	$(BIN)/python -c 'import importlib.metadata as m; "+cpu" in m.version("torch") or exit(1)' || \
