@@ -41,6 +41,8 @@ audit: $(READY)  ## every pinned version against an advisory feed; AUDIT='--osv-
 	$(BIN)/python .ci/audit.py $(AUDIT)
 
 data: $(READY)  ## base and example data, from the DVC remote inside this repository
+	@mkdir -p -m 700 .pawl/dvc  # DVC would keep its pickles where everybody may write
+	@$(BIN)/dvc config --local core.site_cache_dir "$(CURDIR)/.pawl/dvc"
 	$(BIN)/dvc pull --quiet base/tiny.dvc data/tickets.jsonl.dvc \
 	  examples/tickets/v1.jsonl.dvc examples/tickets/v2.jsonl.dvc examples/tickets/v3.jsonl.dvc
 

@@ -23,7 +23,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import history_checker
+import auditor
 
 import pawl.cycle.conclude  # noqa: F401 - `arm` looks for holders among the loaded modules
 from pawl.release.history import history
@@ -195,7 +195,7 @@ def check(uri: str, task: str, acks: Acks, *, settled: bool) -> list[str]:
     """The separate checker's violations."""
     if not acks.path.exists():
         acks.path.touch()
-    found: list[str] = history_checker.check(uri, task, acks=acks.path, settled=settled)
+    found: list[str] = auditor.check(uri, task, acks=acks.path, settled=settled)
     return found
 
 

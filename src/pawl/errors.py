@@ -8,9 +8,21 @@ from __future__ import annotations
 
 import difflib
 import errno
+import re
+import sys
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
+
+# Remedies for a record that was damaged; docs/backup.md says what a backup holds.
+RESTORE = "bring it back from a backup: `pawl restore FILE` (a server's: as its keeper does)"
+RESTORE_FILES = "bring its files back from a backup: `pawl restore FILE --missing`"
+
+# `scheme://name:password@host` and `scheme://token@host`; options that hold a secret.
+IN_ADDRESS = re.compile(r"(?<=://)([^\s/@:'\"]*)(:)?[^\s/'\"]*@")
+IN_OPTIONS = re.compile(
+    r"(?i)([?&;](?:[\w-]*(?:password|passwd|pwd|token|secret|signature|key)|sig)=)[^&;\s'\"]+"
+)
 
 
 class PawlError(Exception):
@@ -25,8 +37,9 @@ class PawlError(Exception):
     exit_code = 1
 
     def __init__(self, found: str, *, rule: str = "", remedy: str = "") -> None:
-        self.found, self.rule, self.remedy = found, rule, remedy
-        super().__init__(found, rule, remedy)
+        # Errors go to terminals, logs, MLflow and files, and quote what others said.
+        self.found, self.rule, self.remedy = map(without_passwords, (found, rule, remedy))
+        super().__init__(self.found, self.rule, self.remedy)
 
     def __reduce__(self) -> tuple[Any, ...]:
         # An exception is made again from its positional arguments alone, which are not these.
@@ -110,6 +123,49 @@ def disk_full_error(error: OSError) -> PawlError | None:
         remedy="free some space (`pawl gc` lists what can be deleted), then run the command again: "
         "it continues from what is there",
     )
+
+
+# What a path can have against it that is no fault of the program.
+UNUSABLE = (
+    errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EISDIR, errno.EEXIST,
+    errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP, errno.EBUSY, errno.EXDEV,
+)  # fmt: skip
+
+
+def file_error(error: OSError) -> PawlError | None:
+    """The error to show for a full disk or a path that cannot be used; None for any other."""
+    if (full := disk_full_error(error)) is not None:
+        return full
+    # shutil.copytree joins its errors into one text, so the numbers are only in there.
+    joined = any(f"[Errno {number}]" in str(error) for number in UNUSABLE)
+    if error.errno not in UNUSABLE and not joined:
+        return None
+    found = f"{error.filename}: {error.strerror}" if error.filename else str(error)[:300]
+    return PawlError(
+        f"a file or folder cannot be used: {found}",
+        rule="files are read and written as the user who runs the command, and nothing of another "
+        "kind is replaced",
+        remedy="give that user the right to it, or move away what is in its place, and run the "
+        "command again",
+    )
+
+
+def missing_package_error(error: ModuleNotFoundError) -> PawlError | None:
+    """The error to show for a package of an extra that is not installed; None for other modules."""
+    name = (error.name or "pawl").partition(".")[0]
+    if name == "pawl" or name in sys.stdlib_module_names:
+        return None
+    return PawlError(
+        f"the package `{name}` is not installed",
+        rule="training and judging need the extra `train`, all else the extra `pipeline`",
+        remedy="`pip install 'pawl[train,pipeline]'`",
+    )
+
+
+def without_passwords(text: str) -> str:
+    """The text with `***` in place of passwords and tokens in the addresses that it quotes."""
+    text = IN_ADDRESS.sub(lambda found: f"{found[1]}:***@" if found[2] else "***@", text)
+    return IN_OPTIONS.sub(r"\1***", text)
 
 
 def nearest(word: str, names: Iterable[str]) -> str:

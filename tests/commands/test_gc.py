@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 from pathlib import Path
@@ -11,9 +12,9 @@ import yaml
 from workbench import TASK, Bench
 
 from pawl.commands.compare import compare
-from pawl.commands.gc import find_reclaimable, free
+from pawl.commands.gc import find_reclaimable, free, gc
 from pawl.commands.status import status
-from pawl.core.files import write_text
+from pawl.core.files import write_json, write_text
 from pawl.errors import RegistryError, UsageError
 from pawl.ledger.ledger import model
 from pawl.ledger.state import read_state
@@ -21,6 +22,8 @@ from pawl.model.adapter import read_adapter
 from pawl.release.history import history
 from pawl.release.release import promote, rollback
 from pawl.release.retire import retire
+from pawl.report.console import Terminal
+from pawl.report.terminal import show_gc
 from pawl.store.client import open_store
 from pawl.store.versions import get
 
@@ -91,7 +94,8 @@ def test_a_retired_version_is_freed_but_for_its_evidence_and_never_released_agai
     bench.cycle(2, "reject")
     for seed in (3, 4):
         bench.cycle(seed)
-    run = Path(bench.store.client.get_run(get(bench.store, TASK, 1).run_id).info.artifact_uri)
+    run_id = get(bench.store, TASK, 1).run_id
+    run = bench.workspace.home / "artifacts" / TASK / run_id / "artifacts"
     entry = retire(bench.workspace, bench.store, TASK, 1, why="too old", who="Ada")
     assert (entry.kind, entry.new) == ("retire", None)
     assert (run / "adapter").is_dir()
@@ -126,11 +130,12 @@ def test_what_a_rollback_needs_cannot_be_retired(bench: Bench) -> None:
 
 def test_gc_finds_what_crashes_and_former_tasks_left_and_kept_answers(bench: Bench) -> None:
     root = bench.workspace.root
-    for place in (root / "build" / TASK / ".eval.new-x1", root / "build" / TASK / ".adapter.old-x"):
+    task = root / "build" / TASK
+    for place in (task / ".eval.new-x1x1x1x1", task / ".adapter.old-x1x1x1x1"):
         (place / "deep").mkdir(parents=True)
         os.utime(place, (1, 1))
     write_text(bench.workspace.answers / "a.jsonl", "{}")
-    (root / "build" / "former").mkdir()
+    write_json(root / "build" / "former" / "verdict.json", {"task": "former"})
     (root / "build" / TASK / ".keep").mkdir()
     assert sorted(found(bench)) == [
         "build of a task that is no more",
@@ -142,6 +147,81 @@ def test_gc_finds_what_crashes_and_former_tasks_left_and_kept_answers(bench: Ben
     assert found(bench) == []
     assert (root / "build" / TASK / ".keep").is_dir()
     assert (root / "build" / TASK / "inputs").is_dir()
+
+
+def everything(root: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and not path.is_relative_to(root / ".pawl")
+    }
+
+
+def test_gc_leaves_what_it_cannot_know_to_be_pawls_and_names_it(
+    bench: Bench, tmp_path: Path
+) -> None:
+    root = bench.workspace.root
+    build, copies = root / "build", bench.workspace.home / "adapters"
+    (tmp_path / "elsewhere").mkdir()
+    write_text(tmp_path / "elsewhere" / "mine.txt", "mine")
+    foreign = {
+        "build/wheel/lib/mine.py": "x = 1",
+        "build/docs/index.html": "<p>",
+        "build/check/report.json": '{"task": "other"}',
+        "build/Former/verdict.json": '{"task": "Former"}',
+        "build/notes.txt": "mine",
+        "build/former/notes.txt": "mine",
+        "build/former/.notes.new-idea": "mine",
+        "build/wheel/.notes.new-abcd_123": "mine",
+        "data/plots/.notes.new-abcd_123": "mine",
+        "data/.notes.new-2027": "mine",
+    }
+    for name, text in foreign.items():
+        write_text(root / name, text)
+        os.utime(root / name, (1, 1))
+    (build / "empty").mkdir()
+    (build / "link").symlink_to(tmp_path / "elsewhere")
+    write_text(copies / TASK / "notes" / "mine.txt", "mine")
+    write_text(copies / "My notes" / "mine.txt", "mine")
+    before = everything(root)
+    # Of the former task: its verdict names it, the check stands beside.
+    write_json(build / "former" / "verdict.json", {"task": "former"})
+    write_text(build / "former" / "check" / "rows.jsonl", "{}")
+    write_text(build / "ran" / "known.jsonl", "")
+    write_text(root / "dvc.lock", "schema: '2.0'\nstages: {check@ran: {cmd: c}}\n")
+    shown, freed = gc(bench.workspace, yes=False), gc(bench.workspace, yes=True)
+    assert (shown.found, shown.left) == (freed.found, freed.left)
+    gone = {Path(row.where).relative_to(root).as_posix() for row in freed.found}
+    assert gone == {"build/former/verdict.json", "build/former/check", "build/ran"}
+    (root / "dvc.lock").unlink()
+    assert everything(root) == before
+    assert (tmp_path / "elsewhere" / "mine.txt").read_text() == "mine"
+    named = {Path(path).relative_to(root).as_posix() for path in freed.left}
+    assert named == {
+        *(f"build/{name}" for name in ("wheel", "docs", "check", "Former", "notes.txt", "empty")),
+        *("build/link", "build/former/notes.txt", "build/former/.notes.new-idea"),
+        *(f".pawl/adapters/{name}" for name in (f"{TASK}/notes", "My notes")),
+    }
+    page = io.StringIO()
+    show_gc(freed, console=Terminal(file=page, width=80))
+    assert all(path in page.getvalue() for path in freed.left)
+
+
+def test_what_cannot_be_deleted_is_an_error_and_not_called_freed(bench: Bench) -> None:
+    write_text(bench.workspace.answers / "a.jsonl", "{}")
+    bench.workspace.answers.parent.chmod(0o555)
+    found = find_reclaimable(bench.workspace, bench.store)
+    # Root may delete everywhere, somebody else may not.
+    user = os.geteuid()
+    os.seteuid(user or 65534)
+    try:
+        with pytest.raises(UsageError, match="cannot be deleted") as refused:
+            free(bench.store, found)
+    finally:
+        os.seteuid(user)
+        bench.workspace.answers.parent.chmod(0o755)
+    assert refused.value.remedy
+    assert (bench.workspace.answers / "a.jsonl").is_file()
 
 
 @pytest.mark.parametrize("entry", ["2", "4"])

@@ -14,7 +14,7 @@ from pawl.commands.predict import Prediction
 from pawl.commands.replay import ReplayResult
 from pawl.commands.reproduce import ReproduceResult
 from pawl.commands.status import TaskStatus
-from pawl.core.records.commands import Check, Finding, GcReport, HistoryEntry, Lineage
+from pawl.core.records.commands import BackupReport, Check, Finding, GcReport, HistoryEntry, Lineage
 from pawl.data.versions.compare import Changed, Moved
 from pawl.gate.power import Power
 from pawl.report.data_versions import DataDiff
@@ -30,7 +30,8 @@ KEYS: dict[type, set[str] | dict[str, Any]] = {
     Finding: {"what", "ok", "says"},
     Check: {"name", "ok", "found", "remedy"},
     Prediction: {"prompt", "answer"},
-    GcReport: {"freed": None, "found": {"what", "bytes", "where"}},
+    BackupReport: {"file", "made", "files", "bytes", "store", "keys", "data"},
+    GcReport: {"freed": None, "found": {"what", "bytes", "where"}, "left": None},
     HistoryEntry: {
         "entry", "kind", "version", "digest", "from", "when", "who", "why", "evidence", "unearned",
     },

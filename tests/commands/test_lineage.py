@@ -9,7 +9,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from rich.console import Console
 from workbench import TASK, Bench, write_adapter
 
 from pawl.commands.data_diff import diff
@@ -24,6 +23,7 @@ from pawl.data.versions.deliver import add, restore
 from pawl.errors import DataError, UsageError
 from pawl.ledger.looks import reserve_look
 from pawl.ledger.provenance import data_md5
+from pawl.report.console import Terminal
 from pawl.report.data_versions import DataDiff, show_lineage
 from pawl.store.versions import versions
 
@@ -90,7 +90,7 @@ def found(bench: Bench, name: str) -> str:
 
 
 def shown(said: Lineage) -> list[str]:
-    page = Console(file=io.StringIO(), width=120)
+    page = Terminal(file=io.StringIO(), width=120)
     show_lineage(said, console=page)
     return [line.strip() for line in page.file.getvalue().splitlines()]  # type: ignore[attr-defined]
 

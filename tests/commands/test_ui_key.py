@@ -83,6 +83,22 @@ def test_other_hosts_and_origins_are_refused_with_the_key_too(ui: Served, server
 
 
 @pytest.mark.server
+def test_mlflows_assistant_which_runs_commands_for_everybody_is_closed(ui: Served) -> None:
+    from mlflow.server.assistant.api import assistant_router
+
+    paths = {route.path for route in assistant_router.routes}
+    assert any(path.endswith("/message") for path in paths)
+    for path in paths:
+        filled = path.format(provider="ollama", session_id="0" * 32)
+        for method in ("GET", "POST", "PUT", "PATCH"):
+            assert status(ui.mlflow, method, filled, {}) == 404
+    first = "/ajax-api/3.0/mlflow/assistant/config"
+    encoded, doubled = first.replace("assistant", "%61ssistant"), first.replace("/3.0", "/3.0/")
+    for written in (encoded, doubled, f"/{first}", f"/.{first}", first.replace("ass", "Ass")):
+        assert status(ui.mlflow, "PUT", written, {}) in (404, 405), written
+
+
+@pytest.mark.server
 def test_the_key_is_its_owners_alone_and_stands_nowhere_else(ui: Served) -> None:
     file = ui.workspace.home / "keys" / "prefect.key"
     assert file.stat().st_mode & 0o777 == 0o600

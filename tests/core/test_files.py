@@ -96,9 +96,10 @@ def test_what_a_living_writer_has_begun_is_no_leftover(tmp_path: Path) -> None:
     with whole_folder(tmp_path / "out") as folder:
         os.utime(folder, (1, 1))
         assert leftovers(tmp_path) == []
-    (tmp_path / ".out.new-abc").mkdir()
-    os.utime(tmp_path / ".out.new-abc", (1, 1))
-    assert [path.name for path in leftovers(tmp_path)] == [".out.new-abc"]
+    for name in (".out.new-abcd_123", ".out.new-idea", ".out.new-2024.bak", ".out.new-ABCDEFGH"):
+        (tmp_path / name).mkdir()
+        os.utime(tmp_path / name, (1, 1))
+    assert [path.name for path in leftovers(tmp_path)] == [".out.new-abcd_123"]
     assert leftovers(tmp_path, name="other") == []
 
 

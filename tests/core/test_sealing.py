@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -53,6 +56,33 @@ def test_the_same_evidence_has_the_same_bytes_and_its_size_tells_a_power_of_two_
         len(seal(evaluation("x" * length))[SEALED]) - TAG for length in range(1, 900_000, 9001)
     }
     assert sizes == {1 << power for power in range(16, 21)}
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from pawl.core import private_files
+from pawl.core.sealing import seal
+real = os.fdopen
+def fdopen(*given):
+    # The machine dies as the first byte of the key would be written.
+    os.kill(os.getpid(), signal.SIGKILL)
+os.fdopen = fdopen
+seal({"rows.jsonl": "", "report.json": "{}"})
+"""
+
+
+def test_a_key_is_whole_or_absent_after_a_kill_and_the_same_for_all_who_make_it_at_once(
+    tmp_path: Path,
+) -> None:
+    key = tmp_path / "owner" / "seal.key"
+    assert subprocess.run([sys.executable, "-c", KILLED]).returncode == -signal.SIGKILL
+    assert not key.exists()
+    code = 'from pawl.core.sealing import seal; seal({"rows.jsonl": "", "report.json": "{}"})'
+    makers = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(4)]
+    assert [maker.wait() for maker in makers] == [0] * 4
+    assert len(key.read_bytes()) == 64
+    assert key.stat().st_mode & 0o077 == 0
 
 
 def test_another_key_a_changed_byte_or_no_key_opens_nothing(

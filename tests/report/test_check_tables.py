@@ -7,17 +7,17 @@ import io
 
 import pytest
 from reports import fit, unfit
-from rich.console import Console
 
 from pawl.core.records import CheckReport, Fault, FixReport, Mend
 from pawl.data.report.check_summary import REMEDIES, remedy
 from pawl.report.check import show_check, show_fix
+from pawl.report.console import Terminal
 
 
 def printed(report: CheckReport | FixReport, **words: str) -> str:
     """What a pipe gets: no colour, 80 columns."""
     out = io.StringIO()
-    console = Console(file=out, width=80)
+    console = Terminal(file=out, width=80)
     if isinstance(report, FixReport):
         show_fix(report, folder="build/tickets/fixed", console=console)
     else:

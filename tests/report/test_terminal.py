@@ -5,11 +5,10 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from rich.console import Console
-
 from pawl.core.records import Candidate, Champion, Cycle
 from pawl.core.records.commands import Check, Finding, GcReport, GcRow, HistoryEntry
 from pawl.gate.flips import Changed, Flip
+from pawl.report.console import Terminal
 from pawl.report.flips import SHOWN, FlipsReport, show_flips
 from pawl.report.terminal import (
     show_cycle,
@@ -21,7 +20,7 @@ from pawl.report.terminal import (
 
 
 def shown(show: Any, *facts: Any, **words: Any) -> str:
-    console = Console(file=io.StringIO(), width=80)
+    console = Terminal(file=io.StringIO(), width=80)
     show(*facts, console=console, **words)
     text: str = console.file.getvalue()  # type: ignore[attr-defined]
     return text

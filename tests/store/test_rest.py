@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -29,7 +30,7 @@ def serve(tmp_path: Path) -> Iterator[object]:
     """Start `mlflow server` on a store; returns its URL once it answers."""
     started: list[subprocess.Popen[bytes]] = []
 
-    def start(store: str, artifacts: Path) -> str:
+    def start(store: str, artifacts: Path | str) -> str:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = str(probe.getsockname()[1])
@@ -88,9 +89,15 @@ def test_a_server_on_the_workspaces_file_shows_the_evidence_of_its_cycles(
     bench: Bench, serve: object
 ) -> None:
     cycle = bench.cycle(1)
-    url = serve(bench.store.uri, bench.workspace.home / "artifacts")  # type: ignore[operator]
+    artifacts = (bench.workspace.home / "artifacts").as_uri()  # as `pawl ui` names it
+    url = serve(bench.store.uri, artifacts)  # type: ignore[operator]
     where = f"{url}/get-artifact?path=verdict.json&run_uuid={cycle.run_id}"
     with urllib.request.urlopen(where, timeout=10) as answer:
         assert b'"decision": "promote"' in answer.read()
+    # What its page asks for.
+    listed = f"{url}/ajax-api/2.0/mlflow/artifacts/list?run_id={cycle.run_id}&path=adapter"
+    with urllib.request.urlopen(listed, timeout=10) as answer:
+        names = {file["path"] for file in json.load(answer)["files"]}
+    assert "adapter/adapter_model.safetensors" in names
     os.environ["MLFLOW_TRACKING_URI"] = url
     assert history(open_store(bench.workspace), TASK) == history(bench.store, TASK)

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prepared import TASK, examples, prepared
-from rich.console import Console
 
 from pawl.core.records import Point, Training, read_record
 from pawl.errors import TrainError
 from pawl.model.adapter import WEIGHTS, read_adapter
+from pawl.report.console import Terminal
 from pawl.report.ranks import read_rank_trials, show_rank_trials
 from pawl.train.choices import PLAIN
 from pawl.train.loop import Loop
@@ -190,7 +190,7 @@ def test_if_the_larger_rank_does_not_help_the_smaller_is_chosen(
     assert [rung[0] for rung in rungs(workspace)] == [8, 16]
     first, second = read_rank_trials(workspace.files(TASK).training)
     assert first.gap == first.dev_loss - first.train_loss != 0
-    shown = Console(record=True, width=100, file=io.StringIO())
+    shown = Terminal(record=True, width=100, file=io.StringIO())
     show_rank_trials((first, second), title="ranks", console=shown)
     table = shown.export_text()
     marks = {line.split("│")[1].strip(): line for line in table.splitlines() if "│" in line}

@@ -8,7 +8,7 @@ from pathlib import Path
 from pawl.core.files import digest_file
 from pawl.core.records import AdapterManifest, EvalReport, Score, read_record, read_rows
 from pawl.core.records.io import read_records
-from pawl.errors import DataError, UsageError
+from pawl.errors import RESTORE_FILES, DataError, UsageError
 from pawl.gate.flips import changed, flips
 from pawl.model.adapter import MANIFEST
 from pawl.report.flips import FlipsReport
@@ -51,7 +51,7 @@ def flips_of(
             raise DataError(
                 f"the stored rows of version {judged.version} are not those of its report",
                 rule="the report names its rows by digest",
-                remedy="restore the store's artifact folder from its backup",
+                remedy=f"delete {scores.name} of that run, then {RESTORE_FILES}",
             )
         (rows, mine), (earlier, other) = (
             (

@@ -1,4 +1,7 @@
-"""`pawl gc`: find and free what is no longer needed. What a rollback needs is never listed."""
+"""`pawl gc`: find and free what is no longer needed. What a rollback needs is never listed.
+
+Only what Pawl made is freed. Anything else in its folders is named, and left.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +9,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import yaml
+
+from pawl.config.schema import TASK_NAME, Params
 from pawl.core.files import leftovers, remove
 from pawl.core.records.commands import GcReport, GcRow
+from pawl.core.records.io import read_value
 from pawl.cycle.outbox import refused_orders
+from pawl.errors import PawlError, UsageError
 from pawl.ledger.entries import State
 from pawl.ledger.state import undoubted_state
 from pawl.release.local_copies import copies_folder
@@ -17,10 +25,14 @@ from pawl.store.client import Store, open_store
 from pawl.store.runs import delete_files, size_of_files
 from pawl.store.versions import ADAPTER
 from pawl.workspace.lock import workspace_lock
-from pawl.workspace.paths import Workspace
+from pawl.workspace.paths import TaskFiles, Workspace
 
 # Large, and not ours to walk: MLflow's files, Prefect's home.
 FOREIGN = ("artifacts", "prefect")
+# Records that name their task.
+NAMING = (
+    "splits/manifest.json", "verdict.json", "cycle.json", "check/report.json", "adapter/pawl.json",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,11 +52,11 @@ def gc(workspace: Workspace, *, yes: bool) -> GcReport:
     """Return what can be freed; with `yes`, free it. Raises as `find_reclaimable` and `free`."""
     with workspace_lock(workspace):
         store = open_store(workspace)
-        found = find_reclaimable(workspace, store)
+        found, left = find_reclaimable(workspace, store), find_foreign(workspace)
         if yes:
             free(store, found)
     rows = (GcRow(one.what, one.size, str(one.path or f"run {one.run}")) for one in found)
-    return GcReport(yes, tuple(rows))
+    return GcReport(yes, tuple(rows), tuple(map(str, left)))
 
 
 def find_reclaimable(workspace: Workspace, store: Store) -> list[Reclaimable]:
@@ -56,30 +68,54 @@ def find_reclaimable(workspace: Workspace, store: Store) -> list[Reclaimable]:
     """
     params = workspace.params()
     found: list[Reclaimable] = []
-    for task in sorted({*params.tasks, *_folders(workspace.home / "adapters")}):
+    for task in sorted({*params.tasks, *_former_tasks(workspace.home / "adapters")}):
         state = undoubted_state(store, task)
         found += _copies(workspace, task, state, keep=params.release.keep)
         found += _retired(store, task, state)
         refused = refused_orders(workspace, task)
         found += [_local("order that was refused", path) for path in refused]
-    for task in _folders(workspace.root / "build"):
-        if task not in params.tasks:
-            path = workspace.root / "build" / task
-            found.append(_local("build of a task that is no more", path))
+    for build in _former_builds(workspace, params):
+        foreign = _foreign_in(build)
+        paths = _made_in(build) if foreign else [build]
+        found += [_local("build of a task that is no more", path) for path in paths]
     if workspace.answers.is_dir():
         found.append(_local("kept answers", workspace.answers))
     listed = [one.path for one in found if one.path]
-    for path in _unfinished(workspace):
+    for path in _unfinished(workspace, params):
         if not any(path.is_relative_to(other) for other in listed):
             found.append(_local("left by a crash", path))
     return found
 
 
+def find_foreign(workspace: Workspace) -> list[Path]:
+    """What lies where `gc` looks and was not made by Pawl, as far as anything shows."""
+    params, build = workspace.params(), workspace.root / "build"
+    former = _former_builds(workspace, params)
+    known = {*former, *(build / task for task in params.tasks)}
+    here = sorted(build.iterdir()) if build.is_dir() else []
+    foreign = [path for path in here if path not in known and path.name != ".gitignore"]
+    for path in former:
+        foreign += _foreign_in(path)
+    copies = workspace.home / "adapters"
+    for task in _folders(copies):
+        if not TASK_NAME.fullmatch(task):
+            foreign.append(copies / task)
+            continue
+        names = (name for name in _folders(copies / task) if not name.isdecimal())
+        foreign += [copies / task / name for name in names]
+    return foreign
+
+
 def free(store: Store, reclaimable: Sequence[Reclaimable]) -> None:
-    """Free it; raises `RegistryError` if the store is down or does not let files be deleted."""
+    """Free it.
+
+    Raises:
+        RegistryError: the store is down or does not let files be deleted.
+        UsageError: a file or folder cannot be deleted.
+    """
     for one in reclaimable:
         if one.path is not None:
-            remove(one.path)
+            _delete(one.path)
         if one.run is not None:
             delete_files(store, one.run, ADAPTER)
 
@@ -89,7 +125,7 @@ def _copies(workspace: Workspace, task: str, state: State, *, keep: int) -> Iter
     needed = {str(champion.version) for champion in state.rollback_champions(keep)}
     folder = copies_folder(workspace, task)
     for name in _folders(folder):
-        if name not in needed:
+        if name.isdecimal() and name not in needed:
             yield _local(f"local copy of {task} version {name}", folder / name)
 
 
@@ -101,13 +137,77 @@ def _retired(store: Store, task: str, state: State) -> Iterator[Reclaimable]:
             yield Reclaimable(f"adapter of {task} version {version}, retired", size, run=run)
 
 
-def _unfinished(workspace: Workspace) -> Iterator[Path]:
-    roots = [workspace.root / "build", workspace.root / "data"]
+def _former_builds(workspace: Workspace, params: Params) -> list[Path]:
+    """Folders of `build/` that a task filled which `params.yaml` no longer has.
+
+    Shown by a record in it that names the task, or by DVC's record of the stages that it ran.
+    """
+    build, ran = workspace.root / "build", _stages_that_ran(workspace.root / "dvc.lock")
+    return [
+        build / name
+        for name in _former_tasks(build)
+        if name not in params.tasks and (name in ran or _names_task(build / name, name))
+    ]
+
+
+def _former_tasks(root: Path) -> list[str]:
+    return [name for name in _folders(root) if TASK_NAME.fullmatch(name)]
+
+
+def _stages_that_ran(lock: Path) -> set[str]:
+    """The tasks of the stages in `dvc.lock`, such as `check@tickets`; empty if it is not there."""
+    try:
+        stages = yaml.safe_load(lock.read_text(encoding="utf-8"))["stages"]
+        return {str(stage).partition("@")[2] for stage in stages}
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
+        return set()
+
+
+def _names_task(build: Path, task: str) -> bool:
+    for name in NAMING:
+        try:
+            value = read_value(build / name)
+        except PawlError:
+            continue
+        if isinstance(value, dict) and value.get("task") == task:
+            return True
+    return False
+
+
+def _made_in(build: Path) -> list[Path]:
+    made = {*TaskFiles(build).made, ".gitignore"}  # DVC's, for its outputs
+    return sorted({path for path in build.iterdir() if path.name in made} | {*leftovers(build)})
+
+
+def _foreign_in(build: Path) -> list[Path]:
+    return sorted({*build.iterdir()} - {*_made_in(build)})
+
+
+def _delete(path: Path) -> None:
+    try:
+        remove(path)
+        there = path.exists()
+    except OSError:
+        there = True
+    if there:
+        raise UsageError(
+            f"{path} cannot be deleted",
+            rule="who frees space may write to the folder and to what lies in it",
+            remedy="run it as the owner of the workspace, or delete it by hand",
+        )
+
+
+def _unfinished(workspace: Workspace, params: Params) -> Iterator[Path]:
+    builds = [workspace.files(task).root for task in params.tasks]
+    roots = [*builds, *_former_builds(workspace, params)]
+    data = {(workspace.root / section.data).parent for section in params.tasks.values()}
+    for place in sorted({workspace.root / "data", *data}):
+        yield from leftovers(place)
     if workspace.home.is_dir():
         yield from leftovers(workspace.home)
         roots += [path for path in workspace.home.iterdir() if path.name not in FOREIGN]
     for root in roots:
-        if root.is_dir():
+        if root.is_dir() and not root.is_symlink():
             yield from leftovers(root)
             for folder in root.rglob("*"):
                 # What lies in a leftover goes with it.
@@ -123,4 +223,5 @@ def _local(what: str, path: Path) -> Reclaimable:
 def _folders(root: Path) -> list[str]:
     if not root.is_dir():
         return []
-    return sorted(p.name for p in root.iterdir() if p.is_dir() and not p.name.startswith("."))
+    folders = (path for path in root.iterdir() if path.is_dir() and not path.is_symlink())
+    return sorted(path.name for path in folders if not path.name.startswith("."))

@@ -69,10 +69,11 @@ def _fill(target: Path) -> Workspace:
 
 def _empty(target: Path, made: Sequence[Path]) -> None:
     """Remove all that is in `target`, which was empty, and the folders that were `made` for it."""
-    for path in target.iterdir() if target.is_dir() else ():
-        remove(path)
+    # A name that is too long is no folder; and somebody else may have put something there.
+    with suppress(OSError):
+        for path in target.iterdir():
+            remove(path)
     for folder in made:
-        # Somebody else may have put something there in the meantime.
         with suppress(OSError):
             folder.rmdir()
 

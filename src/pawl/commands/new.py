@@ -54,26 +54,59 @@ def new_task(workspace: Workspace, task: str, sources: Sources) -> dict[str, Any
     """
     params = workspace.params()
     _refuse_name(task, params)
-    copies = _copies(task, sources, workspace)
+    copies, pointer = _copies(task, sources, workspace), f"{_data_name(task, sources)}.dvc"
     examples = read_examples(sources.data, str(sources.data), drop=sources.drop_bad).examples
     base = _base(sources.base, params, workspace)
     section = _section(task, sources, base, examples, workspace)
-    text = _with_section(workspace.params_file.read_text(encoding="utf-8"), task, section)
-    parse_params(text, workspace.params_file.name)
+    _with_task(workspace, task, section)
+    ignored = workspace.root / "data" / ".gitignore"
+    before = ignored.read_bytes() if ignored.is_file() else None
+    made: list[Path] = []
     try:
         for target, source in copies.items():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, target)
+            _copy(source, target, made)
+        made.append(workspace.root / pointer)
         remedy = "see the message; `pawl doctor` checks the workspace"
         add = ("add", "--quiet", section["data"])
         run_dvc(workspace, *add, rule="DVC tracks a task's rows", remedy=remedy)
-        write_text(workspace.params_file, text)
+        # Read again: the file may have been edited while DVC worked.
+        write_text(workspace.params_file, _with_task(workspace, task, section))
     except BaseException:
-        for target in copies:
+        for target in made:
             target.unlink(missing_ok=True)
-        (workspace.root / f"{section['data']}.dvc").unlink(missing_ok=True)
+        _put_back(ignored, before)
         raise
     return section
+
+
+def _copy(source: Path, target: Path, made: list[Path]) -> None:
+    """Copy a file to a place where nothing is, and remember that it was made."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with source.open("rb") as file:
+        try:
+            copy = target.open("xb")
+        except FileExistsError as error:
+            raise _taken(str(target)) from error
+        made.append(target)
+        with copy:
+            shutil.copyfileobj(file, copy)
+
+
+def _put_back(path: Path, before: bytes | None) -> None:
+    """Undo what DVC wrote to its `.gitignore`."""
+    if before is None:
+        path.unlink(missing_ok=True)
+    elif path.read_bytes() != before:
+        write_text(path, before.decode("utf-8"))
+
+
+def _with_task(workspace: Workspace, task: str, section: dict[str, Any]) -> str:
+    """The text of params.yaml with the section, checked; raises if it has the task by now."""
+    if task in workspace.params().tasks:
+        raise _taken(f"the task '{task}'")
+    text = _with_section(workspace.params_file.read_text(encoding="utf-8"), task, section)
+    parse_params(text, workspace.params_file.name)
+    return text
 
 
 def _section(
@@ -150,10 +183,11 @@ def _refuse_name(task: str, params: Params) -> None:
 
 
 def _copies(task: str, sources: Sources, workspace: Workspace) -> dict[Path, Path]:
-    """The files to copy, by target; a schema or prompt that is already at its place is not."""
+    """The files to copy, by target; one that is already at its place is not."""
     # Data that was never pulled: its pointer alone is there.
-    if (workspace.root / (pointer := f"{_data_name(task, sources)}.dvc")).exists():
-        raise _taken(pointer)
+    pointer = workspace.root / f"{_data_name(task, sources)}.dvc"
+    if pointer.exists() or pointer.is_symlink():
+        raise _taken(f"data/{pointer.name}")
     named = {
         _data_name(task, sources): sources.data,
         f"data/{task}.schema.json": sources.schema,
@@ -161,13 +195,13 @@ def _copies(task: str, sources: Sources, workspace: Workspace) -> dict[Path, Pat
     }
     copies: dict[Path, Path] = {}
     for name, source in named.items():
-        target = workspace.root / name
         if source is None:
             continue
         if not source.is_file():
             rule = "a task is made from files that exist"
             raise UsageError(f"{source} is not there", rule=rule, remedy="correct the path")
-        if target.exists() and (source == sources.data or not target.samefile(source)):
+        target = workspace.inside(name)
+        if target.is_symlink() or (target.exists() and not target.samefile(source)):
             raise _taken(name)
         if not target.exists():
             copies[target] = source

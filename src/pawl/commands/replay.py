@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 from pawl.config.schema import Gate
 from pawl.core.files import digest_file
 from pawl.core.records import Verdict, read_record, to_json
-from pawl.errors import DataError, RegistryError
+from pawl.errors import RESTORE, DataError, RegistryError
 from pawl.gate.run import judge
 from pawl.ledger.entries import replay_entries
 from pawl.ledger.ledger import entries
@@ -86,7 +86,7 @@ def _policy(registered: AdapterVersion) -> Gate:
             f"version {registered.version} of '{registered.task}' carries no gate policy: "
             + " ".join(str(error).split())[:200],
             rule="a version's `pawl.params` are those that it was judged by, and are not edited",
-            remedy="restore the tracking store from its backup",
+            remedy=RESTORE,
         ) from error
 
 

@@ -27,10 +27,8 @@ from pawl.workspace.stages import reproduce as repro
 
 # The candidate's scores on the dev split in a verdict, and the metrics that are wall times.
 DEV, TIMES = "candidate (dev)", {"seconds"}
-FETCHES = {
-    "rule": "code, parameters and data of the version's commit are fetched with git and DVC",
-    "remedy": "`git fetch` and `dvc pull --all-commits` bring what is missing here",
-}
+RULE = "code, parameters and data of the version's commit are fetched with git and DVC"
+REMEDY = "`git fetch` and `dvc pull --all-commits` bring what is missing here"
 
 
 @dataclass(frozen=True)
@@ -104,12 +102,20 @@ def _worktree(workspace: Workspace, commit: str) -> Iterator[Workspace]:
     before = os.environ.get("PYTHONPATH")
     try:
         add = ("git", "worktree", "add", "--quiet", "--detach", str(clean), commit)
-        run(workspace.root, *add, **FETCHES)
+        run(workspace.root, *add, rule=RULE, remedy=REMEDY)
         # By a link, for DVC can write no path with other than ASCII into its configuration.
         (clean / ".dvc" / "cache").symlink_to(cache_folder(workspace))
-        run_dvc(Workspace(clean), "config", "--local", "cache.dir", ".dvc/cache", **FETCHES)
+        run_dvc(
+            Workspace(clean),
+            "config",
+            "--local",
+            "cache.dir",
+            ".dvc/cache",
+            rule=RULE,
+            remedy=REMEDY,
+        )
         tracked = [str(p.relative_to(clean)) for p in clean.rglob("*.dvc") if p.is_file()]
-        run_dvc(Workspace(clean), "checkout", "--quiet", *tracked, **FETCHES)
+        run_dvc(Workspace(clean), "checkout", "--quiet", *tracked, rule=RULE, remedy=REMEDY)
         if (clean / "src" / "pawl").is_dir():
             # A checkout of Pawl itself: that commit's code, not the installed one.
             os.environ["PYTHONPATH"] = str(clean / "src")
@@ -119,4 +125,4 @@ def _worktree(workspace: Workspace, commit: str) -> Iterator[Workspace]:
         if before is not None:
             os.environ["PYTHONPATH"] = before
         shutil.rmtree(folder, ignore_errors=True)
-        run(workspace.root, "git", "worktree", "prune", **FETCHES)
+        run(workspace.root, "git", "worktree", "prune", rule=RULE, remedy=REMEDY)

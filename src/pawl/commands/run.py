@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from pydantic import TypeAdapter
 
-from pawl.core.processes import guarded
 from pawl.core.records import Cycle
 from pawl.cycle.interruption import interruptible
 from pawl.cycle.outbox import waiting_orders
 from pawl.cycle.unjudged import conclude_unchanged, find_cached_version
 from pawl.errors import DataError, UsageError
-from pawl.ledger.state import read_state
+from pawl.ledger.state import undoubted_state
 from pawl.store.client import Store, open_store
 from pawl.workspace.fingerprints import cycle_fingerprint
 from pawl.workspace.paths import Workspace
+from pawl.workspace.prefect_api import key_environment
+from pawl.workspace.prefect_server import prefect_settings, temporary_server
 
 FLOW = "flows/retrain.py"
 
@@ -52,13 +54,13 @@ def run_cycle(workspace: Workspace, task: str, *, force: bool = False) -> Cycle:
     os.chdir(workspace.root)
     flow: Any = load_flow_from_entrypoint(f"{FLOW}:retrain", use_placeholder_flow=False)
     again = f"pawl run {task}{' --force' * force}"
-    with interruptible(workspace, task, again=again), _temporary_server():
+    with interruptible(workspace, task, again=again), _server(workspace):
         return TypeAdapter(Cycle).validate_python(flow(task=task, force=force))
 
 
 def fingerprint_now(workspace: Workspace, store: Store, task: str) -> str | None:
     """The fingerprint of a cycle that starts now, or None if the data cannot be used."""
-    accepted = read_state(store, task).accepted
+    accepted = undoubted_state(store, task).accepted
     try:
         return cycle_fingerprint(workspace, task, accepted=accepted)
     except DataError:
@@ -67,18 +69,20 @@ def fingerprint_now(workspace: Workspace, store: Store, task: str) -> str | None
 
 
 @contextmanager
-def _temporary_server() -> Iterator[None]:
-    """A Prefect server for this block, if no other is configured; it ends with this process."""
-    from prefect.server.api.server import SubprocessASGIServer
+def _server(workspace: Workspace) -> Iterator[None]:
+    """The Prefect server that records this block: the configured one, else a temporary one."""
     from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_EPHEMERAL_ENABLED
 
-    if PREFECT_API_URL.value() or not PREFECT_SERVER_EPHEMERAL_ENABLED.value():
+    if url := PREFECT_API_URL.value():
+        with prefect_settings(key_environment(workspace, url)):
+            yield
+    elif not PREFECT_SERVER_EPHEMERAL_ENABLED.value():
         yield
-        return
-    # Prefect would start this same server itself, but without the guard; now it finds it running.
-    server = SubprocessASGIServer()
-    server.start()
-    if server.server_process is None:
-        raise RuntimeError("Prefect's server has started without a process")
-    with guarded(server.server_process.pid):
+    else:
+        # Prefect would start one itself, which every page and user of this machine could use.
+        server = ExitStack()
+        server.enter_context(temporary_server(workspace))
+        # Later than Prefect's threads, which hand their last records over when the process ends,
+        # and try for minutes where nobody takes them.
+        atexit.register(server.close)
         yield

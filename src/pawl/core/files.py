@@ -12,6 +12,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -22,6 +23,8 @@ from typing import Any
 
 # Temporary names: `.NAME.new-…` is being written, `.NAME.old-…` is being replaced.
 NEW, OLD = "new-", "old-"
+# What comes last in a temporary name: Python's `tempfile` adds eight characters.
+MARK = re.compile(rf"(?:{NEW}|{OLD})[a-z0-9_]{{8}}")
 # Seconds after which a folder without a lock, or a file, is a killed writer's.
 FOLDER_YOUNG, FILE_YOUNG = 2.0, 3600.0
 
@@ -33,7 +36,12 @@ def digest_text(text: str) -> str:
 
 def digest_json(value: Any) -> str:
     """sha256 of the canonical JSON (sorted keys, no blanks), so that key order does not matter."""
-    return digest_text(json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False))
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
+def canonical_json(value: Any) -> bytes:
+    """The JSON that is digested and signed: sorted keys, no blanks, ASCII."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
 
 
 def digest_file(path: Path) -> str:
@@ -143,7 +151,7 @@ def leftovers(folder: Path, *, name: str | None = None) -> list[Path]:
     temporary = [
         path
         for path, stem, _, mark in named
-        if stem.startswith(".") and mark.startswith((NEW, OLD)) and name in (None, stem[1:])
+        if stem.startswith(".") and MARK.fullmatch(mark) and name in (None, stem[1:])
     ]
     return sorted(path for path in temporary if _abandoned(path))
 

@@ -30,23 +30,22 @@ class OwnPages:
     """An ASGI application that refuses, with 403, what comes from another page or to another name.
 
     Allowed are the loopback names with the port that it listens on, and what `PAWL_HOSTS` names.
+    Paths that begin with one of `closed` are answered with 404, whoever asks.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp, closed: tuple[str, ...] = ()) -> None:
+        self._app, self._closed = app, closed
         self._named = named_hosts()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
-        elif (refused := self._refused(scope)) is None:
-            await self._app(scope, receive, _with_headers(send))
-        elif scope["type"] == "websocket":
-            await send({"type": "websocket.close", "code": 1008, "reason": ""})
+        elif refused := self._refused(scope):
+            await _refuse(scope, send, 403, refused)
+        elif scope["path"].startswith(self._closed):
+            await _refuse(scope, send, 404, "this is not served here (docs/adr/0024)")
         else:
-            start = {"type": "http.response.start", "status": 403, "headers": [PLAIN]}
-            await send(start)
-            await send({"type": "http.response.body", "body": f"{refused}\n".encode()})
+            await self._app(scope, receive, _with_headers(send))
 
     def _refused(self, scope: Scope) -> str | None:
         """Why a request is refused, or None. What a header says is not repeated."""
@@ -63,6 +62,14 @@ class OwnPages:
 def named_hosts() -> set[str]:
     """The names that `PAWL_HOSTS` lists, in small letters."""
     return {name.strip() for name in os.environ.get(VARIABLE, "").lower().split(",")} - {""}
+
+
+async def _refuse(scope: Scope, send: Send, status: int, reason: str) -> None:
+    if scope["type"] == "websocket":
+        await send({"type": "websocket.close", "code": 1008, "reason": ""})
+        return
+    await send({"type": "http.response.start", "status": status, "headers": [PLAIN]})
+    await send({"type": "http.response.body", "body": f"{reason}\n".encode()})
 
 
 def _own_names(scope: Scope) -> set[str]:

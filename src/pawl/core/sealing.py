@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 from pawl.core.files import lines_text
+from pawl.core.private_files import write_private
 from pawl.errors import DataError, UsageError
 
 SEALED = "sealed.bin"
@@ -85,13 +85,7 @@ def key_file() -> Path:
 def _key(*, make: bool) -> bytes:
     path = key_file()
     if make and not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Readable by the owner alone. If another process has made one in between, that one is used.
-        with (
-            suppress(FileExistsError),
-            os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file,
-        ):
-            file.write(os.urandom(LENGTH))
+        write_private(path, os.urandom(LENGTH))
     try:
         key = path.read_bytes()
     except OSError as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from pawl.core.metrics import sign
 from pawl.core.records import AdapterManifest, Example, Message, Score
-from pawl.errors import DataError
+from pawl.errors import RESTORE_FILES, DataError
 
 CANDIDATE, CHAMPION = "candidate", "champion"
 
@@ -69,7 +69,7 @@ def flips(scores: Iterable[Score], rows: Sequence[Example], metric: str) -> list
                 raise DataError(
                     f"row '{name}' was judged and is not in the stored rows",
                     rule="a version's run stores the checked rows of its cycle",
-                    remedy="restore the store's artifact folder from its backup",
+                    remedy=RESTORE_FILES,
                 )
             won = sign(metric) * (values[0] - values[1]) > 0
             text = _text(row.messages)

@@ -40,8 +40,8 @@ def read_adapter(folder: Path, *, base: str | None = None) -> AdapterManifest:
     if not folder.is_dir():
         raise AdapterError(f"there is no adapter at {folder}", remedy="train one: `pawl run TASK`")
     names = {path.name for path in folder.iterdir()}
-    if names != {*FILES, MANIFEST} or any(p.is_symlink() for p in folder.iterdir()):
-        odd = sorted(names ^ {*FILES, MANIFEST}) or ["a symbolic link"]
+    if names != {*FILES, MANIFEST} or any(map(_is_odd, folder.iterdir())):
+        odd = sorted(names ^ {*FILES, MANIFEST}) or ["a symbolic link or a folder"]
         raise AdapterError(
             f"the adapter folder {folder} has missing or unexpected files: {', '.join(odd)}",
             rule=f"an adapter is the regular files {', '.join((*FILES, MANIFEST))} and no others",
@@ -76,6 +76,10 @@ def read_adapter(folder: Path, *, base: str | None = None) -> AdapterManifest:
             remedy="restore that base (`dvc checkout`), or train a new adapter",
         )
     return manifest
+
+
+def _is_odd(path: Path) -> bool:
+    return path.is_symlink() or not path.is_file()
 
 
 def refuse_links(folder: Path) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -14,17 +12,18 @@ from rich.text import Text
 from pawl.core.records import CheckReport, Fault, FixReport, Rule
 from pawl.data.report import check_summary as summary
 from pawl.data.report.check_summary import printable, rows_text
+from pawl.report.console import Terminal
 
 COLOURS = {"blocks": "red", "warns": "yellow", "passed": "green"}
 # Of a row's name; a longer one goes on below itself.
 NAME = 24
 
 
-def show_check(report: CheckReport, *, console: Console) -> None:
+def show_check(report: CheckReport, *, console: Terminal) -> None:
     """Print the result, a row per rule, then each rule that found something with its worst rows."""
     colour = "green" if summary.may_train(report) else "red"
-    text = escape(summary.summary_text(report))
-    console.print(f"{escape(report.task)}: [bold {colour}]{text}[/]")
+    text = summary.summary_text(report)
+    console.print(Text.assemble(f"{report.task}: ", (text, f"bold {colour}")))
     console.print(f"{report.rows:,} rows, data {report.data[:12]}", highlight=False)
     console.print(_table(report))
     for rule in summary.by_state(report):
@@ -34,14 +33,15 @@ def show_check(report: CheckReport, *, console: Console) -> None:
     console.print(_indented(_drift(report)))
 
 
-def show_fix(report: FixReport, *, folder: str, console: Console) -> None:
+def show_fix(report: FixReport, *, folder: str, console: Terminal) -> None:
     """Print what the proposed copy in `folder` changes, what is left to a person, how to use it."""
     console.print()
     if not report.changed:
         console.print("--fix: there is nothing to mend that needs no judgement")
     for mend in report.mends:
         if mend.found:
-            console.print(f"[bold]{mend.name}[/] ({rows_text(mend.found)}): {mend.says}")
+            says = f" ({rows_text(mend.found)}): {mend.says}"
+            console.print(Text.assemble((mend.name, "bold"), says))
             console.print(_faults(mend.first, mend.found))
     for rule in report.left or ():
         named = ", ".join(printable(fault.id) for fault in rule.worst)
@@ -53,7 +53,7 @@ def show_fix(report: FixReport, *, folder: str, console: Console) -> None:
         _show_next(report, folder, console)
 
 
-def _show_next(report: FixReport, folder: str, console: Console) -> None:
+def _show_next(report: FixReport, folder: str, console: Terminal) -> None:
     rows = f"{report.rows:,} of {report.of:,} rows stay; the data itself is as it was. Look, then:"
     console.print(rows, highlight=False)
     if report.hidden:
@@ -77,14 +77,15 @@ def _table(report: CheckReport) -> Table:
         table.add_column(column, justify="right", no_wrap=True)
     for rule in summary.by_state(report):
         now, share = summary.state(rule), summary.share_text(rule)
-        shown, of = f"[{COLOURS[now]}]{now}[/]", f"{rule.of:,}{' *' if rule in partly else ''}"
-        table.add_row(escape(rule.name), shown, f"{rule.found:,}", of, share)
+        shown, of = Text(now, COLOURS[now]), f"{rule.of:,}{' *' if rule in partly else ''}"
+        table.add_row(rule.name, shown, f"{rule.found:,}", of, share)
     return table
 
 
-def _show_rule(rule: Rule, task: str, console: Console) -> None:
+def _show_rule(rule: Rule, task: str, console: Terminal) -> None:
     now = summary.state(rule)
-    console.print(f"[bold {COLOURS[now]}]{escape(rule.name)}[/] ({now}): {escape(rule.says)}")
+    name = (rule.name, f"bold {COLOURS[now]}")
+    console.print(Text.assemble(name, f" ({now}): {rule.says}"))
     console.print(_faults(rule.worst, rule.found))
     if not rule.passed:
         console.print(_indented(Text(f"what to do: {summary.remedy(rule, task)}")))

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from pawl.core.records.commands import DataVersion, Lineage, VersionOrigin
+from pawl.report.console import Terminal
 from pawl.report.terminal import show_rows
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class DataDiff:
     rules: dict[str, dict[str, int]]
 
 
-def show_diff(diff: DataDiff, *, console: Console) -> None:
+def show_diff(diff: DataDiff, *, console: Terminal) -> None:
     """Print counts and the first rows of each change, then the rules before and after."""
     a, b = diff.a, diff.b
     console.print(f"{diff.task}: {_side(a)} → {_side(b)}", highlight=False, soft_wrap=True)
@@ -64,7 +64,7 @@ def show_diff(diff: DataDiff, *, console: Console) -> None:
     for change, rows in changes.items():
         console.print(f"{change}: {len(rows)}", highlight=False)
         for row in rows[:SHOWN]:
-            console.print(f"  {escape(row)}", highlight=False, soft_wrap=True)
+            console.print(f"  {row}", highlight=False, soft_wrap=True)
         if len(rows) > SHOWN:
             console.print(f"  … and {len(rows) - SHOWN} more", highlight=False)
     if not any(changes.values()):
@@ -73,7 +73,7 @@ def show_diff(diff: DataDiff, *, console: Console) -> None:
     for side in (a, b):
         if side.unruled:
             text = f"the rules could not be run on {side.name}: {side.unruled}"
-            console.print(escape(text), highlight=False)
+            console.print(text, highlight=False)
     if diff.rules:
         counts = [
             {"rule": name, "before": found.get("before"), "after": found.get("after")}
@@ -82,7 +82,7 @@ def show_diff(diff: DataDiff, *, console: Console) -> None:
         show_rows(counts, title="rules: what each found", console=console)
 
 
-def show_log(versions: Sequence[DataVersion], *, title: str, console: Console) -> None:
+def show_log(versions: Sequence[DataVersion], *, title: str, console: Terminal) -> None:
     """Print the versions of the data, newest first."""
     rows = [
         {
@@ -97,7 +97,7 @@ def show_log(versions: Sequence[DataVersion], *, title: str, console: Console) -
     show_rows(rows, title=f"{title} (* is what DVC tracks here)", console=console)
 
 
-def show_lineage(lineage: Lineage, *, console: Console) -> None:
+def show_lineage(lineage: Lineage, *, console: Terminal) -> None:
     """Print each version with what it was made from, newest first; then the data, and back."""
     if not lineage.versions:
         console.print(f"{lineage.task}: no version yet", highlight=False)
@@ -106,11 +106,12 @@ def show_lineage(lineage: Lineage, *, console: Console) -> None:
     show_log(lineage.data, title=f"{lineage.task}: data", console=console)
 
 
-def _show_version(version: VersionOrigin, console: Console) -> None:
+def _show_version(version: VersionOrigin, console: Terminal) -> None:
     data, code = version.data, version.commit
-    mark = "  [bold green]champion[/]" if version.champion else ""
+    mark = ("  champion", "bold green") if version.champion else ""
     when = version.when[:16].replace("T", " ")
-    console.print(f"[bold]version {version.version}[/]  {version.verdict}  {when}{mark}")
+    head = (f"version {version.version}", "bold")
+    console.print(Text.assemble(head, f"  {version.verdict}  {when}", mark))
     commit = UNKNOWN if data.md5 is None else (data.commit or "none yet")[:10]
     lines = {
         "adapter": version.adapter[:12],
@@ -120,12 +121,12 @@ def _show_version(version: VersionOrigin, console: Console) -> None:
         "again": version.restore or UNKNOWN,
     }
     for name, text in lines.items():
-        console.print(f"  {name + ':':<9}{escape(text)}", highlight=False)
+        console.print(f"  {name + ':':<9}{text}", highlight=False)
 
 
 def _side(side: DataSide) -> str:
     bad = f", {side.bad} unreadable" if side.bad else ""
-    return escape(f"{side.name} ({side.md5[:12]}, {side.rows} rows{bad})")
+    return f"{side.name} ({side.md5[:12]}, {side.rows} rows{bad})"
 
 
 def _name(row: Changed | Moved) -> str:

@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 
 from pawl.core.metrics import FALL, shown
 from pawl.core.records import CheckReport, Cycle, Rule, Verdict, Worth
+from pawl.core.visible import visible
 from pawl.data.report import check_summary as summary
 
 Scores = Mapping[str, Mapping[str, float]]
 # Characters that markdown would interpret in a line of text.
 MARKS = re.compile(r"([\\`*_\[\]<>|~&#])")
+# Those of them that mark something within a sentence of ours, which names metrics and numbers.
+WITHIN = re.compile(r"([\\`*\[\]<>|&])")
 
 
 def score_table(scores: Scores) -> str:
@@ -36,8 +39,8 @@ def verdict_page(verdict: Verdict, worth: Worth | None = None, *, stale: str | N
     parts = [
         # MLflow's list of versions shows this line as plain text, at most 32 characters of it.
         f"{verdict.decision}{', not applied' if stale else ''}",
-        stale or "",
-        bullets(verdict.reasons),
+        _sentence(stale or ""),
+        bullets([_sentence(reason) for reason in verdict.reasons]),
         _worth(worth),
         _comparisons(verdict),
         "#### Scores",
@@ -52,7 +55,7 @@ def cycle_page(cycle: Cycle) -> str:
     judged = "none" if cycle.candidate.version is None else f"version {cycle.candidate.version}"
     parts = [
         f"## {cycle.task}: {cycle.verdict}",
-        bullets(cycle.reasons),
+        bullets([_sentence(reason) for reason in cycle.reasons]),
         _worth(cycle.worth),
         f"Candidate: {judged}. Champion now: {cycle.champion.label()}.",
         score_table(cycle.scores),
@@ -94,6 +97,11 @@ def _found(rule: Rule, task: str) -> str:
 def _literal(text: str) -> str:
     """A text of the data with markdown's characters escaped."""
     return MARKS.sub(r"\\\1", summary.printable(text))
+
+
+def _sentence(text: str) -> str:
+    """A sentence that may name a slice, a row or a server's message, escaped likewise."""
+    return WITHIN.sub(r"\\\1", visible(text))
 
 
 def _comparisons(verdict: Verdict) -> str:

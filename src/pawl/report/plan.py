@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from pawl.core.metrics import bounded
 from pawl.core.records import to_json
 from pawl.core.records.commands import FreshRows, LooksLeft
+from pawl.report.console import Terminal
 from pawl.report.terminal import show_facts
 
 if TYPE_CHECKING:
@@ -68,14 +67,14 @@ class Plan:
     unprovable: tuple[str, ...]
 
 
-def show_plan(plan: Plan, *, console: Console) -> None:
+def show_plan(plan: Plan, *, console: Terminal) -> None:
     """Print the plan: rows, looks and gate as facts, then the training's memory, time and cost."""
     facts = to_json(plan)
     del facts["training"], facts["parameters"]
     show_facts(facts, console=console)
     training, parameters = plan.training, plan.parameters
     # Not the table's own title: that would wrap at the table's width.
-    title = f"training on {escape(training.device.name)}: memory at the worst moment"
+    title = f"training on {training.device.name}: memory at the worst moment"
     console.print(title, highlight=False)
     table = Table(box=SIMPLE_HEAD, padding=0)
     table.add_column("part", no_wrap=True)
@@ -90,7 +89,7 @@ def show_plan(plan: Plan, *, console: Console) -> None:
     share = f"{parameters.share:.2%}"
     console.print(f"trains {trained} of {base} parameters ({share})", highlight=False)
     for line in training.says:
-        console.print(escape(line), highlight=False)
+        console.print(line, highlight=False)
 
 
 def rank_text(ranks: Sequence[int]) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from pawl.core.records import RankTrial, Training, read_record
+from pawl.report.console import Terminal
 from pawl.report.terminal import show_rows
 
 
@@ -16,7 +15,7 @@ def read_rank_trials(path: Path) -> tuple[RankTrial, ...]:
     return read_record(path, Training).rungs if path.exists() else ()
 
 
-def show_rank_trials(trials: Sequence[RankTrial], *, title: str, console: Console) -> None:
+def show_rank_trials(trials: Sequence[RankTrial], *, title: str, console: Terminal) -> None:
     """Print losses in nats a token at each rank, the gap between them, and the chosen rank."""
     if not trials:
         return

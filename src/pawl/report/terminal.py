@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from pawl.core.metrics import FALL, shown
 from pawl.core.records import Cycle, to_json
 from pawl.core.records.commands import Check, Finding, GcReport, HistoryEntry
+from pawl.report.console import Terminal
 
 COLOURS = {"promote": "green", "unchanged": "green", "reject": "red", "inconclusive": "yellow"}
 
 
-def show_cycle(cycle: Cycle, *, left_out: Sequence[str], console: Console) -> None:
+def show_cycle(cycle: Cycle, *, left_out: Sequence[str], console: Terminal) -> None:
     """Print scores, verdict with reasons, the champion now; `left_out`: `pawl.report.dropped`."""
     if cycle.scores:
         console.print(score_table(cycle.scores, title=f"{cycle.task}: scores"))
@@ -25,15 +25,15 @@ def show_cycle(cycle: Cycle, *, left_out: Sequence[str], console: Console) -> No
     if rows:
         console.print(f"rows: {rows}")
     for line in left_out:
-        console.print(escape(line), highlight=False)
+        console.print(line, highlight=False)
     colour = COLOURS.get(cycle.verdict, "red")
-    console.print(f"verdict: [bold {colour}]{cycle.verdict}[/]")
+    console.print(Text.assemble("verdict: ", (cycle.verdict, f"bold {colour}")))
     for reason in cycle.reasons:
-        console.print(f"  • {escape(reason)}", highlight=False)
+        console.print(f"  • {reason}", highlight=False)
     if cycle.worth:
         console.print("worth it?")
         for line in cycle.worth.says:
-            console.print(f"  • {escape(line)}", highlight=False)
+            console.print(f"  • {line}", highlight=False)
     if cycle.candidate.version is not None:
         console.print(f"candidate: version {cycle.candidate.version}")
     console.print(f"champion:  {cycle.champion.label('none yet')}")
@@ -53,34 +53,38 @@ def score_table(scores: Mapping[str, Mapping[str, float]], *, title: str) -> Tab
 
 
 def show_findings(
-    found: Sequence[Finding] | Sequence[Check], *, title: str, console: Console
+    found: Sequence[Finding] | Sequence[Check], *, title: str, console: Terminal
 ) -> None:
     """Print what was examined and whether it is ok, with the remedy where it is not."""
     rows = [{**to_json(one), "ok": "ok" if one.ok else "NOT OK"} for one in found]
     show_rows(rows, title=title, console=console)
 
 
-def show_gc(report: GcReport, *, console: Console) -> None:
+def show_gc(report: GcReport, *, console: Terminal) -> None:
     """Print what can be freed, or was, and how much that is."""
     title = "freed" if report.freed else "can be freed"
     show_rows([to_json(row) for row in report.found], title=title, console=console)
     total = sum(row.bytes for row in report.found) / 1e6
     then = "freed" if report.freed else "can be freed: pawl gc --yes"
     console.print(f"{total:.1f} MB {then}", highlight=False)
+    if report.left:
+        console.print("left, as nothing shows that Pawl made it (delete it yourself if it may go):")
+        for path in report.left:
+            console.print(f"  {path}", highlight=False, soft_wrap=True)
 
 
-def show_rows(rows: Sequence[Mapping[str, Any]], *, title: str, console: Console) -> None:
+def show_rows(rows: Sequence[Mapping[str, Any]], *, title: str, console: Terminal) -> None:
     """Print flat mappings with the same keys as a table."""
     if not rows:
         console.print(f"{title}: none yet")
         return
     table = Table(*map(str, rows[0]), title=title, title_justify="left")
     for row in rows:
-        table.add_row(*(escape(_cell(value)) for value in row.values()))
+        table.add_row(*(_cell(value) for value in row.values()))
     console.print(table)
 
 
-def show_history(history: Sequence[HistoryEntry], *, title: str, console: Console) -> None:
+def show_history(history: Sequence[HistoryEntry], *, title: str, console: Terminal) -> None:
     """Print when the champion changed, how, by whom and why."""
     rows = [
         {
@@ -95,12 +99,12 @@ def show_history(history: Sequence[HistoryEntry], *, title: str, console: Consol
     show_rows(rows, title=title, console=console)
 
 
-def show_record(record: Any, *, console: Console) -> None:
+def show_record(record: Any, *, console: Terminal) -> None:
     """Print a record as indented `key: value` lines."""
     show_facts(to_json(record), console=console)
 
 
-def show_facts(facts: Mapping[str, Any], *, console: Console, indent: str = "") -> None:
+def show_facts(facts: Mapping[str, Any], *, console: Terminal, indent: str = "") -> None:
     """Print a nested mapping as indented `key: value` lines."""
     for key, value in facts.items():
         if isinstance(value, Mapping):
@@ -109,9 +113,9 @@ def show_facts(facts: Mapping[str, Any], *, console: Console, indent: str = "") 
         elif isinstance(value, (list, tuple)) and any(isinstance(v, str) for v in value):
             console.print(f"{indent}{key}:")
             for item in value:
-                console.print(f"{indent}  • {escape(_cell(item))}", highlight=False)
+                console.print(f"{indent}  • {_cell(item)}", highlight=False)
         else:
-            console.print(f"{indent}{key}: {escape(_cell(value))}", highlight=False)
+            console.print(f"{indent}{key}: {_cell(value)}", highlight=False)
 
 
 def _move(entry: HistoryEntry) -> str:

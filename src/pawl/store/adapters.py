@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pawl.core.files import whole_folder
 from pawl.core.records import AdapterManifest
-from pawl.errors import AdapterError, RegistryError
+from pawl.errors import RESTORE_FILES, AdapterError, RegistryError
 from pawl.model.adapter import read_adapter, refuse_links
 from pawl.store.client import Store, store_errors
 from pawl.store.versions import ADAPTER, get
@@ -32,8 +32,8 @@ def fetch_adapter(store: Store, task: str, version: int, *, into: Path) -> Adapt
                 raise RegistryError(
                     f"the adapter of version {version} of '{task}' cannot be read: {error}",
                     rule="the files of a registered version stay as long as it is listed",
-                    remedy="restore the store's artifact folder, or roll back to another version",
-                ) from error
+                    remedy=f"{RESTORE_FILES}, or roll back to another version",
+                ) from None  # as in store_errors
         downloaded = Path(path)
         # Before its files move one level up: none of a verified adapter's has the folder's name.
         manifest = read_adapter(downloaded)

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pawl.core.files import digest_file, read_lines, write_lines
 from pawl.core.records import ArtifactRef
-from pawl.errors import RegistryError
+from pawl.errors import RESTORE, RESTORE_FILES, RegistryError
 from pawl.store.client import Store, store_errors
 from pawl.store.runs import open_run
 
@@ -48,7 +48,7 @@ def fetch_rows(store: Store, details: dict[str, Any], key: str) -> list[Any]:
         raise RegistryError(
             f"a ledger entry's `{key}` is no reference to rows: {details[key]!r}",
             rule="the ledger is written by Pawl alone and never edited",
-            remedy="restore the tracking store from its backup",
+            remedy=RESTORE,
         ) from error
     with tempfile.TemporaryDirectory() as folder:
         path = download(store, ref.run, ref.name, Path(folder))
@@ -58,7 +58,7 @@ def fetch_rows(store: Store, details: dict[str, Any], key: str) -> list[Any]:
                 f"{ref.name} of run {ref.run} "
                 + ("is gone" if digest is None else f"has digest {digest[:12]}"),
                 rule=f"the ledger names it by its digest, {ref.digest[:12]}",
-                remedy="restore the tracking store's artifacts from its backup",
+                remedy=RESTORE_FILES if path is None else f"delete that file, then {RESTORE_FILES}",
             )
         return list(read_lines(path))
 

@@ -106,7 +106,7 @@ def store_errors(uri: str) -> Iterator[None]:
             rule="cycles and releases are recorded in MLflow, or they do not happen",
             remedy="see that the server runs, its disk has space and MLFLOW_TRACKING_URI is right; "
             "a SQLite store written by a newer MLflow needs `mlflow db upgrade`",
-        ) from error
+        ) from None  # a traceback, as Prefect logs it, would show the address with its password
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pawl.core.files import write_json
 from pawl.core.records import Cycle, to_json
-from pawl.errors import RegistryError
+from pawl.errors import RESTORE, RegistryError
 from pawl.store.client import Store, store_errors
 
 if TYPE_CHECKING:
@@ -83,5 +83,5 @@ def _cycle_of(store: Store, run: Run) -> Cycle:
         raise RegistryError(
             f"the run {run_id} carries no cycle: {error.error_count()} invalid fields",
             rule="a run's `pawl.cycle` is written by Pawl and not edited",
-            remedy="delete that run in MLflow, or restore the store from its backup",
+            remedy=f"delete that run in MLflow, or {RESTORE}",
         ) from error

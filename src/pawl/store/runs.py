@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pawl.errors import RegistryError
+from pawl.errors import RESTORE_FILES, RegistryError
 from pawl.store.client import Store, ignore_if_exists, no_retries, none_if_absent, store_errors
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def fetch_evidence(store: Store, run_id: str, names: Sequence[str], *, into: Pat
             raise RegistryError(
                 f"the run {run_id} has no {', '.join(missing)}",
                 rule="the evidence of a judged version stays on its run",
-                remedy="restore the store's artifact folder from its backup",
+                remedy=RESTORE_FILES,
             )
         for name in names:
             store.client.download_artifacts(run_id, name, str(into))
@@ -127,7 +127,7 @@ def fetch_file(store: Store, run_id: str, name: str, *, into: Path) -> Path:
             raise RegistryError(
                 f"the run {run_id} has no readable {name}: {error}",
                 rule="the evidence of a judged version stays on its run",
-                remedy="restore the store's artifact folder from its backup",
+                remedy=RESTORE_FILES,
             ) from error
 
 

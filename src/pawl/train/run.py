@@ -85,6 +85,12 @@ def train_in_process(workspace: Workspace, task: str, process_group: ProcessGrou
     section, files = workspace.task(task), workspace.files(task)
     report = read_record(files.splits / "manifest.json", SplitReport)
     train_examples, dev = (read_rows(files.splits / f"{name}.jsonl") for name in ("train", "dev"))
+    if not train_examples:
+        raise DataError(
+            "there are no train rows",
+            rule="an adapter learns from rows that are held out nowhere",
+            remedy="lower `split.dev` or `split.gate`, or add rows",
+        )
     if not dev:
         raise DataError(
             "there are no dev rows",

@@ -20,7 +20,8 @@ from pawl import errors
 from pawl.core.files import write_json
 from pawl.core.processes import DVC, leave_git_hook, started
 from pawl.core.records import read_record
-from pawl.errors import PawlError, StoppedError, UsageError, disk_full_error
+from pawl.core.visible import guard_output
+from pawl.errors import PawlError, StoppedError, UsageError, file_error
 from pawl.workspace.dvc_calls import dvc_environment
 from pawl.workspace.dvc_locks import free_dead_locks, live_holders
 from pawl.workspace.environment import quiet_environment
@@ -48,6 +49,7 @@ def main(stages: Mapping[str, Stage], *, within: tuple[str, ...] = ()) -> None:
     shell, a task's name would be a part of that shell's program. Two stages of a task never run at
     once; those named in `within` run within another one.
     """
+    guard_output()
     # A foreach stage in dvc.yaml is called STAGE@KEY; a task's name has no @.
     words = (*sys.argv[1:], os.environ.get("DVC_STAGE", "").partition("@")[2])[:2]
     if len(sys.argv) > 3 or words[0] not in stages or not words[-1]:
@@ -64,7 +66,7 @@ def main(stages: Mapping[str, Stage], *, within: tuple[str, ...] = ()) -> None:
                 unlink_from_cache(workspace.files(task).root)
                 stages[name](workspace, task)
         except OSError as error:
-            if (full := disk_full_error(error)) is None:
+            if (full := file_error(error)) is None:
                 raise
             raise full from error
     except PawlError as error:

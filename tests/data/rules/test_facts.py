@@ -160,3 +160,13 @@ def _leaves(value: object) -> list[str]:
     if isinstance(value, list):
         return [leaf for item in value for leaf in _leaves(item)]
     return [value] if isinstance(value, str) else []
+
+
+@pytest.mark.parametrize("unit", ["1.", "0.0", "1 000 ", "Aa ", "1:"])
+@pytest.mark.timeout(120)
+def test_a_row_as_long_as_rows_may_be_is_searched_in_time_that_grows_with_it(unit: str) -> None:
+    text = unit * (500_000 // len(unit))
+    values = json.dumps([f"{number}.z" for number in range(50_000)])
+    # Each of these took minutes, when every number was looked up in the whole of the row.
+    for completion in (f"{text}x", values):
+        ungrounded_values(text, completion)

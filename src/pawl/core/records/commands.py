@@ -74,10 +74,11 @@ class GcRow:
 
 @dataclass(frozen=True)
 class GcReport:
-    """What `pawl gc` found, and whether it was freed."""
+    """What `pawl gc` found, and whether it was freed; `left` are paths that are not Pawl's."""
 
     freed: bool
     found: tuple[GcRow, ...]
+    left: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,3 +131,20 @@ class Lineage:
     champion: int | None
     versions: tuple[VersionOrigin, ...]
     data: tuple[DataVersion, ...]
+
+
+@dataclass(frozen=True)
+class BackupReport:
+    """What `pawl backup` wrote, and `pawl restore` brought back; `bytes` before compression.
+
+    `made` is UTC in ISO 8601, `store` the address of the record where it is not in the file, None
+    where it is. `data` says where the rows are: in the file, or in which cache and remotes of DVC.
+    """
+
+    file: str
+    made: str
+    files: int
+    bytes: int
+    store: str | None
+    keys: bool
+    data: str

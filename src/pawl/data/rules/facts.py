@@ -13,10 +13,13 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
+from itertools import chain, islice
 from typing import Any
 
-# Words up to which a text is one value. A longer one is searched for numbers and names.
-VALUE_WORDS = 6
+# Words and characters up to which a text is one value. A longer one is searched for numbers and
+# names. Each value is looked up in the whole prompt: of so many, the further ones are in doubt.
+VALUE_WORDS, VALUE_LENGTH = 6, 1000
+MOST_VALUES = 1000
 # An ungrounded value of at least so many rows, and such a share of them, is a label.
 MIN_ROWS, FREQUENT = 3, 0.002
 # Capitals do not mark names if this share of the words has one: headings, German.
@@ -88,10 +91,10 @@ def ungrounded_values(prompt: str, completion: str) -> tuple[str, ...]:
     """
     source = _Prompt(prompt)
     missing: list[str] = []
-    for value in _values(completion):
+    for value in islice(_values(completion), MOST_VALUES):
         if source.contains(value):
             continue
-        if value.count(" ") < VALUE_WORDS:
+        if value.count(" ") < VALUE_WORDS and len(value) <= VALUE_LENGTH:
             if not source.grounds(value):
                 missing.append(value)
         else:
@@ -99,7 +102,8 @@ def ungrounded_values(prompt: str, completion: str) -> tuple[str, ...]:
             names = NAME.findall(value)
             if sum(name.count(" ") + 1 for name in names) > CAPITALS * (value.count(" ") + 1):
                 names = []
-            missing += [fact for fact in (*numbers, *names) if not source.grounds(fact)]
+            facts = islice(chain(numbers, names), MOST_VALUES)
+            missing += [fact for fact in facts if not source.grounds(fact)]
     return tuple(dict.fromkeys(missing))
 
 

@@ -1,9 +1,12 @@
-"""The second opinion on the record is proven: each lie that is planted in a real store is found."""
+"""The auditor is proven: each lie that is planted in a real store is found, also without keys.
+
+What keys and remembered heads tell beyond that: tests/bench/test_lies.py.
+"""
 
 from __future__ import annotations
 
 import ast
-import importlib.util
+import importlib
 import json
 import os
 import shutil
@@ -21,6 +24,7 @@ import pytest
 from workbench import TASK, Bench, make_bench
 
 from pawl.core.files import digest_file
+from pawl.ledger.keys import TRUSTED
 from pawl.ledger.ledger import append, entries
 from pawl.ledger.state import read_state
 from pawl.model.adapter import WEIGHTS
@@ -28,19 +32,15 @@ from pawl.release.release import promote, rollback
 from pawl.store.client import add_version, set_alias
 from pawl.store.versions import versions
 
-CHECKER = Path(__file__).parents[2] / "bench" / "history_checker.py"
+AUDITOR = Path(__file__).parents[2] / "bench" / "auditor.py"
 LEDGER = f"{TASK}.ledger"
 Event = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
-def checker() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("history_checker", CHECKER)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def auditor() -> ModuleType:
+    sys.path.insert(0, str(AUDITOR.parent))
+    return importlib.import_module(AUDITOR.stem)
 
 
 def told(bench: Bench) -> list[Event]:
@@ -241,14 +241,15 @@ class Honest:
         kept = closing(sqlite3.connect(self.copy / "mlflow.db"))
         with kept as source, closing(sqlite3.connect(path)) as database:
             source.backup(database)
-        shutil.rmtree(path.parent / "artifacts")
-        shutil.copytree(self.copy / "artifacts", path.parent / "artifacts")
+        for name in ("artifacts", "keys"):  # the remembered heads lie beside the key
+            shutil.rmtree(path.parent / name)
+            shutil.copytree(self.copy / name, path.parent / name)
         self.bench.store.seen.clear()
         return self.bench
 
 
 @pytest.fixture(scope="module")
-def honest(tmp_path_factory: pytest.TempPathFactory, checker: ModuleType) -> Iterator[Honest]:
+def honest(tmp_path_factory: pytest.TempPathFactory, auditor: ModuleType) -> Iterator[Honest]:
     root, before = tmp_path_factory.mktemp("honest"), dict(os.environ)
     os.environ.pop("MLFLOW_TRACKING_URI", None)
     bench = make_bench(root / "ws")
@@ -257,7 +258,7 @@ def honest(tmp_path_factory: pytest.TempPathFactory, checker: ModuleType) -> Ite
     assert [entry.kind for entry in entries(bench.store, TASK)] == [
         "look", "first", "look", "override", "rollback",
     ]  # fmt: skip
-    assert checker.check(bench.store.uri, TASK, acks=acks) == []
+    assert auditor.check(bench.store.uri, TASK, acks=acks) == []
     yield Honest(bench, acks, root / "copy")
     os.environ.clear()
     os.environ.update(before)
@@ -265,57 +266,76 @@ def honest(tmp_path_factory: pytest.TempPathFactory, checker: ModuleType) -> Ite
 
 @pytest.mark.parametrize("lie", LIES)
 def test_each_lie_that_is_planted_in_the_store_is_found(
-    honest: Honest, checker: ModuleType, lie: str
+    honest: Honest, auditor: ModuleType, lie: str
 ) -> None:
     says, plant = LIES[lie]
     bench = honest.restore()
     plant(bench)
-    found = checker.check(bench.store.uri, TASK, acks=honest.acks)
+    found = auditor.check(bench.store.uri, TASK, acks=honest.acks)
     assert any(says in line for line in found), found
 
 
 def test_a_refused_release_that_counts_all_the_same_is_a_phantom(
-    honest: Honest, checker: ModuleType, tmp_path: Path
+    honest: Honest, auditor: ModuleType, tmp_path: Path
 ) -> None:
     bench = honest.restore()
     events = [json.loads(line) for line in honest.acks.read_text().splitlines()]
     events[-1] = {"event": "refused", "task": TASK, "why": "back"}
-    found = checker.check(bench.store.uri, TASK, acks=write(tmp_path / "acks", events))
+    found = auditor.check(bench.store.uri, TASK, acks=write(tmp_path / "acks", events))
     assert found == ["I2: phantom: 'back' was refused"]
 
 
 def test_right_after_a_crash_the_alias_may_lag_and_nothing_else(
-    honest: Honest, checker: ModuleType
+    honest: Honest, auditor: ModuleType
 ) -> None:
     bench = honest.restore()
     set_alias(bench.store, TASK, 2)
     left_open(bench)
-    assert checker.check(bench.store.uri, TASK, settled=False) == []
+    assert auditor.check(bench.store.uri, TASK, settled=False) == []
     bench.cycle(3, "reject")
     set_alias(bench.store, TASK, 3)
-    assert checker.check(bench.store.uri, TASK, settled=False) == ["I3: alias at 3, ledger at 1"]
+    assert auditor.check(bench.store.uri, TASK, settled=False) == ["I3: alias at 3, ledger at 1"]
 
 
-def test_the_checker_shares_no_code_with_the_package_and_fits_in_200_lines() -> None:
-    text = CHECKER.read_text(encoding="utf-8")
-    assert len(text.splitlines()) < 200
-    tree = ast.walk(ast.parse(text))
-    names = [
+def test_the_auditor_shares_no_code_with_the_package_and_is_short() -> None:
+    paths = [AUDITOR, *AUDITOR.with_name("auditlab").glob("*.py")]
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in paths) < 700
+    names = {
         name
-        for node in tree
+        for path in paths
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         for name in (
             [alias.name for alias in node.names] if isinstance(node, ast.Import)
             else [node.module or ""] if isinstance(node, ast.ImportFrom) else []
         )
+    }  # fmt: skip
+    own = sys.stdlib_module_names | {"auditlab", "cryptography", "mlflow", "model_signing"}
+    assert {name.split(".")[0] for name in names} <= own
+    assert not any(name.startswith("mlflow.") for name in names)
+
+
+def told_by(bench: Bench, *more: str) -> tuple[int, str]:
+    command = [sys.executable, str(AUDITOR), "--store", bench.store.uri, "--task", TASK, *more]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout
+
+
+def test_the_command_with_keys_and_heads_verifies_all_and_says_what_it_could_not(
+    honest: Honest,
+) -> None:
+    bench = honest.restore()
+    keys = ("--keys", str(bench.workspace.root / TRUSTED))
+    heads = ("--heads", str(bench.workspace.home / "keys" / "heads"))
+    assert told_by(bench, *keys, *heads) == (0, "tickets: no violation\n")
+    code, said = told_by(bench)
+    assert code == 0
+    assert [line.split(":")[1] for line in said.splitlines()[:-1]] == [
+        " signatures", " that nothing was cut off",
     ]  # fmt: skip
-    assert not any(name.split(".")[0] in ("pawl", "conftest") for name in names)
-    assert {name for name in names if name.startswith("mlflow.")} <= {"mlflow.exceptions"}
 
 
 def test_the_command_ends_with_1_and_the_violation_in_words(honest: Honest) -> None:
     bench = honest.restore()
-    command = [sys.executable, str(CHECKER), "--store", bench.store.uri, "--task", TASK]
-    assert subprocess.run(command, check=False).returncode == 0
     set_alias(bench.store, TASK, None)
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (1, "I3: alias at None, ledger at 1\n")
+    code, said = told_by(bench)
+    assert (code, said.splitlines()[0]) == (1, "I3: alias at None, ledger at 1")

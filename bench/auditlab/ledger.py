@@ -1,0 +1,101 @@
+"""The ledger by a second reading: its chain, what counts, and the champion that follows."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+
+from auditlab.trust import sha256
+
+EARNED, BY_HAND = ("first", "promote"), ("override", "rollback", "adopt")
+PRICE = ("lineage", "question", "level", "alpha", "since", "rows")
+NOBODY = {"version": None, "digest": None}
+
+
+def read_ledger(client, task):
+    """The entries, and what is wrong with their chain: pairs of entry number and text."""
+    entries, found, known, last = [], [], {""}, 0
+    for version in every_version(client, f"{task}.ledger"):
+        number = int(version.version)
+        found += [(gap, f"I1: ledger entry {gap} is gone") for gap in range(last + 1, number)]
+        last = number
+        try:
+            body = json.loads(version.tags["pawl.entry"])
+            follows = {body["previous"], *body["details"].get("beside", ())}
+            _ = body["op_id"], body["new"], datetime.fromisoformat(body["when"]).utcoffset()
+            _ = [body["details"][key] for key in PRICE if body["kind"] == "look"]
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            found.append((number, f"I1: ledger version {number} is no entry ({error!r})"))
+            continue
+        if not follows <= known:
+            found.append((number, f"I1: entry {number} follows no earlier one"))
+        signature, digest = version.tags.get("pawl.signature"), sha256({**body, "number": number})
+        known.add(digest)
+        entry = {"number": number, "body": body, "digest": digest}
+        entries.append(
+            entry | {"follows": follows - {""}, "signature": signature, "tags": version.tags}
+        )
+    return entries, found
+
+
+def unsigned(entry):
+    how = "signed with no key that was given" if entry["signature"] else "not signed"
+    return f"I6: entry {entry['number']} ({entry['body']['kind']}) is {how}: it counts for nothing"
+
+
+def shown_wrongly(entries):
+    """Where the tags of an entry's page, which people read, say something else than the entry."""
+    for entry in entries:
+        body, tags, number = entry["body"], entry["tags"], entry["number"]
+        right = {key: body[key] for key in ("kind", "who", "op_id")}
+        for key, champion in {"from": body["expected"], "to": body["new"]}.items():
+            if body["new"]:
+                right[key] = f"version {champion['version']}" if champion["version"] else "none"
+        for key, text in right.items():
+            if tags.get(f"pawl.{key}", text) != text:
+                yield number, f"I6: entry {number}: its page shows another {key}"
+
+
+def fold(entries, found):
+    """The releases that count, the champion, and the retired ones."""
+    releases, champion, seen, retired = [], NOBODY, set(), []
+    for entry in entries:
+        body, number = entry["body"], entry["number"]
+        new, kind = body["new"], body["kind"]
+        if body["op_id"] in seen or kind in ("look", "relabel"):
+            continue
+        seen.add(body["op_id"])
+        if kind not in (*EARNED, *BY_HAND, "retire"):
+            found.append((number, f"I1: entry {number} is of no known kind: {kind}"))
+        elif body["expected"] == champion and kind == "retire":
+            gone = {key: body["details"][key] for key in NOBODY}
+            retired += [gone] if gone != champion else []
+        elif body["expected"] == champion and new is not None and new not in retired:
+            if kind == "rollback" and new not in [release["body"]["new"] for release in releases]:
+                found.append((number, f"I1: entry {number} rolls back to what never was champion"))
+            releases.append(entry)
+            champion = new
+    return releases, champion, retired
+
+
+def accepted(adoptions):
+    """Numbers of the entries whose fault a person has accepted."""
+    numbers = set()
+    for entry in adoptions:
+        details = entry["body"]["details"]
+        numbers |= {*details.get("accepted", ())}
+        numbers |= {*range(details.get("after", entry["number"]), entry["number"])}
+    return numbers
+
+
+def rows_of(record, entry):
+    """Whether the rows that a look or a relabel brought are still those."""
+    for key in ("known", "relabels"):
+        ref = entry["body"]["details"].get(key)
+        if ref and sha256(record.files.read(ref["run"], ref["name"])) != ref["digest"]:
+            yield f"I1: entry {entry['number']}: its rows ({ref['name']}) are gone or altered"
+
+
+def every_version(client, model):
+    found = client.search_model_versions(f"name = '{model}'", max_results=100_000)
+    return sorted(found, key=lambda version: int(version.version))
