@@ -83,7 +83,7 @@ def audit(store, task, *, acks=None, settled=True, keys=None, heads=()):
     elif pems:
         numbers = trust.vouched(entries, f"{task}.ledger", pems)
         counting = [entry for entry in entries if entry["number"] in numbers]
-        found += [(e["number"], unsigned(e)) for e in entries if e["number"] not in numbers]
+        found += unsigned(entries, numbers)
     found += [(n, f"I6: entry {n} {text}") for n, text in trust.dates(entries)]
     found += shown_wrongly(counting)
     releases, champion, retired = fold(counting, found)
@@ -91,7 +91,7 @@ def audit(store, task, *, acks=None, settled=True, keys=None, heads=()):
     said = [text for number, text in found if number not in accepted(adoptions)]
     remembered = list(trust.read_heads(heads, store, task))
     unverified += [] if remembered else ["that nothing was cut off: no --heads of this ledger"]
-    for number, _ in trust.lost(entries, remembered, adoptions):
+    for number in trust.lost(entries, remembered, adoptions):
         said.append(f"I6: the ledger does not go on from its entry {number}, which was seen")
     looks = paid_looks(counting)
     said += [wrong for entry in releases for wrong in earned(record, entry, looks, retired)]

@@ -1,11 +1,12 @@
 """How long do `pawl promote` and `pawl rollback` take, with the tracking artifacts deleted?
 
-    python bench/release_speed.py [--mb 20] [--entries 2000] [--server]
+    python bench/release_speed.py [--mb 20] [--entries 2000] [--server] [--busy]
 
 Two releases of adapters of `--mb` MB each; then the store's artifacts are deleted, so that all that
 is left are the verified local copies. Timed are rollbacks in one process, and whole commands, the
 import of MLflow included. `--entries` puts so many further entries into the ledger first,
 `--server` puts an MLflow server on loopback in between (adapters then travel once through it).
+`--busy` times whole rollbacks alone, beside two processes that do nothing but compute.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 TESTS = Path(__file__).parents[1] / "tests"
@@ -35,7 +36,7 @@ from pawl.ledger.state import read_state  # noqa: E402
 from pawl.release.release import promote, rollback  # noqa: E402
 from pawl.store.client import open_store  # noqa: E402
 
-IN_PROCESS, COMMANDS = 120, 10
+IN_PROCESS, COMMANDS, BUSY = 120, 10, 5
 
 
 def main() -> None:
@@ -43,6 +44,7 @@ def main() -> None:
     words.add_argument("--mb", type=float, default=20)
     words.add_argument("--entries", type=int, default=0)
     words.add_argument("--server", action="store_true")
+    words.add_argument("--busy", action="store_true")
     asked = words.parse_args()
     with tempfile.TemporaryDirectory() as name, store_at(Path(name), server=asked.server) as where:
         bench = make_bench(Path(name) / "ws")
@@ -50,6 +52,9 @@ def main() -> None:
             cycle(bench, seed, width=round(asked.mb * 1e6 / 16))
         fill(bench, asked.entries)
         shutil.rmtree(where)
+        if asked.busy:
+            measure_busy(bench)
+            return
         seconds = [timed(lambda n=n: back(bench, n)) for n in range(IN_PROCESS)]
         reads = timed(lambda: entries(open_store(bench.workspace), TASK))
         print(f"ledger: {len(entries(bench.store, TASK))} entries, {reads:.2f} s to read all of it")
@@ -62,6 +67,27 @@ def main() -> None:
             rolled.append(timed(lambda: pawl(bench, "rollback")))
         show(f"`pawl promote`, whole command, {COMMANDS}", promoted)
         show(f"`pawl rollback`, whole command, {COMMANDS}", rolled)
+
+
+def measure_busy(bench: Bench) -> None:
+    """Whole rollbacks beside two busy processes, and how busy the machine was without them."""
+    print(f"load before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    seconds, computing = [], []
+    with ExitStack() as others:
+        for _ in range(2):
+            spin = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+            others.callback(spin.wait)
+            others.callback(spin.kill)
+        for _ in range(BUSY):
+            pawl(bench, "promote", "3", "--override")
+            before = sum(os.times()[2:4])
+            seconds.append(timed(lambda: pawl(bench, "rollback")))
+            computing.append(sum(os.times()[2:4]) - before)
+    print(f"load after: {os.getloadavg()[0]:.1f}, with two of its own")
+    print("`pawl rollback`, whole command, beside two busy processes, s:")
+    for what, values in {"passed": seconds, "of a core": computing}.items():
+        each = ", ".join(f"{one:.2f}" for one in values)
+        print(f"| {what} | {statistics.median(values):.2f} | {each} |")
 
 
 def cycle(bench: Bench, seed: int, *, width: int) -> None:

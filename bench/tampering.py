@@ -30,10 +30,10 @@ from workbench import TASK, Bench, make_bench
 
 from pawl.core.files import digest_file
 from pawl.errors import AdapterError, DataError, PawlError
+from pawl.ledger.keys import TRUSTED, make_keys, private_path
 from pawl.ledger.ledger import append
 from pawl.ledger.state import read_state
 from pawl.model.adapter import read_adapter
-from pawl.release.keys import TRUSTED, make_keys, private_path
 from pawl.release.local_copies import adapter_folder
 from pawl.release.signing import signature_name, signature_problem
 from pawl.workspace.paths import Workspace

@@ -38,9 +38,16 @@ def read_ledger(client, task):
     return entries, found
 
 
-def unsigned(entry):
-    how = "signed with no key that was given" if entry["signature"] else "not signed"
-    return f"I6: entry {entry['number']} ({entry['body']['kind']}) is {how}: it counts for nothing"
+def unsigned(entries, counting):
+    """Entries that no key vouches for, and those that must have lost their signature."""
+    signed = [entry["number"] for entry in entries if entry["signature"]]
+    for entry in entries:
+        number, name = entry["number"], f"I6: entry {entry['number']} ({entry['body']['kind']})"
+        if number not in counting:
+            how = "signed with no key that was given" if entry["signature"] else "not signed"
+            yield number, f"{name} is {how}: it counts for nothing"
+        elif not entry["signature"] and number > min(signed):
+            yield number, f"{name} is not signed, though earlier ones are"
 
 
 def shown_wrongly(entries):

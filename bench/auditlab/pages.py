@@ -7,7 +7,9 @@ from contextlib import suppress
 
 from auditlab.trust import is_signed, sha256
 
-SAME = ("task", "digest", "evidence", "verdict", "question", "look", "stale", "op_id", "run_id")
+SAME = (
+    "digest", "manifest", "evidence", "verdict", "question", "look", "stale", "op_id",
+)  # fmt: skip
 
 
 def judged_pages(record, looks):
@@ -50,7 +52,9 @@ def against_evidence(record, version):
     if sha256(raw) != tags.get("pawl.evidence"):
         return ["its stored verdict is gone, or is another file"]
     verdict = json.loads(raw)
-    said = []
+    paper = record.files.read(version.run_id, "adapter/pawl.json")
+    other = paper and "pawl.manifest" in tags and sha256(paper) != tags["pawl.manifest"]
+    said = ["its adapter's manifest is another one"] if other else []
     for key in ("scores", "rows"):
         told = None
         with suppress(KeyError, ValueError):

@@ -32,17 +32,17 @@ def sha256(value):
 
 def read_keys(path):
     """The public keys of a file like `pawl.pub`, as PEM."""
-    keys = [pem.rstrip("\n") + "\n" for pem in PEM.findall(Path(path).read_text(encoding="utf-8"))]
-    if not keys:
-        raise SystemExit(f"{path} holds no public key")
-    return keys
+    text = Path(path).read_text(encoding="utf-8") if Path(path).is_file() else ""
+    if not (keys := PEM.findall(text)):
+        raise SystemExit(f"{path} holds no public key: take it from git, not from the store")
+    return [pem.rstrip("\n") + "\n" for pem in keys]
 
 
 def is_signed(tag, kind, content, keys):
     """Whether a tag holds one of the keys' signature over a record of that kind."""
     try:
-        value = base64.b64decode(json.loads(tag)["value"], validate=True)
-    except (KeyError, TypeError, ValueError):
+        value = base64.b64decode(value_of(tag), validate=True)
+    except (TypeError, ValueError):
         return False
     message = f"pawl {kind}\n".encode() + canonical(content)
     for pem in keys:
@@ -87,14 +87,17 @@ def dates(entries):
 
 
 def read_heads(paths, store, task):
-    """The (number, digest) that files remember of this task's ledger in this store."""
+    """The heads that files remember of this task's ledger in this store.
+
+    Each is (entry number, digest of all up to it, number of the last adoption among them).
+    """
     own = places(store)
     for path in paths:
         for line in Path(path).read_text(encoding="utf-8").splitlines():
-            name, number, digest, *_ = line.split()
+            name, number, digest, adopted = line.split()
             ledger, _, place = name.partition("@")
             if ledger == f"{task}.ledger" and place in own:
-                yield int(number), digest
+                yield int(number), digest, int(adopted)
 
 
 def places(store):
@@ -111,16 +114,26 @@ def places(store):
 
 
 def lost(entries, heads, adoptions):
-    """The remembered heads that the ledger neither extends nor was told to let go."""
-    let_go = {
-        (int(number), str(digest))
-        for entry in adoptions
-        for number, digest in entry["body"]["details"].get("lost", ())
-    }
-    for number, digest in heads:
-        until = [entry["digest"] for entry in entries if entry["number"] <= number]
-        if sha256(until) != digest and (number, digest) not in let_go:
-            yield number, digest
+    """Numbers of the remembered heads that the ledger neither extends nor was told to let go."""
+    named, spans = set(), []
+    for adoption in adoptions:
+        if heads_named := adoption["body"]["details"].get("lost"):
+            named |= {(int(number), str(digest)) for number, digest in heads_named}
+            spans.append((adoption["number"], max(int(number) for number, _ in heads_named)))
+    for number, digest, adopted in heads:
+        seen = [[e["digest"], value_of(e["signature"])] for e in entries if e["number"] <= number]
+        # Others may have seen less of what was lost, but before the adoption.
+        between = any(adopted < adoption <= number <= last for adoption, last in spans)
+        if sha256(seen) != digest and (number, digest) not in named and not between:
+            yield number
+
+
+def value_of(tag):
+    """The signature in a tag, None where it holds none."""
+    try:
+        return json.loads(tag)["value"]
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def release_problem(adapter, verdict, signature, keys):

@@ -28,7 +28,7 @@ NAMES = {
     "pawl.registry.cycles.unchanged": "pawl.cycle.unjudged.conclude_unchanged",
     "pawl.registry.describe.check_page": "pawl.report.markdown.check_page",
     "pawl.registry.describe.cycle_page": "pawl.report.markdown.cycle_page",
-    "pawl.registry.keys.signing_key": "pawl.release.keys.signing_key",
+    "pawl.registry.keys.signing_key": "pawl.ledger.keys.signing_key",
     "pawl.registry.known.snapshot_known": "pawl.cycle.snapshots.snapshot_held_out",
     "pawl.registry.live.shown_live": "pawl.store.live_run.shown_live",
     "pawl.registry.looks.reserve_look": "pawl.ledger.looks.reserve_look",

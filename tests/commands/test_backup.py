@@ -46,7 +46,8 @@ for seed in map(int, sys.argv[2:]):
 
 
 def files(root: Path) -> dict[str, str]:
-    found = (path for path in root.rglob("*") if path.is_file())
+    # Of all that is there, a lock alone is written by a command that changes nothing.
+    found = (path for path in root.rglob("*") if path.is_file() and path.name != "cycle.lock")
     return {str(path.relative_to(root)): digest_file(path) for path in found}
 
 
@@ -74,7 +75,7 @@ def fill(bench: Bench) -> None:
 
 def record(workspace: Workspace) -> dict[str, str]:
     """What a backup must bring back."""
-    anew = ("cycle.lock", "copies", "dvc", "keys")
+    anew = ("copies", "dvc", "keys")
     return {
         name: digest
         for name, digest in files(workspace.home).items()
@@ -97,7 +98,8 @@ def rewritten(source: Path, target: Path, change: object) -> Path:
 def test_a_deleted_record_comes_back_whole(bench: Bench, tmp_path: Path) -> None:
     bench.cycle(1)
     bench.cycle(2)
-    before, written = record(bench.workspace), pawl(bench.workspace, "history", TASK, "--json")
+    written = pawl(bench.workspace, "history", TASK, "--json")
+    before = record(bench.workspace)
     made = backup(bench.workspace, tmp_path / "record.pawl", keys=True, data=False)
     assert (made.files, made.keys, made.store) == (len(before) + 1 + keys(bench), True, None)
     shutil.rmtree(bench.workspace.home)
@@ -178,7 +180,7 @@ def test_what_waits_in_the_outbox_waits_again(bench: Bench, tmp_path: Path) -> N
 def test_each_backup_that_is_taken_while_cycles_run_is_a_whole_record(
     bench: Bench, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-c", CYCLES, str(bench.workspace.root), *map(str, range(1, 9))]
+    command = [sys.executable, "-c", CYCLES, str(bench.workspace.root), *map(str, range(1, 5))]
     writer = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert writer.stdout is not None
     writer.stdout.readline()
@@ -186,9 +188,10 @@ def test_each_backup_that_is_taken_while_cycles_run_is_a_whole_record(
     while writer.poll() is None:
         taken.append(tmp_path / f"{len(taken)}.pawl")
         backup(bench.workspace, taken[-1], keys=True, data=False)
+        time.sleep(0.2)  # the writer's turn
     assert writer.returncode == 0
     assert len(taken) > 1
-    for number, file in enumerate(taken[:: max(1, len(taken) // 4)]):
+    for number, file in enumerate(taken[:: max(1, len(taken) // 3)]):
         root = tmp_path / f"restored-{number}"
         ignored = shutil.ignore_patterns(".pawl")
         shutil.copytree(bench.workspace.root, root, ignore=ignored)
@@ -207,7 +210,6 @@ def test_nothing_that_is_there_is_overwritten(bench: Bench, tmp_path: Path) -> N
     before = files(bench.workspace.root)
     with pytest.raises(UsageError, match="the backup has other bytes for") as refused:
         restore(bench.workspace, tmp_path / "b")
-    before[".pawl/cycle.lock"] = digest_file(Path(os.devnull))
     assert files(bench.workspace.root) == before
     # The remedy works.
     _, _, remedy = refused.value.remedy.partition("mv ")
@@ -288,7 +290,7 @@ def test_a_backup_that_was_cut_or_altered_is_refused_and_nothing_changes(
         bad.write_bytes(b"")
     with pytest.raises(UsageError, match="nothing changed"):
         restore(bench.workspace, bad)
-    assert files(bench.workspace.home) == {"cycle.lock": digest_file(Path(os.devnull))}
+    assert files(bench.workspace.home) == {}
     restore(bench.workspace, file)
 
 
@@ -312,7 +314,6 @@ def test_a_hostile_file_leaves_nothing_outside_and_shows_no_traceback(
     before = files(tmp_path)
     with pytest.raises(UsageError, match="bad "):
         restore(bench.workspace, bad)
-    before["ws/.pawl/cycle.lock"] = digest_file(Path(os.devnull))
     assert files(tmp_path) == before
 
 

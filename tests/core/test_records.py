@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pawl.core.records import Champion, read_record, to_json, write_record
+from pawl.core.records import Champion, Profile, read_record, to_json, write_record
 from pawl.core.records.commands import HistoryEntry
 from pawl.errors import DataError
 
@@ -47,3 +47,15 @@ def test_a_record_is_read_back_as_it_was_written_and_junk_is_refused(tmp_path: P
     path.unlink()
     with pytest.raises(DataError, match="is not there"):
         read_record(path, Champion)
+
+
+@pytest.mark.parametrize("text", ["{}", '{"prompt": "p", "completion": "c"}'])
+@pytest.mark.parametrize("kind", [Champion, Profile])
+def test_a_file_with_none_of_a_records_keys_is_not_a_record_of_nothing(
+    tmp_path: Path, kind: type, text: str
+) -> None:
+    path = tmp_path / "champion.json"
+    path.write_text(text)
+    with pytest.raises(DataError, match="holds no") as refused:
+        read_record(path, kind)
+    assert refused.value.remedy

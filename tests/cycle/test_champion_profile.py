@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from urllib.parse import urlparse
 
 from workbench import TASK, Bench
 
 from pawl.core.records import Profile, read_record, write_record
-from pawl.cycle.champion_profile import PROFILE, snapshot_profile
+from pawl.cycle.champion_profile import snapshot_profile
 from pawl.store.versions import get
 
 KEPT = Profile(rows=3, prompt={"8": 1.0}, completion={"4": 1.0}, words={"parcel": 1.0})
@@ -32,6 +31,6 @@ def test_the_champions_profile_comes_back_and_a_rejected_candidates_does_not(ben
 def test_without_the_stores_artifacts_there_is_no_profile_and_no_error(bench: Bench) -> None:
     write_record(bench.workspace.files(TASK).check / "profile.json", KEPT)
     bench.cycle(0)
-    run = bench.store.client.get_run(get(bench.store, TASK, 1).run_id)
-    shutil.rmtree(f"{urlparse(run.info.artifact_uri).path}/{PROFILE.split('/')[0]}")
+    run = get(bench.store, TASK, 1).run_id
+    shutil.rmtree(next((bench.workspace.home / "artifacts").rglob(f"{run}/artifacts/check")))
     assert left(bench) == Profile()

@@ -12,6 +12,7 @@ from pawl.core.records import Champion, CheckReport, Look, write_record
 from pawl.cycle.snapshots import snapshot_champion
 from pawl.cycle.unjudged import conclude_invalid, conclude_unchanged, find_cached_version
 from pawl.errors import DataError
+from pawl.ledger.judgements import find_by_fingerprint
 from pawl.ledger.ledger import entries
 from pawl.ledger.looks import reserve_look
 from pawl.ledger.state import read_state
@@ -19,7 +20,7 @@ from pawl.release.release import promote, rollback
 from pawl.store.adapters import fetch_adapter
 from pawl.store.client import get_alias, set_alias
 from pawl.store.cycle_runs import last_cycle
-from pawl.store.versions import find_by_fingerprint, versions
+from pawl.store.versions import versions
 
 
 def ready(bench: Bench, seed: int, decision: str = "promote") -> Look:

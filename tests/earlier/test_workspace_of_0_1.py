@@ -2,6 +2,7 @@
 
 `workspace-0.1.tar.gz` was made by the last commit of 0.1 (two cycles, two overrides, a rollback)
 and `answers-0.1.json` holds what its commands printed with `--json`. The private key is not in it.
+It lay at `/workspace`, which its database still names: it has been moved, as anybody's may be.
 """
 
 from __future__ import annotations
@@ -9,12 +10,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import sqlite3
 import subprocess
 import sys
 import tarfile
 from collections.abc import Iterator
-from contextlib import closing
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from pawl.commands.replay import replay
 from pawl.commands.run import run_cycle
 from pawl.commands.status import status
 from pawl.core.records import to_json
+from pawl.ledger.keys import make_keys
 from pawl.ledger.state import read_state
 from pawl.release.history import history
 from pawl.release.release import rollback
@@ -39,13 +39,6 @@ from pawl.workspace.paths import Workspace
 HERE = Path(__file__).parent
 ANSWERS: dict[str, Any] = json.loads((HERE / "answers-0.1.json").read_text(encoding="utf-8"))
 TASK = "tickets"
-# Where MLflow's database has the absolute paths of artifacts.
-PLACES = (
-    ("experiments", "artifact_location"),
-    ("runs", "artifact_uri"),
-    ("model_versions", "source"),
-    ("model_versions", "storage_location"),
-)
 FLOW = """
 import json, sys
 from prefect.flows import load_flow_from_entrypoint
@@ -69,10 +62,6 @@ def old(unpacked: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     root = tmp_path / "workspace"
     shutil.copytree(unpacked, root, symlinks=True)
-    with closing(sqlite3.connect(root / ".pawl" / "mlflow.db")) as database, database:
-        for table, column in PLACES:
-            moved = f"UPDATE {table} SET {column} = replace({column}, '/workspace', ?)"
-            database.execute(moved, (str(root),))
     yield Workspace(root)
     os.environ.clear()
     os.environ.update(before)
@@ -95,10 +84,13 @@ def test_every_question_to_the_record_gets_the_answer_that_0_1_gave(old: Workspa
     for name, answer in answers.items():
         assert as_json(answer) == ANSWERS[name], name
     found = {(check.name, check.ok) for check in verify(old, store, TASK)}
-    assert found == {(check["name"], check["ok"]) for check in ANSWERS["verify"]}
+    assert found >= {(check["name"], check["ok"]) for check in ANSWERS["verify"]}
+    assert all(ok for _, ok in found)
 
 
 def test_a_version_that_0_1_released_is_rolled_back_to_and_verified(old: Workspace) -> None:
+    # As in 0.1's own workspace, whose key is not in the archive.
+    make_keys(old)
     store = open_store(old)
     entry = rollback(old, store, TASK, why="forward again", who="Ada", to=2)
     assert (entry.number, entry.kind) == (6, "rollback")

@@ -124,7 +124,7 @@ def test_a_removed_ledger_entry_blocks_cycles_until_a_person_names_the_champion(
     with pytest.raises(RegistryError, match="ledger entry 4"):
         snapshot_champion(bench.workspace, open_store(bench.workspace), TASK)
     fresh = open_store(bench.workspace)
-    with pytest.raises(RegistryError, match="is gone from the ledger"):
+    with pytest.raises(RegistryError, match="is gone or altered"):
         rollback(bench.workspace, fresh, TASK, why="w", who="Bo", to=1)
     entry = adopt(
         bench.workspace, bench.store, TASK, why="2 it was, says the mail", who="Ada", version=2
@@ -139,7 +139,9 @@ def test_a_ledger_that_was_deleted_and_begins_anew_is_settled_by_an_adoption(ben
     for seed in (1, 2):
         bench.cycle(seed)
     bench.store.client.delete_registered_model(model(TASK))
-    assert notes(bench) == ["ledger entry 4, which the alias was set from, is gone or altered"]
+    gone, lost = notes(bench)
+    assert gone == "ledger entry 4, which the alias was set from, is gone or altered"
+    assert "has no entries, and this workspace has seen its entry 4" in lost
     fresh = open_store(bench.workspace)
     entry = adopt(bench.workspace, fresh, TASK, why="2 it was", who="Ada", version=2)
     assert (entry.number, get_alias(bench.store, TASK)) == (1, 2)
@@ -159,11 +161,12 @@ def test_an_edited_entry_blocks_and_the_same_champion_may_be_confirmed(bench: Be
         bench.cycle(3)
     adopt(bench.workspace, bench.store, TASK, why="a typing error", who="Ada", version=2)
     assert notes(bench) == []
-    assert read_state(bench.store, TASK).previous_champion() == get(bench.store, TASK, 1).champion
+    # What was edited is no longer what its writer signed, so that it has no effect.
+    assert read_state(bench.store, TASK).previous_champion() is None
     tags = bench.store.client.get_model_version(model(TASK), "4").tags
     edited = json.dumps({**json.loads(tags["pawl.entry"]), "why": "and another"})
     bench.store.client.set_model_version_tag(model(TASK), "4", "pawl.entry", edited)
-    assert notes(bench) == ["ledger entry 5 was removed or altered"], "what comes later is new"
+    assert "ledger entry 5 was removed or altered" in notes(bench), "what comes later is new"
 
 
 def test_an_edit_of_the_entry_that_won_a_race_shows(bench: Bench) -> None:
@@ -178,7 +181,7 @@ def test_an_edit_of_the_entry_that_won_a_race_shows(bench: Bench) -> None:
     tags = bench.store.client.get_model_version(model(TASK), "4").tags
     edited = tags["pawl.entry"].replace("I was first", "Eve was first")
     bench.store.client.set_model_version_tag(model(TASK), "4", "pawl.entry", edited)
-    assert notes(bench) == ["ledger entry 6 was removed or altered"]
+    assert "ledger entry 6 was removed or altered" in notes(bench)
 
 
 def test_a_champion_whose_bytes_changed_in_the_store_is_reported_and_its_copy_is_used(

@@ -15,11 +15,11 @@ from workbench import TASK, Bench
 from pawl.core.files import digest_file
 from pawl.cycle.snapshots import snapshot_champion
 from pawl.errors import AdapterError, PawlError, RegistryError, UsageError
+from pawl.ledger import keys
+from pawl.ledger.keys import TRUSTED, make_keys, private_path, signing_key
 from pawl.ledger.ledger import append
 from pawl.ledger.state import read_state
 from pawl.model.adapter import read_adapter
-from pawl.release import keys
-from pawl.release.keys import TRUSTED, make_keys, private_path, signing_key
 from pawl.release.local_copies import adapter_folder
 from pawl.release.release import promote, rollback
 from pawl.store.versions import register

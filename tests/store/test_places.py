@@ -17,6 +17,7 @@ from pawl.core.files import digest_file
 from pawl.errors import RegistryError
 from pawl.store.artifact_places import PLACES
 from pawl.store.client import open_store
+from pawl.workspace.place import NOTES
 
 HERE = Path(__file__).parent
 EARLIER = HERE.parent / "earlier" / "workspace-0.1.tar.gz"
@@ -49,9 +50,9 @@ def cycle(root: Path, seed: int) -> None:
 
 
 def files(root: Path) -> dict[str, str]:
-    """Every file below `.pawl/` with its digest."""
+    """Every file below `.pawl/` with its digest, but for the note that a copy leaves of itself."""
     home = root / ".pawl"
-    found = (path for path in home.rglob("*") if path.is_file())
+    found = (path for path in home.rglob("*") if path.is_file() and path.parent.name != NOTES)
     return {str(path.relative_to(home)): digest_file(path) for path in found}
 
 

@@ -127,6 +127,18 @@ def test_a_dvc_that_lives_is_waited_for_or_named_and_its_entry_stays(workspace: 
     succeeds(workspace)
 
 
+def test_a_stage_that_calls_dvc_itself_takes_no_lock_of_the_dvc_that_runs_it(
+    workspace: Workspace,
+) -> None:
+    words = "from pawl.workspace.dvc_locks import free_dead_locks as free\n"
+    words += "from pawl.workspace.paths import find_workspace\n"
+    words += "free(find_workspace())\nprint('made')"
+    (workspace.root / "stage.py").write_text(words)
+    stages = STAGES.replace("echo made > out", f"{sys.executable} stage.py > out")
+    (workspace.root / "dvc.yaml").write_text(stages)
+    succeeds(workspace)
+
+
 def test_whoever_holds_dvcs_lock_is_named(workspace: Workspace) -> None:
     with (workspace.root / ".dvc" / "tmp" / "lock").open("w") as file:
         file.write(" 4711\n")

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,8 +16,7 @@ from pawl import __version__
 from pawl.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from pawl.report.console import Terminal
     from pawl.store.client import Store
     from pawl.workspace.paths import Workspace
 
@@ -29,6 +29,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
+# Whether the record that the running command shows is in doubt. Not in click's context: typer has
+# a click of its own, whose context another one does not see.
+DOUBTED: ContextVar[bool] = ContextVar("pawl.doubted", default=False)
 Task = Annotated[str, typer.Argument(help="A task of params.yaml.", show_default=False)]
 Version = Annotated[int, typer.Argument(help="A version of the registered model.", min=1)]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value for machines.")]
@@ -70,28 +73,41 @@ def workspace_of(task: str | None = None, *, whole: bool = True) -> Workspace:
     return workspace
 
 
-def store_of(workspace: Workspace) -> Store:
-    """The workspace's tracking store; importing MLflow takes seconds, so it happens here."""
+def store_of(workspace: Workspace, doubt: str | None = None) -> Store:
+    """The workspace's tracking store; importing MLflow takes seconds, so it happens here.
+
+    Args:
+        doubt: a task, for a command that shows its record and does not act on it: where that is in
+            doubt, this is said on stderr, and `emit` ends the command with exit code 1.
+    """
+    from pawl.ledger.state import doubt_remedy, read_ledger
     from pawl.store.client import open_store
 
-    return open_store(workspace)
+    store = open_store(workspace)
+    if doubt is not None and (ledger := read_ledger(store, doubt)).problems:
+        for problem in ledger.doubts:
+            print(f"in doubt: {problem}", file=sys.stderr)
+        print(f"  remedy: {doubt_remedy(store, doubt, ledger)}", file=sys.stderr)
+        DOUBTED.set(True)
+    return store
 
 
-def console() -> Console:
+def console() -> Terminal:
     """The terminal, for tables."""
-    from rich.console import Console
+    from pawl.report.console import Terminal
 
-    return Console()
+    return Terminal()
 
 
 def print_json(value: Any) -> None:
     """Print one JSON value; records in it, or the value itself, become their JSON."""
     from pawl.core.records import to_json
+    from pawl.core.visible import visible_json
 
     text = json.dumps(
         value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False, default=to_json
     )
-    print(text)
+    print(visible_json(text))
 
 
 def emit(value: Any, show: Callable[..., None], *, as_json: bool, **options: Any) -> None:
@@ -100,3 +116,5 @@ def emit(value: Any, show: Callable[..., None], *, as_json: bool, **options: Any
         print_json(value)
     else:
         show(value, console=console(), **options)
+    if DOUBTED.get():
+        raise typer.Exit(1)

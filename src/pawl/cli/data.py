@@ -77,7 +77,7 @@ def log(task: Task, as_json: Json = False) -> None:
     from pawl.report.data_versions import show_log
 
     workspace = workspace_of(task)
-    versions = lineage(workspace, store_of(workspace), task).data
+    versions = lineage(workspace, store_of(workspace, task), task).data
     emit(versions, show_log, as_json=as_json, title=f"{task}: data")
 
 

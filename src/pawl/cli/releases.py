@@ -30,7 +30,7 @@ def status(
     from pawl.report.terminal import show_record
 
     workspace = workspace_of(task)
-    store = store_of(workspace)
+    store = store_of(workspace, task)
     if lineage:
         emit(trace(workspace, store, task), show_lineage, as_json=as_json)
     else:
@@ -43,7 +43,7 @@ def history(task: Task, as_json: Json = False) -> None:
     from pawl.release.history import history as read
     from pawl.report.terminal import show_history
 
-    releases = read(store_of(workspace_of(task)), task)
+    releases = read(store_of(workspace_of(task), task), task)
     emit(releases, show_history, as_json=as_json, title=f"{task}: releases")
 
 
@@ -53,7 +53,7 @@ def compare(task: Task, a: Version, b: Version, as_json: Json = False) -> None:
     from pawl.commands.compare import compare as read
     from pawl.report.terminal import show_record
 
-    comparison = read(store_of(workspace_of(task)), task, a, b)
+    comparison = read(store_of(workspace_of(task), task), task, a, b)
     emit(comparison, show_record, as_json=as_json)
 
 
@@ -63,7 +63,7 @@ def replay(task: Task, version: Version, as_json: Json = False) -> None:
     from pawl.commands.replay import replay as again
     from pawl.report.terminal import show_record
 
-    result = again(store_of(workspace_of(task)), task, version)
+    result = again(store_of(workspace_of(task), task), task, version)
     emit(result, show_record, as_json=as_json)
     raise typer.Exit(0 if result.same else 1)
 
@@ -95,7 +95,7 @@ def flips(
     from pawl.report.flips import show_flips
 
     workspace = workspace_of(task)
-    report = flips_of(workspace, store_of(workspace), task, version)
+    report = flips_of(workspace, store_of(workspace, task), task, version)
     emit(report, show_flips, as_json=as_json)
 
 

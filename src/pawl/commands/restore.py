@@ -20,7 +20,7 @@ from pathlib import Path, PurePosixPath
 from pydantic import TypeAdapter
 
 from pawl.commands.backup import CACHE, CONTENTS, DATABASE, FORMAT, HOME, Contents, find_rows
-from pawl.core.files import digest_file, leftovers, remove
+from pawl.core.files import digest_file, remove
 from pawl.core.records.commands import BackupReport
 from pawl.errors import UsageError, disk_full_error
 from pawl.workspace.lock import workspace_lock
@@ -63,7 +63,8 @@ def restore(workspace: Workspace, file: Path, *, missing: bool = False) -> Backu
 @contextmanager
 def _scratch(home: Path) -> Iterator[Path]:
     """A folder on the same file system, which `pawl gc` knows where this process is killed."""
-    for path in leftovers(home, name="restore"):
+    # The workspace is locked: whoever made one is no more. A key may be in it.
+    for path in home.glob(".restore.new-*"):
         remove(path)
     with tempfile.TemporaryDirectory(dir=home, prefix=".restore.new-") as folder:
         yield Path(folder)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -80,9 +79,5 @@ def _server(workspace: Workspace) -> Iterator[None]:
         yield
     else:
         # Prefect would start one itself, which every page and user of this machine could use.
-        server = ExitStack()
-        server.enter_context(temporary_server(workspace))
-        # Later than Prefect's threads, which hand their last records over when the process ends,
-        # and try for minutes where nobody takes them.
-        atexit.register(server.close)
-        yield
+        with temporary_server(workspace):
+            yield

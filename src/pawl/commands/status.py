@@ -9,14 +9,15 @@ from typing import TypeVar
 from pawl.config.schema import Gate
 from pawl.core.records.commands import FreshRows, LooksLeft
 from pawl.errors import AdapterError, DataError, RegistryError
-from pawl.ledger.alias import project, read_alias
-from pawl.ledger.entries import State, replay_entries
-from pawl.ledger.ledger import entries
+from pawl.ledger.alias import project
+from pawl.ledger.entries import State
 from pawl.ledger.looks import BudgetStatus, budget_text, task_budget_status
-from pawl.ledger.manual_changes import Alias, ledger_problems, moved_by_hand
+from pawl.ledger.manual_changes import Alias, moved_by_hand
+from pawl.ledger.state import read_ledger
 from pawl.release.local_copies import ensure_local_copies, stored_champion_problems
 from pawl.store.client import Store
 from pawl.store.cycle_runs import last_cycle
+from pawl.store.versions import garbled_versions
 from pawl.workspace.paths import Workspace
 
 Value = TypeVar("Value")
@@ -64,9 +65,8 @@ def status(workspace: Workspace, store: Store, task: str, *, repair: bool = True
 
     Raises `RegistryError` if the store cannot be reached.
     """
-    # The alias first: what it was set from was in the ledger by then.
-    alias, written = read_alias(store, task), entries(store, task, whole=True)
-    state = replay_entries(written)
+    ledger = read_ledger(store, task)
+    alias, state = ledger.alias, ledger.state
     # What cannot be read is a note; the rest of the status is what a person needs to mend it.
     unread: list[str] = []
     last = _or_note(unread, lambda: last_cycle(store, task))
@@ -80,7 +80,8 @@ def status(workspace: Workspace, store: Store, task: str, *, repair: bool = True
         notes=(
             *unread,
             *_alias_note(store, task, state, alias, repair=repair),
-            *ledger_problems(written, state, alias),
+            *ledger.doubts,
+            *(error.found for error in garbled_versions(store, task).values()),
             *stored_champion_problems(store, task, state),
             *(ensure_local_copies(workspace, store, task, state) if repair else ()),
         ),

@@ -98,7 +98,12 @@ def run(
 def guarded(target: int) -> Iterator[None]:
     """End `target`, a process id or minus that of a group, if this process is killed within."""
     guard = subprocess.Popen(
-        ["/bin/sh", "-c", GUARD, str(target)], stdin=subprocess.PIPE, start_new_session=True
+        ["/bin/sh", "-c", GUARD, str(target)],
+        stdin=subprocess.PIPE,
+        # It has nothing to say, and would hold open what a reader of our output waits for.
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     try:
         yield

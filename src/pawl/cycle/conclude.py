@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from pawl.config.schema import as_json
-from pawl.core.files import digest_file, digest_json, discard
+from pawl.core.files import digest_file, digest_json, digest_text, discard
 from pawl.core.records import Candidate, Cycle, Verdict, Worth, read_record, write_record
 from pawl.cycle.outbox import (
     Order,
@@ -20,20 +21,23 @@ from pawl.cycle.outbox import (
     read_order,
     set_aside,
     waiting_error,
+    waiting_order,
     waiting_orders,
 )
 from pawl.cycle.registration import Outcome, log_judged, release_judged
 from pawl.cycle.unjudged import conclude_unchanged
 from pawl.errors import AdapterError, DataError, PawlError, RegistryError
 from pawl.ledger.alias import project
+from pawl.ledger.judgements import find_by_look, is_judged, sign_judgement
 from pawl.ledger.provenance import commit, data_md5
-from pawl.model.adapter import read_adapter
+from pawl.ledger.state import undoubted_state
+from pawl.model.adapter import MANIFEST, read_adapter
 from pawl.release.local_copies import ensure_local_copies, stored_champion_problems
 from pawl.release.preconditions import refuse_mismatch, refuse_unreserved_look, stale_since
 from pawl.store.client import Store
 from pawl.store.cycle_runs import close_run, find_delivered
 from pawl.store.runs import open_run
-from pawl.store.versions import find_by_look, register
+from pawl.store.versions import Judgement, register
 from pawl.workspace.paths import TaskFiles, Workspace
 
 SPENT = "a look gives one answer, however its rows measure later"
@@ -64,11 +68,13 @@ def conclude(
     verdict, manifest = read_record(files.verdict, Verdict), read_adapter(files.adapter)
     refuse_mismatch(verdict, manifest)
     look = verdict.look.question if verdict.look else ""
+    # Both the same for a retry.
+    op_id = f"cycle:{digest_json([question, manifest.digest, look])}"
+    waiting = waiting_order(workspace, task, op_id)
     order = Order(
         task=task,
-        # the same for a retry
-        op_id=f"cycle:{digest_json([question, manifest.digest, look])}",
-        posted=uuid.uuid4().hex,
+        op_id=op_id,
+        posted=waiting.posted if waiting else uuid.uuid4().hex,
         question=question,
         who=who,
         why=why,
@@ -125,37 +131,52 @@ def _register_order(workspace: Workspace, store: Store, order: Order, files: Tas
     task = order.task
     verdict, manifest = read_record(files.verdict, Verdict), read_adapter(files.adapter)
     refuse_mismatch(verdict, manifest)
+    undoubted_state(store, task)
     state, move = project(store, task)
     refuse_unreserved_look(verdict, state)
-    first = find_by_look(store, task, verdict.look)
+    look = verdict.look.question if verdict.look else None
+    first = find_by_look(store, task, look)
     if first is not None and first.verdict != verdict.decision:
         return conclude_unchanged(workspace, store, first, why=SPENT)
     # Before the release: of the champion that the candidate was judged against.
     champion_problems = stored_champion_problems(store, task, state)
-    tags = {"pawl.question": order.question, "pawl.digest": manifest.digest}
     name = f"{task} {manifest.digest[:8]}"
-    run_id = open_run(store, task, op_id=order.op_id, name=name, tags=tags)
+    # While it is under way nobody else can know the operation's id, nor compute it from the run's
+    # tags: `posted` is random.
+    run_op = digest_text(f"{order.op_id} {order.posted}")
+    run_id = open_run(store, task, op_id=run_op, name=name, tags={})
     log_judged(store, files, run_id=run_id, verdict=verdict, params=order.params)
+    judgement = Judgement(
+        task=task,
+        digest=manifest.digest,
+        manifest=digest_file(files.adapter / MANIFEST),
+        evidence=digest_file(files.verdict),
+        verdict=verdict.decision,
+        against=verdict.champion,
+        question=order.question,
+        look=look,
+        stale=stale_since(verdict, state),
+        op_id=order.op_id,
+        run_id=run_id,
+    )
     version = register(
         store,
         verdict,
         manifest,
-        evidence=digest_file(files.verdict),
-        op_id=order.op_id,
-        question=order.question,
-        run_id=run_id,
+        judgement,
+        signature=sign_judgement(store, judgement),
+        is_judged=partial(is_judged, store),
         commit=order.commit,
         data_md5=order.data_md5,
         params=order.params,
         worth=order.worth,
-        stale=stale_since(verdict, state),
     )
     outcome = Outcome(verdict.decision)
     if version.stale:
         outcome = Outcome("inconclusive", (version.stale,), stale=True)
     elif verdict.decision == "promote":
         outcome = release_judged(
-            workspace, store, verdict, version=version, who=order.who, why=order.why
+            workspace, store, verdict, files, version=version, who=order.who, why=order.why
         )
     after, _ = project(store, task)
     cycle = Cycle(
@@ -177,5 +198,6 @@ def _register_order(workspace: Workspace, store: Store, order: Order, files: Tas
         worth=order.worth,
         stale=outcome.stale,
     )
-    close_run(store, cycle, posted=order.posted)
+    tags = {"pawl.question": order.question, "pawl.digest": manifest.digest}
+    close_run(store, cycle, posted=order.posted, tags=tags)
     return cycle

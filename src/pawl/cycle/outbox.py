@@ -57,7 +57,7 @@ class Begun:
 def post_order(workspace: Workspace, order: Order) -> Path:
     """Write an order and the files of `build/` to the outbox, or raise `PawlError`; its folder."""
     files = workspace.files(order.task)
-    folder = workspace.outbox / order.task / digest_text(order.op_id)[:16]
+    folder = _folder(workspace, order.task, order.op_id)
     try:
         with whole_folder(folder) as temp:
             copy = TaskFiles(temp / FILES)
@@ -76,6 +76,15 @@ def post_order(workspace: Workspace, order: Order) -> Path:
             "again",
         ) from error
     return folder
+
+
+def waiting_order(workspace: Workspace, task: str, op_id: str) -> Order | None:
+    """The order of an operation, if it waits already: an earlier attempt posted it."""
+    try:
+        return read_order(_folder(workspace, task, op_id))[0]
+    except DataError:
+        # There is none, or it is replaced by the next.
+        return None
 
 
 def waiting_orders(workspace: Workspace, task: str) -> list[Path]:
@@ -156,6 +165,10 @@ def trained_since(workspace: Workspace, task: str, moment: float) -> bool:
 def end(workspace: Workspace, task: str) -> None:
     """Remove the mark: the cycle has ended, or is given up."""
     (workspace.outbox / task / BEGUN).unlink(missing_ok=True)
+
+
+def _folder(workspace: Workspace, task: str, op_id: str) -> Path:
+    return workspace.outbox / task / digest_text(op_id)[:16]
 
 
 def waiting_error(task: str, error: RegistryError, *, judged: bool) -> WaitingError:

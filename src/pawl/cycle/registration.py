@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import tempfile
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
-from pawl.core.records import Decision, RankTrial, Training, Verdict, read_record
+from pawl.core.records import Champion, Decision, RankTrial, Training, Verdict, read_record
 from pawl.ledger.ledger import append
 from pawl.ledger.state import read_state
+from pawl.model.adapter import read_adapter
 from pawl.release.local_copies import local_copy
-from pawl.release.preconditions import stale_since
-from pawl.release.signing import sign_release
+from pawl.release.preconditions import refuse_other_files, stale_since
+from pawl.release.signing import EVIDENCE, sign_release
 from pawl.store.client import Store
-from pawl.store.runs import log_curve, log_evidence
+from pawl.store.runs import fetch_file, log_curve, log_evidence
 from pawl.store.versions import AdapterVersion
 from pawl.workspace.paths import TaskFiles, Workspace
 
@@ -59,16 +62,30 @@ def release_judged(
     workspace: Workspace,
     store: Store,
     verdict: Verdict,
+    files: TaskFiles,
     *,
     version: AdapterVersion,
     who: str,
     why: str,
 ) -> Outcome:
-    """Write the release and return its outcome, which the replayed ledger decides."""
-    task, op_id, new = verdict.task, version.op_id, version.champion
+    """Write the release and return its outcome, which the replayed ledger decides.
+
+    What is signed are the files that were judged here, never what the store returns for them.
+
+    Raises:
+        RegistryError: the store returns other files than were judged.
+    """
+    task, op_id = verdict.task, version.op_id
+    new = Champion(version.version, read_adapter(files.adapter).digest)
     # The upload is read back: an adapter that cannot be served is never released.
     copy = local_copy(workspace, store, new, task=task)
-    signed = sign_release(workspace, store, task, new, adapter=copy, state=read_state(store, task))
+    with tempfile.TemporaryDirectory() as folder:
+        stored = fetch_file(store, version.run_id, EVIDENCE, into=Path(folder))
+        refuse_other_files({copy: files.adapter, stored: files.verdict})
+    state = read_state(store, task)
+    signed = sign_release(
+        workspace, store, task, new, adapter=files.adapter, verdict=files.verdict, state=state
+    )
     entry = append(
         store,
         task,

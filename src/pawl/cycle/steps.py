@@ -17,10 +17,10 @@ from pawl.cycle.unjudged import conclude_invalid, conclude_unchanged, find_cache
 from pawl.data.report.check_summary import read_check, summary_text
 from pawl.errors import DataError, PawlError, RegistryError
 from pawl.evaluate.worth import read_worth
+from pawl.ledger.keys import signing_key
 from pawl.ledger.looks import reserve_look
 from pawl.ledger.provenance import author
-from pawl.ledger.state import read_state
-from pawl.release.keys import signing_key
+from pawl.ledger.state import undoubted_state
 from pawl.report.markdown import check_page, cycle_page
 from pawl.store.client import open_store
 from pawl.store.live_run import shown_live
@@ -64,9 +64,9 @@ class Page(NamedTuple):
 
 def fingerprint_inputs(workspace: Workspace, task: str) -> str:
     """Return the digest of all that this cycle depends on; the same digest needs no new cycle."""
-    # Without a key the release would fail, hours later.
+    accepted = undoubted_state(open_store(workspace), task).accepted
+    # Without a key nothing can be recorded, hours later.
     signing_key(workspace)
-    accepted = read_state(open_store(workspace), task).accepted
     return cycle_fingerprint(workspace, task, accepted=accepted)
 
 

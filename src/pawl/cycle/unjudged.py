@@ -6,11 +6,12 @@ from pawl.core.files import digest_file, digest_json
 from pawl.core.records import Candidate, CheckReport, Cycle, read_record, write_record
 from pawl.errors import DataError, PawlError
 from pawl.ledger.alias import project
+from pawl.ledger.judgements import find_by_fingerprint
 from pawl.ledger.state import read_state
 from pawl.store.client import Store
 from pawl.store.cycle_runs import close_run
 from pawl.store.runs import log_evidence, open_run
-from pawl.store.versions import AdapterVersion, find_by_fingerprint
+from pawl.store.versions import AdapterVersion
 from pawl.workspace.paths import Workspace
 
 SAME = "data, schema, prompt, base and parameters are the same; --force trains again"

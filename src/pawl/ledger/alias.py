@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from pawl.core.records import to_json
 from pawl.errors import RegistryError
 from pawl.ledger.entries import UNEARNED, Entry, State, replay_entries
-from pawl.ledger.ledger import entries
+from pawl.ledger.ledger import counting_entries
 from pawl.ledger.manual_changes import (
     Alias,
     ManualMove,
@@ -90,7 +90,7 @@ def next_step(
 
     Args:
         alias: as it was read; before the ledger, so that the entry it was set from is in there.
-        written: all entries of the ledger.
+        written: all entries of the ledger that count.
         release: the caller's own release, of a version that it saw listed. An adoption settles
             what is in doubt, and what was moved by hand.
         listed: whether MLflow lists the champion; None: not known yet.
@@ -136,7 +136,7 @@ def project(
     try:
         while True:
             # The alias first: the entry that it was set from was in the ledger by then.
-            alias, written = read_alias(store, task), entries(store, task)
+            alias, written = read_alias(store, task), counting_entries(store, task)
             state = replay_entries(written)
             step_of = partial(next_step, alias, written, release=release, seen_before=seen_before)
             step = step_of()

@@ -14,11 +14,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 
 from pawl.core.alpha_budget import AlphaBudget, BudgetHistory, LookCost
 from pawl.core.files import digest_json
-from pawl.core.records import Champion, to_json
+from pawl.core.records import Champion, Signature, to_json
 
 Kind = Literal["first", "promote", "override", "rollback", "adopt", "look", "relabel", "retire"]
 # Releases with a passing verdict, and those without: the latter are marked for ever.
@@ -36,6 +38,7 @@ class Entry:
     `details` are `lineage` (the id of its gate split), `question` (the evaluation fingerprint),
     `of`, its `LookCost` and `known` (the `ArtifactRef` of the rows that it saw first); a relabel's
     `relabels` is the `ArtifactRef` of the changes. `number` is assigned by the store, from 1.
+    `signature` is the writer's over `body`; None in ledgers of Pawl 0.1.
     """
 
     number: int
@@ -49,11 +52,17 @@ class Entry:
     evidence: str | None = None
     previous: str = ""
     details: dict[str, Any] = field(default_factory=dict)
+    signature: Signature | None = None
 
     @property
+    def body(self) -> dict[str, Any]:
+        """What its writer says, as JSON: all but the number, which the store adds."""
+        return {k: v for k, v in to_json(self).items() if k not in ("number", "signature")}
+
+    @cached_property
     def digest(self) -> str:
-        """sha256 of the whole entry, its number included."""
-        return digest_json(to_json(self))
+        """sha256 of body and number."""
+        return digest_json({**self.body, "number": self.number})
 
     @property
     def mark(self) -> str:
@@ -192,6 +201,8 @@ def check_details(entry: Entry) -> None:
         KeyError, TypeError, ValueError: `details` lack or garble what the entry's kind needs.
     """
     details = entry.details
+    if datetime.fromisoformat(entry.when).tzinfo is None:
+        raise ValueError(f"{entry.when!r} has no time zone")
     [*map(str, details.get("beside", ()))]
     if entry.kind == "look":
         _look_cost(entry)

@@ -23,7 +23,7 @@ def link_entry(entry: Entry, seen: Sequence[Entry]) -> Entry:
     `seen` is the ledger as its writer read it, oldest first.
     """
     recent = seen[-RECENT:]
-    named = {digest for one in recent for digest in _parents(one)}
+    named = {digest for one in recent for digest in parents(one)}
     unnamed = [digest for one in recent if (digest := one.digest) not in named]
     if not unnamed:
         return dataclasses.replace(entry, previous="")
@@ -42,12 +42,26 @@ def broken_links(entries: Iterable[Entry]) -> tuple[int, ...]:
     last = 0
     for entry in sorted(entries, key=lambda entry: entry.number):
         broken += range(last + 1, entry.number)
-        if not digests.issuperset(_parents(entry)):
+        if not digests.issuperset(parents(entry)):
             broken.append(entry.number)
         digests.add(entry.digest)
         last = entry.number
     return tuple(broken)
 
 
-def _parents(entry: Entry) -> tuple[str, ...]:
+def ancestors(entries: Iterable[Entry], of: Iterable[Entry]) -> frozenset[int]:
+    """Numbers of the entries that `of` name, directly or through others, and their own."""
+    by_digest = {entry.digest: entry for entry in entries}
+    reached: dict[int, Entry] = {}
+    waiting = list(of)
+    while waiting:
+        entry = waiting.pop()
+        if entry.number not in reached:
+            reached[entry.number] = entry
+            waiting += [by_digest[one] for one in parents(entry) if one in by_digest]
+    return frozenset(reached)
+
+
+def parents(entry: Entry) -> tuple[str, ...]:
+    """The digests of the entries that its writer saw last; '' for none."""
     return (entry.previous, *entry.details.get(BESIDE, ()))

@@ -17,7 +17,7 @@ from pawl.core.records import Example, HeldOutRow, Relabel, to_json
 from pawl.errors import UsageError
 from pawl.ledger.entries import Entry
 from pawl.ledger.ledger import append, given_reason, model
-from pawl.ledger.state import read_state
+from pawl.ledger.state import read_state, undoubted_state
 from pawl.store.artifacts import fetch_rows, store_rows
 from pawl.store.client import Store
 
@@ -120,7 +120,7 @@ def accept(store: Store, task: str, changes: Sequence[Relabel], *, who: str, why
         store,
         task,
         kind="relabel",
-        expected=read_state(store, task).champion,
+        expected=undoubted_state(store, task).champion,
         who=who,
         why=why,
         details={RELABELS: to_json(ref)},

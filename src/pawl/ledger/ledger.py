@@ -7,6 +7,7 @@ the one thing that MLflow numbers atomically. Their kinds (`Kind`: `first`, `pro
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import uuid
 from datetime import UTC, datetime
@@ -15,21 +16,27 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from pawl.core.files import digest_text
 from pawl.core.jsonio import refuse_constant
-from pawl.core.records import Champion, to_json
+from pawl.core.records import Champion, Signature, to_json
 from pawl.errors import RegistryError, UsageError
 from pawl.ledger.entries import Entry, Kind, check_details, retired_champion
 from pawl.ledger.hash_chain import link_entry
+from pawl.ledger.heads import head_of, lost_heads, remember, remembered
+from pawl.ledger.keys import TRUSTED, trusted_keys
+from pawl.ledger.signatures import sign
+from pawl.ledger.vouching import KIND, signed_content, vouched
+from pawl.store.addresses import displayed, sqlite_file
 from pawl.store.client import Store, add_version, all_versions
 
 if TYPE_CHECKING:
     from pawl.store.client import ModelVersion
 
-TAG = "pawl.entry"
+TAG, SIGNATURE = "pawl.entry", "pawl.signature"
 
 
 def entries(store: Store, task: str, *, whole: bool = False) -> tuple[Entry, ...]:
-    """All entries of a task's ledger, oldest first.
+    """All entries of a task's ledger, oldest first, also those that do not count.
 
     An open store caches what it has read: only later entries are read again, or all of them where
     the last cached one was altered. `whole` reads all of them in any case, to see whether an
@@ -49,6 +56,11 @@ def entries(store: Store, task: str, *, whole: bool = False) -> tuple[Entry, ...
     return read
 
 
+def counting_entries(store: Store, task: str, *, whole: bool = False) -> tuple[Entry, ...]:
+    """The entries of a task's ledger that count (see `pawl.ledger.vouching`), oldest first."""
+    return vouched(entries(store, task, whole=whole), model(task), trusted_keys(store.workspace))
+
+
 def append(
     store: Store,
     task: str,
@@ -64,14 +76,18 @@ def append(
     run: str | None = None,
     seen: tuple[Entry, ...] | None = None,
 ) -> Entry:
-    """Write one entry, whole or not at all, and return it; the same `op_id` again writes none.
+    """Sign and write one entry, whole or not at all; the same `op_id` again writes none.
 
     `op_id` None is a new operation. `run` is the MLflow run that judged what is released; the
-    entry's page links to it. `seen` is the ledger as the writer of a new `op_id` read it; where it
-    is None, it is read here. Whether the entry counts, `replay_entries` decides: somebody else may
-    have been first.
+    entry's page links to it. `seen` are the counting entries as the writer of a new `op_id` read
+    them; where it is None, they are read here. Whether the entry counts, `replay_entries` decides:
+    somebody else may have been first.
+
+    Raises:
+        UsageError: this machine has no trusted key.
     """
-    seen = entries(store, task) if seen is None else seen
+    seen = counting_entries(store, task) if seen is None else seen
+    _refuse_lost_keys(store, task)
     op_id = op_id or f"{kind}:{uuid.uuid4().hex}"
     for entry in seen:
         if entry.op_id == op_id:
@@ -83,16 +99,28 @@ def append(
     page = _description(entry, task)
     page += f"\n\n[the run that judged it](#/runs/{run})" if run else ""
     # One tag holds the entry, the others are for people; all are written in one transaction.
-    body = {key: value for key, value in to_json(entry).items() if key != "number"}
-    text = json.dumps(body, sort_keys=True, ensure_ascii=False)
-    tags = {TAG: text, "pawl.kind": kind, "pawl.who": who}
+    text = json.dumps(entry.body, sort_keys=True, ensure_ascii=False)
+    signature = sign(store.workspace, KIND, signed_content(entry, model(task)))
+    tags = {TAG: text, SIGNATURE: json.dumps(to_json(signature)), "pawl.kind": kind}
+    tags["pawl.who"] = who
     if new is not None:
         tags |= {"pawl.from": expected.label(), "pawl.to": new.label()}
     name, source = model(task), f"pawl:/{task}/ledger"
     added = add_version(
         store, name, op_id=op_id, source=source, tags=tags, description=page, run_id=run
     )
-    return _parse(added, task)
+    entry = _parse(added, task)
+    _remember_head(store, task, entry)
+    return entry
+
+
+def ledger_name(store: Store, task: str) -> str:
+    """The name of a task's ledger in a store, without blanks; for what a workspace remembers."""
+    file, root = sqlite_file(store.uri), store.workspace.root
+    inside = file is not None and file.is_relative_to(root)
+    # The same in a workspace that was moved.
+    place = str(file.relative_to(root)) if file and inside else displayed(store.uri)
+    return f"{model(task)}@{digest_text(place)[:12]}"
 
 
 def given_reason(why: str, *, of: str) -> str:
@@ -137,6 +165,9 @@ def _parse(version: ModelVersion, task: str) -> Entry:
     try:
         body = json.loads(version.tags[TAG], parse_constant=refuse_constant)
         entry = _schema().validate_python({**body, "number": number})
+        if signed := version.tags.get(SIGNATURE):
+            signature = TypeAdapter(Signature).validate_json(signed)
+            entry = dataclasses.replace(entry, signature=signature)
         check_details(entry)
         return entry
     except (KeyError, TypeError, ValueError, ValidationError) as error:
@@ -145,6 +176,30 @@ def _parse(version: ModelVersion, task: str) -> Entry:
             rule="the ledger is written by Pawl alone and never edited",
             remedy="restore the tracking store from its backup; every state after it is in doubt",
         ) from error
+
+
+def _remember_head(store: Store, task: str, new: Entry) -> None:
+    written, name = store.seen.get(model(task), ()), ledger_name(store, task)
+    # Read again only where somebody else has written in between.
+    in_turn = new.number == (written[-1].number + 1 if written else 1)
+    written = (*written, new) if in_turn else entries(store, task)
+    head = head_of(written)
+    # What was lost is not forgotten by writing on: an adoption lets it go.
+    counting = vouched(written, model(task), trusted_keys(store.workspace))
+    if head and not lost_heads(counting, written, remembered(store.workspace, name)):
+        remember(store.workspace, name, head)
+
+
+def _refuse_lost_keys(store: Store, task: str) -> None:
+    """Refuse (`UsageError`) to make a key for a ledger that others have signed."""
+    if trusted_keys(store.workspace):
+        return
+    if any(entry.signature for entry in entries(store, task)):
+        raise UsageError(
+            f"{TRUSTED} is gone, and the ledger of '{task}' is signed",
+            rule=f"the record is signed with a key whose public half is in {TRUSTED}",
+            remedy=f"restore it: `git checkout {TRUSTED}`, or from a backup",
+        )
 
 
 @cache

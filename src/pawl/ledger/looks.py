@@ -24,7 +24,7 @@ from pawl.ledger.entries import State
 from pawl.ledger.held_out import held_out_rows, store_new_rows
 from pawl.ledger.ledger import append
 from pawl.ledger.provenance import author
-from pawl.ledger.state import read_state
+from pawl.ledger.state import read_state, undoubted_state
 from pawl.model.adapter import read_adapter
 from pawl.store.client import Store
 from pawl.workspace.fingerprints import evaluation_fingerprint
@@ -62,11 +62,11 @@ def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
         DataError: too few gate rows are there to judge on, or the split's looks are used up (or its
             salt is new) and too few fresh rows are there to open a budget.
         AdapterError: the candidate's bytes are not what its manifest says.
-        RegistryError: stored rows were altered.
+        RegistryError: stored rows or the ledger were altered.
     """
     section, files = workspace.task(task), workspace.files(task)
     split = gate_split_id(task, section.split.salt)
-    state = read_state(store, task)
+    state = undoubted_state(store, task)
     fingerprint = evaluation_fingerprint(workspace, task, state.champion)
     if (look := _find_look(state, split, fingerprint)) is None:
         status = task_budget_status(workspace, store, state, task)

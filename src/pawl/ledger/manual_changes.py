@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pawl.core.records import Champion
-from pawl.ledger.entries import Entry, State
+from pawl.ledger.entries import Entry, State, replay_entries
 from pawl.ledger.hash_chain import broken_links
+from pawl.ledger.vouching import vouching_problems
 
 
 @dataclass(frozen=True)
@@ -64,21 +65,30 @@ def current_manual_move(alias: Alias, state: State) -> ManualMove | None:
     return move if move and move.after == last else None
 
 
-def ledger_problems(written: Sequence[Entry], state: State, alias: Alias) -> tuple[str, ...]:
-    """The entries that were removed or altered, a text each; empty for a sound ledger. Pure.
+def ledger_problems(
+    written: Sequence[Entry], counting: Sequence[Entry], alias: Alias, *, trusted: Sequence[str]
+) -> tuple[tuple[int, str], ...]:
+    """What is wrong with a ledger, by entry number; empty for a sound one. Pure.
 
     What a counted `adopt` accepted is no longer reported.
+
+    Args:
+        written: all entries.
+        counting: those of them that count.
+        trusted: public keys (PEM).
     """
     accepted: set[int] = set()
-    for entry in state.releases:
+    for entry in replay_entries(counting).releases:
         if entry.kind == "adopt":
             accepted |= {int(number) for number in entry.details.get("accepted", ())}
             accepted |= set(range(int(entry.details.get("after", entry.number)), entry.number))
-    broken = [number for number in broken_links(written) if number not in accepted]
-    problems = [f"ledger entry {number} was removed or altered" for number in broken]
-    if projected_entry_missing(written, alias):
+    broken = {n: f"ledger entry {n} was removed or altered" for n in broken_links(written)}
+    found = vouching_problems(written, counting, trusted) | broken
+    problems = [(number, text) for number, text in sorted(found.items()) if number not in accepted]
+    if projected_entry_missing(counting, alias):
         number = alias.projected[0] if alias.projected else 0
-        problems.append(f"ledger entry {number}, which the alias was set from, is gone or altered")
+        text = f"ledger entry {number}, which the alias was set from, is gone or altered"
+        problems.append((number, text))
     return tuple(problems)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from pawl.core.records import Champion
 from pawl.errors import AdapterError, DataError, RegistryError, UsageError
 from pawl.ledger.entries import State
-from pawl.ledger.state import read_state
+from pawl.ledger.state import undoubted_state
 from pawl.model.adapter import read_adapter
 from pawl.release.signing import check_release
 from pawl.store.adapters import fetch_adapter
@@ -28,8 +28,9 @@ def adapter_folder(
 
     Raises:
         UsageError: there is no such version, or no champion yet.
+        RegistryError: the ledger was altered.
     """
-    state = read_state(store, task)
+    state = undoubted_state(store, task)
     wanted = state.champion if version is None else get(store, task, version).champion
     if version is not None and not any(entry.new == wanted for entry in state.releases):
         return local_copy(workspace, store, wanted, task=task)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from pawl.core.files import digest_file, digest_files
 from pawl.core.records import AdapterManifest, BaseInfo, Champion, Verdict, read_record
-from pawl.errors import DataError, UsageError
+from pawl.errors import DataError, RegistryError, UsageError
 from pawl.ledger.entries import State
 from pawl.model.adapter import read_adapter
 from pawl.release.signing import EVIDENCE, release_folder
@@ -75,6 +77,18 @@ def earlier_champion(state: State, task: str, version: int) -> Champion:
     return earlier[version]
 
 
+def not_judged_error(chosen: AdapterVersion) -> UsageError:
+    """The error for a version whose page no trusted machine has signed as it is."""
+    signed = "is not what its signature was made over" if chosen.signature else "is not signed"
+    return UsageError(
+        f"the judgement on version {chosen.version} of '{chosen.task}' {signed}",
+        rule="the machine that judges an adapter signs adapter, verdict and look; the version's "
+        "page in MLflow does not count",
+        remedy=f"judge it again: `pawl run {chosen.task} --force`. A version that Pawl 0.1 judged "
+        f"is promoted with --override; `pawl verify {chosen.task}` lists the doubtful ones",
+    )
+
+
 def not_promoted_error(chosen: AdapterVersion, state: State) -> UsageError:
     """The error for a version that the gate did not promote over the present champion."""
     against, now = chosen.against.label("no champion"), state.champion.label("no champion")
@@ -103,6 +117,23 @@ def refuse_mismatch(verdict: Verdict, manifest: AdapterManifest) -> None:
         )
 
 
+def refuse_other_files(judged: Mapping[Path, Path]) -> None:
+    """Refuse (`RegistryError`) stored files that are not those that were judged.
+
+    `judged` are local files or folders, by the copies that the store returned of them.
+    """
+    other: list[str] = []
+    for copy, original in judged.items():
+        one, two = _digests(copy), _digests(original)
+        other += sorted(name for name in one | two if one.get(name) != two.get(name))
+    if other:
+        raise RegistryError(
+            f"the tracking store returns another {', '.join(other)} than was judged here",
+            rule="what is released is what was judged; the store is a place to keep it",
+            remedy="somebody else writes to the store: see who, then run `pawl resume`",
+        )
+
+
 def refuse_unreserved_look(verdict: Verdict, state: State) -> None:
     """Refuse (`DataError`) a promotion without a look reserved in the ledger, at its level."""
     if verdict.decision == "promote" and not look_reserved(verdict, state):
@@ -123,6 +154,13 @@ def look_reserved(verdict: Verdict, state: State) -> bool:
         for e in looks
     }
     return look is not None and (look.question, look.level, look.since) in reserved
+
+
+def _digests(path: Path) -> dict[str, str]:
+    """sha256 of a file, or of a folder's files, by name."""
+    if path.is_dir():
+        return digest_files(path, [file.name for file in path.iterdir()])
+    return {path.name: digest_file(path)}
 
 
 def stale_since(verdict: Verdict, state: State) -> str | None:

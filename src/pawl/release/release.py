@@ -8,21 +8,20 @@ from __future__ import annotations
 
 from typing import Any
 
+from pawl.core.files import digest_file
 from pawl.core.records import Champion
 from pawl.errors import RegistryError, UsageError
-from pawl.ledger.alias import project, read_alias
-from pawl.ledger.entries import EARNED, Entry, Kind, replay_entries
-from pawl.ledger.hash_chain import broken_links
-from pawl.ledger.ledger import append, entries, given_reason
-from pawl.ledger.manual_changes import (
-    current_manual_move,
-    ledger_problems,
-    moved_by_hand,
-    projected_entry_missing,
-)
+from pawl.ledger.alias import project
+from pawl.ledger.entries import EARNED, Entry, Kind
+from pawl.ledger.judgements import is_judged, judged_versions
+from pawl.ledger.ledger import append, given_reason
+from pawl.ledger.manual_changes import current_manual_move, moved_by_hand
+from pawl.ledger.state import LedgerReading, read_ledger, undoubted_ledger
+from pawl.model.adapter import MANIFEST
 from pawl.release.local_copies import local_copy
 from pawl.release.preconditions import (
     earlier_champion,
+    not_judged_error,
     not_promoted_error,
     refuse_other_base,
     refuse_retired,
@@ -51,10 +50,11 @@ def promote(
     month says nothing about a champion of last week.
 
     Raises:
-        UsageError: no such version, it is champion already, or its verdict does not allow it.
+        UsageError: no such version, it is champion already, its verdict does not allow it, or it
+            is not what was judged (also with `override`, which is for the gate's word alone).
     """
-    chosen, written = get(store, task, version), _sound_entries(store, task)
-    state = replay_entries(written)
+    chosen, ledger = get(store, task, version), undoubted_ledger(store, task, whole=False)
+    state = ledger.state
     if chosen.champion == state.champion:
         raise UsageError(
             f"version {version} is champion of '{task}' already",
@@ -64,10 +64,17 @@ def promote(
     allowed = chosen.verdict == "promote" and chosen.against == state.champion
     if not allowed and not override:
         raise not_promoted_error(chosen, state)
+    copy = local_copy(workspace, store, chosen.champion, task=task)
+    judged = is_judged(store, chosen) and digest_file(copy / MANIFEST) == chosen.manifest
+    if not judged:
+        # A version of Pawl 0.1 bears no signature; one that does not hold is no matter of taste.
+        if chosen.signature or not override:
+            raise not_judged_error(chosen)
+        allowed = False
     earned: Kind = "promote" if state.champion.version is not None else "first"
     kind, new = earned if allowed else "override", chosen.champion
     return _release(
-        workspace, store, task, written, kind=kind, new=new, who=who, why=why, override=override
+        workspace, store, task, ledger, kind=kind, new=new, who=who, why=why, override=override
     )
 
 
@@ -79,8 +86,8 @@ def rollback(
     Raises:
         UsageError: there is no previous champion, or `to` never was champion.
     """
-    written = _sound_entries(store, task)
-    state = replay_entries(written)
+    ledger = undoubted_ledger(store, task, whole=False)
+    state = ledger.state
     target = state.previous_champion() if to is None else earlier_champion(state, task, to)
     if target is None:
         raise UsageError(
@@ -89,7 +96,7 @@ def rollback(
             remedy=f"`pawl history {task}` lists the releases; `pawl promote {task} N` releases "
             "another version",
         )
-    return _release(workspace, store, task, written, kind="rollback", new=target, who=who, why=why)
+    return _release(workspace, store, task, ledger, kind="rollback", new=target, who=who, why=why)
 
 
 def adopt(
@@ -97,15 +104,17 @@ def adopt(
 ) -> Entry:
     """Make a change by hand official: the version that the alias was moved to is champion.
 
+    It must have been judged, or released before: whoever can move the alias can add a version, too.
+
     `version` None takes the one that the alias points at, or pointed at before it was set back.
     Where the ledger itself was altered, the version may be the present champion.
 
     Raises:
-        UsageError: nothing was changed by hand, or there is no such version.
+        UsageError: nothing was changed by hand, there is no such version, or nobody judged it.
     """
-    alias, written = read_alias(store, task), entries(store, task, whole=True)
-    state = replay_entries(written)
-    move, problems = current_manual_move(alias, state), ledger_problems(written, state, alias)
+    ledger = read_ledger(store, task)
+    alias, state = ledger.alias, ledger.state
+    move, problems = current_manual_move(alias, state), ledger.problems
     if (chosen := version) is None:
         moved_to = move.version if move else None
         chosen = alias.version if moved_by_hand(alias, state) else moved_to
@@ -117,11 +126,22 @@ def adopt(
             remedy=f"name the version: `pawl adopt {task} VERSION --reason …`; `pawl promote` "
             "releases one that the gate promoted",
         )
-    new = state.champion if chosen == state.champion.version else get(store, task, chosen).champion
-    last = written[-1].number if written else 0
-    details = {"accepted": list(broken_links(written)), "after": last + 1}
+    if chosen == state.champion.version:
+        new = state.champion
+    else:
+        page = get(store, task, chosen)
+        new = page.champion
+        released = any(entry.new == new for entry in state.releases)
+        if not released and page not in judged_versions(store, task):
+            raise not_judged_error(page)
+    last = ledger.written[-1].number if ledger.written else 0
+    details = {
+        "accepted": sorted({number for number, _ in problems if number <= last}),
+        "after": last + 1,
+        "lost": [[head.number, head.digest] for head in ledger.lost],
+    }
     return _release(
-        workspace, store, task, written, kind="adopt", new=new, who=who, why=why, details=details
+        workspace, store, task, ledger, kind="adopt", new=new, who=who, why=why, details=details
     )
 
 
@@ -129,7 +149,7 @@ def _release(
     workspace: Workspace,
     store: Store,
     task: str,
-    written: tuple[Entry, ...],
+    ledger: LedgerReading,
     *,
     kind: Kind,
     new: Champion,
@@ -139,7 +159,7 @@ def _release(
     details: dict[str, Any] | None = None,
 ) -> Entry:
     why = given_reason(why, of="release")
-    state = replay_entries(written)
+    state = ledger.state
     refuse_retired(state, task, new)
     # Verified before the entry: an adapter that cannot be served is never released.
     copy = local_copy(workspace, store, new, task=task)
@@ -168,7 +188,7 @@ def _release(
         evidence=signed.evidence,
         details={**(details or {}), "signature": signed.signature},
         run=page.run_id or None,
-        seen=written,
+        seen=ledger.counting,
     )
     after, _ = project(store, task, release=entry)
     if after.counted(entry.op_id) is None:
@@ -178,17 +198,3 @@ def _release(
             remedy=f"see `pawl history {task}`, then decide again",
         )
     return entry
-
-
-def _sound_entries(store: Store, task: str) -> tuple[Entry, ...]:
-    """The ledger's entries; refused where the release that the alias was set from is gone."""
-    # The alias first: the entry that it was set from was in the ledger by then.
-    alias, written = read_alias(store, task), entries(store, task)
-    if projected_entry_missing(written, alias):
-        raise RegistryError(
-            f"the release of the champion of '{task}' is gone from the ledger",
-            rule="a release replaces the champion that follows from the ledger",
-            remedy="restore the tracking store from its backup; where there is no time for that, "
-            f"`pawl adopt {task} VERSION --reason …` names the champion",
-        )
-    return written

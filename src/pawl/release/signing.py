@@ -18,7 +18,7 @@ from pawl.core.files import digest_file, whole_folder, write_text
 from pawl.core.records import Champion, Verdict, read_record
 from pawl.errors import AdapterError, RegistryError
 from pawl.ledger.entries import State
-from pawl.release.keys import TRUSTED, fingerprint, signing_key, trusted_keys
+from pawl.ledger.keys import TRUSTED, fingerprint, signing_key, trusted_keys
 from pawl.store.client import Store
 from pawl.store.runs import fetch_evidence, log_evidence
 from pawl.store.version_tags import EVIDENCE_TAG, version_page
@@ -36,11 +36,21 @@ class Signed:
 
 
 def sign_release(
-    workspace: Workspace, store: Store, task: str, new: Champion, *, adapter: Path, state: State
+    workspace: Workspace,
+    store: Store,
+    task: str,
+    new: Champion,
+    *,
+    adapter: Path,
+    state: State,
+    verdict: Path | None = None,
 ) -> Signed:
     """Sign a version before its release; one that was released before has its signature checked.
 
-    `adapter` is its verified folder, `state` the ledger's state.
+    Args:
+        adapter: its verified folder.
+        state: the ledger's state.
+        verdict: the file that the gate wrote on this machine; None: the stored one is taken.
 
     Raises:
         UsageError: this machine has no trusted key.
@@ -57,8 +67,10 @@ def sign_release(
     run = page.run_id or ""
     with tempfile.TemporaryDirectory(prefix="pawl-sign-") as temp:
         scratch = Path(temp)
-        verdict, signature = scratch / EVIDENCE, scratch / "sig"
-        fetch_evidence(store, run, (EVIDENCE,), into=scratch)
+        signature = scratch / "sig"
+        if verdict is None:
+            fetch_evidence(store, run, (EVIDENCE,), into=scratch)
+            verdict = scratch / EVIDENCE
         evidence = digest_file(verdict)
         if evidence != (registered := page.tags.get(EVIDENCE_TAG)):
             raise RegistryError(
@@ -82,8 +94,8 @@ def sign_release(
         signature = signature.rename(scratch / signature_name(digest))
         log_evidence(store, run, files={signature: FOLDER})
         with whole_folder(release_folder(workspace, task, new)) as folder:
-            for path in (signature, verdict):
-                shutil.copyfile(path, folder / path.name)
+            shutil.copyfile(signature, folder / signature.name)
+            shutil.copyfile(verdict, folder / EVIDENCE)
     return Signed(digest, evidence)
 
 

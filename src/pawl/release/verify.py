@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from pawl.core.files import digest_file
 from pawl.core.records import Champion, Verdict, read_record
 from pawl.core.records.commands import Check
 from pawl.errors import PawlError, UsageError
-from pawl.ledger.alias import read_alias
-from pawl.ledger.entries import EARNED, Entry, State, replay_entries
-from pawl.ledger.ledger import entries
-from pawl.ledger.manual_changes import Alias, current_manual_move, ledger_problems, moved_by_hand
+from pawl.ledger.entries import EARNED, State
+from pawl.ledger.judgements import judged_versions
+from pawl.ledger.manual_changes import Alias, current_manual_move, moved_by_hand
+from pawl.ledger.state import LedgerReading, doubt_remedy, read_ledger
 from pawl.model.adapter import read_adapter
 from pawl.release.local_copies import copies_folder
 from pawl.release.signing import EVIDENCE, fetch_release, signature_name, signature_problem
 from pawl.store.adapters import fetch_adapter
 from pawl.store.client import Store
-from pawl.store.versions import AdapterVersion, get
+from pawl.store.versions import AdapterVersion, garbled_versions, get, versions
 from pawl.workspace.paths import Workspace
 
 
@@ -33,9 +33,13 @@ def verify(
     Raises:
         UsageError: there is no such version, or no champion yet.
     """
-    alias, written = read_alias(store, task), entries(store, task, whole=True)
-    state = replay_entries(written)
-    checks = [check_ledger(task, written, state, alias), check_alias(task, state, alias)]
+    ledger = read_ledger(store, task)
+    state = ledger.state
+    checks = [
+        check_ledger(store, task, ledger),
+        check_alias(task, state, ledger.alias),
+        _check_judgements(store, task),
+    ]
     chosen = _find_version(store, task, version, state, ledger_ok=checks[0].ok)
     if isinstance(chosen, Check):
         return (*checks, chosen)
@@ -44,22 +48,24 @@ def verify(
         folder = Path(scratch) / "adapter"
         checks.append(_check_adapter(store, chosen, folder))
         checks.append(_check_local_copy(workspace, chosen))
-        if was_released and checks[2].ok:
+        if was_released and checks[3].ok:
             checks += _check_release(workspace, store, chosen, state, folder=folder)
         elif not was_released:
             checks.append(Check("signature", True, "never released, so not signed"))
     return tuple(checks)
 
 
-def check_ledger(task: str, written: Sequence[Entry], state: State, alias: Alias) -> Check:
-    """Check that no ledger entry is missing or altered. Pure."""
-    problems = ledger_problems(written, state, alias)
-    remedy = (
-        "restore the tracking store from its backup; or name the champion yourself: "
-        f"`pawl adopt {task} VERSION --reason …`"
-    )
-    sound = f"{len(written)} entries, each names the one before it"
-    return Check("ledger", not problems, "; ".join(problems) or sound, remedy if problems else "")
+def check_ledger(store: Store, task: str, ledger: LedgerReading) -> Check:
+    """Check that no ledger entry is missing, altered or written by somebody without a key."""
+    if ledger.problems:
+        remedy = doubt_remedy(store, task, ledger)
+        return Check("ledger", False, "; ".join(ledger.doubts), remedy)
+    signed = sum(1 for entry in ledger.written if entry.signature)
+    vouched = len(ledger.written) - signed
+    sound = f"{len(ledger.written)} entries, each names the one before it; {signed} signed"
+    if signed and vouched:
+        sound += f", {vouched} of before vouched for by a later one"
+    return Check("ledger", True, sound)
 
 
 def check_alias(task: str, state: State, alias: Alias) -> Check:
@@ -72,6 +78,17 @@ def check_alias(task: str, state: State, alias: Alias) -> Check:
         return Check("alias", True, f"`champion` points at {at}, as the ledger says")
     cause = "was moved by hand" if moved_by_hand(alias, state) else "lags behind the ledger"
     return Check("alias", False, f"`champion` points at {at}: it {cause}", f"`pawl status {task}`")
+
+
+def _check_judgements(store: Store, task: str) -> Check:
+    """Check that the page of every version says what the machine signed that judged it."""
+    judged = {one.version for one in judged_versions(store, task)}
+    pages = {one.version for one in versions(store, task)} | garbled_versions(store, task).keys()
+    if doubtful := sorted(pages - judged):
+        found = f"the pages of versions {', '.join(map(str, doubtful))} are not as they were signed"
+        remedy = "they answer no cycle and are promoted only with --override; see who edited them"
+        return Check("judgements", False, found, remedy)
+    return Check("judgements", True, f"{len(judged)} versions, as they were signed")
 
 
 def _find_version(

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
@@ -26,8 +28,10 @@ TAG_LIMIT = 8000
 CYCLE, POSTED = "pawl.cycle", "pawl.posted"
 
 
-def close_run(store: Store, cycle: Cycle, *, posted: str = "") -> None:
-    """Write the cycle to its run and end the run; `posted` is the id of the order, if any."""
+def close_run(
+    store: Store, cycle: Cycle, *, posted: str = "", tags: Mapping[str, str] = MappingProxyType({})
+) -> None:
+    """Write the cycle and `tags` to its run and end it; `posted` is the id of the order, if any."""
     if cycle.run_id is None:
         raise ValueError("a cycle without a run cannot be closed")
     text = json.dumps(to_json(cycle), sort_keys=True, ensure_ascii=False, allow_nan=False)
@@ -37,6 +41,8 @@ def close_run(store: Store, cycle: Cycle, *, posted: str = "") -> None:
         store.client.log_artifact(cycle.run_id, str(path))
         store.client.set_tag(cycle.run_id, "pawl.verdict", cycle.verdict)
         store.client.set_tag(cycle.run_id, CYCLE, text if len(text) <= TAG_LIMIT else "")
+        for key, value in tags.items():
+            store.client.set_tag(cycle.run_id, key, value)
         if posted:
             store.client.set_tag(cycle.run_id, POSTED, posted)
         store.client.set_terminated(cycle.run_id, "FINISHED")

@@ -11,7 +11,7 @@ from pawl.store.client import ALIAS, Store, none_if_absent, store_errors
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
-EVIDENCE_TAG = "pawl.evidence"
+EVIDENCE_TAG, SIGNATURE_TAG = "pawl.evidence", "pawl.judged"
 
 
 def read_model(store: Store, task: str) -> tuple[int | None, dict[str, str]]:

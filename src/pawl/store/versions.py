@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from pawl.core.records import AdapterManifest, Champion, Look, Verdict, Worth
+from pydantic import TypeAdapter
+
+from pawl.core.records import (
+    AdapterManifest,
+    Champion,
+    Signature,
+    Verdict,
+    Worth,
+    to_json,
+)
 from pawl.errors import RegistryError, UsageError
 from pawl.report.markdown import verdict_page
 from pawl.store.client import Store, add_version, all_versions, none_if_absent, store_errors
-from pawl.store.version_tags import EVIDENCE_TAG
+from pawl.store.version_tags import EVIDENCE_TAG, SIGNATURE_TAG
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
@@ -20,7 +31,35 @@ if TYPE_CHECKING:
 ADAPTER = "adapter"
 # The fields of `AdapterVersion` that are the tag `pawl.<field>` as it is, JSON in one, or may lack.
 TEXTS = ("digest", "base", "base_digest", "data", "commit", "verdict", "question", "op_id")
-JSON, OPTIONAL = ("params", "scores", "rows"), ("data_md5", "look", "stale")
+JSON, OPTIONAL = ("params", "scores", "rows"), ("data_md5", "look", "stale", "evidence", "manifest")
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What decides about a version: what the cycle that judged it signs.
+
+    `digest` is the adapter's, `manifest` the sha256 of its manifest file, `evidence` that of the
+    verdict file, `question` the fingerprint of the cycle, `look` the evaluation fingerprint of its
+    look, None without one.
+    """
+
+    task: str
+    digest: str
+    manifest: str | None
+    evidence: str | None
+    verdict: str
+    against: Champion
+    question: str
+    look: str | None
+    stale: str | None
+    op_id: str
+    run_id: str
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The judgement as JSON."""
+        content: dict[str, Any] = to_json(self)
+        return content
 
 
 @dataclass(frozen=True)
@@ -31,7 +70,9 @@ class AdapterVersion:
     it was judged in, None without one. `against` is the champion at its judgement, `params` the
     task's section then. `stale` is why its verdict could not be applied, None if it could. `data`
     is the sha256 of the data file, `data_md5` DVC's name for it, None where it was not recorded.
-    `when` is UTC in ISO 8601.
+    `evidence` is the sha256 of the verdict file, `manifest` that of the adapter's manifest file,
+    `signature` the judging machine's over `judgement`; None in versions of Pawl 0.1. `when` is UTC
+    in ISO 8601.
     """
 
     task: str
@@ -53,6 +94,15 @@ class AdapterVersion:
     stale: str | None
     run_id: str
     when: str
+    evidence: str | None = None
+    manifest: str | None = None
+    signature: Signature | None = None
+
+    @property
+    def judgement(self) -> Judgement:
+        """What decides about it, as its page says."""
+        names = [one.name for one in fields(Judgement)]
+        return Judgement(**{name: getattr(self, name) for name in names})
 
     @property
     def champion(self) -> Champion:
@@ -64,50 +114,67 @@ def register(
     store: Store,
     verdict: Verdict,
     manifest: AdapterManifest,
+    judgement: Judgement,
     *,
-    evidence: str,
-    op_id: str,
-    question: str,
-    run_id: str,
+    signature: Signature,
+    is_judged: Callable[[AdapterVersion], bool],
     commit: str,
     data_md5: str,
     params: dict[str, Any],
     worth: Worth | None = None,
-    stale: str | None = None,
 ) -> AdapterVersion:
-    """Register the adapter that the run carries; returns the version, the same for an `op_id`.
+    """Register the adapter that the run carries; returns the version, the same for an operation.
 
-    `evidence` is the sha256 of the verdict file: the file that is signed later must be that one.
+    Args:
+        judgement: what was judged; `signature` is over it.
+        is_judged: whether the signature on a version's page is valid. Anybody may add a version
+            with this operation's id: one that is not signed is somebody else's.
     """
-    if earlier := _of_operation(store, verdict.task, op_id):
+
+    def registered() -> list[AdapterVersion]:
+        same = (one for one in versions(store, judgement.task) if one.op_id == judgement.op_id)
+        return [one for one in same if one.digest == judgement.digest and is_judged(one)]
+
+    if earlier := registered():
         return earlier[0]
     dumps = partial(json.dumps, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    base, against = manifest.base, verdict.champion
+    base, against = manifest.base, judgement.against
     tags = {
         "pawl.base": f"{base.model}@{base.revision}" if base.revision else base.model,
         "pawl.base_digest": base.digest,
         "pawl.data": manifest.data,
         "pawl.commit": commit,
         "pawl.params": dumps(params),
-        "pawl.verdict": verdict.decision,
-        EVIDENCE_TAG: evidence,
-        "pawl.question": question,
-        "pawl.digest": manifest.digest,
+        "pawl.verdict": judgement.verdict,
+        EVIDENCE_TAG: judgement.evidence or "",
+        "pawl.question": judgement.question,
+        "pawl.digest": judgement.digest,
         "pawl.scores": dumps(verdict.scores),
         "pawl.rows": dumps(verdict.rows),
         "pawl.against": "none" if against.version is None else str(against.version),
         "pawl.against_digest": against.digest or "none",
+        SIGNATURE_TAG: dumps(to_json(signature)),
     }
-    look = verdict.look and verdict.look.question
-    optional = {"pawl.look": look, "pawl.data_md5": data_md5, "pawl.stale": stale}
+    optional = {
+        "pawl.manifest": judgement.manifest,
+        "pawl.look": judgement.look,
+        "pawl.data_md5": data_md5,
+        "pawl.stale": judgement.stale,
+    }
     tags |= {name: value for name, value in optional.items() if value}
     with store_errors(store.uri):
-        source = f"{store.client.get_run(run_id).info.artifact_uri}/{ADAPTER}"
-    task, page = verdict.task, verdict_page(verdict, worth, stale=stale)
+        source = f"{store.client.get_run(judgement.run_id).info.artifact_uri}/{ADAPTER}"
+    task, page = verdict.task, verdict_page(verdict, worth, stale=judgement.stale)
     added = add_version(
-        store, task, op_id=op_id, source=source, run_id=run_id, tags=tags, description=page
+        store,
+        task,
+        op_id=judgement.op_id,
+        source=source,
+        run_id=judgement.run_id,
+        tags=tags,
+        description=page,
     )
-    first = _of_operation(store, task, op_id)[0]
+    first = registered()[0]
     if first.version != int(added.version):
         # A slow server may carry out a request after its sender gave it up and sent another.
         with store_errors(store.uri):
@@ -118,25 +185,29 @@ def register(
 def versions(store: Store, task: str) -> tuple[AdapterVersion, ...]:
     """All versions that Pawl registered, oldest first.
 
-    One that a person added in MLflow is left out: it was never judged. Two writers with one
-    `op_id` may both have added theirs; the first is the version.
+    One that a person added in MLflow is left out: it was never judged. So is one whose page was
+    garbled (see `garbled_versions`). Two writers with one operation may both have added theirs; the
+    first is the version. What is signed otherwise is another one: anybody may add a version.
     """
-    first: dict[str, AdapterVersion] = {}
-    for version in all_versions(store, task):
-        if "pawl.digest" in version.tags:
-            first.setdefault(version.tags.get("pawl.op_id", ""), _parse(version))
+    first: dict[tuple[Any, ...], AdapterVersion] = {}
+    for page in all_versions(store, task):
+        if "pawl.digest" in page.tags:
+            with suppress(RegistryError):
+                version = _parse(page)
+                first.setdefault((version.op_id, version.judgement, version.signature), version)
     return tuple(first.values())
 
 
-def find_by_fingerprint(store: Store, task: str, question: str) -> AdapterVersion | None:
-    """The newest version that a cycle with this fingerprint registered, None if there is none."""
-    return next((v for v in reversed(versions(store, task)) if v.question == question), None)
-
-
-def find_by_look(store: Store, task: str, look: Look | None) -> AdapterVersion | None:
-    """The first version that was judged in this look, None if none was yet."""
-    fingerprint = None if look is None else look.question
-    return next((v for v in versions(store, task) if v.look and v.look == fingerprint), None)
+def garbled_versions(store: Store, task: str) -> dict[int, RegistryError]:
+    """The versions whose pages cannot be read, with the reason, by number."""
+    garbled = {}
+    for page in all_versions(store, task):
+        if "pawl.digest" in page.tags:
+            try:
+                _parse(page)
+            except RegistryError as error:
+                garbled[int(page.version)] = error
+    return garbled
 
 
 def get(store: Store, task: str, version: int) -> AdapterVersion:
@@ -144,10 +215,13 @@ def get(store: Store, task: str, version: int) -> AdapterVersion:
 
     Raises:
         UsageError: there is no such version.
+        RegistryError: its page was garbled.
     """
     registered = {one.version: one for one in versions(store, task)}
     if version in registered:
         return registered[version]
+    if error := garbled_versions(store, task).get(version):
+        raise error
     raise UsageError(
         f"task '{task}' has no version {version}",
         rule="a version is an adapter that a cycle judged and registered",
@@ -155,19 +229,17 @@ def get(store: Store, task: str, version: int) -> AdapterVersion:
     )
 
 
-def _of_operation(store: Store, task: str, op_id: str) -> list[AdapterVersion]:
-    return [version for version in versions(store, task) if version.op_id == op_id]
-
-
 def _parse(version: ModelVersion) -> AdapterVersion:
     tags, number = version.tags, int(version.version)
     try:
         against, digest = tags["pawl.against"], tags["pawl.against_digest"]
-        fields: dict[str, Any] = {name: tags[f"pawl.{name}"] for name in TEXTS}
-        fields |= {name: json.loads(tags[f"pawl.{name}"]) for name in JSON}
-        fields |= {name: tags.get(f"pawl.{name}") for name in OPTIONAL}
+        said: dict[str, Any] = {name: tags[f"pawl.{name}"] for name in TEXTS}
+        said |= {name: json.loads(tags[f"pawl.{name}"]) for name in JSON}
+        said |= {name: tags.get(f"pawl.{name}") for name in OPTIONAL}
+        signed = tags.get(SIGNATURE_TAG)
         return AdapterVersion(
-            **fields,
+            **said,
+            signature=TypeAdapter(Signature).validate_json(signed) if signed else None,
             task=version.name,
             version=number,
             against=Champion() if against == "none" else Champion(int(against), digest),

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from pawl.workspace.paths import Workspace
 
 # Seconds that somebody may need to edit the file.
 EDIT = 3.0
+PROGRAMS = ("dvc", "pawl")
 
 
 def free_dead_locks(workspace: Workspace) -> None:
@@ -112,11 +112,8 @@ def _lives(info: dict[str, Any], workspace: Workspace, *, before: float) -> bool
         process = psutil.Process(int(info["pid"]))
         if process.status() == psutil.STATUS_ZOMBIE or process.create_time() > before + 1:
             return False
-        # We and those who started us hold nothing now: a container gives the same numbers again.
-        if process.pid in {os.getpid(), *(one.pid for one in psutil.Process().parents())}:
-            return False
         words = process.cmdline()
-        if any("dvc" in word or "pawl" in word for word in words):
+        if any(Path(word).name.partition(".")[0] in PROGRAMS for word in words):
             return True
         # A notebook, say, that calls DVC.
         return "python" in words[0] and Path(process.cwd()).is_relative_to(workspace.root.resolve())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -56,7 +58,7 @@ def temporary_server(workspace: Workspace) -> Iterator[None]:
             stderr=file,
         )
         # Its session is its own: Ctrl-C is for this process, which ends the server last.
-        ended.enter_context(server)
+        process = ended.enter_context(server)
     with ended:
         try:
             # Answered when it is up: until then the connection waits in the socket's queue.
@@ -67,11 +69,38 @@ def temporary_server(workspace: Workspace) -> Iterator[None]:
                 rule="a cycle runs as a flow, which a Prefect server records",
                 remedy=f"see {log}; `pawl doctor` names what is missing",
             ) from error
-        with prefect_settings({URL: url, AUTH: read_key(key)}):
+        with prefect_settings({URL: url, AUTH: read_key(key)}), _watched(process, log):
             try:
                 yield
             finally:
                 _hand_over()
+
+
+@contextmanager
+def _watched(server: subprocess.Popen[bytes], log: Path) -> Iterator[None]:
+    """End this process if the server ends within: Prefect would try for minutes to reach it.
+
+    As when this process is killed, guards then end what it has started, and the work is saved.
+    """
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(0.5):
+            if server.poll() is not None:
+                error = PawlError(
+                    f"Prefect's server of this run ended, with exit code {server.returncode}",
+                    rule="a cycle runs as a flow, which a Prefect server records",
+                    remedy=f"run the same command again: what was finished is saved; see {log}",
+                )
+                sys.stderr.write(f"\nerror: {error}\n")
+                sys.stderr.flush()
+                os._exit(error.exit_code)
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
 
 
 @contextmanager

@@ -32,7 +32,7 @@ from pawl.core.records.io import (
     to_json,
     write_record,
 )
-from pawl.core.records.ledger import ArtifactRef, Champion, Look
+from pawl.core.records.ledger import ArtifactRef, Champion, Look, Signature
 from pawl.core.records.model import QUANTISATION, STRICT, AdapterManifest, BaseInfo, BaseRef
 from pawl.core.records.train import Choices, Point, RankTrial, Training
 
@@ -41,6 +41,6 @@ __all__ = [
     "Champion", "CheckReport", "Choices", "Comparison", "Contender", "Cycle", "Decision", "Drift",
     "EvalReport", "Example", "Fault", "FixReport", "HeldOutRow", "Histogram", "Look", "Mend",
     "MendName", "Message", "Point", "Profile", "RankTrial", "Record", "Relabel", "Role", "Rule",
-    "Score", "SplitReport", "Timing", "Training", "Verdict", "Worth", "read_held_out_rows",
-    "read_record", "read_rows", "to_json", "write_record",
+    "Score", "Signature", "SplitReport", "Timing", "Training", "Verdict", "Worth",
+    "read_held_out_rows", "read_record", "read_rows", "to_json", "write_record",
 ]  # fmt: skip

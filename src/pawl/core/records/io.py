@@ -42,8 +42,7 @@ def read_record(path: Path, kind: type[Record]) -> Record:
             be read blocks; it never counts as empty.
     """
     with _reading(path, kind.__name__):
-        value = parse_constants(path.read_text(encoding="utf-8"))
-        return TypeAdapter(kind).validate_python(value)
+        return _record(parse_constants(path.read_text(encoding="utf-8")), kind, TypeAdapter(kind))
 
 
 def read_records(path: Path, kind: type[Record]) -> list[Record]:
@@ -53,7 +52,8 @@ def read_records(path: Path, kind: type[Record]) -> list[Record]:
         # Not str.splitlines: it would also split inside a text that holds U+2028.
         for number, line in enumerate(file, start=1):
             try:
-                records.append(adapter.validate_python(parse_constants(line.decode("utf-8"))))
+                value = parse_constants(line.decode("utf-8"))
+                records.append(_record(value, kind, adapter))
             except (ValueError, RecursionError) as error:
                 raise ValueError(f"line {number}: {error}") from error
     return records
@@ -79,6 +79,14 @@ def read_rows(path: Path) -> list[Example]:
 def read_held_out_rows(path: Path) -> list[HeldOutRow]:
     """The held-out rows of the flow's snapshot, oldest first; raises `DataError`."""
     return read_records(path, HeldOutRow)
+
+
+def _record(value: Any, kind: type[Record], adapter: TypeAdapter[Record]) -> Record:
+    names = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    if isinstance(value, dict) and names.isdisjoint(value):
+        # A record of defaults alone would be one of nothing: no champion, no rows.
+        raise ValueError(f"has none of the keys {', '.join(sorted(names))}")
+    return adapter.validate_python(value)
 
 
 @contextmanager

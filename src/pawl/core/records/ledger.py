@@ -18,6 +18,16 @@ class Champion:
 
 
 @dataclass(frozen=True)
+class Signature:
+    """ECDSA P-256 with SHA-256 (FIPS 186-5): `key` is the sha256 of the public key's PEM, `value`
+    the DER signature in base64.
+    """
+
+    key: str
+    value: str
+
+
+@dataclass(frozen=True)
 class Look:
     """One reserved use of the gate split; `question` is the evaluation fingerprint it is for.
 

@@ -1,8 +1,8 @@
-"""Keys to sign releases with: a private one on each machine that releases, the trusted public ones.
+"""Keys to sign the record with: a private one on each machine that writes, the trusted public ones.
 
 `pawl.pub` at the workspace's root holds the public keys, PEM after PEM. It is committed: whoever
-may change it decides who may release. The private key is under `.pawl/keys/`, or at the path in
-the environment variable PAWL_SIGNING_KEY, and never leaves the machine.
+may change it decides who may write the record. The private key is under `.pawl/keys/`, or at the
+path in the environment variable PAWL_SIGNING_KEY, and never leaves the machine.
 """
 
 from __future__ import annotations
@@ -12,14 +12,19 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pawl.core.files import write_text
+from pawl.core.private_files import write_private
 from pawl.errors import UsageError
 from pawl.workspace.paths import Workspace
 
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
 TRUSTED, VARIABLE = "pawl.pub", "PAWL_SIGNING_KEY"
 PEM = re.compile(r"-----BEGIN PUBLIC KEY-----.+?-----END PUBLIC KEY-----\n?", re.DOTALL)
-RULE = f"releases are signed with a key whose public half is in {TRUSTED}"
+RULE = f"the record is signed with a key whose public half is in {TRUSTED}"
 
 
 @dataclass(frozen=True)
@@ -113,25 +118,17 @@ def _write_key(path: Path) -> None:
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     key = ec.generate_private_key(ec.SECP256R1())
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    # Never readable by others, not even for a moment; two first releases at once make one key.
-    temp = path.with_name(f".{path.name}.{os.getpid()}")
-    with os.fdopen(os.open(temp, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        file.write(pem)
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        os.link(temp, path)
-    except FileExistsError:
-        pass  # the key of the other process is used
-    finally:
-        temp.unlink()
+    # Two first releases at once make one key: the first one's.
+    write_private(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
-def _public(path: Path) -> str:
-    """The public half, as PEM, of the private key in a file."""
+def private_key(path: Path) -> EllipticCurvePrivateKey:
+    """The private key in a file.
+
+    Raises:
+        UsageError: the file is invalid, or others may read it.
+    """
     from cryptography.hazmat.primitives import serialization as pem
     from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -152,8 +149,19 @@ def _public(path: Path) -> str:
     if not isinstance(key, ec.EllipticCurvePrivateKey):
         raise UsageError(
             f"the signing key {path} is not an elliptic-curve key",
-            rule="releases are signed with ECDSA (OpenSSF Model Signing)",
+            rule="the record is signed with ECDSA",
             remedy="remove it and run `pawl keys`",
         )
+    return key
+
+
+def public_pem(key: EllipticCurvePrivateKey) -> str:
+    """The public half, as PEM, of a private key."""
+    from cryptography.hazmat.primitives import serialization as pem
+
     text = key.public_key().public_bytes(pem.Encoding.PEM, pem.PublicFormat.SubjectPublicKeyInfo)
     return text.decode("ascii")
+
+
+def _public(path: Path) -> str:
+    return public_pem(private_key(path))

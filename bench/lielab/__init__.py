@@ -1,0 +1,1 @@
+"""A workspace that is lied to, the lies, and who tells them."""
