@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,9 @@ SNIPS = ROOT.parent / "shared" / "data" / "snips"
 ROWS = 160
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
+# A shell starts what it runs in the background with Ctrl-C ignored, and children inherit that.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # The two cores also train and serve while tests run: slowness is no finding.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])

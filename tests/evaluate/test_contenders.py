@@ -343,7 +343,7 @@ def test_a_changed_base_or_scorer_changes_the_scoring_inputs(
         texts.append(files.scoring_inputs.read_text())
     assert len(set(texts)) == 3
     (ready.root / "mine.py").unlink()
-    with pytest.raises(ParamsError, match="there is no module 'mine'"):
+    with pytest.raises(ParamsError, match="mine is no module of this workspace"):
         inputs(ready, TASK)
 
 

@@ -108,6 +108,7 @@ def test_a_stage_that_outlives_its_timeout_is_ended_with_all_that_it_started(
 ) -> None:
     (tmp_path / "params.yaml").write_text(TASK)
     (tmp_path / "dvc.yaml").write_text(HANGS)
+    (tmp_path / "rows.jsonl").write_text("{}\n")
     subprocess.run(
         [sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], cwd=tmp_path, check=True
     )
@@ -119,6 +120,7 @@ def test_a_stage_that_outlives_its_timeout_is_ended_with_all_that_it_started(
 def test_a_cycle_that_is_killed_leaves_no_stage_running_on_nobodys_behalf(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(TASK)
     (tmp_path / "dvc.yaml").write_text(HANGS.replace("987", "986"))
+    (tmp_path / "rows.jsonl").write_text("{}\n")
     subprocess.run(
         [sys.executable, "-m", "dvc", "init", "--no-scm", "-q"], cwd=tmp_path, check=True
     )

@@ -37,7 +37,7 @@ from pawl.release.preconditions import refuse_mismatch, refuse_unreserved_look, 
 from pawl.store.client import Store
 from pawl.store.cycle_runs import close_run, find_delivered
 from pawl.store.runs import open_run
-from pawl.store.versions import Judgement, register
+from pawl.store.versions import AdapterVersion, Judgement, register
 from pawl.workspace.paths import TaskFiles, Workspace
 
 SPENT = "a look gives one answer, however its rows measure later"
@@ -134,43 +134,13 @@ def _register_order(workspace: Workspace, store: Store, order: Order, files: Tas
     undoubted_state(store, task)
     state, move = project(store, task)
     refuse_unreserved_look(verdict, state)
-    look = verdict.look.question if verdict.look else None
-    first = find_by_look(store, task, look)
+    first = find_by_look(store, task, _look_of(verdict))
     if first is not None and first.verdict != verdict.decision:
         return conclude_unchanged(workspace, store, first, why=SPENT)
     # Before the release: of the champion that the candidate was judged against.
     champion_problems = stored_champion_problems(store, task, state)
-    name = f"{task} {manifest.digest[:8]}"
-    # While it is under way nobody else can know the operation's id, nor compute it from the run's
-    # tags: `posted` is random.
-    run_op = digest_text(f"{order.op_id} {order.posted}")
-    run_id = open_run(store, task, op_id=run_op, name=name, tags={})
-    log_judged(store, files, run_id=run_id, verdict=verdict, params=order.params)
-    judgement = Judgement(
-        task=task,
-        digest=manifest.digest,
-        manifest=digest_file(files.adapter / MANIFEST),
-        evidence=digest_file(files.verdict),
-        verdict=verdict.decision,
-        against=verdict.champion,
-        question=order.question,
-        look=look,
-        stale=stale_since(verdict, state),
-        op_id=order.op_id,
-        run_id=run_id,
-    )
-    version = register(
-        store,
-        verdict,
-        manifest,
-        judgement,
-        signature=sign_judgement(store, judgement),
-        is_judged=partial(is_judged, store),
-        commit=order.commit,
-        data_md5=order.data_md5,
-        params=order.params,
-        worth=order.worth,
-    )
+    run_id = _log_run(store, order, files, verdict)
+    version = _register_version(store, order, files, verdict, run_id, stale_since(verdict, state))
     outcome = Outcome(verdict.decision)
     if version.stale:
         outcome = Outcome("inconclusive", (version.stale,), stale=True)
@@ -201,3 +171,55 @@ def _register_order(workspace: Workspace, store: Store, order: Order, files: Tas
     tags = {"pawl.question": order.question, "pawl.digest": manifest.digest}
     close_run(store, cycle, posted=order.posted, tags=tags)
     return cycle
+
+
+def _log_run(store: Store, order: Order, files: TaskFiles, verdict: Verdict) -> str:
+    """Put the evidence on the operation's run; returns its id."""
+    # While it is under way nobody else can know the operation's id, nor compute it from the run's
+    # tags: `posted` is random.
+    op_id = digest_text(f"{order.op_id} {order.posted}")
+    name = f"{order.task} {(verdict.candidate or '')[:8]}"
+    run_id = open_run(store, order.task, op_id=op_id, name=name, tags={})
+    log_judged(store, files, run_id=run_id, verdict=verdict, params=order.params)
+    return run_id
+
+
+def _register_version(
+    store: Store,
+    order: Order,
+    files: TaskFiles,
+    verdict: Verdict,
+    run_id: str,
+    stale: str | None,
+) -> AdapterVersion:
+    """Sign the judgement and register the version that the run carries."""
+    manifest = read_adapter(files.adapter)
+    judgement = Judgement(
+        task=order.task,
+        digest=manifest.digest,
+        manifest=digest_file(files.adapter / MANIFEST),
+        evidence=digest_file(files.verdict),
+        verdict=verdict.decision,
+        against=verdict.champion,
+        question=order.question,
+        look=_look_of(verdict),
+        stale=stale,
+        op_id=order.op_id,
+        run_id=run_id,
+    )
+    return register(
+        store,
+        verdict,
+        manifest,
+        judgement,
+        signature=sign_judgement(store, judgement),
+        is_judged=partial(is_judged, store),
+        commit=order.commit,
+        data_md5=order.data_md5,
+        params=order.params,
+        worth=order.worth,
+    )
+
+
+def _look_of(verdict: Verdict) -> str | None:
+    return verdict.look.question if verdict.look else None

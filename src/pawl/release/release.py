@@ -64,6 +64,7 @@ def promote(
     allowed = chosen.verdict == "promote" and chosen.against == state.champion
     if not allowed and not override:
         raise not_promoted_error(chosen, state)
+    refuse_retired(state, task, chosen.champion)
     copy = local_copy(workspace, store, chosen.champion, task=task)
     judged = is_judged(store, chosen) and digest_file(copy / MANIFEST) == chosen.manifest
     if not judged:

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
@@ -137,31 +136,19 @@ def register(
 
     if earlier := registered():
         return earlier[0]
-    dumps = partial(json.dumps, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    base, against = manifest.base, judgement.against
-    tags = {
+    base = manifest.base
+    tags = _judgement_tags(judgement) | {
         "pawl.base": f"{base.model}@{base.revision}" if base.revision else base.model,
         "pawl.base_digest": base.digest,
         "pawl.data": manifest.data,
         "pawl.commit": commit,
-        "pawl.params": dumps(params),
-        "pawl.verdict": judgement.verdict,
-        EVIDENCE_TAG: judgement.evidence or "",
-        "pawl.question": judgement.question,
-        "pawl.digest": judgement.digest,
-        "pawl.scores": dumps(verdict.scores),
-        "pawl.rows": dumps(verdict.rows),
-        "pawl.against": "none" if against.version is None else str(against.version),
-        "pawl.against_digest": against.digest or "none",
-        SIGNATURE_TAG: dumps(to_json(signature)),
+        "pawl.params": _dumps(params),
+        "pawl.scores": _dumps(verdict.scores),
+        "pawl.rows": _dumps(verdict.rows),
+        SIGNATURE_TAG: _dumps(to_json(signature)),
     }
-    optional = {
-        "pawl.manifest": judgement.manifest,
-        "pawl.look": judgement.look,
-        "pawl.data_md5": data_md5,
-        "pawl.stale": judgement.stale,
-    }
-    tags |= {name: value for name, value in optional.items() if value}
+    if data_md5:
+        tags["pawl.data_md5"] = data_md5
     with store_errors(store.uri):
         source = f"{store.client.get_run(judgement.run_id).info.artifact_uri}/{ADAPTER}"
     task, page = verdict.task, verdict_page(verdict, worth, stale=judgement.stale)
@@ -180,6 +167,26 @@ def register(
         with store_errors(store.uri):
             none_if_absent(lambda: store.client.delete_model_version(task, str(added.version)))
     return first
+
+
+def _judgement_tags(judgement: Judgement) -> dict[str, str]:
+    against = judgement.against
+    tags = {
+        "pawl.verdict": judgement.verdict,
+        EVIDENCE_TAG: judgement.evidence,
+        "pawl.question": judgement.question,
+        "pawl.digest": judgement.digest,
+        "pawl.against": "none" if against.version is None else str(against.version),
+        "pawl.against_digest": against.digest or "none",
+        "pawl.manifest": judgement.manifest,
+        "pawl.look": judgement.look,
+        "pawl.stale": judgement.stale,
+    }
+    return {name: value for name, value in tags.items() if value}
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
 
 
 def versions(store: Store, task: str) -> tuple[AdapterVersion, ...]:
