@@ -49,20 +49,37 @@ data: $(READY)  ## base and example data, from the DVC remote inside this reposi
 base: $(READY)  ## pretrain the tiny base again (examples/tiny_base/README.md says how long)
 	$(BIN)/python examples/tiny_base/build.py --out base/tiny
 
-# Needs `uv` on the PATH. The markers that all lines share are cut off.
+# Needs `uv` on the PATH. torch has a file of its own, kept by hand: infra/torch.lock says why. The
+# markers that all lines share are cut off.
+COMPILE = uv pip compile --quiet --no-emit-package torch --universal --fork-strategy fewest \
+  --python-version 3.11 --generate-hashes --no-annotate --custom-compile-command "make lock"
 lock:
-	uv pip compile pyproject.toml --extra train --extra pipeline --extra dev --extra bench \
-	  --universal --python-version 3.11 --no-header --no-annotate --upgrade --output-file .lock
-	@sed -n '/^#/p' requirements.lock > .lock.head
-	@sed "s/ and sys_platform != 'emscripten'//g; s/ ; python_full_version < '3.14'$$//; \
-	  s/ ; python_full_version < '3.14' and / ; /" .lock | cat .lock.head - > requirements.lock
-	@rm .lock .lock.head
+	$(COMPILE) --upgrade pyproject.toml --extra train --extra pipeline --extra dev -o requirements.lock
+	$(COMPILE) --group build -c requirements.lock -o infra/build.lock
+	$(COMPILE) --group audit -c requirements.lock -o infra/audit.lock
+	$(COMPILE) pyproject.toml --group servers -c requirements.lock -o infra/servers.lock
+	$(COMPILE) pyproject.toml --extra train --extra bench -c requirements.lock -o infra/bench.lock
+	$(COMPILE) --no-config pyproject.toml --extra train -c requirements.lock -c infra/build.lock \
+	  -o infra/train.lock
+	@for lock in requirements.lock infra/*.lock; do \
+	  sed -e "s/ and platform_python_implementation == 'CPython'//; s/ and sys_platform != '[a-z0-9]*'//g" \
+	    -e "s/ ; python_full_version < '3.14' \\\\$$/ \\\\/" $$lock > .lock && mv .lock $$lock; done
 
 clean:
 	rm -rf .venv build .pytest_cache .mypy_cache .ruff_cache
 
-$(READY): pyproject.toml requirements.lock
+# Nothing is installed that the lock files do not name, nothing built by what they do not name.
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation
+$(READY): pyproject.toml requirements.lock infra/build.lock infra/torch.lock infra/train.lock
 	@$(PYTHON) -c 'import sys; sys.exit("python 3.11 to 3.13 is needed, found " + sys.version.split()[0] + "; name one: make PYTHON=python3.12" if not (3, 11) <= sys.version_info < (3, 14) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --disable-pip-version-check -c requirements.lock -e '.[train,pipeline,dev]'
+	$(INSTALL) --require-hashes -r infra/build.lock
+	$(INSTALL) --require-hashes -r requirements.lock
+	@# A build in a folder of PIP_FIND_LINKS first: pip itself would prefer an index that states hashes.
+	$(INSTALL) --require-hashes --no-index -r infra/torch.lock 2> /dev/null || \
+	  $(INSTALL) --require-hashes -r infra/torch.lock
+	@# torch's CUDA build does not run without packages that only it asks for.
+	$(BIN)/python -c 'import importlib.metadata as m; "+cpu" in m.version("torch") or exit(1)' || \
+	  $(INSTALL) --require-hashes -r infra/train.lock
+	$(INSTALL) -e .
 	@touch $(READY)

@@ -110,7 +110,7 @@ def fuzz(inputs: int, seed: int, report: Path) -> None:
     try:
         import atheris
     except ImportError:
-        sys.exit("atheris is not installed: pip install -c requirements.lock -e '.[bench]'")
+        sys.exit("atheris is not installed: pip install --no-deps -r infra/bench.lock")
     with atheris.instrument_imports(include=["pawl"]):
         importlib.import_module("pawl.data.read.examples")
     with watched("atheris", inside=True) as watch:

@@ -129,7 +129,7 @@ def test_programs_and_packages_that_are_not_installed_are_named(
     found = faults(workspace)
     assert found.pop("git") == "not found: install git"
     assert sorted(found) == sorted(doctor.PACKAGES)
-    assert set(found.values()) == {"not installed: pip install -r requirements.lock"}
+    assert set(found.values()) == {"not installed: pip install 'pawl[train,pipeline]'"}
 
 
 def test_an_unreachable_store_is_a_fault_and_its_password_is_not_shown(

@@ -61,7 +61,7 @@ def _packages() -> Iterator[Finding]:
         try:
             yield Finding(name, True, version(name))
         except PackageNotFoundError:
-            yield Finding(name, False, "not installed: pip install -r requirements.lock")
+            yield Finding(name, False, "not installed: pip install 'pawl[train,pipeline]'")
 
 
 def _workspace(workspace: Workspace) -> Iterator[Finding]:
