@@ -49,7 +49,8 @@ def adapted(model: PreTrainedModel, params: Train) -> PeftModel:
     """Put a new adapter on the targets; B starts at zero, A by the seed.
 
     Raises:
-        TrainError: DoRA on a layer with an output whose weights are all zero.
+        TrainError: DoRA on a layer with an output whose weights are all zero, or a target whose
+            weights are experts in one block.
     """
     import torch
     from peft import LoraConfig, get_peft_model
@@ -65,6 +66,7 @@ def adapted(model: PreTrainedModel, params: Train) -> PeftModel:
         task_type="CAUSAL_LM",
     )
     peft_model = get_peft_model(model, config)
+    _refuse_experts(peft_model)
     _refuse_dead_outputs(peft_model)
     return peft_model
 
@@ -101,6 +103,8 @@ def save(model: PeftModel, manifest: AdapterManifest, target: Path) -> AdapterMa
             "revision": manifest.base.revision,
             "target_modules": sorted(config["target_modules"]),
             "inference_mode": True,
+            # peft makes it a list for every base with experts.
+            "target_parameters": config["target_parameters"] or None,
         }
         write_json(folder / CONFIG, config)
         complete = dataclasses.replace(manifest, files=digest_files(folder, FILES))
@@ -118,6 +122,19 @@ def _unmap_weights(base: PreTrainedModel) -> None:
         # Storage that torch did not allocate is not resizable.
         if weight.device.type == "cpu" and not weight.untyped_storage().resizable():
             weight.data = weight.data.clone()
+
+
+def _refuse_experts(model: PeftModel) -> None:
+    """peft would put LoRA of another kind on them, which no other server reads."""
+    from peft.tuners.lora.layer import ParamWrapper
+
+    found = {n.rpartition(".")[2] for n, m in model.named_modules() if isinstance(m, ParamWrapper)}
+    if found:
+        raise TrainError(
+            "`train.targets` names the weights of experts, which are one block here",
+            rule="an adapter sits on linear layers",
+            remedy="leave `train.targets` out: then it sits on attention and what else is linear",
+        )
 
 
 def _refuse_dead_outputs(model: PeftModel) -> None:
