@@ -97,7 +97,8 @@ def sharing(model: Any, prompts: Sequence[Sequence[int]], *, pad: int, more: int
     by_length = sorted(prompts, key=len)
     sample = [by_length[0], by_length[-1]] if len(prompts) > 1 else list(prompts)
     reach, told = len(by_length[-1]) + more, ""
-    with torch.inference_mode():
+    # Not inference mode: buffers that a base makes anew in it could not be trained with.
+    with torch.no_grad():
         own = [_own_logits(model, prompt) for prompt in sample]
         tolerance = TOLERANCE[str(own[0][1].dtype)]
         for share in ORDER:
