@@ -5,8 +5,8 @@
 Each family is examined on a tiny random base of its own code (`baselab.families`): load, one step,
 decoding in batches behind a shared prefix, perplexity, save, reload in plain peft, each against
 peft's and transformers' own code, a row at a time. `--write` writes the table to docs/bases.md;
-without it, each line is printed. *Before* are the figures of 0.1.0 (`baselab/before.json`). The exit
-code is 1 if a family is neither right nor refused.
+without it, each line is printed. *Before* are the figures of 0.1.0 (`baselab/before.json`). The
+exit code is 1 if a family is neither right nor refused.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ from baselab.families import FAMILIES
 PAGE = Path(__file__).parents[1] / "docs" / "bases.md"
 BEFORE = Path(__file__).parent / "baselab" / "before.json"
 START, END = "<!-- table -->\n", "<!-- end of the table -->\n"
-PASSES = {"packed": "rows packed", "rows": "a row at a time", "own": "the model's own, a row at a time"}
+PASSES = {
+    "packed": "rows packed",
+    "rows": "a row at a time",
+    "own": "the model's own, a row at a time",
+}
 SHARED = {
     "padded": "padded batches",
     "even": "batches of one length",
@@ -89,7 +93,9 @@ def _before(was: dict[str, Any]) -> str:
     if isinstance(decoded, str):
         faults.append("no answer")
     elif decoded is not None and decoded < len(RESTS):
-        faults.append(f"{decoded} of {len(RESTS)} answers, perplexities off by {was['perplexity']:.0%}")
+        faults.append(
+            f"{decoded} of {len(RESTS)} answers, perplexities off by {was['perplexity']:.0%}"
+        )
     return "; ".join(faults) or "right"
 
 

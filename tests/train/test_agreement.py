@@ -39,7 +39,7 @@ def test_rows_are_packed_where_that_agrees_and_nothing_is_left_behind(model: Any
 def test_a_head_that_is_read_wrongly_gives_way_to_the_models_own(
     model: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loss, "after_head", lambda config: (0.5, None))
+    monkeypatch.setattr(loss, "after_head", lambda _: (0.5, None))
     choices, found = agreed(model, ROWS, Choices())
     assert choices.passes == "own"
     assert [text.partition(":")[0] for text in found.given_up] == ["packed", "rows"]

@@ -164,11 +164,10 @@ HARMLESS = frozenset(
 
 
 def _refuse_unknown(others: dict[str, Any]) -> None:
-    meaning = {name: value for name, value in others.items() if name not in HARMLESS}
     # The base's own dropout is off in training, and a language model's attention is causal.
     neutral = {"dropout": 0.0, "is_causal": True}
-    for name, value in meaning.items():
-        if value is not None and not (name in neutral and value == neutral[name]):
+    for name, value in others.items():
+        if name not in HARMLESS and value is not None and value != neutral.get(name):
             raise TrainError(
                 f"the base's attention takes '{name}'",
                 rule="an argument that changes attention is known to it, or refused",

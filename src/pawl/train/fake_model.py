@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pawl.config.schema import Train
-from pawl.model.base import linear_names, silence_bitsandbytes
+from pawl.model.adapted_layers import linear_names
+from pawl.model.base import silence_bitsandbytes
 from pawl.train.qlora import adapted
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from pawl.config.schema import Train
 from pawl.core.records import SLOWER, Choices, Example
-from pawl.model.base import has_tokenizer, linear_names
+from pawl.model.adapted_layers import linear_names
+from pawl.model.base import has_tokenizer
 from pawl.model.tokenizer import load_tokenizer
 from pawl.train.calibrate import Calibration, calibrate
 from pawl.train.device import GIB, KEPT, Device, computes

@@ -16,8 +16,9 @@ from pawl.config.schema import Train
 from pawl.core.files import digest_files, whole_folder, write_json
 from pawl.core.records import AdapterManifest, Choices, write_record
 from pawl.errors import TrainError
+from pawl.model.adapted_layers import linear_names
 from pawl.model.adapter import CONFIG, FILES, MANIFEST, WEIGHTS
-from pawl.model.base import dequantised, linear_names, load_base
+from pawl.model.base import dequantised, load_base
 from pawl.train.device import compute_dtype
 from pawl.train.process_settings import return_freed_memory, trim_heap
 from pawl.train.shard import shard
