@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from pawl.core.records import Choices
+from pawl.core.records import Choices, Passes
 from pawl.train.attention import CurrentPack, PackLayout, attending_packed, pack_layout
 from pawl.train.fused import fused
 from pawl.train.layers import merged_lora
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CURRENT = "pawl_current"
 PLAIN = Choices()
 # The passes of `Choices`, fastest first; the last are the model's own.
-ORDER = ("packed", "rows", "own")
+ORDER: tuple[Passes, ...] = ("packed", "rows", "own")
 
 
 @contextmanager
