@@ -73,17 +73,18 @@ def workspace_of(task: str | None = None, *, whole: bool = True) -> Workspace:
     return workspace
 
 
-def store_of(workspace: Workspace, doubt: str | None = None) -> Store:
+def store_of(workspace: Workspace, doubt: str | None = None, *, reading: bool = False) -> Store:
     """The workspace's tracking store; importing MLflow takes seconds, so it happens here.
 
     Args:
+        reading: the command changes nothing, so that a SQLite store may be read without MLflow.
         doubt: a task, for a command that shows its record and does not act on it: where that is in
             doubt, this is said on stderr, and `emit` ends the command with exit code 1.
     """
     from pawl.ledger.state import doubt_remedy, read_ledger
     from pawl.store.client import open_store
 
-    store = open_store(workspace)
+    store = open_store(workspace, reading=reading or doubt is not None)
     if doubt is not None and (ledger := read_ledger(store, doubt)).problems:
         for problem in ledger.doubts:
             print(f"in doubt: {problem}", file=sys.stderr)

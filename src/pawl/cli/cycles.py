@@ -127,7 +127,9 @@ def predict(
     prompts = prompt or [line.rstrip("\n") for line in sys.stdin if line.strip()]
     if not prompts:
         raise UsageError("no prompt was given", remedy="name one, or pipe lines into stdin")
-    predictions = decode(workspace, store_of(workspace), task, prompts, version=version)
+    predictions = decode(
+        workspace, store_of(workspace, reading=True), task, prompts, version=version
+    )
     if as_json:
         print_json(predictions)
     else:
@@ -141,6 +143,6 @@ def reproduce(task: Task, version: Version, as_json: Json = False) -> None:
     from pawl.report.terminal import show_record
 
     workspace = workspace_of(task)
-    result = again(workspace, store_of(workspace), task, version)
+    result = again(workspace, store_of(workspace, reading=True), task, version)
     emit(result, show_record, as_json=as_json)
     raise typer.Exit(0 if result.same else 1)

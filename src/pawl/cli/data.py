@@ -49,7 +49,7 @@ def restore(
     from pawl.data.versions.deliver import restore as bring
 
     workspace = workspace_of(task)
-    wanted = resolve(workspace, lambda: store_of(workspace), task, version)
+    wanted = resolve(workspace, lambda: store_of(workspace, reading=True), task, version)
     _delivered(bring(workspace, task, wanted, message=commit), "restored", as_json=as_json)
 
 
@@ -66,7 +66,7 @@ def diff(
     from pawl.report.data_versions import show_diff
 
     workspace = workspace_of(task)
-    found = compare(workspace, lambda: store_of(workspace), task, a, b, ruled=rules)
+    found = compare(workspace, lambda: store_of(workspace, reading=True), task, a, b, ruled=rules)
     emit(found, show_diff, as_json=as_json)
 
 

@@ -79,7 +79,7 @@ def verify(
     from pawl.report.terminal import show_findings
 
     workspace = workspace_of(task)
-    checks = check(workspace, store_of(workspace), task, version)
+    checks = check(workspace, store_of(workspace, reading=True), task, version)
     emit(checks, show_findings, as_json=as_json, title=f"{task}: verify")
     raise typer.Exit(0 if all(one.ok for one in checks) else 1)
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -22,10 +22,8 @@ from pawl.core.records import (
 from pawl.errors import RegistryError, UsageError
 from pawl.report.markdown import verdict_page
 from pawl.store.client import Store, add_version, all_versions, none_if_absent, store_errors
+from pawl.store.pages import VersionPage
 from pawl.store.version_tags import EVIDENCE_TAG, SIGNATURE_TAG
-
-if TYPE_CHECKING:
-    from mlflow.entities.model_registry import ModelVersion
 
 ADAPTER = "adapter"
 # The fields of `AdapterVersion` that are the tag `pawl.<field>` as it is, JSON in one, or may lack.
@@ -162,7 +160,7 @@ def register(
         description=page,
     )
     first = registered()[0]
-    if first.version != int(added.version):
+    if first.version != added.version:
         # A slow server may carry out a request after its sender gave it up and sent another.
         with store_errors(store.uri):
             none_if_absent(lambda: store.client.delete_model_version(task, str(added.version)))
@@ -213,7 +211,7 @@ def garbled_versions(store: Store, task: str) -> dict[int, RegistryError]:
             try:
                 _parse(page)
             except RegistryError as error:
-                garbled[int(page.version)] = error
+                garbled[page.version] = error
     return garbled
 
 
@@ -236,8 +234,8 @@ def get(store: Store, task: str, version: int) -> AdapterVersion:
     )
 
 
-def _parse(version: ModelVersion) -> AdapterVersion:
-    tags, number = version.tags, int(version.version)
+def _parse(version: VersionPage) -> AdapterVersion:
+    tags, number = version.tags, version.version
     try:
         against, digest = tags["pawl.against"], tags["pawl.against_digest"]
         said: dict[str, Any] = {name: tags[f"pawl.{name}"] for name in TEXTS}
