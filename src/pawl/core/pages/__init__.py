@@ -6,6 +6,7 @@ on paper. Its own policy forbids to run or load anything, whatever a text of the
 
 from __future__ import annotations
 
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -21,17 +22,8 @@ HERE = Path(__file__).parent
 
 def render(folder: Path, template: str, **values: Any) -> str:
     """Return a page made from a template in `folder`, which extends `page.html`; deterministic."""
-    environment = Environment(
-        loader=FileSystemLoader([folder, HERE]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=_seen,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["code"] = with_code
-    css = (HERE / "page.css").read_text(encoding="utf-8")
-    return environment.get_template(template).render(css=Markup(css), policy=POLICY, **values)  # noqa: S704 - our own
+    found = _environment(folder).get_template(template)
+    return found.render(css=_css(), policy=POLICY, **values)
 
 
 def text_of(text: str) -> str:
@@ -44,6 +36,25 @@ def with_code(text: str) -> Markup:
     parts = text_of(text).split("`")
     inner = "".join(f"<code>{part}</code>" if at % 2 else part for at, part in enumerate(parts))
     return Markup(inner)  # noqa: S704 - escaped above
+
+
+@cache
+def _environment(folder: Path) -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader([folder, HERE]),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_seen,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["code"] = with_code
+    return environment
+
+
+@cache
+def _css() -> Markup:
+    return Markup((HERE / "page.css").read_text(encoding="utf-8"))  # noqa: S704 - our own
 
 
 def _seen(value: Any) -> Any:
