@@ -34,6 +34,7 @@ app = typer.Typer(
 DOUBTED: ContextVar[bool] = ContextVar("pawl.doubted", default=False)
 Task = Annotated[str, typer.Argument(help="A task of params.yaml.", show_default=False)]
 Version = Annotated[int, typer.Argument(help="A version of the registered model.", min=1)]
+Open = Annotated[bool, typer.Option("--open", help="Open the page, where there is a display.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value for machines.")]
 
 
@@ -97,6 +98,16 @@ def console() -> Terminal:
     from pawl.report.console import Terminal
 
     return Terminal()
+
+
+def show_page(path: Path, *, name: str, opened: bool) -> None:
+    """Print where a page is, and open it in a browser where there is a display."""
+    import webbrowser
+
+    print(f"{name}: {os.path.relpath(path)}")
+    shown = sys.platform in ("darwin", "win32") or {"DISPLAY", "WAYLAND_DISPLAY"} & {*os.environ}
+    if opened and shown:
+        webbrowser.open(path.resolve().as_uri())
 
 
 def print_json(value: Any) -> None:

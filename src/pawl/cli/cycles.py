@@ -8,7 +8,19 @@ from typing import Annotated
 
 import typer
 
-from pawl.cli.app import Json, Task, Version, app, console, emit, print_json, store_of, workspace_of
+from pawl.cli.app import (
+    Json,
+    Open,
+    Task,
+    Version,
+    app,
+    console,
+    emit,
+    print_json,
+    show_page,
+    store_of,
+    workspace_of,
+)
 from pawl.errors import UsageError
 
 EXIT = {"promote": 0, "unchanged": 0, "reject": 3, "inconclusive": 4, "invalid": 5}
@@ -70,6 +82,7 @@ def plan(
 def run(
     task: Task,
     force: Annotated[bool, typer.Option("--force", help="Even if nothing changed.")] = False,
+    open_page: Open = False,
     as_json: Json = False,
 ) -> None:
     """Run one cycle: check, split, train, evaluate, gate, register, release."""
@@ -91,7 +104,8 @@ def run(
         show_rank_trials(trials, title=f"{task}: ranks", console=terminal)
         dropped = read_dropped_text(files.splits / "manifest.json")
         show_cycle(cycle, left_out=dropped, console=terminal)
-        print(f"next: pawl history {task}, pawl ui (MLflow and Prefect in the browser)")
+        show_page(files.page, name="verdict page", opened=open_page)
+        print(f"next: pawl report {task}, pawl ui (MLflow and Prefect in the browser)")
     raise typer.Exit(EXIT[cycle.verdict])
 
 

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pawl.cli.app import Json, Task, Version, app, emit, print_json, store_of, workspace_of
+from pawl.cli.app import (
+    Json,
+    Open,
+    Task,
+    Version,
+    app,
+    console,
+    emit,
+    print_json,
+    show_page,
+    store_of,
+    workspace_of,
+)
 
 if TYPE_CHECKING:
     from pawl.ledger.entries import Entry
@@ -45,6 +57,22 @@ def history(task: Task, as_json: Json = False) -> None:
 
     releases = read(store_of(workspace_of(task), task), task)
     emit(releases, show_history, as_json=as_json, title=f"{task}: releases")
+
+
+@app.command()
+def report(task: Task, open_page: Open = False, as_json: Json = False) -> None:
+    """Trends across cycles: scores on the same rows, releases, looks, cost; also as a page."""
+    from pawl.commands.report import report as read
+    from pawl.commands.report import write_page
+    from pawl.report.trends.terminal import show_report
+
+    workspace = workspace_of(task)
+    found = read(workspace, store_of(workspace, task), task)
+    path = write_page(workspace, found)
+    if not as_json:
+        show_report(found, console=console())
+        show_page(path, name="page", opened=open_page)
+    emit(found, lambda *_, **__: None, as_json=as_json)
 
 
 @app.command()

@@ -5,6 +5,7 @@ A page decides nothing. What cannot be read for it is left out, and never ends a
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -44,6 +45,7 @@ from pawl.store.runs import fetch_file, log_evidence
 from pawl.store.versions import get
 from pawl.workspace.paths import TaskFiles, Workspace
 
+LOG = logging.getLogger(__name__)
 Value = TypeVar("Value")
 
 
@@ -56,7 +58,12 @@ def publish_page(workspace: Workspace, store: Store, cycle: Cycle, files: TaskFi
         RegistryError: the store cannot be reached.
     """
     path = workspace.files(cycle.task).page
-    write_text(path, page(gather(workspace, store, cycle, files)))
+    try:
+        write_text(path, page(gather(workspace, store, cycle, files)))
+    except Exception as error:  # noqa: BLE001  # whatever it is: the release is done and stands
+        path.unlink(missing_ok=True)
+        LOG.warning("the verdict page could not be written: %s", error)
+        return
     if cycle.run_id is not None:
         log_evidence(store, cycle.run_id, files={path: ""})
 
