@@ -26,6 +26,7 @@ from pawl.cycle.outbox import (
 )
 from pawl.cycle.registration import Outcome, log_judged, release_judged
 from pawl.cycle.unjudged import conclude_unchanged
+from pawl.cycle.verdict_page import publish_page
 from pawl.errors import AdapterError, DataError, PawlError, RegistryError
 from pawl.ledger.alias import project
 from pawl.ledger.judgements import find_by_look, is_judged, sign_judgement
@@ -168,6 +169,7 @@ def _register_order(workspace: Workspace, store: Store, order: Order, files: Tas
         worth=order.worth,
         stale=outcome.stale,
     )
+    publish_page(workspace, store, cycle, files)
     tags = {"pawl.question": order.question, "pawl.digest": manifest.digest}
     close_run(store, cycle, posted=order.posted, tags=tags)
     return cycle
