@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from pawl.core.files import discard
 from pawl.core.metrics import shown, sign
@@ -34,6 +33,7 @@ from pawl.store.descriptions import (
     describe_model,
     describe_run,
     describe_version,
+    run_name,
 )
 from pawl.store.runs import has_file
 from pawl.workspace.paths import TaskFiles, Workspace
@@ -89,7 +89,7 @@ def write_pages(
         verdict=read_record(files.verdict, Verdict),
         experiment=experiment,
         run=cycle.run_id,
-        name=run_name(order.task, data, cycle.verdict),
+        name=run_name(order.task, data=data, verdict=cycle.verdict),
     )
     describe_training(pages)
     runs, said = describe_contenders(pages)
@@ -105,12 +105,6 @@ def write_pages(
     manifest = read_adapter(files.adapter)
     card = model_card(cycle, pages.verdict, manifest, origin, params=order.params)
     describe_version(store, order.task, cycle.candidate.version, text=card)
-
-
-def run_name(task: str, data: str, verdict: str) -> str:
-    """`tickets · 2026-11-28 · data v2 · promote`; `data` is '' where it is not known."""
-    day = datetime.now(UTC).date().isoformat()
-    return " · ".join(part for part in (task, day, data, verdict) if part)
 
 
 def describe_task(store: Store, task: str, metric: str) -> str:

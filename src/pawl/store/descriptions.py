@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from pawl.store.client import DESCRIPTION, Store, cut, none_if_absent, store_errors
@@ -37,6 +38,12 @@ class RunText:
     parent: str | None = None
     datasets: Mapping[str, tuple[str, int]] | None = None
     source: str = ""
+
+
+def run_name(task: str, *, verdict: str, data: str = "") -> str:
+    """A cycle's name for people: `tickets · 2026-11-28 · data v2 · promote` (the day in UTC)."""
+    day = datetime.now(UTC).date().isoformat()
+    return " · ".join(part for part in (task, day, data, verdict) if part)
 
 
 def describe_run(store: Store, run_id: str, text: RunText) -> None:
