@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from pawl.core.files import discard
 from pawl.core.metrics import shown, sign
@@ -20,7 +21,6 @@ from pawl.data.versions.dvc_versions import number_of
 from pawl.errors import RegistryError
 from pawl.ledger.ledger import model
 from pawl.model.adapter import read_adapter
-from pawl.model.base import stated_licence
 from pawl.report.markdown import cycle_page, line_of_links
 from pawl.report.model_card import Origin, model_card
 from pawl.store.client import Store
@@ -99,7 +99,7 @@ def write_pages(
         data=data,
         data_file=str(order.params["data"]),
         commit=order.commit,
-        licence=stated_licence(workspace.root / str(order.params["base"]["model"])),
+        licence=_licence(workspace.root / str(order.params["base"]["model"])),
         links={name: link for name, link in links.items() if not name.startswith("version")},
     )
     manifest = read_adapter(files.adapter)
@@ -170,3 +170,13 @@ def _links(pages: Pages, runs: Mapping[str, str]) -> dict[str, str]:
     if (before := pages.verdict.champion.version) is not None:
         links[f"champion of then: version {before}"] = f"{versions}/{before}"
     return links
+
+
+def _licence(base: Path) -> str | None:
+    """The licence that the card in a base's folder states (`license:`), None where none does."""
+    try:
+        lines = (base / "README.md").read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        return None
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("license:"))
+    return next((name[:100] for name in named if name), None)

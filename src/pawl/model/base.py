@@ -74,16 +74,6 @@ def base_info(base: BaseRef, workspace: Path) -> BaseInfo:
     return BaseInfo(model=base.model, revision=base.revision, digest=digest)
 
 
-def stated_licence(folder: Path) -> str | None:
-    """The licence that the card in a base's folder states (`license:`), None where none does."""
-    try:
-        lines = (folder / "README.md").read_text(encoding="utf-8")[:10_000].splitlines()
-    except (OSError, UnicodeDecodeError):
-        return None
-    named = (line.partition(":")[2].strip() for line in lines if line.startswith("license:"))
-    return next((name for name in named if name), None)
-
-
 def context_length(folder: Path) -> int:
     """The base's context window: the tokens of prompt and answer together."""
     from transformers import AutoConfig
