@@ -63,6 +63,13 @@ def last_cycle(store: Store, task: str) -> tuple[Cycle, str] | None:
     return _cycle_of(store, run), ended.isoformat(timespec="milliseconds")
 
 
+def cycle_of(store: Store, run_id: str) -> Cycle:
+    """The cycle that a run carries."""
+    with store_errors(store.uri):
+        run = store.client.get_run(run_id)
+    return _cycle_of(store, run)
+
+
 def _newest_finished(store: Store, task: str, query: str) -> Run | None:
     with store_errors(store.uri):
         experiment = store.client.get_experiment_by_name(task)
