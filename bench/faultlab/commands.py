@@ -333,7 +333,8 @@ def _end(lab: Lab) -> None:
 def _settled(lab: Lab) -> list[str]:
     """In a fork. A cycle leaves one version and one look, however often it was disturbed."""
     store = open_store(lab.workspace)
-    found = check(store.uri, TASK, Acks(lab.workspace.root.parent / "acks.jsonl"), settled=True)
+    acks = Acks(lab.workspace.root.parent / "acks.jsonl")
+    found = check(store.uri, TASK, acks, settled=True, workspace=lab.workspace)
     # Every cycle releases with the same words, and nobody notes who asked.
     wrong = [line for line in found if "the gate promoted it" not in line]
     counts = {

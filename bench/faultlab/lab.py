@@ -27,6 +27,7 @@ import auditor
 
 import pawl.cycle.conclude  # noqa: F401 - `arm` looks for holders among the loaded modules
 from pawl.release.history import history
+from pawl.workspace.paths import Workspace
 
 # Where a process dies: before or after the nth call of one of these.
 POINTS = (
@@ -191,12 +192,23 @@ def unlimited() -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def check(uri: str, task: str, acks: Acks, *, settled: bool) -> list[str]:
-    """The separate checker's violations."""
+def check(
+    uri: str, task: str, acks: Acks, *, settled: bool, workspace: Workspace | None = None
+) -> list[str]:
+    """The auditor's violations; with a workspace, by its public keys and remembered heads too."""
     if not acks.path.exists():
         acks.path.touch()
-    found: list[str] = auditor.check(uri, task, acks=acks.path, settled=settled)
+    known = {} if workspace is None else _witnesses(workspace)
+    found: list[str] = auditor.check(uri, task, acks=acks.path, settled=settled, **known)
     return found
+
+
+def _witnesses(workspace: Workspace) -> dict[str, Any]:
+    """The files by which the auditor tells what no store can: public keys and remembered heads."""
+    keys, heads = workspace.root / "pawl.pub", workspace.home / "keys" / "heads"
+    if not keys.exists():
+        return {}
+    return {"keys": keys, "heads": [heads] if heads.exists() else []}
 
 
 def counts(store: Any, task: str, why: str) -> bool:

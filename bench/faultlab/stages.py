@@ -102,7 +102,8 @@ class Cycle:
         self.steps()[step]()
 
     def checked(self, *, settled: bool) -> list[str]:
-        return check(open_store(self.workspace).uri, TASK, self.acks, settled=settled)
+        uri = open_store(self.workspace).uri
+        return check(uri, TASK, self.acks, settled=settled, workspace=self.workspace)
 
     def comes_to(self) -> dict[str, Any]:
         """All that must not depend on how often somebody died."""

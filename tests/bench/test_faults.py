@@ -30,3 +30,14 @@ def test_eight_processes_that_die_behind_a_bad_network_lose_nothing() -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr[-3000:]
     assert "| server: violations | 0 |" in done.stdout
+
+
+@pytest.mark.slow
+def test_a_whole_run_that_is_killed_interrupted_or_doubled_ends_as_if_nothing_had_happened() -> (
+    None
+):
+    command = [sys.executable, str(FAULTS), "--only", "command", "--commands", "3", "--seed", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    assert "| command: violations | 0 |" in done.stdout
+    assert "| command: all faults | 3 |" in done.stdout

@@ -196,12 +196,21 @@ def _register_version(
 ) -> AdapterVersion:
     """Sign the judgement and register the version that the run carries."""
     manifest = read_adapter(files.adapter)
+    base = manifest.base
     judgement = Judgement(
         task=order.task,
         digest=manifest.digest,
         manifest=digest_file(files.adapter / MANIFEST),
-        evidence=digest_file(files.verdict),
+        base=f"{base.model}@{base.revision}" if base.revision else base.model,
+        base_digest=base.digest,
+        data=manifest.data,
+        data_md5=order.data_md5 or None,
+        commit=order.commit,
+        params=order.params,
         verdict=verdict.decision,
+        evidence=digest_file(files.verdict),
+        scores=verdict.scores,
+        rows=verdict.rows,
         against=verdict.champion,
         question=order.question,
         look=_look_of(verdict),
@@ -211,14 +220,10 @@ def _register_version(
     )
     return register(
         store,
-        verdict,
-        manifest,
         judgement,
+        verdict,
         signature=sign_judgement(store, judgement),
         is_judged=partial(is_judged, store),
-        commit=order.commit,
-        data_md5=order.data_md5,
-        params=order.params,
         worth=order.worth,
     )
 

@@ -50,17 +50,17 @@ def verdict_page(verdict: Verdict, worth: Worth | None = None, *, stale: str | N
     return "\n\n".join(part for part in parts if part)
 
 
-def cycle_page(cycle: Cycle) -> str:
-    """The outcome of one cycle, for its Prefect run page."""
+def cycle_page(cycle: Cycle, *, mlflow: str) -> str:
+    """The outcome of one cycle, for its Prefect run page; `mlflow`: where MLflow's pages are."""
     judged = "none" if cycle.candidate.version is None else f"version {cycle.candidate.version}"
     parts = [
         f"## {cycle.task}: {cycle.verdict}",
         bullets([_sentence(reason) for reason in cycle.reasons]),
-        _worth(cycle.worth),
         f"Candidate: {judged}. Champion now: {cycle.champion.label()}.",
+        _links(cycle, mlflow),
+        _worth(cycle.worth),
         score_table(cycle.scores),
         _rows(cycle.rows),
-        f"MLflow run: `{cycle.run_id}`" if cycle.run_id else "",
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -119,6 +119,20 @@ def _comparisons(verdict: Verdict) -> str:
 
 def _worth(worth: Worth | None) -> str:
     return f"#### Worth it?\n\n{bullets(worth.says)}" if worth else ""
+
+
+def _links(cycle: Cycle, mlflow: str) -> str:
+    """Links to the cycle's run and to the versions; MLflow's pages are below `#/`."""
+    versions = {"candidate": cycle.candidate.version, "champion": cycle.champion.version}
+    pages = {f"the run of this cycle (`{cycle.run_id}`)": f"runs/{cycle.run_id}"}
+    if cycle.run_id is None:
+        pages = {}
+    for name, number in versions.items():
+        if number is not None:
+            pages[f"{name}, version {number}"] = f"models/{cycle.task}/versions/{number}"
+    if not pages:
+        return ""
+    return "In MLflow: " + ", ".join(f"[{text}]({mlflow}/#/{at})" for text, at in pages.items())
 
 
 def _rows(rows: Mapping[str, int]) -> str:

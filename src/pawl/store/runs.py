@@ -82,15 +82,14 @@ def fetch_evidence(store: Store, run_id: str, names: Sequence[str], *, into: Pat
         RegistryError: the run lacks one of them.
     """
     with store_errors(store.uri):
-        stored = {file.path for file in store.client.list_artifacts(run_id)}
-        if missing := sorted(set(names) - stored):
+        if missing := sorted(set(names) - list_files(store, run_id).keys()):
             raise RegistryError(
                 f"the run {run_id} has no {', '.join(missing)}",
                 rule="the evidence of a judged version stays on its run",
                 remedy=RESTORE_FILES,
             )
         for name in names:
-            store.client.download_artifacts(run_id, name, str(into))
+            copy_files(store, run_id, name, into)
 
 
 def log_curve(
@@ -122,7 +121,7 @@ def fetch_file(store: Store, run_id: str, name: str, *, into: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with store_errors(store.uri):
         try:
-            return Path(store.client.download_artifacts(run_id, name, str(folder)))
+            return copy_files(store, run_id, name, folder)
         except OSError as error:
             raise RegistryError(
                 f"the run {run_id} has no readable {name}: {error}",
@@ -131,11 +130,26 @@ def fetch_file(store: Store, run_id: str, name: str, *, into: Path) -> Path:
             ) from error
 
 
+def list_files(store: Store, run_id: str, folder: str = "") -> dict[str, int]:
+    """The files and folders in a folder of a run ('': the top), by path; sizes in bytes."""
+    if store.reader and (files := store.reader.files(run_id, folder)) is not None:
+        return files
+    listed = store.client.list_artifacts(run_id, folder or None)
+    return {file.path: file.file_size or 0 for file in listed}
+
+
+def copy_files(store: Store, run_id: str, name: str, into: Path) -> Path:
+    """Download a file or folder of a run into the folder `into`, under its own last name."""
+    if store.reader and (copy := store.reader.copy(run_id, name, into)) is not None:
+        return copy
+    return Path(store.client.download_artifacts(run_id, name, str(into)))
+
+
 def size_of_files(store: Store, run_id: str, folder: str) -> int | None:
     """The size of a folder of a run in bytes, None where the run has no such folder."""
     with store_errors(store.uri):
-        files = none_if_absent(lambda: store.client.list_artifacts(run_id, folder))
-    return sum(file.file_size or 0 for file in files) if files else None
+        files = none_if_absent(lambda: list_files(store, run_id, folder))
+    return sum(files.values()) if files else None
 
 
 def delete_files(store: Store, run_id: str, folder: str) -> None:

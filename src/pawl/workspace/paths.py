@@ -50,6 +50,10 @@ class Workspace:
         """Cached answers of contenders; may be deleted at any time."""
         return self.home / "cache" / "answers"
 
+    def durations(self, task: str) -> Path:
+        """How long the steps of the last cycles took here; may be deleted at any time."""
+        return self.home / "cache" / "durations" / f"{task}.json"
+
     def checkpoints(self, task: str) -> Path:
         """Checkpoints that an interrupted training resumes from; may be deleted at any time."""
         return self.home / "checkpoints" / task
@@ -189,6 +193,12 @@ class TaskFiles:
             self.training: "",
             self.held_out_register: "",
         }
+
+
+def has_workspace() -> bool:
+    """Whether the current folder is in a workspace."""
+    here = Path.cwd().resolve()
+    return any((folder / "params.yaml").is_file() for folder in (here, *here.parents))
 
 
 def find_workspace(start: Path | None = None) -> Workspace:
