@@ -21,6 +21,7 @@ from pawl.report.dry_run import DryRun
 from pawl.report.flips import FlipsReport
 from pawl.report.plan import Plan
 from pawl.report.status import TaskStatus
+from pawl.report.trends.record import TaskReport
 from pawl.train.plan import TrainingPlan
 
 # Types that `pawl.report` names without importing them.
@@ -50,6 +51,7 @@ KEYS: dict[type, set[str] | dict[str, Any]] = {
         "last": {"verdict", "reasons", "when"},
         "looks": LOOKS,
         "fresh_rows": {"there", "needed"},
+        "page": None,
         "notes": None,
     },
     DryRun: {
@@ -73,6 +75,19 @@ KEYS: dict[type, set[str] | dict[str, Any]] = {
         "b": {"name", "md5", "rows", "bad", "unruled"},
         "relabelled": {"id", "was", "before", "after"},
         "moved": {"id", "was"},
+    },
+    TaskReport: {
+        **dict.fromkeys(("task", "metric", "split", "same_rows", "champion", "notes")),
+        "versions": {
+            "version", "when", "verdict", "released", "rows", "own", "own_rows", "same", "hours",
+            "cost", "looks_left",
+        },
+        "changes": {
+            "entry", "kind", "version", "digest", "from", "when", "who", "why", "evidence",
+            "unearned",
+        },
+        "looks": LOOKS,
+        "spent": {"hours", "cost", "released", "hours_each", "cost_each"},
     },
     FlipsReport: {
         **dict.fromkeys(("task", "version", "against", "metric")),

@@ -42,6 +42,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON value, errors
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors alone.")]
 All = Annotated[bool, typer.Option("--all", help="All of them, whole.")]
 Limit = Annotated[int | None, typer.Option(help="As many of them.", min=1, show_default=False)]
+Open = Annotated[bool, typer.Option("--open", help="Open the page, where there is a display.")]
 
 
 @app.callback(invoke_without_command=True)

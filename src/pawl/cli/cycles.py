@@ -11,9 +11,20 @@ from typing import Annotated
 
 import typer
 
-from pawl.cli.app import All, Json, Quiet, Task, Version, app, be_quiet, store_of, workspace_of
+from pawl.cli.app import (
+    All,
+    Json,
+    Open,
+    Quiet,
+    Task,
+    Version,
+    app,
+    be_quiet,
+    store_of,
+    workspace_of,
+)
 from pawl.cli.commands import command
-from pawl.cli.output import QUIET, console, emit, print_json, say
+from pawl.cli.output import QUIET, console, emit, print_json, say, show_page
 from pawl.errors import UsageError
 
 EXIT = {"promote": 0, "unchanged": 0, "reject": 3, "inconclusive": 4, "invalid": 5}
@@ -91,6 +102,7 @@ def run(
         bool, typer.Option("--dry-run", help="Say what it would do; do nothing.")
     ] = False,
     quiet: Quiet = False,
+    open_page: Open = False,
     as_json: Json = False,
 ) -> None:
     """One cycle: check, split, train, evaluate, judge, release."""
@@ -117,7 +129,8 @@ def run(
         show_rank_trials(trials, title=f"{task}: ranks", console=terminal)
         dropped = read_dropped_text(files.splits / "manifest.json")
         show_cycle(cycle, left_out=dropped, console=terminal)
-        say(f"next: pawl history {task}, pawl ui (MLflow and Prefect in the browser)")
+        show_page(files.page, name="verdict page", opened=open_page)
+        say(f"next: pawl report {task}, pawl ui (MLflow and Prefect in the browser)")
     raise typer.Exit(EXIT[cycle.verdict])
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -33,6 +35,18 @@ def say(text: str) -> None:
     """Print a sentence for people, unless they want quiet."""
     if not QUIET.get():
         print(text)
+
+
+def show_page(path: Path, *, name: str, opened: bool) -> None:
+    """Say where a page is, and open it in a browser where there is a display."""
+    import webbrowser
+
+    if not path.is_file():
+        return
+    say(f"{name}: {os.path.relpath(path)}")
+    shown = sys.platform in ("darwin", "win32") or {"DISPLAY", "WAYLAND_DISPLAY"} & {*os.environ}
+    if opened and shown:
+        webbrowser.open(path.resolve().as_uri())
 
 
 def print_json(value: Any) -> None:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pawl.cli.app import All, Json, Limit, Task, Version, app, store_of, workspace_of
+from pawl.cli.app import All, Json, Limit, Open, Task, Version, app, store_of, workspace_of
 from pawl.cli.commands import command
-from pawl.cli.output import emit, print_json, say
+from pawl.cli.output import console, emit, print_json, say, show_page
 
 if TYPE_CHECKING:
     from pawl.ledger.entries import Entry
@@ -55,6 +55,25 @@ def history(
     releases = read(store_of(workspace_of(task), task), task)
     rows = None if everything else limit or RELEASES
     emit(releases, show_history, as_json=as_json, title=f"{task}: releases", limit=rows)
+
+
+@command(app, "judge", "pawl report tickets --open")
+def report(task: Task, open_page: Open = False, as_json: Json = False) -> None:
+    """Trends across cycles: scores, releases, looks, cost.
+
+    Versions are compared on the rows that all of them answered. Writes a page, too.
+    """
+    from pawl.commands.report import report as read
+    from pawl.commands.report import write_page
+    from pawl.report.trends.terminal import show_report
+
+    workspace = workspace_of(task)
+    found = read(workspace, store_of(workspace, task), task)
+    path = write_page(workspace, found)
+    if not as_json:
+        show_report(found, console=console())
+        show_page(path, name="page", opened=open_page)
+    emit(found, lambda *_, **__: None, as_json=as_json)
 
 
 @command(app, "judge", "pawl compare tickets 1 2")

@@ -32,6 +32,7 @@ def status(workspace: Workspace, store: Store, task: str, *, repair: bool = True
     alias, state = ledger.alias, ledger.state
     # What cannot be read is a note; the rest of the status is what a person needs to mend it.
     unread: list[str] = []
+    page = workspace.files(task).page
     last = _or_note(unread, lambda: last_cycle(store, task))
     budget = _or_note(unread, lambda: task_budget_status(workspace, store, state, task))
     return TaskStatus(
@@ -40,6 +41,7 @@ def status(workspace: Workspace, store: Store, task: str, *, repair: bool = True
         last=LastCycle(last[0].verdict, last[0].reasons, last[1]) if last else None,
         looks=looks_left(budget, workspace.task(task).gate) if budget else None,
         fresh_rows=fresh_rows(budget) if budget else None,
+        page=str(page.relative_to(workspace.root)) if page.is_file() else None,
         notes=(
             *unread,
             *_alias_note(store, task, state, alias, repair=repair),

@@ -159,12 +159,15 @@ class TaskFiles:
         self.look = root / "look.json"
         # Read by no stage: a cleaned copy of the data (`pawl check --fix`), Great Expectations'
         # pages, the lengths of the baselines' prompts, the loss a step of the running or last
-        # training (appended as it runs), the last cycle's result.
+        # training (appended as it runs), the last cycle's result, and that as a page;
+        # the trends as a page.
         self.fixed = root / "fixed"
         self.docs = root / "docs"
         self.preflight = root / "preflight.json"
         self.points = root / "points.jsonl"
         self.cycle = root / "cycle.json"
+        self.page = root / "verdict.html"
+        self.trends = root / "report.html"
         # The error of a stage that failed.
         self.error = root / "error.json"
 
