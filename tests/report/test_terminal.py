@@ -119,7 +119,8 @@ def test_the_state_of_a_task_is_told_in_sentences() -> None:
     champion = ChampionStatus(2, "d" * 64, "2026-11-28T09:31:52.5+00:00", "it won", "promote", None)
     status = TaskStatus(
         "t", champion, LastCycle("reject", ("no [better]",), "2026-11-28T10:00:00+00:00"),
-        LooksLeft(2, 20, 1, "the rest"), FreshRows(4, 505), ("the alias was moved",),
+        LooksLeft(2, 20, 1, "the rest"), FreshRows(4, 505), "build/t/verdict.html",
+            ("the alias was moved",),
     )  # fmt: skip
     assert shown(show_status, status).splitlines() == [
         "t: version 2 is champion since 2026-11-28 09:31 UTC (promote: it won)",
