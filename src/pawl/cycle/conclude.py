@@ -12,10 +12,12 @@ from functools import partial
 from pathlib import Path
 
 from pawl.config.schema import as_json
-from pawl.core.files import digest_file, digest_json, digest_text, discard
+from pawl.core.files import digest_file, digest_json, digest_text
 from pawl.core.records import Candidate, Cycle, Verdict, Worth, read_record, write_record
+from pawl.cycle.mlflow_pages import finish_pages
 from pawl.cycle.outbox import (
     Order,
+    leave_for_pages,
     post_order,
     print_refusal,
     read_order,
@@ -101,6 +103,7 @@ def deliver_outbox(
     One that can never be delivered is set aside, and told to `refused`; the others are delivered.
     Raises `WaitingError` if the store cannot be reached.
     """
+    finish_pages(workspace, store, task)
     delivered = []
     for folder in waiting_orders(workspace, task):
         try:
@@ -124,7 +127,8 @@ def _deliver_order(
     except (DataError, AdapterError) as error:
         raise set_aside(task, folder, error) from error
     write_record(workspace.files(task).cycle, cycle)
-    discard(folder)
+    leave_for_pages(folder)
+    finish_pages(workspace, store, task)
     return order.question, cycle
 
 
@@ -182,7 +186,7 @@ def _log_run(store: Store, order: Order, files: TaskFiles, verdict: Verdict) -> 
     op_id = digest_text(f"{order.op_id} {order.posted}")
     name = f"{order.task} {(verdict.candidate or '')[:8]}"
     run_id = open_run(store, order.task, op_id=op_id, name=name, tags={})
-    log_judged(store, files, run_id=run_id, verdict=verdict, params=order.params)
+    log_judged(store, files, run_id=run_id, params=order.params)
     return run_id
 
 

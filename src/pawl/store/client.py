@@ -188,8 +188,7 @@ def add_version(
     from mlflow.exceptions import MlflowException
 
     tags = {**tags, "pawl.op_id": op_id}
-    if len(description) > DESCRIPTION:
-        description = description[: DESCRIPTION - len(CUT)] + CUT
+    description = cut(description, DESCRIPTION)
     with store_errors(store.uri):
         if not store.seen.get(model):
             _ensure_model(store, model)
@@ -208,6 +207,11 @@ def add_version(
                     raise
             time.sleep(0.05 * 2**attempt)
     raise AssertionError("the last attempt returns or raises")
+
+
+def cut(text: str, length: int) -> str:
+    """The text, or so much of its beginning that it says at the end that it was cut."""
+    return text if len(text) <= length else text[: length - len(CUT)] + CUT
 
 
 def all_versions(store: Store, model: str, *, since: int = 1) -> list[VersionPage]:

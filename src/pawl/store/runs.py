@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # MLflow's limits for one request: 100 parameters, 1,000 metrics.
 BATCH, METRICS = 100, 1000
+# How many of a task's trainings are looked at for the one of a cycle.
+RECENT = 10
 
 
 def open_run(store: Store, task: str, *, op_id: str, name: str, tags: dict[str, str]) -> str:
@@ -26,7 +28,7 @@ def open_run(store: Store, task: str, *, op_id: str, name: str, tags: dict[str, 
     """
     if (left := find_run(store, task, op_id, status="RUNNING")) is not None:
         return str(left.info.run_id)
-    experiment, tags = _experiment(store, task), {**tags, "pawl.op_id": op_id}
+    experiment, tags = experiment_id(store, task), {**tags, "pawl.op_id": op_id}
     # A request that is repeated after a lost reply would make a second run. The next attempt finds
     # the one that got through.
     with store_errors(store.uri), no_retries():
@@ -39,8 +41,49 @@ def find_run(store: Store, task: str, op_id: str, *, status: str | None = None) 
     query = f"tags.`pawl.op_id` = '{op_id}'"
     query += f" and attributes.status = '{status}'" if status else ""
     with store_errors(store.uri):
-        runs = store.client.search_runs([_experiment(store, task)], query, max_results=1)
+        runs = store.client.search_runs([experiment_id(store, task)], query, max_results=1)
     return runs[0] if runs else None
+
+
+def experiment_id(store: Store, task: str) -> str:
+    """The id of the task's experiment, made if it is absent."""
+    with store_errors(store.uri):
+        experiment = store.client.get_experiment_by_name(task)
+        if experiment is None:
+            folder = store.artifacts and f"{store.artifacts}/{task}"
+            ignore_if_exists(lambda: store.client.create_experiment(task, artifact_location=folder))
+            experiment = store.client.get_experiment_by_name(task)
+    if experiment is None or experiment.lifecycle_stage != "active":
+        raise RegistryError(
+            f"the MLflow experiment '{task}' was deleted",
+            rule="a task's cycles stay recorded",
+            remedy=f"bring it back: `mlflow experiments restore`, experiment name '{task}'",
+        )
+    return str(experiment.experiment_id)
+
+
+def trainings(store: Store, task: str) -> list[Run]:
+    """The newest runs of trainings that were watched, newest first."""
+    with store_errors(store.uri):
+        return list(
+            store.client.search_runs(
+                [experiment_id(store, task)],
+                "tags.`pawl.op_id` LIKE 'training:%'",
+                max_results=RECENT,
+            )
+        )
+
+
+def has_file(store: Store, run_id: str, name: str) -> bool:
+    """Whether a run has a file of this name at its top."""
+    with store_errors(store.uri):
+        return any(file.path == name for file in store.client.list_artifacts(run_id))
+
+
+def end_run(store: Store, run_id: str) -> None:
+    """End a run that is complete."""
+    with store_errors(store.uri):
+        store.client.set_terminated(run_id, "FINISHED")
 
 
 def log_evidence(
@@ -165,23 +208,6 @@ def delete_files(store: Store, run_id: str, folder: str) -> None:
         uri = str(store.client.get_run(run_id).info.artifact_uri)
         repository: Any = get_artifact_repository(uri, tracking_uri=store.uri)
         repository.delete_artifacts(folder)
-
-
-def _experiment(store: Store, task: str) -> str:
-    """The id of the task's experiment, made if it is absent."""
-    with store_errors(store.uri):
-        experiment = store.client.get_experiment_by_name(task)
-        if experiment is None:
-            folder = store.artifacts and f"{store.artifacts}/{task}"
-            ignore_if_exists(lambda: store.client.create_experiment(task, artifact_location=folder))
-            experiment = store.client.get_experiment_by_name(task)
-    if experiment is None or experiment.lifecycle_stage != "active":
-        raise RegistryError(
-            f"the MLflow experiment '{task}' was deleted",
-            rule="a task's cycles stay recorded",
-            remedy=f"bring it back: `mlflow experiments restore`, experiment name '{task}'",
-        )
-    return str(experiment.experiment_id)
 
 
 def _started(store: Store, run_id: str) -> int:
