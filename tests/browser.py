@@ -52,9 +52,9 @@ class Tab:
                 return said["result"]
             self._note(said)
 
-    def open(self, url: str, *, width: int = 1200, dark: bool = False) -> None:
+    def open(self, url: str, *, width: int = 1200, height: int = 900, dark: bool = False) -> None:
         """Load a page and wait until it is there."""
-        self.send("Emulation.setDeviceMetricsOverride", width=width, height=900,
+        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height,
                   deviceScaleFactor=1, mobile=False)  # fmt: skip
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.send("Emulation.setEmulatedMedia", features=[scheme])
@@ -78,9 +78,12 @@ class Tab:
             assert time.monotonic() < deadline, self.ask("document.body.innerText")
             time.sleep(0.2)
 
-    def picture(self, path: Path) -> None:
-        """The whole page as a PNG."""
-        shot = self.send("Page.captureScreenshot", captureBeyondViewport=True)
+    def picture(self, path: Path, *, whole: bool = True) -> None:
+        """The page as a PNG: the whole of it, or what the window shows.
+
+        For the whole of it the window is enlarged, which makes some pages begin anew.
+        """
+        shot = self.send("Page.captureScreenshot", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(shot["data"]))
 
     def _note(self, said: dict[str, Any]) -> None:

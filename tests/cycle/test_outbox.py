@@ -81,7 +81,7 @@ def test_what_was_judged_waits_for_the_store_though_the_workspace_goes_on(
         "conclude.register",
         "registration.append",
         "conclude.close_run",
-        "conclude.discard",
+        "conclude.leave_for_pages",
     ],
 )
 def test_a_delivery_that_is_killed_anywhere_is_taken_up_again_and_registers_once(

@@ -71,6 +71,13 @@ def as_json(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
+def only_old(answer: Any, old: Any) -> Any:
+    """The answer without keys that were added since."""
+    if isinstance(answer, dict) and isinstance(old, dict):
+        return {key: only_old(answer[key], old[key]) for key in answer if key in old}
+    return answer
+
+
 def test_every_question_to_the_record_gets_the_answer_that_0_1_gave(old: Workspace) -> None:
     store = open_store(old)
     answers = {
@@ -82,7 +89,7 @@ def test_every_question_to_the_record_gets_the_answer_that_0_1_gave(old: Workspa
         "flips_2": to_json(flips_of(old, store, TASK, 2)),
     }
     for name, answer in answers.items():
-        assert as_json(answer) == ANSWERS[name], name
+        assert only_old(as_json(answer), ANSWERS[name]) == ANSWERS[name], name
     found = {(check.name, check.ok) for check in verify(old, store, TASK)}
     assert found >= {(check["name"], check["ok"]) for check in ANSWERS["verify"]}
     assert all(ok for _, ok in found)
@@ -109,7 +116,13 @@ def test_the_flow_that_0_1_wrote_is_run_as_it_is(old: Workspace) -> None:
     done = subprocess.run(
         [sys.executable, "-c", FLOW],
         cwd=old.root,
-        env=os.environ | {"PREFECT_HOME": str(old.home / "prefect"), "DO_NOT_TRACK": "1"},
+        env=os.environ
+        | {
+            "PREFECT_HOME": str(old.home / "prefect"),
+            "DO_NOT_TRACK": "1",
+            # As Pawl has it: on a busy machine a server's first start takes longer than 20 s.
+            "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        },
         capture_output=True,
         text=True,
         check=False,

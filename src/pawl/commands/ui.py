@@ -6,6 +6,7 @@ for whoever may use it may run commands (docs/adr/0024).
 
 from __future__ import annotations
 
+import json
 import shlex
 import signal
 import socket
@@ -21,6 +22,7 @@ from pawl.core.processes import started
 from pawl.errors import PawlError, UsageError
 from pawl.store.addresses import displayed
 from pawl.store.artifact_places import artifacts_folder
+from pawl.store.descriptions import runs_page
 from pawl.workspace.paths import Workspace
 from pawl.workspace.prefect_api import announced, make_key
 from pawl.workspace.prefect_server import (
@@ -30,6 +32,8 @@ from pawl.workspace.prefect_server import (
     START_TIMEOUT,
     server_environment,
 )
+
+MLFLOW = "MLflow"
 
 
 @dataclass(frozen=True)
@@ -81,11 +85,24 @@ def _tell(workspace: Workspace, servers: list[Server], key: Path) -> None:
         print(f"MLflow:  {displayed(workspace.tracking_uri)} (MLFLOW_TRACKING_URI)")
     for server in servers:
         print(f"{server.name + ':':<8} {server.url}")
+        if server.name == MLFLOW:
+            for task, page in _task_pages(workspace, server):
+                print(f"  {task}: {page}")
     print(f"Prefect's page asks for a password: the line in {key}")
     here = Path.cwd().resolve().is_relative_to(workspace.root.resolve())
     pawl = "pawl" if here else f"pawl -C {shlex.quote(str(workspace.root))}"
     print("Ctrl-C stops them. Scheduled cycles, in another terminal:")
     print(f"  {pawl} deploy --apply && {pawl} worker", flush=True)
+
+
+def _task_pages(workspace: Workspace, server: Server) -> Iterator[tuple[str, str]]:
+    """Where MLflow shows the cycles of each task that has had one."""
+    for task in workspace.params().tasks:
+        url = f"{server.url}/api/2.0/mlflow/experiments/get-by-name?experiment_name={task}"
+        # Not found: no cycle yet. What goes wrong otherwise is no reason to show no address.
+        with suppress(OSError, ValueError, KeyError), DIRECT.open(url, timeout=5) as answer:
+            experiment = json.load(answer)["experiment"]["experiment_id"]
+            yield task, f"{server.url}/{runs_page(experiment)}"
 
 
 def _servers(workspace: Workspace, mlflow_port: int, prefect_port: int) -> list[Server]:
@@ -103,7 +120,7 @@ def _servers(workspace: Workspace, mlflow_port: int, prefect_port: int) -> list[
         *("--app-name", "pawl", "--serve-artifacts"),
         *("--artifacts-destination", artifacts.as_uri()),
     )
-    return [Server("MLflow", mlflow_port, start, "/health", logs / "mlflow.log"), prefect]
+    return [Server(MLFLOW, mlflow_port, start, "/health", logs / "mlflow.log"), prefect]
 
 
 def _refuse_taken(server: Server) -> None:

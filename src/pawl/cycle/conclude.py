@@ -12,10 +12,12 @@ from functools import partial
 from pathlib import Path
 
 from pawl.config.schema import as_json
-from pawl.core.files import digest_file, digest_json, digest_text, discard
+from pawl.core.files import digest_file, digest_json, digest_text
 from pawl.core.records import Candidate, Cycle, Verdict, Worth, read_record, write_record
+from pawl.cycle.mlflow_pages import finish_pages
 from pawl.cycle.outbox import (
     Order,
+    leave_for_pages,
     post_order,
     print_refusal,
     read_order,
@@ -26,6 +28,7 @@ from pawl.cycle.outbox import (
 )
 from pawl.cycle.registration import Outcome, log_judged, release_judged
 from pawl.cycle.unjudged import conclude_unchanged
+from pawl.cycle.verdict_page import publish_page
 from pawl.errors import AdapterError, DataError, PawlError, RegistryError
 from pawl.ledger.alias import project
 from pawl.ledger.judgements import find_by_look, is_judged, sign_judgement
@@ -100,6 +103,7 @@ def deliver_outbox(
     One that can never be delivered is set aside, and told to `refused`; the others are delivered.
     Raises `WaitingError` if the store cannot be reached.
     """
+    finish_pages(workspace, store, task)
     delivered = []
     for folder in waiting_orders(workspace, task):
         try:
@@ -123,7 +127,8 @@ def _deliver_order(
     except (DataError, AdapterError) as error:
         raise set_aside(task, folder, error) from error
     write_record(workspace.files(task).cycle, cycle)
-    discard(folder)
+    leave_for_pages(folder)
+    finish_pages(workspace, store, task)
     return order.question, cycle
 
 
@@ -168,6 +173,7 @@ def _register_order(workspace: Workspace, store: Store, order: Order, files: Tas
         worth=order.worth,
         stale=outcome.stale,
     )
+    publish_page(workspace, store, cycle, files)
     tags = {"pawl.question": order.question, "pawl.digest": manifest.digest}
     close_run(store, cycle, posted=order.posted, tags=tags)
     return cycle
@@ -180,7 +186,7 @@ def _log_run(store: Store, order: Order, files: TaskFiles, verdict: Verdict) -> 
     op_id = digest_text(f"{order.op_id} {order.posted}")
     name = f"{order.task} {(verdict.candidate or '')[:8]}"
     run_id = open_run(store, order.task, op_id=op_id, name=name, tags={})
-    log_judged(store, files, run_id=run_id, verdict=verdict, params=order.params)
+    log_judged(store, files, run_id=run_id, params=order.params)
     return run_id
 
 
@@ -194,12 +200,21 @@ def _register_version(
 ) -> AdapterVersion:
     """Sign the judgement and register the version that the run carries."""
     manifest = read_adapter(files.adapter)
+    base = manifest.base
     judgement = Judgement(
         task=order.task,
         digest=manifest.digest,
         manifest=digest_file(files.adapter / MANIFEST),
-        evidence=digest_file(files.verdict),
+        base=f"{base.model}@{base.revision}" if base.revision else base.model,
+        base_digest=base.digest,
+        data=manifest.data,
+        data_md5=order.data_md5 or None,
+        commit=order.commit,
+        params=order.params,
         verdict=verdict.decision,
+        evidence=digest_file(files.verdict),
+        scores=verdict.scores,
+        rows=verdict.rows,
         against=verdict.champion,
         question=order.question,
         look=_look_of(verdict),
@@ -209,14 +224,10 @@ def _register_version(
     )
     return register(
         store,
-        verdict,
-        manifest,
         judgement,
+        verdict,
         signature=sign_judgement(store, judgement),
         is_judged=partial(is_judged, store),
-        commit=order.commit,
-        data_md5=order.data_md5,
-        params=order.params,
         worth=order.worth,
     )
 

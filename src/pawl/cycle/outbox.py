@@ -21,6 +21,8 @@ from pawl.workspace.paths import TaskFiles, Workspace
 ORDER, FILES, BEGUN = "order.json", "files", "begun.json"
 # An order that can never be delivered is set aside under this ending.
 REFUSED = ".refused"
+# One that is registered, and whose pages in MLflow are yet to be written.
+PAGES = ".pages"
 
 
 @dataclass(frozen=True)
@@ -90,13 +92,26 @@ def waiting_order(workspace: Workspace, task: str, op_id: str) -> Order | None:
 def waiting_orders(workspace: Workspace, task: str) -> list[Path]:
     """The folders of orders that wait, oldest first."""
     orders = [path.parent for path in (workspace.outbox / task).glob(f"[!.]*/{ORDER}")]
-    waiting = [path for path in orders if path.suffix != REFUSED]
+    waiting = [path for path in orders if path.suffix not in (REFUSED, PAGES)]
     return sorted(waiting, key=lambda path: (path / ORDER).stat().st_mtime_ns)
 
 
 def refused_orders(workspace: Workspace, task: str) -> list[Path]:
     """The folders of orders that were set aside."""
     return sorted((workspace.outbox / task).glob(f"*{REFUSED}"))
+
+
+def unwritten_pages(workspace: Workspace, task: str) -> list[Path]:
+    """The folders of orders that are registered, without pages in MLflow yet."""
+    return sorted((workspace.outbox / task).glob(f"*{PAGES}"))
+
+
+def leave_for_pages(folder: Path) -> None:
+    """Rename the folder of an order that is registered: what is left to do is its pages."""
+    left = folder.with_name(folder.name + PAGES)
+    if left.exists():
+        discard(left)
+    folder.rename(left)
 
 
 def read_order(folder: Path) -> tuple[Order, TaskFiles]:

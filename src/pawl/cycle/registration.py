@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pawl.core.records import Champion, Decision, RankTrial, Training, Verdict, read_record
+from pawl.core.records import Champion, Decision, Verdict
 from pawl.ledger.ledger import append
 from pawl.ledger.state import read_state
 from pawl.model.adapter import read_adapter
@@ -15,11 +15,9 @@ from pawl.release.local_copies import local_copy
 from pawl.release.preconditions import refuse_other_files, stale_since
 from pawl.release.signing import EVIDENCE, sign_release
 from pawl.store.client import Store
-from pawl.store.runs import fetch_file, log_curve, log_evidence
+from pawl.store.runs import fetch_file, log_evidence
 from pawl.store.versions import AdapterVersion
 from pawl.workspace.paths import TaskFiles, Workspace
-
-DEV = " (dev)"
 
 
 @dataclass(frozen=True)
@@ -34,28 +32,9 @@ class Outcome:
     stale: bool = False
 
 
-def log_judged(
-    store: Store, files: TaskFiles, *, run_id: str, verdict: Verdict, params: dict[str, Any]
-) -> None:
-    """Parameters, scores and evidence of a judged candidate, and the adapter itself."""
-    metrics = {f"rows/{name}": float(count) for name, count in verdict.rows.items()}
-    for contender, values in verdict.scores.items():
-        # 'candidate (dev)' are the scores on the dev split.
-        split = "dev" if contender.endswith(DEV) else "gate"
-        for metric, value in values.items():
-            metrics[f"{split}/{contender.removesuffix(DEV)}/{metric}"] = value
-    if files.training.is_file():
-        training = read_record(files.training, Training)
-        log_curve(store, run_id, [asdict(point) for point in training.points])
-        log_curve(store, run_id, [by_rank(rung) for rung in training.rungs], prefix="rank")
-    log_evidence(store, run_id, params=params, metrics=metrics, files=files.evidence)
-
-
-def by_rank(rung: RankTrial) -> dict[str, float]:
-    """A rung as a point of the curve over ranks: MLflow draws the rank where it draws a step."""
-    losses = {"train_loss": rung.train_loss, "dev_loss": rung.dev_loss, "gap": rung.gap}
-    p = {} if rung.p is None else {"p": rung.p}
-    return {"step": rung.rank, **losses, "kept": float(rung.kept), **p}
+def log_judged(store: Store, files: TaskFiles, *, run_id: str, params: dict[str, Any]) -> None:
+    """Parameters and evidence of a judged candidate, and the adapter itself."""
+    log_evidence(store, run_id, params=params, files=files.evidence)
 
 
 def release_judged(

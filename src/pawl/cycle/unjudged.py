@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pawl.core.files import digest_file, digest_json
 from pawl.core.records import Candidate, CheckReport, Cycle, read_record, write_record
+from pawl.cycle.verdict_page import publish_page
 from pawl.errors import DataError, PawlError
 from pawl.ledger.alias import project
 from pawl.ledger.judgements import find_by_fingerprint
 from pawl.ledger.state import read_state
+from pawl.report.markdown import cycle_page
 from pawl.store.client import Store
 from pawl.store.cycle_runs import close_run
+from pawl.store.descriptions import NOTE, VERDICT, run_name
 from pawl.store.runs import log_evidence, open_run
 from pawl.store.versions import AdapterVersion
 from pawl.workspace.paths import Workspace
@@ -38,7 +41,7 @@ def conclude_unchanged(
     """Record a cycle that changed nothing: the verdict on `version` holds."""
     task, op_id = version.task, f"unchanged:{version.op_id}"
     tags = {"pawl.question": version.question, "pawl.digest": version.digest}
-    run_id = open_run(store, task, op_id=op_id, name=f"{task} unchanged", tags=tags)
+    run_id = open_run(store, task, op_id=op_id, name=run_name(task, verdict="unchanged"), tags=tags)
     state, move = project(store, task)
     cycle = Cycle(
         task=task,
@@ -67,7 +70,9 @@ def conclude_invalid(
     """
     op_id = f"invalid:{digest_json([question, error.found])}"
     tags = {"pawl.question": question} if question else {}
-    run_id = open_run(store, task, op_id=op_id, name=f"{task} invalid", tags=tags)
+    run_id = open_run(
+        store, task, op_id=op_id, name=run_name(task, verdict="invalid data"), tags=tags
+    )
     files = {workspace.files(task).check: "check"} if _check_is_current(workspace, task) else {}
     log_evidence(store, run_id, files=files)
     reasons = (error.found, error.rule and f"rule: {error.rule}", error.remedy)
@@ -85,8 +90,10 @@ def conclude_invalid(
 
 
 def _record(workspace: Workspace, store: Store, cycle: Cycle) -> Cycle:
-    write_record(workspace.files(cycle.task).cycle, cycle)
-    close_run(store, cycle)
+    files = workspace.files(cycle.task)
+    write_record(files.cycle, cycle)
+    publish_page(workspace, store, cycle, files)
+    close_run(store, cycle, tags={NOTE: cycle_page(cycle), VERDICT: cycle.verdict})
     return cycle
 
 

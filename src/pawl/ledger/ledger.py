@@ -30,7 +30,7 @@ from pawl.store.addresses import displayed, sqlite_file
 from pawl.store.client import Store, add_version, all_versions
 
 if TYPE_CHECKING:
-    from pawl.store.client import ModelVersion
+    from pawl.store.pages import VersionPage
 
 TAG, SIGNATURE = "pawl.entry", "pawl.signature"
 
@@ -160,8 +160,8 @@ def _linked(champion: Champion, task: str) -> str:
     return f"[version {champion.version}](#/models/{task}/versions/{champion.version})"
 
 
-def _parse(version: ModelVersion, task: str) -> Entry:
-    number = int(version.version)
+def _parse(version: VersionPage, task: str) -> Entry:
+    number = version.version
     try:
         body = json.loads(version.tags[TAG], parse_constant=refuse_constant)
         entry = _schema().validate_python({**body, "number": number})

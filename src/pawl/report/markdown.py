@@ -37,30 +37,41 @@ def score_table(scores: Scores) -> str:
 def verdict_page(verdict: Verdict, worth: Worth | None = None, *, stale: str | None = None) -> str:
     """The page of a registered version: verdict, reasons, worth, comparisons, scores."""
     parts = [
-        # MLflow's list of versions shows this line as plain text, at most 32 characters of it.
-        f"{verdict.decision}{', not applied' if stale else ''}",
-        _sentence(stale or ""),
-        bullets([_sentence(reason) for reason in verdict.reasons]),
+        verdict_line(verdict.decision, stale=bool(stale)),
+        sentence(stale or ""),
+        bullets([sentence(reason) for reason in verdict.reasons]),
         _worth(worth),
         _comparisons(verdict),
         "#### Scores",
         score_table(verdict.scores),
-        _rows(verdict.rows),
+        rows_line(verdict.rows),
     ]
     return "\n\n".join(part for part in parts if part)
 
 
-def cycle_page(cycle: Cycle) -> str:
-    """The outcome of one cycle, for its Prefect run page."""
+def verdict_line(decision: str, *, stale: bool) -> str:
+    """The first line of a version's page.
+
+    MLflow's list of versions shows it as plain text, at most 32 characters of it.
+    """
+    return f"{decision}{', not applied' if stale else ''}"
+
+
+def cycle_page(cycle: Cycle, *, mlflow: str = "") -> str:
+    """The outcome of one cycle, for its pages in Prefect and MLflow.
+
+    Args:
+        mlflow: the address of MLflow's pages, to link to; none on those pages.
+    """
     judged = "none" if cycle.candidate.version is None else f"version {cycle.candidate.version}"
     parts = [
         f"## {cycle.task}: {cycle.verdict}",
-        bullets([_sentence(reason) for reason in cycle.reasons]),
-        _worth(cycle.worth),
+        bullets([sentence(reason) for reason in cycle.reasons]),
         f"Candidate: {judged}. Champion now: {cycle.champion.label()}.",
+        _links(cycle, mlflow) if mlflow else "",
+        _worth(cycle.worth),
         score_table(cycle.scores),
-        _rows(cycle.rows),
-        f"MLflow run: `{cycle.run_id}`" if cycle.run_id else "",
+        rows_line(cycle.rows),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -69,13 +80,13 @@ def check_page(report: CheckReport) -> str:
     """What each data rule found, for the Prefect run page: needed most if the run ended there."""
     head = "| rule | state | found | of | share | asks |\n|---|---|---:|---:|---:|---|"
     rows = [
-        f"| {_literal(rule.name)} | {summary.state(rule)} | {rule.found:,} | {rule.of:,} "
-        f"| {summary.share_text(rule)} | {_literal(rule.says)} |"
+        f"| {as_text(rule.name)} | {summary.state(rule)} | {rule.found:,} | {rule.of:,} "
+        f"| {summary.share_text(rule)} | {as_text(rule.says)} |"
         for rule in summary.by_state(report)
     ]
-    drift = [f"{_literal(d.name)}: {d.value:.3f} ({_literal(d.says)})" for d in report.drift]
+    drift = [f"{as_text(d.name)}: {d.value:.3f} ({as_text(d.says)})" for d in report.drift]
     parts = [
-        f"## {_literal(report.task)}: {_literal(summary.summary_text(report))}",
+        f"## {as_text(report.task)}: {as_text(summary.summary_text(report))}",
         f"{report.rows:,} rows, data `{report.data[:12]}`.",
         "\n".join([head, *rows]),
         *(_found(rule, report.task) for rule in summary.by_state(report) if not rule.passed),
@@ -89,17 +100,22 @@ def bullets(lines: Sequence[str]) -> str:
     return "\n".join("- " + line.replace("\n", "\n  ") for line in lines)
 
 
+def line_of_links(links: Mapping[str, str]) -> str:
+    """Markdown links, by what they lead to, in one line."""
+    return " · ".join(f"[{name}]({address})" for name, address in links.items())
+
+
 def _found(rule: Rule, task: str) -> str:
-    worst = bullets([f"{_literal(f.id)}: {_literal(f.says) or '–'}" for f in rule.worst])
-    return f"#### {_literal(rule.name)}\n\n{summary.remedy(rule, task)}\n\n{worst}".strip()
+    worst = bullets([f"{as_text(f.id)}: {as_text(f.says) or '–'}" for f in rule.worst])
+    return f"#### {as_text(rule.name)}\n\n{summary.remedy(rule, task)}\n\n{worst}".strip()
 
 
-def _literal(text: str) -> str:
+def as_text(text: str) -> str:
     """A text of the data with markdown's characters escaped."""
     return MARKS.sub(r"\\\1", summary.printable(text))
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
     """A sentence that may name a slice, a row or a server's message, escaped likewise."""
     return WITHIN.sub(r"\\\1", visible(text))
 
@@ -121,5 +137,19 @@ def _worth(worth: Worth | None) -> str:
     return f"#### Worth it?\n\n{bullets(worth.says)}" if worth else ""
 
 
-def _rows(rows: Mapping[str, int]) -> str:
+def _links(cycle: Cycle, mlflow: str) -> str:
+    """Links to the cycle's run and to the versions; MLflow's pages are below `#/`."""
+    versions = {"candidate": cycle.candidate.version, "champion": cycle.champion.version}
+    pages = {f"the run of this cycle (`{cycle.run_id}`)": f"runs/{cycle.run_id}"}
+    if cycle.run_id is None:
+        pages = {}
+    for name, number in versions.items():
+        if number is not None:
+            pages[f"{name}, version {number}"] = f"models/{cycle.task}/versions/{number}"
+    if not pages:
+        return ""
+    return "In MLflow: " + ", ".join(f"[{text}]({mlflow}/#/{at})" for text, at in pages.items())
+
+
+def rows_line(rows: Mapping[str, int]) -> str:
     return "Rows: " + ", ".join(f"{n} {split}" for split, n in rows.items()) if rows else ""

@@ -8,7 +8,8 @@ from pawl.core.files import whole_folder
 from pawl.core.records import AdapterManifest
 from pawl.errors import RESTORE_FILES, AdapterError, RegistryError
 from pawl.model.adapter import read_adapter, refuse_links
-from pawl.store.client import Store, store_errors
+from pawl.store.client import Store, library_errors, store_errors
+from pawl.store.runs import copy_files
 from pawl.store.versions import ADAPTER, get
 
 
@@ -20,21 +21,18 @@ def fetch_adapter(store: Store, task: str, version: int, *, into: Path) -> Adapt
         AdapterError: its bytes are not those that were judged.
         RegistryError: its files are gone.
     """
-    from mlflow.exceptions import MlflowException
-
     wanted = get(store, task, version)
     refuse_links(into)
     with whole_folder(into) as folder:
         with store_errors(store.uri):
             try:
-                path = store.client.download_artifacts(wanted.run_id, ADAPTER, str(folder))
-            except (OSError, MlflowException) as error:
+                downloaded = copy_files(store, wanted.run_id, ADAPTER, folder)
+            except library_errors() as error:
                 raise RegistryError(
                     f"the adapter of version {version} of '{task}' cannot be read: {error}",
                     rule="the files of a registered version stay as long as it is listed",
                     remedy=f"{RESTORE_FILES}, or roll back to another version",
                 ) from None  # as in store_errors
-        downloaded = Path(path)
         # Before its files move one level up: none of a verified adapter's has the folder's name.
         manifest = read_adapter(downloaded)
         if manifest.digest != wanted.digest:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from pawl.errors import RegistryError
-from pawl.store.addresses import displayed, sqlite_file
+from pawl.store.addresses import sqlite_file
 
 if TYPE_CHECKING:
     from mlflow.store.artifact.artifact_repo import ArtifactRepository
@@ -41,6 +41,22 @@ def artifacts_folder(uri: str) -> Path | None:
     """The folder of a SQLite store's artifacts; None for other stores."""
     file = sqlite_file(uri)
     return None if file is None else file.absolute().parent / FOLDER
+
+
+def local_folder(root: Path, place: str) -> Path:
+    """The folder of a relative place; `root` is the folder of the store's artifacts.
+
+    Raises:
+        RegistryError: it leads out of that folder.
+    """
+    folder = Path(os.path.normpath(root / unquote(urlsplit(place).path).lstrip("/")))
+    if not folder.is_relative_to(root):
+        raise RegistryError(
+            f"the tracking store in {root.parent} names the place {place!r}",
+            rule=f"artifacts of a SQLite store are in the folder `{FOLDER}` beside its file",
+            remedy="that place was not written by Pawl: delete the run or experiment in MLflow",
+        )
+    return folder
 
 
 def resolve_here() -> None:
@@ -99,11 +115,5 @@ def _repository(
 
     if tracking_uri is None or (root := artifacts_folder(tracking_uri)) is None:
         return MlflowArtifactsRepository(artifact_uri, tracking_uri, registry_uri)
-    folder = Path(os.path.normpath(root / unquote(urlsplit(artifact_uri).path).lstrip("/")))
-    if not folder.is_relative_to(root):
-        raise RegistryError(
-            f"the tracking store {displayed(tracking_uri)} names the place {artifact_uri!r}",
-            rule=f"artifacts of a SQLite store are in the folder `{FOLDER}` beside its file",
-            remedy="that place was not written by Pawl: delete the run or experiment in MLflow",
-        )
+    folder = local_folder(root, artifact_uri)
     return LocalArtifactRepository(folder.as_uri(), tracking_uri, registry_uri)

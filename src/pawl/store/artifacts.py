@@ -16,7 +16,7 @@ from pawl.core.files import digest_file, read_lines, write_lines
 from pawl.core.records import ArtifactRef
 from pawl.errors import RESTORE, RESTORE_FILES, RegistryError
 from pawl.store.client import Store, store_errors
-from pawl.store.runs import open_run
+from pawl.store.runs import copy_files, list_files, open_run
 
 
 def store_rows(
@@ -66,6 +66,4 @@ def fetch_rows(store: Store, details: dict[str, Any], key: str) -> list[Any]:
 def download(store: Store, run: str, name: str, folder: Path) -> Path | None:
     """Download the file `name` of a run into `folder`; its path, None where the run has none."""
     with store_errors(store.uri):
-        if name not in (file.path for file in store.client.list_artifacts(run)):
-            return None
-        return Path(store.client.download_artifacts(run, name, str(folder)))
+        return copy_files(store, run, name, folder) if name in list_files(store, run) else None

@@ -1,29 +1,34 @@
 """MLflow behind a small interface: SQLite files and tracking servers alike.
 
-Only this room imports mlflow. Importing it takes two seconds, so it happens when a store is opened.
+Only this room imports mlflow. Importing it takes two seconds: commands that read do so only where
+the store cannot be read without it (`pawl.store.sqlite_reader`).
 """
 
 from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pawl.errors import RegistryError
 from pawl.store.addresses import displayed, is_sqlite, redacted, sqlite_file
 from pawl.store.artifact_places import SCHEME, make_relative, resolve_here
+from pawl.store.pages import VersionPage
 from pawl.store.probe import briefly, probe_database
+from pawl.store.sqlite_reader import SqliteReader, open_reader
 from pawl.workspace.environment import quiet_environment
 from pawl.workspace.paths import Workspace
 from pawl.workspace.record import refuse_lost_record
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities.model_registry import ModelVersion as ModelVersion
 
 ADDRESS, RETRIES = "MLFLOW_TRACKING_URI", "MLFLOW_HTTP_REQUEST_MAX_RETRIES"
 ALIAS = "champion"
@@ -34,6 +39,7 @@ BUSY = ("TEMPORARILY_UNAVAILABLE", "BAD_REQUEST", "INTERNAL_ERROR")
 # SQLite accepts any length; a database that enforces its columns refuses longer texts.
 DESCRIPTION = 5000
 CUT = "\n\n… cut here, for MLflow keeps 5,000 characters"
+LIBRARY_ERRORS = {"mlflow.exceptions": "MlflowException", "sqlalchemy.exc": "SQLAlchemyError"}
 Result = TypeVar("Result")
 
 
@@ -45,61 +51,78 @@ class Store:
     Every function that takes a store raises `RegistryError` where it cannot be reached.
     """
 
-    client: MlflowClient
     uri: str
     artifacts: str | None
     workspace: Workspace
+    reader: SqliteReader | None = None
     seen: dict[str, tuple[Any, ...]] = field(default_factory=dict, compare=False, repr=False)
 
+    @cached_property
+    def client(self) -> MlflowClient:
+        """MLflow's client; the first use imports MLflow and connects."""
+        return _connect(self.workspace, self.uri)
 
-def open_store(workspace: Workspace) -> Store:
+
+def open_store(workspace: Workspace, *, reading: bool = False) -> Store:
     """Open the workspace's tracking store, making the SQLite file and its folders if absent.
+
+    With `reading`, a SQLite store that is there is read without MLflow where that is possible;
+    what is written goes through MLflow all the same.
 
     Raises:
         RegistryError: the store cannot be reached or was written by a newer MLflow, or the
             workspace's own is gone.
     """
+    refuse_lost_record(workspace)
+    uri = workspace.tracking_uri
+    reader, file = None, sqlite_file(uri)
+    if reading and file is not None and (reader := open_reader(file)) is not None:
+        with store_errors(uri):
+            _keep_relative(workspace, file)
+    store = Store(uri, f"{SCHEME}:" if is_sqlite(uri) else None, workspace, reader)
+    if reader is None:
+        store.client  # noqa: B018 - connects
+    return store
+
+
+def _connect(workspace: Workspace, uri: str) -> MlflowClient:
     # mlflow reads its settings when it is imported; telemetry and progress bars must be off by
     # then. The address is passed instead: in the environment it would be every workspace's.
     settings = quiet_environment(workspace).items()
     os.environ.update({k: v for k, v in settings if k.startswith("MLFLOW_") and k != ADDRESS})
     from mlflow import MlflowClient
 
-    refuse_lost_record(workspace)
-    uri = workspace.tracking_uri
     if (file := sqlite_file(uri)) is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
     with store_errors(uri):
         probe_database(uri)
         client = MlflowClient(tracking_uri=uri, registry_uri=uri)
         resolve_here()
-        if file is not None and file.absolute() == workspace.database.absolute():
-            make_relative(file)
-    return Store(client, uri, f"{SCHEME}:" if is_sqlite(uri) else None, workspace)
+        if file is not None:
+            _keep_relative(workspace, file)
+    return client
+
+
+def _keep_relative(workspace: Workspace, file: Path) -> None:
+    if file.absolute() == workspace.database.absolute():
+        make_relative(file)
 
 
 def check_connection(store: Store) -> None:
     """Ask the store for something small, to see whether it can be reached."""
     with store_errors(store.uri), briefly():
+        if store.reader is not None:
+            store.reader.model("")
+            return
         store.client.search_experiments(max_results=1)
 
 
 @contextmanager
 def store_errors(uri: str) -> Iterator[None]:
     """Raise what MLflow and its transport raise as a `RegistryError` with a remedy."""
-    import requests
-    from mlflow.exceptions import MlflowException
-    from sqlalchemy.exc import SQLAlchemyError
-
     try:
         yield
-    except (
-        MlflowException,
-        requests.RequestException,
-        SQLAlchemyError,
-        sqlite3.Error,
-        OSError,
-    ) as error:
+    except library_errors() as error:
         message = redacted(" ".join(str(error).split()), uri)[:300]
         raise RegistryError(
             f"the tracking store {displayed(uri)} failed: {message}",
@@ -107,6 +130,17 @@ def store_errors(uri: str) -> Iterator[None]:
             remedy="see that the server runs, its disk has space and MLFLOW_TRACKING_URI is right; "
             "a SQLite store written by a newer MLflow needs `mlflow db upgrade`",
         ) from None  # a traceback, as Prefect logs it, would show the address with its password
+
+
+def library_errors() -> tuple[type[Exception], ...]:
+    """What a store's libraries raise; of those that are not imported, nothing can be raised."""
+    imported = [
+        getattr(sys.modules[module], name)
+        for module, name in LIBRARY_ERRORS.items()
+        if module in sys.modules
+    ]
+    # requests' errors are OSErrors.
+    return (sqlite3.Error, OSError, *imported)
 
 
 @contextmanager
@@ -145,7 +179,7 @@ def add_version(
     tags: dict[str, str],
     description: str,
     run_id: str | None = None,
-) -> ModelVersion:
+) -> VersionPage:
     """Add a version with its tags in one transaction; the caller saw none with this `op_id`.
 
     The store assigns the number, one writer at a time. Where it is busy, this is tried again, after
@@ -154,8 +188,7 @@ def add_version(
     from mlflow.exceptions import MlflowException
 
     tags = {**tags, "pawl.op_id": op_id}
-    if len(description) > DESCRIPTION:
-        description = description[: DESCRIPTION - len(CUT)] + CUT
+    description = cut(description, DESCRIPTION)
     with store_errors(store.uri):
         if not store.seen.get(model):
             _ensure_model(store, model)
@@ -164,9 +197,10 @@ def add_version(
                 return earlier
             try:
                 with no_retries():
-                    return store.client.create_model_version(
+                    added = store.client.create_model_version(
                         model, source, run_id, tags, description=description, await_creation_for=0
                     )
+                return VersionPage.of(added)
             except MlflowException as error:
                 busy = "Giving up after" in str(error) or error.error_code in BUSY
                 if not busy or attempt == ATTEMPTS - 1:
@@ -175,17 +209,24 @@ def add_version(
     raise AssertionError("the last attempt returns or raises")
 
 
-def all_versions(store: Store, model: str, *, since: int = 1) -> list[ModelVersion]:
+def cut(text: str, length: int) -> str:
+    """The text, or so much of its beginning that it says at the end that it was cut."""
+    return text if len(text) <= length else text[: length - len(CUT)] + CUT
+
+
+def all_versions(store: Store, model: str, *, since: int = 1) -> list[VersionPage]:
     """A registered model's versions from the number `since` on, oldest first; empty if none."""
     query = f"name = '{model}'" + (f" AND version_number >= {since}" if since > 1 else "")
     order, token = ["version_number ASC"], None
-    versions: list[ModelVersion] = []
+    versions: list[VersionPage] = []
     with store_errors(store.uri):
+        if store.reader is not None:
+            return store.reader.versions(model, since=since)
         while True:
             page = store.client.search_model_versions(query, PAGE, order, token)
-            versions += page
+            versions += map(VersionPage.of, page)
             if not (token := page.token):
-                return sorted(versions, key=lambda version: int(version.version))
+                return sorted(versions, key=lambda version: version.version)
 
 
 def get_alias(store: Store, task: str) -> int | None:
@@ -204,14 +245,14 @@ def set_alias(store: Store, task: str, version: int | None) -> None:
             store.client.delete_registered_model_alias(task, ALIAS)
 
 
-def _of_attempt(store: Store, model: str, tags: dict[str, str]) -> ModelVersion | None:
+def _of_attempt(store: Store, model: str, tags: dict[str, str]) -> VersionPage | None:
     """The version that an attempt to add one with these tags has made, None if it made none."""
     # The attempt that may have got through was made seconds ago: it is among the newest.
     newest = store.client.search_model_versions(
         f"name = '{model}'", max_results=PAGE, order_by=["version_number DESC"]
     )
     # All tags, for anybody may add a version with another one's `op_id`.
-    same = [v for v in newest if tags.items() <= v.tags.items()]
+    same = [page for page in map(VersionPage.of, newest) if tags.items() <= page.tags.items()]
     return same[-1] if same else None
 
 

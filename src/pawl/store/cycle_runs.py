@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,9 +18,8 @@ from pawl.core.files import write_json
 from pawl.core.records import Cycle, to_json
 from pawl.errors import RESTORE, RegistryError
 from pawl.store.client import Store, store_errors
-
-if TYPE_CHECKING:
-    from mlflow.entities import Run
+from pawl.store.pages import RunPage
+from pawl.store.runs import fetch_file
 
 # MLflow truncates a longer tag silently; the whole cycle is then in the artifact alone.
 TAG_LIMIT = 8000
@@ -50,21 +48,32 @@ def close_run(
 
 def find_delivered(store: Store, task: str, posted: str) -> Cycle | None:
     """The cycle that an order of the outbox was recorded as, None if delivery did not finish."""
-    run = _newest_finished(store, task, f"tags.`{POSTED}` = '{posted}'")
+    run = _newest_finished(store, task, POSTED, posted)
     return _cycle_of(store, run) if run else None
 
 
 def last_cycle(store: Store, task: str) -> tuple[Cycle, str] | None:
     """The newest finished cycle and when it ended (UTC, ISO 8601), None if there was none yet."""
-    run = _newest_finished(store, task, "tags.`pawl.verdict` != ''")
+    run = _newest_finished(store, task, "pawl.verdict")
     if run is None:
         return None
-    ended = datetime.fromtimestamp(run.info.end_time / 1000, UTC)
+    ended = datetime.fromtimestamp(run.end_time / 1000, UTC)
     return _cycle_of(store, run), ended.isoformat(timespec="milliseconds")
 
 
-def _newest_finished(store: Store, task: str, query: str) -> Run | None:
+def cycle_of(store: Store, run_id: str) -> Cycle:
+    """The cycle that a run carries."""
     with store_errors(store.uri):
+        run = store.client.get_run(run_id)
+    return _cycle_of(store, RunPage.of(run))
+
+
+def _newest_finished(store: Store, task: str, tag: str, value: str | None = None) -> RunPage | None:
+    """The newest finished run of a task with a tag, of that value (None: any but '')."""
+    query = f"tags.`{tag}` != ''" if value is None else f"tags.`{tag}` = '{value}'"
+    with store_errors(store.uri):
+        if store.reader is not None:
+            return store.reader.newest_finished(task, tag, value)
         experiment = store.client.get_experiment_by_name(task)
         if experiment is None:
             return None
@@ -74,15 +83,14 @@ def _newest_finished(store: Store, task: str, query: str) -> Run | None:
             order_by=["attributes.start_time DESC"],
             max_results=1,
         )
-    return runs[0] if runs else None
+    return RunPage.of(runs[0]) if runs else None
 
 
-def _cycle_of(store: Store, run: Run) -> Cycle:
-    run_id = run.info.run_id
+def _cycle_of(store: Store, run: RunPage) -> Cycle:
+    run_id = run.run_id
     with store_errors(store.uri), tempfile.TemporaryDirectory() as folder:
-        if not (text := run.data.tags.get(CYCLE)):
-            path = store.client.download_artifacts(run_id, "cycle.json", folder)
-            text = Path(path).read_text(encoding="utf-8")
+        if not (text := run.tags.get(CYCLE)):
+            text = fetch_file(store, run_id, "cycle.json", into=Path(folder)).read_text("utf-8")
     try:
         return TypeAdapter(Cycle).validate_json(text)
     except ValidationError as error:

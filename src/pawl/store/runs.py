@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 # MLflow's limits for one request: 100 parameters, 1,000 metrics.
 BATCH, METRICS = 100, 1000
+# How many of a task's trainings are looked at for the one of a cycle.
+RECENT = 10
 
 
 def open_run(store: Store, task: str, *, op_id: str, name: str, tags: dict[str, str]) -> str:
@@ -26,7 +28,7 @@ def open_run(store: Store, task: str, *, op_id: str, name: str, tags: dict[str, 
     """
     if (left := find_run(store, task, op_id, status="RUNNING")) is not None:
         return str(left.info.run_id)
-    experiment, tags = _experiment(store, task), {**tags, "pawl.op_id": op_id}
+    experiment, tags = experiment_id(store, task), {**tags, "pawl.op_id": op_id}
     # A request that is repeated after a lost reply would make a second run. The next attempt finds
     # the one that got through.
     with store_errors(store.uri), no_retries():
@@ -39,8 +41,49 @@ def find_run(store: Store, task: str, op_id: str, *, status: str | None = None) 
     query = f"tags.`pawl.op_id` = '{op_id}'"
     query += f" and attributes.status = '{status}'" if status else ""
     with store_errors(store.uri):
-        runs = store.client.search_runs([_experiment(store, task)], query, max_results=1)
+        runs = store.client.search_runs([experiment_id(store, task)], query, max_results=1)
     return runs[0] if runs else None
+
+
+def experiment_id(store: Store, task: str) -> str:
+    """The id of the task's experiment, made if it is absent."""
+    with store_errors(store.uri):
+        experiment = store.client.get_experiment_by_name(task)
+        if experiment is None:
+            folder = store.artifacts and f"{store.artifacts}/{task}"
+            ignore_if_exists(lambda: store.client.create_experiment(task, artifact_location=folder))
+            experiment = store.client.get_experiment_by_name(task)
+    if experiment is None or experiment.lifecycle_stage != "active":
+        raise RegistryError(
+            f"the MLflow experiment '{task}' was deleted",
+            rule="a task's cycles stay recorded",
+            remedy=f"bring it back: `mlflow experiments restore`, experiment name '{task}'",
+        )
+    return str(experiment.experiment_id)
+
+
+def trainings(store: Store, task: str) -> list[Run]:
+    """The newest runs of trainings that were watched, newest first."""
+    with store_errors(store.uri):
+        return list(
+            store.client.search_runs(
+                [experiment_id(store, task)],
+                "tags.`pawl.op_id` LIKE 'training:%'",
+                max_results=RECENT,
+            )
+        )
+
+
+def has_file(store: Store, run_id: str, name: str) -> bool:
+    """Whether a run has a file of this name at its top."""
+    with store_errors(store.uri):
+        return any(file.path == name for file in store.client.list_artifacts(run_id))
+
+
+def end_run(store: Store, run_id: str) -> None:
+    """End a run that is complete."""
+    with store_errors(store.uri):
+        store.client.set_terminated(run_id, "FINISHED")
 
 
 def log_evidence(
@@ -82,15 +125,14 @@ def fetch_evidence(store: Store, run_id: str, names: Sequence[str], *, into: Pat
         RegistryError: the run lacks one of them.
     """
     with store_errors(store.uri):
-        stored = {file.path for file in store.client.list_artifacts(run_id)}
-        if missing := sorted(set(names) - stored):
+        if missing := sorted(set(names) - list_files(store, run_id).keys()):
             raise RegistryError(
                 f"the run {run_id} has no {', '.join(missing)}",
                 rule="the evidence of a judged version stays on its run",
                 remedy=RESTORE_FILES,
             )
         for name in names:
-            store.client.download_artifacts(run_id, name, str(into))
+            copy_files(store, run_id, name, into)
 
 
 def log_curve(
@@ -122,7 +164,7 @@ def fetch_file(store: Store, run_id: str, name: str, *, into: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     with store_errors(store.uri):
         try:
-            return Path(store.client.download_artifacts(run_id, name, str(folder)))
+            return copy_files(store, run_id, name, folder)
         except OSError as error:
             raise RegistryError(
                 f"the run {run_id} has no readable {name}: {error}",
@@ -131,11 +173,26 @@ def fetch_file(store: Store, run_id: str, name: str, *, into: Path) -> Path:
             ) from error
 
 
+def list_files(store: Store, run_id: str, folder: str = "") -> dict[str, int]:
+    """The files and folders in a folder of a run ('': the top), by path; sizes in bytes."""
+    if store.reader and (files := store.reader.files(run_id, folder)) is not None:
+        return files
+    listed = store.client.list_artifacts(run_id, folder or None)
+    return {file.path: file.file_size or 0 for file in listed}
+
+
+def copy_files(store: Store, run_id: str, name: str, into: Path) -> Path:
+    """Download a file or folder of a run into the folder `into`, under its own last name."""
+    if store.reader and (copy := store.reader.copy(run_id, name, into)) is not None:
+        return copy
+    return Path(store.client.download_artifacts(run_id, name, str(into)))
+
+
 def size_of_files(store: Store, run_id: str, folder: str) -> int | None:
     """The size of a folder of a run in bytes, None where the run has no such folder."""
     with store_errors(store.uri):
-        files = none_if_absent(lambda: store.client.list_artifacts(run_id, folder))
-    return sum(file.file_size or 0 for file in files) if files else None
+        files = none_if_absent(lambda: list_files(store, run_id, folder))
+    return sum(files.values()) if files else None
 
 
 def delete_files(store: Store, run_id: str, folder: str) -> None:
@@ -151,23 +208,6 @@ def delete_files(store: Store, run_id: str, folder: str) -> None:
         uri = str(store.client.get_run(run_id).info.artifact_uri)
         repository: Any = get_artifact_repository(uri, tracking_uri=store.uri)
         repository.delete_artifacts(folder)
-
-
-def _experiment(store: Store, task: str) -> str:
-    """The id of the task's experiment, made if it is absent."""
-    with store_errors(store.uri):
-        experiment = store.client.get_experiment_by_name(task)
-        if experiment is None:
-            folder = store.artifacts and f"{store.artifacts}/{task}"
-            ignore_if_exists(lambda: store.client.create_experiment(task, artifact_location=folder))
-            experiment = store.client.get_experiment_by_name(task)
-    if experiment is None or experiment.lifecycle_stage != "active":
-        raise RegistryError(
-            f"the MLflow experiment '{task}' was deleted",
-            rule="a task's cycles stay recorded",
-            remedy=f"bring it back: `mlflow experiments restore`, experiment name '{task}'",
-        )
-    return str(experiment.experiment_id)
 
 
 def _started(store: Store, run_id: str) -> int:

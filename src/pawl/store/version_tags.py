@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from pawl.core.records import Champion
 from pawl.errors import RegistryError
 from pawl.store.client import ALIAS, Store, none_if_absent, store_errors
-
-if TYPE_CHECKING:
-    from mlflow.entities.model_registry import ModelVersion
+from pawl.store.pages import ModelPage, VersionPage
 
 EVIDENCE_TAG, SIGNATURE_TAG = "pawl.evidence", "pawl.judged"
 
@@ -20,11 +16,12 @@ def read_model(store: Store, task: str) -> tuple[int | None, dict[str, str]]:
     No version and no tags where the model does not exist yet.
     """
     with store_errors(store.uri):
-        model = none_if_absent(lambda: store.client.get_registered_model(task))
-    if model is None:
-        return None, {}
-    version = model.aliases.get(ALIAS)
-    return None if version is None else int(version), dict(model.tags)
+        if store.reader is not None:
+            model = store.reader.model(task)
+        else:
+            found = none_if_absent(lambda: store.client.get_registered_model(task))
+            model = ModelPage.of(found) if found else None
+    return (model.aliases.get(ALIAS), model.tags) if model else (None, {})
 
 
 def tag_model(store: Store, task: str, *, key: str, value: str) -> None:
@@ -33,10 +30,9 @@ def tag_model(store: Store, task: str, *, key: str, value: str) -> None:
         store.client.set_registered_model_tag(task, key, value)
 
 
-def listed_version(store: Store, task: str, champion: Champion) -> ModelVersion | None:
+def listed_version(store: Store, task: str, champion: Champion) -> VersionPage | None:
     """The page of a version, None where its number is gone from MLflow or is another adapter's."""
-    with store_errors(store.uri):
-        page = none_if_absent(lambda: store.client.get_model_version(task, str(champion.version)))
+    page = _page(store, task, champion.version)
     return page if page and page.tags.get("pawl.digest") == champion.digest else None
 
 
@@ -46,14 +42,13 @@ def mark_version(store: Store, task: str, version: int, *, key: str, value: str)
         none_if_absent(lambda: store.client.set_model_version_tag(task, str(version), key, value))
 
 
-def version_page(store: Store, task: str, version: int | None) -> ModelVersion:
+def version_page(store: Store, task: str, version: int | None) -> VersionPage:
     """The page of a version that must be listed.
 
     Raises:
         RegistryError: the registered model lacks it.
     """
-    with store_errors(store.uri):
-        page = none_if_absent(lambda: store.client.get_model_version(task, str(version)))
+    page = _page(store, task, version)
     if page is None:
         raise RegistryError(
             f"version {version} of '{task}' was deleted in MLflow",
@@ -61,3 +56,13 @@ def version_page(store: Store, task: str, version: int | None) -> ModelVersion:
             remedy="restore the tracking store from its backup, or release another version",
         )
     return page
+
+
+def _page(store: Store, task: str, version: int | None) -> VersionPage | None:
+    if version is None:
+        return None
+    with store_errors(store.uri):
+        if store.reader is not None:
+            return store.reader.version(task, version)
+        page = none_if_absent(lambda: store.client.get_model_version(task, str(version)))
+    return VersionPage.of(page) if page else None

@@ -70,6 +70,17 @@ def history(workspace: Workspace, data: str) -> tuple[Commit, ...]:
     )
 
 
+def number_of(workspace: Workspace, data: str, md5: str) -> str:
+    """A version's name for people, counted in the order of commits: 'data v2'.
+
+    One that was not committed yet is the next; '' where `md5` is ''.
+    """
+    if not md5:
+        return ""
+    known = list(dict.fromkeys(one.md5 for one in reversed(history(workspace, data))))
+    return f"data v{known.index(md5) + 1 if md5 in known else len(known) + 1}"
+
+
 def verified_file(workspace: Workspace, version: Version) -> Path:
     """Return the path of a version's verified bytes in DVC's cache, fetched if necessary.
 
