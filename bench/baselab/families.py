@@ -130,7 +130,8 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "GPT-NeoX, Pythia": ("gpt_neox", {}),
     "GPT-J": ("gptj", {}),
     "GPT-BigCode": ("gpt_bigcode", {}),
-    "OPT": ("opt", {}),
+    # Its own ReLU has a kink, where rounding decides about a whole gradient.
+    "OPT": ("opt", {"activation_function": "gelu"}),
     "nanochat": ("nanochat", {}),
     "Helium": ("helium", {}),
     "Seed-OSS": ("seed_oss", {}),
