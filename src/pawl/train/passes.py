@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
     from peft import PeftModel
 
-# The attribute of a base in packed mode that holds its current pack.
+# The attribute of a base in packed mode: its current pack, None for its own passes.
 CURRENT = "pawl_current"
 PLAIN = Choices()
 # The passes of `Choices`, fastest first; the last are the model's own.
@@ -37,12 +37,13 @@ def packed_mode(model: PeftModel, choices: Choices = PLAIN) -> Iterator[None]:
     """
     base = base_of(model)
     with ExitStack() as stack:
+        current: CurrentPack | None = None
         if choices.passes != "own":
             current = stack.enter_context(attending_packed(base))
             stack.enter_context(merged_lora(model))
             stack.enter_context(fused(base, current))
-            setattr(base, CURRENT, current)
-            stack.callback(delattr, base, CURRENT)
+        setattr(base, CURRENT, current)
+        stack.callback(delattr, base, CURRENT)
         if choices.checkpointing:
             base.activation_checkpointing_enable()
             stack.callback(base.activation_checkpointing_disable)
@@ -55,7 +56,7 @@ def summed_loss(model: PeftModel, pack: Pack, *, layout: PackLayout | None = Non
     `layout`: the pack's, if another than that of the model's device is wanted.
     """
     base = base_of(model)
-    if not hasattr(base, CURRENT):
+    if getattr(base, CURRENT) is None:
         return _own_loss(model, pack)
     states = learned_states(model, pack, layout=layout)
     return completion_loss(base, states, pack.targets.to(model.device))

@@ -30,8 +30,9 @@ def plain_norm(module: torch.nn.Module, formula: Function) -> tuple[float, float
     None for every other module.
     """
     eps = next((getattr(module, e) for e in EPSILONS if type(getattr(module, e, 0)) is float), None)
-    names = [name for name, value in module.named_parameters() if value is not None]
-    if eps is None or names != ["weight"] or not _takes_one(module):
+    if eps is None or [name for name, _ in module.named_parameters()] != ["weight"]:
+        return None
+    if not _takes_one(module):
         return None
     x, weight = _random(TOKENS, WIDTH), _random(WIDTH)
     own = _tried(module, {"weight": torch.nn.Parameter(weight)}, {}, x)
