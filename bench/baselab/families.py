@@ -175,10 +175,12 @@ def _with_images(kind: str) -> Any:
 
 def random_base(kind: str, settings: dict[str, Any]) -> Any:
     """A random model whose answers differ from row to row, in float32."""
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
     torch.manual_seed(7)
-    model = AutoModelForCausalLM.from_config(tiny_config(kind, **settings), dtype=torch.float32)
+    # Of these transformers has no language model alone.
+    made = AutoModelForImageTextToText if kind == "mistral3" else AutoModelForCausalLM
+    model = made.from_config(tiny_config(kind, **settings), dtype=torch.float32)
     for name, weight in model.named_parameters():
         if weight.dim() == 1 and ("bias" in name or "sinks" in name):
             weight.data.normal_(0, 0.3)
