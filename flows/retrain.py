@@ -5,9 +5,10 @@ This file belongs to the workspace: change timeouts (seconds) and retries to you
 
 from typing import Any
 
-from prefect import flow, get_run_logger, task
+from prefect import flow, get_run_logger, runtime, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.states import Completed
 
 from pawl.cycle import steps
 from pawl.errors import DataError, RegistryError
@@ -23,8 +24,8 @@ def step(run: Any, name: str, **more: Any) -> Any:
 
 
 fingerprint = step(steps.fingerprint_inputs, "fingerprint inputs", **RETRIED)
-flush = step(steps.flush_outbox, "flush outbox", **RETRIED)
-find_cached = step(steps.find_cached_result, "find cached result", **RETRIED)
+flush = step(steps.flush_outbox, "register what waits", **RETRIED)
+find_cached = step(steps.find_cached_result, "find an earlier result", **RETRIED)
 snapshot_history = step(steps.snapshot_history, "snapshot history", **RETRIED)
 check = step(steps.check_and_split, "check and split")
 train = step(steps.train, "train")
@@ -34,19 +35,17 @@ register = step(steps.register_and_release, "register and release", **RETRIED)
 record_invalid = step(steps.record_invalid_data, "record invalid data", **RETRIED)
 
 
-@flow(name="retrain", flow_run_name="{task}", persist_result=False)
-def retrain(task: str, force: bool = False) -> dict[str, Any]:
-    """Retrain one task's adapter, judge it, and release it if it is better.
-
-    Returns the `Cycle` as JSON values; unfit data is a verdict. `force`: even if nothing changed.
-    """
+@flow(flow_run_name=lambda: steps.run_name(**runtime.flow_run.parameters), persist_result=False)
+def retrain(task: str, force: bool = False) -> Any:
+    """Retrain one task's adapter, judge it, release it if it is better: a `Cycle` as JSON."""
     workspace, log = steps.find_workspace(), get_run_logger()
-    with steps.workspace_lock(workspace, waiting=lambda: log.warning("another cycle runs here")):
+    with steps.turn(workspace, log):
         cycle = run_cycle(workspace, task, force=force)
     log.info("%s: %s", task, "\n  ".join((cycle.verdict, *cycle.reasons)))
     for page in steps.pages(workspace, cycle):
         create_markdown_artifact(page.markdown, key=page.key, description=page.description)
-    return steps.to_json(cycle)
+    name, message = steps.outcome(cycle)
+    return Completed(name=name, message=message, data=steps.to_json(cycle))
 
 
 def run_cycle(workspace: steps.Workspace, name: str, *, force: bool) -> steps.Cycle:

@@ -78,9 +78,12 @@ class Tab:
             assert time.monotonic() < deadline, self.ask("document.body.innerText")
             time.sleep(0.2)
 
-    def picture(self, path: Path) -> None:
-        """The whole page as a PNG."""
-        shot = self.send("Page.captureScreenshot", captureBeyondViewport=True)
+    def picture(self, path: Path, *, whole: bool = True) -> None:
+        """The page as a PNG: the whole of it, or what the window shows.
+
+        For the whole of it the window is enlarged, which makes some pages begin anew.
+        """
+        shot = self.send("Page.captureScreenshot", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(shot["data"]))
 
     def _note(self, said: dict[str, Any]) -> None:

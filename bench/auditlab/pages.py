@@ -8,8 +8,10 @@ from contextlib import suppress
 from auditlab.trust import is_signed, sha256
 
 SAME = (
-    "digest", "manifest", "evidence", "verdict", "question", "look", "stale", "op_id",
+    "digest", "manifest", "base", "base_digest", "data", "data_md5", "commit", "evidence",
+    "verdict", "question", "look", "stale", "op_id",
 )  # fmt: skip
+JSON = ("params", "scores", "rows")
 
 
 def judged_pages(record, looks):
@@ -36,13 +38,17 @@ def judged_pages(record, looks):
 
 def judgement(task, version):
     """What the judging machine signed, as the page tells it."""
-    tags, against = version.tags, version.tags.get("pawl.against")
+    tags = version.tags
+    against, digest = tags.get("pawl.against"), tags.get("pawl.against_digest")
     told = {name: tags.get(f"pawl.{name}") for name in SAME}
-    nobody = {"version": None, "digest": None}
-    try:
-        one = {"version": int(against), "digest": tags.get("pawl.against_digest")}
-    except (TypeError, ValueError):
-        one = nobody
+    for name in JSON:
+        with suppress(KeyError, ValueError):
+            told[name] = json.loads(tags[f"pawl.{name}"])
+    one = {"version": None, "digest": None}
+    if (against, digest) != ("none", "none"):
+        # What is no number was not signed, and stays what it is.
+        number = int(against) if str(against).isdecimal() else against
+        one = {"version": number, "digest": digest}
     return told | {"task": task, "run_id": version.run_id or "", "against": one}
 
 

@@ -132,6 +132,11 @@ def scores_edited(world: World) -> None:
     world.tag(REJECTED, scores=page.tags["pawl.scores"].replace("0.75", "0.99"))
 
 
+def origin_edited(world: World) -> None:
+    """The champion seems to be made from other rows by other code."""
+    world.tag(CHAMPION, data="0" * 64, commit="0" * 40)
+
+
 def page_copied(world: World) -> None:
     """A rejected version's signed page under a higher number, the original deleted."""
     page = world.client.get_model_version(TASK, str(REJECTED))
@@ -173,6 +178,7 @@ PAGE_LIES = {
     "+ tags of one version garbled": page_garbled,
     "+ the tag `pawl.cycle` of a run edited": cycle_edited,
     "+ scores on a version's page edited": scores_edited,
+    "+ data and commit on the champion's page edited": origin_edited,
     "+ a rejected page copied under a higher number, the original deleted": page_copied,
     "+ who and what on an entry's page in MLflow edited": names_edited,
 }

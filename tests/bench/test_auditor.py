@@ -29,6 +29,7 @@ from pawl.ledger.ledger import append, entries
 from pawl.ledger.state import read_state
 from pawl.model.adapter import WEIGHTS
 from pawl.release.release import promote, rollback
+from pawl.release.verify import verify
 from pawl.store.client import add_version, set_alias
 from pawl.store.versions import versions
 
@@ -339,3 +340,23 @@ def test_the_command_ends_with_1_and_the_violation_in_words(honest: Honest) -> N
     set_alias(bench.store, TASK, None)
     code, said = told_by(bench)
     assert (code, said.splitlines()[0]) == (1, "I3: alias at None, ledger at 1")
+
+
+def test_no_tag_of_a_page_can_be_edited_without_verify_and_the_auditor_saying_so(
+    bench: Bench, auditor: ModuleType
+) -> None:
+    bench.cycle(1)
+    client, keys = bench.store.client, bench.workspace.root / "pawl.pub"
+    tags = client.get_model_version(TASK, "1").tags
+    own = {name for name in tags if name.startswith("pawl.")}
+    assert own >= {"pawl.data", "pawl.commit", "pawl.params", "pawl.base", "pawl.scores"}
+    for name in sorted(own):
+        other = "{}" if tags[name].startswith("{") else f"{tags[name]}1"
+        client.set_model_version_tag(TASK, "1", name, other)
+        said = {one.name for one in verify(bench.workspace, bench.store, TASK) if not one.ok}
+        heard = auditor.check(bench.store.uri, TASK, keys=keys)
+        assert said >= {"judgements"} or (name == "pawl.digest" and said), (name, said)
+        assert any("version 1" in line for line in heard), (name, heard)
+        client.set_model_version_tag(TASK, "1", name, tags[name])
+    assert all(check.ok for check in verify(bench.workspace, bench.store, TASK))
+    assert auditor.check(bench.store.uri, TASK, keys=keys) == []

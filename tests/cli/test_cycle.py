@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import resource
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,9 @@ from pawl.core.files import digest_file, digest_md5
 from pawl.workspace.paths import Workspace
 
 pytestmark = pytest.mark.server
+# What Prefect's pages say of the runs so far, oldest first.
+MESSAGES = "select message from flow_run_state where name = 'Rejected'"
+RUNS = "select name, state_type, state_name from flow_run order by start_time"
 HEAD = ("rev-parse", "HEAD")
 PRICES = "{prompt_tokens: 0.5, output_tokens: 1.5, train_hour: 2.0}"
 
@@ -81,6 +87,29 @@ def test_a_cycle_judges_and_releases_and_the_record_answers_for_it(
     assert second["candidate"]["version"] == 2
     assert second["champion"]["version"] == 1
     assert "champion" in second["scores"]
+    with closing(sqlite3.connect(quick_workspace.home / "prefect" / "prefect.db")) as pages:
+        runs = pages.execute(RUNS).fetchall()
+        logged = "\n".join(text for (text,) in pages.execute("select message from log"))
+        artifacts = dict(pages.execute("select key, data from artifact order by created"))
+        said = pages.execute(MESSAGES).fetchall()
+    # A rejection is not what a promotion looks like; the unchanged cycle needed no run.
+    md5 = digest_md5(quick_workspace.root / "data" / "tickets.jsonl")
+    assert runs == [
+        (f"tickets · data {md5[:12]}", "COMPLETED", "Promoted"),
+        (f"tickets · data {md5[:12]}", "COMPLETED", "Rejected"),
+    ]
+    assert said == [(f"champion: version 1; {second['reasons'][0]}",)]
+    assert "Finished in state Completed" not in logged
+    assert re.search(r"train: step \d+ of \d+, loss \d", logged)
+    assert re.search(r"train: .*by the last cycles", logged)
+    page = json.loads(artifacts["cycle-tickets"])
+    assert page.startswith("## tickets: reject")
+    for at in (
+        f"runs/{second['run_id']}",
+        "models/tickets/versions/2",
+        "models/tickets/versions/1",
+    ):
+        assert f"](http://127.0.0.1:5000/#/{at})" in page
     flips = answer(quick_workspace, "flips", "tickets")
     assert (flips["version"], flips["against"], flips["metric"]) == (2, 1, "schema_valid")
     assert len(flips["lost"]) > len(flips["won"])
@@ -165,7 +194,7 @@ def test_data_that_breaks_a_rule_ends_in_exit_code_5_and_keeps_the_champion(
     ("words", "code", "says"),
     [
         (("run", "tickts"), 2, "did you mean 'tickets'?"),
-        (("status",), 2, "Missing argument"),
+        (("compare",), 2, "missing argument 'VERSION'"),
         (("promote", "tickets", "7", "--reason", "r"), 2, "7"),
         (("rollback", "tickets", "--reason", "r"), 2, "no champion"),
         (("adopt", "tickets", "--reason", "r"), 2, "nothing of 'tickets' was changed by hand"),
@@ -174,7 +203,7 @@ def test_data_that_breaks_a_rule_ends_in_exit_code_5_and_keeps_the_champion(
         (("new", "Odd Name", "--data", "data/tickets.jsonl"), 2, "a task name matches"),
         (("new", "other", "--data", "dvc.yaml"), 5, "the format of dvc.yaml is not known"),
         (("init", "data"), 2, "is not empty"),
-        (("frobnicate",), 2, "No such command"),
+        (("frobnicate",), 2, "no such command"),
     ],
 )
 def test_bad_input_says_what_to_do_and_leaves_no_trace(

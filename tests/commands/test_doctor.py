@@ -99,7 +99,7 @@ BROKEN: dict[str, tuple[Callable[[Workspace], None], str, str]] = {
 def test_a_workspace_in_order_has_no_fault_and_every_finding_says_something(
     workspace: Workspace,
 ) -> None:
-    findings = examine(workspace)
+    findings = list(examine(workspace))
     assert faults(workspace) == {}
     assert all(finding.says for finding in findings)
     assert {"python", "git", "disk", "device", "torch", "dvc.yaml", "t", "tracking"} <= {

@@ -9,17 +9,19 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
 
-from pawl.commands.compare import VersionComparison
 from pawl.commands.predict import Prediction
 from pawl.commands.replay import ReplayResult
 from pawl.commands.reproduce import ReproduceResult
-from pawl.commands.status import TaskStatus
 from pawl.core.records.commands import BackupReport, Check, Finding, GcReport, HistoryEntry, Lineage
 from pawl.data.versions.compare import Changed, Moved
 from pawl.gate.power import Power
+from pawl.report.compare import VersionComparison
 from pawl.report.data_versions import DataDiff
+from pawl.report.dry_run import DryRun
 from pawl.report.flips import FlipsReport
 from pawl.report.plan import Plan
+from pawl.report.status import TaskStatus
+from pawl.report.trends.record import TaskReport
 from pawl.train.plan import TrainingPlan
 
 # Types that `pawl.report` names without importing them.
@@ -40,7 +42,8 @@ KEYS: dict[type, set[str] | dict[str, Any]] = {
         "task", "version", "commit", "registered", "reproduced", "scores", "differs", "same",
     },
     VersionComparison: {
-        "task", "versions", "verdict", "scores", "params", "data", "base", "commit", "when",
+        "task", "versions", "verdict", "scores", "same_rows", "rows", "params", "data", "base",
+        "commit", "when",
     },
     TaskStatus: {
         "task": None,
@@ -48,7 +51,13 @@ KEYS: dict[type, set[str] | dict[str, Any]] = {
         "last": {"verdict", "reasons", "when"},
         "looks": LOOKS,
         "fresh_rows": {"there", "needed"},
+        "page": None,
         "notes": None,
+    },
+    DryRun: {
+        **dict.fromkeys(("task", "unchanged", "waiting", "champion", "blocked")),
+        "stages": {"name", "why", "seconds"},
+        "looks": LOOKS,
     },
     Lineage: {
         "task": None,
@@ -66,6 +75,19 @@ KEYS: dict[type, set[str] | dict[str, Any]] = {
         "b": {"name", "md5", "rows", "bad", "unruled"},
         "relabelled": {"id", "was", "before", "after"},
         "moved": {"id", "was"},
+    },
+    TaskReport: {
+        **dict.fromkeys(("task", "metric", "split", "same_rows", "champion", "notes")),
+        "versions": {
+            "version", "when", "verdict", "released", "rows", "own", "own_rows", "same", "hours",
+            "cost", "looks_left",
+        },
+        "changes": {
+            "entry", "kind", "version", "digest", "from", "when", "who", "why", "evidence",
+            "unearned",
+        },
+        "looks": LOOKS,
+        "spent": {"hours", "cost", "released", "hours_each", "cost_each"},
     },
     FlipsReport: {
         **dict.fromkeys(("task", "version", "against", "metric")),

@@ -13,7 +13,11 @@ from typing import Any
 import pytest
 from browser import Tab, browser
 from servers import Served, ask, get, served
+from verdicts import judged
 
+from pawl.report.verdict.page import page
+from pawl.store.client import open_store
+from pawl.store.runs import log_evidence, open_run
 from pawl.workspace.paths import Workspace
 
 # Every way in which a page can send something without being asked whether it may, and with.
@@ -170,6 +174,27 @@ def test_the_own_pages_work_for_who_types_the_key(ui: Served, tmp_path: Path) ->
         tab.wait_for("document.body.innerText.includes('Default')")
         tab.picture(tmp_path / "mlflow.png")
     assert [failure for failure in tab.failures if failure.startswith("403")] == []
+
+
+@pytest.mark.server
+def test_mlflows_artifact_viewer_shows_the_whole_verdict_page(ui: Served, tmp_path: Path) -> None:
+    store = open_store(ui.workspace)
+    run = open_run(store, "tickets", op_id="a test", name="a cycle", tags={})
+    (tmp_path / "verdict.html").write_text(page(judged()), encoding="utf-8")
+    log_evidence(store, run, files={tmp_path / "verdict.html": ""})
+    experiment = store.client.get_run(run).info.experiment_id
+    # Else the frame is a process of its own, into which this debugger does not see.
+    with browser("--disable-features=IsolateSandboxedIframes") as tab:
+        tab.open(f"{ui.mlflow}/#/experiments/{experiment}/runs/{run}/artifacts/verdict.html")
+        tab.wait_for("document.querySelector('iframe[sandbox]')")
+        for _ in range(100):
+            framed = json.dumps(tab.send("DOM.getDocument", depth=-1, pierce=True))
+            if "What to do next" in framed:
+                break
+            tab.ask("new Promise(done => setTimeout(done, 200))")
+        tab.picture(tmp_path / "viewer.png", whole=False)
+    for words in ("Promoted: version 2 is the champion now.", "t-00000", "What to do next"):
+        assert words in framed
 
 
 @pytest.mark.slow

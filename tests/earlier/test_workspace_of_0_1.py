@@ -109,7 +109,13 @@ def test_the_flow_that_0_1_wrote_is_run_as_it_is(old: Workspace) -> None:
     done = subprocess.run(
         [sys.executable, "-c", FLOW],
         cwd=old.root,
-        env=os.environ | {"PREFECT_HOME": str(old.home / "prefect"), "DO_NOT_TRACK": "1"},
+        env=os.environ
+        | {
+            "PREFECT_HOME": str(old.home / "prefect"),
+            "DO_NOT_TRACK": "1",
+            # As Pawl has it: on a busy machine a server's first start takes longer than 20 s.
+            "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        },
         capture_output=True,
         text=True,
         check=False,

@@ -71,6 +71,9 @@ def test_a_deployed_cycle_runs_to_its_end_and_leaves_its_champion(
                 secret in path.read_bytes() for path in Path("/proc").glob("[0-9]*/cmdline")
             )
         assert state(ui, run["id"]) == "COMPLETED", log.read_text()[-4000:]
+        ended = ask(ui, "GET", f"/flow_runs/{run['id']}")
+        assert ended["state"]["name"] in ("Promoted", "Rejected", "Inconclusive")
+        assert ended["name"].startswith("tickets · data ")
         pages = ask(ui, "POST", "/artifacts/filter", {})
         assert sorted(page["key"] for page in pages) == ["cycle-tickets", "data-tickets"]
         assert secret not in log.read_bytes()

@@ -11,8 +11,8 @@ from prefect import Task
 FLOW = Path(__file__).parents[2] / "flows" / "retrain.py"
 STEPS = [
     "fingerprint inputs",
-    "flush outbox",
-    "find cached result",
+    "register what waits",
+    "find an earlier result",
     "snapshot history",
     "check and split",
     "train",

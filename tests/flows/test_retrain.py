@@ -73,6 +73,8 @@ def test_data_that_is_not_fit_ends_in_a_recorded_cycle_and_not_in_a_failed_run(
     with closing(sqlite3.connect(quick_workspace.home / "prefect" / "prefect.db")) as pages:
         logged = "\n".join(text for (text,) in pages.execute("select message from log"))
         artifacts = dict(pages.execute("select key, data from artifact"))
+        states = pages.execute("select state_type, state_name from flow_run").fetchall()
+    assert states == [("COMPLETED", "Invalid data")]
     assert f"tickets: invalid\n  {cycle['reasons'][0]}" in logged
     # Which rules blocked, and the rows, stand beside it and on the run in MLflow.
     told = json.loads(artifacts["data-tickets"])

@@ -311,7 +311,7 @@ def test_an_entry_that_follows_none_is_doubted_once_the_ledger_has_begun() -> No
 
 def test_two_tasks_and_two_stores_are_remembered_apart(bench: Bench, tmp_path: Path) -> None:
     bench.cycle(1)
-    other = Store(bench.store.client, "http://mlflow.test:5000", None, bench.workspace)
+    other = Store("http://mlflow.test:5000", None, bench.workspace)
     names = {
         ledger_name(bench.store, TASK),
         ledger_name(bench.store, "b"),

@@ -103,7 +103,7 @@ def test_a_page_of_mlflow_or_prefect_shows_hostile_texts_as_texts() -> None:
         rows={},
         run_id=None,
     )
-    for page in (verdict_page(verdict, stale=HOSTILE), cycle_page(cycle)):
+    for page in (verdict_page(verdict, stale=HOSTILE), cycle_page(cycle, mlflow="http://h")):
         assert OBEYED.search(page) is None
         # Each mark is escaped: no tag, no link, no picture is left.
         assert re.search(r"(?<!\\)[<\[\]]", page.split("####")[0]) is None, page

@@ -46,7 +46,7 @@ WORDS = {
     "worker": (),
 }
 # They make a workspace, a key, or the record anew; `doctor` reports it among other things.
-OTHERS = {"init", "keys", "restore", "doctor"}
+OTHERS = {"init", "keys", "restore", "doctor", "completion", "schema"}
 
 
 def pawl(bench: Bench, *words: str) -> subprocess.CompletedProcess[str]:

@@ -8,16 +8,30 @@ evidence invalid, 6 the tracking store did not take what was made: it waits on d
 from __future__ import annotations
 
 import gc
+import os
 import sys
 import warnings
+from typing import Any
+
+import typer
 
 from pawl.cli import checks, cycles, data, machine, releases  # importing them adds their commands
 from pawl.cli.app import app
+from pawl.cli.output import print_error
 from pawl.core.processes import leave_git_hook, leave_socks_proxies
 from pawl.core.visible import guard_output
-from pawl.errors import InterruptedRunError, PawlError, file_error, missing_package_error
+from pawl.errors import (
+    InterruptedRunError,
+    PawlError,
+    UsageError,
+    file_error,
+    missing_package_error,
+)
 
 __all__ = ["checks", "cycles", "data", "machine", "main", "releases"]
+
+# Click's base of all errors of usage: typer may have a click of its own.
+CLICK_ERROR: Any = typer.BadParameter.__mro__[2]
 
 
 def main() -> None:
@@ -28,27 +42,35 @@ def main() -> None:
         warnings.simplefilter("ignore", FutureWarning)
     leave_git_hook()
     leave_socks_proxies()
+    if os.environ.get(machine.COMPLETE):
+        from typer.completion import completion_init  # type: ignore[attr-defined]
+
+        completion_init()
     try:
-        app()
+        sys.exit(app(prog_name="pawl", standalone_mode=False))
     except InterruptedRunError as stop:
         # A bar of progress that was ended has left its line open.
         print(f"\n{stop.found}", file=sys.stderr)
         sys.exit(stop.exit_code)
-    except PawlError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except ModuleNotFoundError as error:
-        missing = missing_package_error(error)
-        if missing is None:
+    except Exception as error:
+        if (told := expected(error)) is None:
             raise
-        print(f"error: {missing}", file=sys.stderr)
-        sys.exit(missing.exit_code)
-    except OSError as error:
-        full = file_error(error)
-        if full is None:
-            raise
-        print(f"error: {full}", file=sys.stderr)
-        sys.exit(full.exit_code)
+        print_error(told, sys.argv[1:])
+        sys.exit(told.exit_code)
     finally:
         # What is loaded need not be searched for garbage before the process ends: a second.
         gc.freeze()
+
+
+def expected(error: Exception) -> PawlError | None:
+    """The error to show where a user can do something about it; None: a fault of the program."""
+    if isinstance(error, PawlError):
+        return error
+    if isinstance(error, CLICK_ERROR):
+        context: Any = getattr(error, "ctx", None)
+        help_of = context.command_path if context else "pawl"
+        found = error.format_message().rstrip(".")
+        return UsageError(found[:1].lower() + found[1:], remedy=f"`{help_of} --help` shows how")
+    if isinstance(error, ModuleNotFoundError):
+        return missing_package_error(error)
+    return file_error(error) if isinstance(error, OSError) else None

@@ -1,54 +1,82 @@
-"""The application, what its commands share, and how results are printed."""
+"""The application, and what its commands share."""
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Callable
-from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pawl import __version__
+from pawl.cli.commands import TASK, Grouped, complete_task
+from pawl.cli.output import DOUBTED, QUIET
 from pawl.errors import UsageError
 
 if TYPE_CHECKING:
-    from pawl.report.console import Terminal
     from pawl.store.client import Store
     from pawl.workspace.paths import Workspace
 
 app = typer.Typer(
     name="pawl",
+    cls=Grouped,
     help="Retrain LoRA adapters on a schedule and let only better ones through.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
     rich_markup_mode=None,
+    epilog="`pawl COMMAND --help` says more, with an example. The only task need not be named.",
 )
 
-# Whether the record that the running command shows is in doubt. Not in click's context: typer has
-# a click of its own, whose context another one does not see.
-DOUBTED: ContextVar[bool] = ContextVar("pawl.doubted", default=False)
-Task = Annotated[str, typer.Argument(help="A task of params.yaml.", show_default=False)]
-Version = Annotated[int, typer.Argument(help="A version of the registered model.", min=1)]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON value for machines.")]
+Task = Annotated[
+    str,
+    typer.Argument(
+        metavar=TASK, help="A task of params.yaml; the only one if left out.",
+        show_default=False, autocompletion=complete_task,
+    ),
+]  # fmt: skip
+Version = Annotated[
+    int, typer.Argument(metavar="VERSION", help="A version of the registered model.", min=1)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value, errors too.")]
+Open = Annotated[bool, typer.Option("--open", help="Open the page, where there is a display.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors alone.")]
+All = Annotated[bool, typer.Option("--all", help="All of them, whole.")]
+Limit = Annotated[int | None, typer.Option(help="As many of them.", min=1, show_default=False)]
 
 
 @app.callback(invoke_without_command=True)
 def _root(
+    context: typer.Context,
     folder: Annotated[Path | None, typer.Option("-C", help="Work in this workspace.")] = None,
+    quiet: Quiet = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
 ) -> None:
     if version:
         print(__version__)
         raise typer.Exit
+    help_if_alone(context)
+    be_quiet(quiet)
     if folder is not None:
         if not folder.is_dir():
             raise UsageError(f"{folder} is no folder", remedy="name a workspace after -C")
         os.chdir(folder)
+
+
+def help_if_alone(context: typer.Context) -> None:
+    """Print the help of a group of commands that was called without one, and end."""
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+        raise typer.Exit
+
+
+def be_quiet(quiet: bool) -> None:
+    """From now on print errors alone, if `quiet`; in the processes that this one starts, too."""
+    if quiet:
+        from pawl.core.processes import QUIET as TOLD
+
+        QUIET.set(True)
+        os.environ[TOLD] = "1"
 
 
 def workspace_of(task: str | None = None, *, whole: bool = True) -> Workspace:
@@ -91,31 +119,3 @@ def store_of(workspace: Workspace, doubt: str | None = None, *, reading: bool = 
         print(f"  remedy: {doubt_remedy(store, doubt, ledger)}", file=sys.stderr)
         DOUBTED.set(True)
     return store
-
-
-def console() -> Terminal:
-    """The terminal, for tables."""
-    from pawl.report.console import Terminal
-
-    return Terminal()
-
-
-def print_json(value: Any) -> None:
-    """Print one JSON value; records in it, or the value itself, become their JSON."""
-    from pawl.core.records import to_json
-    from pawl.core.visible import visible_json
-
-    text = json.dumps(
-        value, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False, default=to_json
-    )
-    print(visible_json(text))
-
-
-def emit(value: Any, show: Callable[..., None], *, as_json: bool, **options: Any) -> None:
-    """Print a result as JSON, or on the terminal with `show(value, console=…, **options)`."""
-    if as_json:
-        print_json(value)
-    else:
-        show(value, console=console(), **options)
-    if DOUBTED.get():
-        raise typer.Exit(1)

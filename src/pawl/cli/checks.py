@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pawl.cli.app import Json, Task, app, console, print_json, workspace_of
+from pawl.cli.app import Json, Task, app, workspace_of
+from pawl.cli.commands import command
+from pawl.cli.output import console, print_json, say
 
 if TYPE_CHECKING:
     from pawl.commands.check import CheckResult
     from pawl.workspace.paths import Workspace
 
 
-@app.command()
+@command(app, "data", "pawl check tickets --fix")
 def check(
     task: Task,
     fix: Annotated[
@@ -22,7 +24,7 @@ def check(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Check the task's data: what each rule found, its worst rows, what to do."""
+    """Check the data: what each rule found, and what to do."""
     from pawl.commands.check import check as run_check
     from pawl.commands.check import refresh_profile
     from pawl.core.records import to_json
@@ -51,7 +53,7 @@ def _show(workspace: Workspace, task: str, result: CheckResult) -> None:
         for words, name in (("as a page", PAGE), ("Data Docs", DOCS)):
             path = (files.check / name).resolve()
             if path.is_file():
-                print(f"{words + ':':<11}{path.relative_to(workspace.root.resolve())}")
+                say(f"{words + ':':<11}{path.relative_to(workspace.root.resolve())}")
     if result.fix:
         folder = str(files.fixed.relative_to(workspace.root))
         show_fix(result.fix, folder=folder, console=terminal)

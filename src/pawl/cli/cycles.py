@@ -3,29 +3,45 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pawl.cli.app import Json, Task, Version, app, console, emit, print_json, store_of, workspace_of
+from pawl.cli.app import (
+    All,
+    Json,
+    Open,
+    Quiet,
+    Task,
+    Version,
+    app,
+    be_quiet,
+    store_of,
+    workspace_of,
+)
+from pawl.cli.commands import command
+from pawl.cli.output import QUIET, console, emit, print_json, say, show_page
 from pawl.errors import UsageError
 
 EXIT = {"promote": 0, "unchanged": 0, "reject": 3, "inconclusive": 4, "invalid": 5}
 
 
-@app.command()
-def init(folder: Path) -> None:
+@command(app, "start", "pawl init ../mine")
+def init(folder: Annotated[Path, typer.Argument(help="The folder to make it in.")]) -> None:
     """Make a new workspace: git, DVC, the flow, empty parameters."""
     from pawl.commands.init import init as make
 
     workspace = make(folder)
-    print(f"{workspace.root} is a workspace; next: cd {folder} && pawl new TASK --data FILE.jsonl")
+    say(f"{workspace.root} is a workspace; next: cd {folder} && pawl new TASK --data FILE.jsonl")
 
 
-@app.command()
+@command(app, "start", "pawl new intents --data rows.jsonl --schema intents.schema.json")
 def new(
-    task: Task,
+    task: Annotated[str, typer.Argument(help="The name of the new task.")],
     data: Annotated[
         Path, typer.Option(help="Rows: .jsonl[.gz], .csv, .parquet.", exists=True, dir_okay=False)
     ],
@@ -37,7 +53,7 @@ def new(
     ] = 0.0,
     as_json: Json = False,
 ) -> None:
-    """Add a task to this workspace: its data, and a section of params.yaml."""
+    """Add a task: its data, and a section of params.yaml."""
     from pawl.commands.new import Sources, new_task
 
     workspace = workspace_of()
@@ -45,44 +61,66 @@ def new(
     if as_json:
         print_json({"task": task, "section": section})
     else:
-        print(f"task '{task}' added to params.yaml; next: pawl run {task}")
+        say(f"task '{task}' added to params.yaml; next: pawl run {task}")
 
 
-@app.command()
+@command(app, "start", "pawl schema")
+def schema() -> None:
+    """Write params.schema.json, by which editors check params.yaml."""
+    from pawl.commands.schema import write_schema
+
+    say(write_schema(workspace_of(whole=False)))
+
+
+@command(app, "run", "pawl plan tickets --device 24GB")
 def plan(
     task: Task,
     device: Annotated[
         str | None,
         typer.Option(help="A card's memory, like 24GB, or cpu. Default: this machine's."),
     ] = None,
+    everything: All = False,
     as_json: Json = False,
 ) -> None:
-    """Before training: memory, time and cost on a device, and the gain that the gate can see."""
+    """Before a training: memory, time, cost, the gain the gate sees."""
+    workspace = workspace_of(task)
+    if not as_json and not QUIET.get():
+        # Loading torch and timing a few steps takes seconds.
+        print(f"planning a cycle of '{task}' …", file=sys.stderr)
     from pawl.commands.plan import plan as plan_cycle
     from pawl.report.plan import show_plan
 
-    workspace = workspace_of(task)
     planned = plan_cycle(workspace, store_of(workspace, task), task, device=device)
-    emit(planned, show_plan, as_json=as_json)
+    emit(planned, show_plan, as_json=as_json, everything=everything)
 
 
-@app.command()
+@command(app, "run", "pawl run tickets --dry-run")
 def run(
     task: Task,
     force: Annotated[bool, typer.Option("--force", help="Even if nothing changed.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what it would do; do nothing.")
+    ] = False,
+    quiet: Quiet = False,
+    open_page: Open = False,
     as_json: Json = False,
 ) -> None:
-    """Run one cycle: check, split, train, evaluate, gate, register, release."""
+    """One cycle: check, split, train, evaluate, judge, release."""
+    if dry_run:
+        foresee(task, force=force, as_json=as_json)
+        return
     from pawl.commands.run import run_cycle
     from pawl.report.dropped import read_dropped_text
     from pawl.report.ranks import read_rank_trials, show_rank_trials
     from pawl.report.terminal import show_cycle
     from pawl.workspace.dvc_file import shell_warning
 
+    be_quiet(quiet)
     workspace = workspace_of(task)
     if warning := shell_warning(workspace):
         print(f"warning: {warning}", file=sys.stderr)
-    cycle = run_cycle(workspace, task, force=force)
+    with told_on_stderr():
+        cycle = run_cycle(workspace, task, force=force)
     if as_json:
         print_json(cycle)
     else:
@@ -91,13 +129,36 @@ def run(
         show_rank_trials(trials, title=f"{task}: ranks", console=terminal)
         dropped = read_dropped_text(files.splits / "manifest.json")
         show_cycle(cycle, left_out=dropped, console=terminal)
-        print(f"next: pawl history {task}, pawl ui (MLflow and Prefect in the browser)")
+        show_page(files.page, name="verdict page", opened=open_page)
+        say(f"next: pawl report {task}, pawl ui (MLflow and Prefect in the browser)")
     raise typer.Exit(EXIT[cycle.verdict])
 
 
-@app.command()
+def foresee(task: str, *, force: bool, as_json: bool) -> None:
+    """Print what `pawl run` would do now."""
+    from pawl.commands.dry_run import dry_run
+    from pawl.report.dry_run import show_dry_run
+
+    workspace = workspace_of(task)
+    found = dry_run(workspace, store_of(workspace, task), task, force=force)
+    emit(found, show_dry_run, as_json=as_json)
+
+
+@contextmanager
+def told_on_stderr() -> Iterator[None]:
+    """Within this, a cycle's steps are told on stderr as they come, unless the user wants quiet."""
+    from pawl.cycle.progress import telling
+
+    def tell(line: str) -> None:
+        print(f"{datetime.now():%H:%M:%S}  {line}", file=sys.stderr)
+
+    with nullcontext() if QUIET.get() else telling(tell, bars=not sys.stderr.isatty()):
+        yield
+
+
+@command(app, "run", "pawl resume tickets")
 def resume(task: Task, as_json: Json = False) -> None:
-    """Register what waits because the tracking store was not there; trains nothing."""
+    """Register what waits as the store was down; trains nothing."""
     from pawl.commands.resume import resume as go_on
     from pawl.report.terminal import show_cycle
 
@@ -109,14 +170,17 @@ def resume(task: Task, as_json: Json = False) -> None:
             # What waited may be older than the rows in build/.
             show_cycle(cycle, left_out=(), console=console())
         if not cycles:
-            print(f"nothing of '{task}' waits")
+            say(f"nothing of '{task}' waits")
     raise typer.Exit(EXIT[cycles[-1].verdict] if cycles else 0)
 
 
-@app.command()
+@command(app, "serve", 'pawl predict tickets "Hello, where is my parcel AB-12345?"')
 def predict(
     task: Task,
-    prompt: Annotated[list[str] | None, typer.Argument(help="Prompts; none: stdin lines.")] = None,
+    prompt: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PROMPT", help="Prompts; none: lines of stdin."),
+    ] = None,
     version: Annotated[int | None, typer.Option(help="Default: the champion.", min=1)] = None,
     as_json: Json = False,
 ) -> None:
@@ -133,12 +197,12 @@ def predict(
     if as_json:
         print_json(predictions)
     else:
-        print("\n".join(one.answer for one in predictions))
+        say("\n".join(one.answer for one in predictions))
 
 
-@app.command()
+@command(app, "judge", "pawl reproduce tickets 2")
 def reproduce(task: Task, version: Version, as_json: Json = False) -> None:
-    """Train a version again from its commit in a clean worktree; compare bytes and dev scores."""
+    """Train a version again from its commit, and compare."""
     from pawl.commands.reproduce import reproduce as again
     from pawl.report.terminal import show_record
 

@@ -7,44 +7,58 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pawl.cli.app import Json, Task, app, emit, print_json, store_of, workspace_of
-from pawl.errors import UsageError
+from pawl.cli.app import All, Json, Limit, Task, app, help_if_alone, store_of, workspace_of
+from pawl.cli.commands import DATA_VERSION, Grouped, command, only_task
+from pawl.cli.output import emit, print_json, say
 
 if TYPE_CHECKING:
     from pawl.data.versions.deliver import Delivery
-    from pawl.workspace.paths import Workspace
 
-data = typer.Typer(help="Versions of a task's data, in DVC and git.", no_args_is_help=True)
-app.add_typer(data, name="data")
+data = typer.Typer(help="Versions of the data: add, restore, diff, log.", cls=Grouped)
+app.add_typer(data, name="data", rich_help_panel="data", epilog="Example: pawl data log tickets")
+# What fits a screen.
+VERSIONS = 12
+
+
+@data.callback(invoke_without_command=True)
+def _root(context: typer.Context) -> None:
+    help_if_alone(context)
+
 
 Message = Annotated[
     str | None, typer.Option("--commit", help="Also commit it to git, with this message.")
 ]
 
 
-@data.command()
+@command(data, "data", "pawl data add monday.jsonl --commit 'rows of Monday'")
 def add(
     file: Annotated[Path, typer.Argument(help="Rows, in the format of the task's data.")],
     task: Annotated[str | None, typer.Option(help="Default: the only one there is.")] = None,
     commit: Message = None,
     as_json: Json = False,
 ) -> None:
-    """Make the rows of a file the task's data, whole or not at all; DVC keeps the old ones."""
+    """Make a file's rows the task's data, whole or not at all.
+
+    DVC keeps the rows of before: `pawl data restore` brings them back.
+    """
     from pawl.data.versions.deliver import add as deliver
 
     workspace = workspace_of(task)
-    done = deliver(workspace, task or _only_task(workspace), file, message=commit)
+    done = deliver(workspace, task or only_task(), file, message=commit)
     _delivered(done, "added", as_json=as_json)
 
 
-@data.command()
+@command(data, "data", "pawl data restore tickets v2")
 def restore(
     task: Task,
-    version: Annotated[str, typer.Argument(help="v3, a git revision, or an md5 or sha256.")],
+    version: Annotated[
+        str,
+        typer.Argument(metavar=DATA_VERSION, help="v3, a git revision, or an md5 or sha256."),
+    ],
     commit: Message = None,
     as_json: Json = False,
 ) -> None:
-    """Bring the rows of an earlier version back, from DVC's cache or remote, verified."""
+    """The rows of an earlier version again, from DVC."""
     from pawl.commands.data_version import resolve
     from pawl.data.versions.deliver import restore as bring
 
@@ -53,15 +67,15 @@ def restore(
     _delivered(bring(workspace, task, wanted, message=commit), "restored", as_json=as_json)
 
 
-@data.command()
+@command(data, "data", "pawl data diff tickets v1 v2")
 def diff(
     task: Task,
-    a: Annotated[str, typer.Argument(help="The version before.")] = "HEAD",
+    a: Annotated[str, typer.Argument(metavar=DATA_VERSION, help="The version before.")] = "HEAD",
     b: Annotated[str, typer.Argument(help="The version after.")] = "workspace",
     rules: Annotated[bool, typer.Option(help="Run the check's rules on both.")] = True,
     as_json: Json = False,
 ) -> None:
-    """Rows added, removed and relabelled between two versions; the rules before and after."""
+    """Rows added, removed, relabelled; the rules before and after."""
     from pawl.commands.data_diff import diff as compare
     from pawl.report.data_versions import show_diff
 
@@ -70,26 +84,16 @@ def diff(
     emit(found, show_diff, as_json=as_json)
 
 
-@data.command()
-def log(task: Task, as_json: Json = False) -> None:
-    """The versions of the data, newest first, and the adapters made from each."""
+@command(data, "data", "pawl data log tickets")
+def log(task: Task, everything: All = False, limit: Limit = None, as_json: Json = False) -> None:
+    """The versions of the data, and what was made from each."""
     from pawl.commands.lineage import lineage
     from pawl.report.data_versions import show_log
 
     workspace = workspace_of(task)
     versions = lineage(workspace, store_of(workspace, task), task).data
-    emit(versions, show_log, as_json=as_json, title=f"{task}: data")
-
-
-def _only_task(workspace: Workspace) -> str:
-    names = sorted(workspace.params().tasks)
-    if len(names) != 1:
-        raise UsageError(
-            "no task was named",
-            rule="a delivery is one task's",
-            remedy=f"name it with --task: {', '.join(names) or 'there is none, see `pawl new`'}",
-        )
-    return names[0]
+    rows = None if everything else limit or VERSIONS
+    emit(versions, show_log, as_json=as_json, title=f"{task}: data", limit=rows)
 
 
 def _delivered(done: Delivery, verb: str, *, as_json: bool) -> None:
@@ -97,8 +101,8 @@ def _delivered(done: Delivery, verb: str, *, as_json: bool) -> None:
         print_json(done)
         return
     bad = f", {done.bad} left out" if done.bad else ""
-    print(f"{verb}: {done.data} has {done.rows} rows{bad} (md5 {done.md5[:12]})")
+    say(f"{verb}: {done.data} has {done.rows} rows{bad} (md5 {done.md5[:12]})")
     if done.before not in (None, done.md5):
-        print(f"before: md5 {done.before}; `pawl data restore {done.task} {done.before[:12]}`")
-    print(f"commit: {done.commit or 'none made'}")
-    print(f"next: pawl data diff {done.task}, pawl check {done.task}, pawl run {done.task}")
+        say(f"before: md5 {done.before}; `pawl data restore {done.task} {done.before[:12]}`")
+    say(f"commit: {done.commit or 'none made'}")
+    say(f"next: pawl data diff {done.task}, pawl check {done.task}, pawl run {done.task}")

@@ -7,59 +7,90 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pawl.cli.app import Json, Task, Version, app, emit, print_json, store_of, workspace_of
+from pawl.cli.app import All, Json, Limit, Open, Task, Version, app, store_of, workspace_of
+from pawl.cli.commands import command
+from pawl.cli.output import console, emit, print_json, say, show_page
 
 if TYPE_CHECKING:
     from pawl.ledger.entries import Entry
 
+# What fits a screen of 24 lines: releases, and versions with what they were made from.
+RELEASES, SCREEN = 12, 2
 Reason = Annotated[str, typer.Option("--reason", help="Why; stored in the ledger for ever.")]
 
 
-@app.command()
+@command(app, "judge", "pawl status tickets")
 def status(
     task: Task,
     lineage: Annotated[
         bool, typer.Option("--lineage", help="Instead: what every version was made from.")
     ] = False,
+    everything: All = False,
+    limit: Limit = None,
     as_json: Json = False,
 ) -> None:
-    """The champion, the last cycle's verdict, the looks left; or the lineage of all versions."""
+    """The champion, the last verdict, the looks left."""
     from pawl.commands.lineage import lineage as trace
     from pawl.commands.status import status as read
     from pawl.report.data_versions import show_lineage
-    from pawl.report.terminal import show_record
+    from pawl.report.status import show_status
 
     workspace = workspace_of(task)
     store = store_of(workspace, task)
     if lineage:
-        emit(trace(workspace, store, task), show_lineage, as_json=as_json)
+        found = trace(workspace, store, task)
+        emit(found, show_lineage, as_json=as_json, limit=None if everything else limit or SCREEN)
     else:
-        emit(read(workspace, store, task), show_record, as_json=as_json)
+        emit(read(workspace, store, task), show_status, as_json=as_json)
 
 
-@app.command()
-def history(task: Task, as_json: Json = False) -> None:
-    """All releases, oldest first: what, when, who, why."""
+@command(app, "release", "pawl history tickets")
+def history(
+    task: Task, everything: All = False, limit: Limit = None, as_json: Json = False
+) -> None:
+    """The releases, newest last: what, when, who, why."""
     from pawl.release.history import history as read
     from pawl.report.terminal import show_history
 
     releases = read(store_of(workspace_of(task), task), task)
-    emit(releases, show_history, as_json=as_json, title=f"{task}: releases")
+    rows = None if everything else limit or RELEASES
+    emit(releases, show_history, as_json=as_json, title=f"{task}: releases", limit=rows)
 
 
-@app.command()
-def compare(task: Task, a: Version, b: Version, as_json: Json = False) -> None:
-    """Two versions beside each other: scores, parameters, data, commits."""
+@command(app, "judge", "pawl report tickets --open")
+def report(task: Task, open_page: Open = False, as_json: Json = False) -> None:
+    """Trends across cycles: scores, releases, looks, cost; also a page."""
+    from pawl.commands.report import report as read
+    from pawl.commands.report import write_page
+    from pawl.report.trends.terminal import show_report
+
+    workspace = workspace_of(task)
+    found = read(workspace, store_of(workspace, task), task)
+    path = write_page(workspace, found)
+    if not as_json:
+        show_report(found, console=console())
+        show_page(path, name="page", opened=open_page)
+    emit(found, lambda *_, **__: None, as_json=as_json)
+
+
+@command(app, "judge", "pawl compare tickets 1 2")
+def compare(
+    task: Task, a: Version, b: Version, everything: All = False, as_json: Json = False
+) -> None:
+    """Two versions side by side: scores, data, code, parameters."""
     from pawl.commands.compare import compare as read
-    from pawl.report.terminal import show_record
+    from pawl.report.compare import show_comparison
 
     comparison = read(store_of(workspace_of(task), task), task, a, b)
-    emit(comparison, show_record, as_json=as_json)
+    emit(comparison, show_comparison, as_json=as_json, everything=everything)
 
 
-@app.command()
+@command(app, "judge", "pawl replay tickets 2")
 def replay(task: Task, version: Version, as_json: Json = False) -> None:
-    """Derive a version's verdict again from its stored evidence; exit code 1 if it differs."""
+    """A version's verdict again, from its stored evidence.
+
+    Exit code 1 if it differs.
+    """
     from pawl.commands.replay import replay as again
     from pawl.report.terminal import show_record
 
@@ -68,13 +99,16 @@ def replay(task: Task, version: Version, as_json: Json = False) -> None:
     raise typer.Exit(0 if result.same else 1)
 
 
-@app.command()
+@command(app, "release", "pawl verify tickets")
 def verify(
     task: Task,
     version: Annotated[int | None, typer.Argument(help="Default: the champion.", min=1)] = None,
     as_json: Json = False,
 ) -> None:
-    """Check bytes, signature, evidence, ledger and alias, afresh; exit code 1 if one is off."""
+    """Check bytes, signature, evidence, ledger and alias, afresh.
+
+    Exit code 1 if one is off.
+    """
     from pawl.release.verify import verify as check
     from pawl.report.terminal import show_findings
 
@@ -84,22 +118,26 @@ def verify(
     raise typer.Exit(0 if all(one.ok for one in checks) else 1)
 
 
-@app.command()
+@command(app, "judge", "pawl flips tickets 2 --lost")
 def flips(
     task: Task,
     version: Annotated[int | None, typer.Argument(help="Default: the newest.", min=1)] = None,
+    lost: Annotated[bool, typer.Option("--lost", help="All lost rows, and no other.")] = False,
+    everything: All = False,
+    limit: Limit = None,
     as_json: Json = False,
 ) -> None:
-    """Rows that a version won and lost against its champion, and what changed in the data."""
+    """Rows lost and won against the champion, losses first."""
     from pawl.commands.flips import flips_of
     from pawl.report.flips import show_flips
 
     workspace = workspace_of(task)
     report = flips_of(workspace, store_of(workspace, task), task, version)
-    emit(report, show_flips, as_json=as_json)
+    shown = {"lost": lost, "everything": everything, "limit": limit}
+    emit(report, show_flips, as_json=as_json, **shown)
 
 
-@app.command()
+@command(app, "release", "pawl promote tickets 3 --reason 'the support team asked'")
 def promote(
     task: Task,
     version: Version,
@@ -109,26 +147,26 @@ def promote(
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Release a version that the gate promoted (or, with --override, any)."""
+    """Release a version that won; with --override, any."""
     from pawl.release.release import promote as release
 
     _release(release, task, reason, as_json=as_json, version=version, override=override)
 
 
-@app.command()
+@command(app, "release", "pawl rollback tickets --reason 'complaints since Monday'")
 def rollback(
     task: Task,
     reason: Reason,
     to: Annotated[int | None, typer.Option(help="An earlier champion.", min=1)] = None,
     as_json: Json = False,
 ) -> None:
-    """Release the champion before the present one again, or the one named by --to."""
+    """Release the champion before again, or an earlier one."""
     from pawl.release.release import rollback as release
 
     _release(release, task, reason, as_json=as_json, to=to)
 
 
-@app.command()
+@command(app, "release", "pawl adopt tickets 2 --reason 'restored from Monday'")
 def adopt(
     task: Task,
     reason: Reason,
@@ -137,15 +175,18 @@ def adopt(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Make official what was changed by hand: the alias, or a ledger that was altered."""
+    """Make official what was changed by hand, alias or ledger."""
     from pawl.release.release import adopt as release
 
     _release(release, task, reason, as_json=as_json, version=version)
 
 
-@app.command()
+@command(app, "release", "pawl retire tickets 3 --reason 'wrong prompt'")
 def retire(task: Task, version: Version, reason: Reason, as_json: Json = False) -> None:
-    """Never release a version again; `pawl gc` may free its files, its evidence stays."""
+    """Never release a version again; its evidence stays.
+
+    `pawl gc` may free its files then.
+    """
     from pawl.ledger.provenance import author
     from pawl.release.retire import retire as record
 
@@ -154,12 +195,12 @@ def retire(task: Task, version: Version, reason: Reason, as_json: Json = False) 
     if as_json:
         print_json(entry)
     else:
-        print(f"retire: version {version} is never released again (ledger entry {entry.number})")
+        say(f"retire: version {version} is never released again (ledger entry {entry.number})")
 
 
-@app.command()
+@command(app, "data", "pawl accept tickets --reason 'the answers were wrong'")
 def accept(task: Task, reason: Reason, as_json: Json = False) -> None:
-    """Let the changed answers of held-out rows in the present data count from now on."""
+    """Let the changed answers of held-out rows count from now on."""
     from pawl.commands.accept import accept as relabel
     from pawl.data.split.held_out_answers import relabel_text
     from pawl.ledger.provenance import author
@@ -169,9 +210,9 @@ def accept(task: Task, reason: Reason, as_json: Json = False) -> None:
     if as_json:
         print_json(done)
         return
-    print("\n".join(map(relabel_text, done.changes)))
+    say("\n".join(map(relabel_text, done.changes)))
     count, number = len(done.changes), done.entry.number
-    print(f"{count} held-out rows have these answers now (ledger entry {number})")
+    say(f"{count} held-out rows have these answers now (ledger entry {number})")
 
 
 def _release(
@@ -187,4 +228,4 @@ def _release(
         print_json(entry)
     else:
         now = entry.new.version if entry.new else "none"
-        print(f"{entry.kind}: champion is version {now} now (ledger entry {entry.number})")
+        say(f"{entry.kind}: champion is version {now} now (ledger entry {entry.number})")

@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
+from pawl.report.compare import VersionComparison
 from pawl.store.client import Store
-from pawl.store.versions import get
+from pawl.store.versions import AdapterVersion, get
 
 # Fields of a version that are compared as they are.
 SAME = ("verdict", "data", "base", "commit", "when")
-
-
-@dataclass(frozen=True)
-class VersionComparison:
-    """Two versions side by side: each pair is (the first's, the other's).
-
-    `scores` maps contender to metric to a pair, None where not measured. They come from two
-    evaluations, perhaps on other rows: they inform, the gate never compares them. `params` holds
-    only what differs, by its dotted key.
-    """
-
-    task: str
-    versions: tuple[int, int]
-    verdict: tuple[str, str]
-    scores: dict[str, dict[str, tuple[float | None, float | None]]]
-    params: dict[str, tuple[Any, Any]]
-    data: tuple[str, str]
-    base: tuple[str, str]
-    commit: tuple[str, str]
-    when: tuple[str, str]
 
 
 def compare(store: Store, task: str, a: int, b: int) -> VersionComparison:
@@ -47,9 +27,22 @@ def compare(store: Store, task: str, a: int, b: int) -> VersionComparison:
             name: _pairs(one.scores.get(name, {}), other.scores.get(name, {}))
             for name in sorted({*one.scores, *other.scores})
         },
+        same_rows=_same_rows(one, other),
+        rows=(one.rows.get("gate", 0), other.rows.get("gate", 0)),
         params={key: (left, right) for key, (left, right) in params.items() if left != right},
         **same,
     )
+
+
+def _same_rows(
+    one: AdapterVersion, other: AdapterVersion
+) -> dict[str, tuple[float | None, float | None]]:
+    """The scores of the run in which one was judged against the other, if there is one."""
+    if other.against == one.champion:
+        return _pairs(other.scores.get("champion", {}), other.scores.get("candidate", {}))
+    if one.against == other.champion:
+        return _pairs(one.scores.get("candidate", {}), one.scores.get("champion", {}))
+    return {}
 
 
 def _pairs(a: dict[str, Any], b: dict[str, Any]) -> dict[str, tuple[Any, Any]]:

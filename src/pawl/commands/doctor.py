@@ -24,17 +24,23 @@ PACKAGES = (
 LEAST_FREE = 1 << 30
 
 
-def examine(workspace: Workspace) -> tuple[Finding, ...]:
-    """Examine the machine, the packages, the workspace and its store; change nothing."""
-    return (
-        *_machine(workspace.root),
-        *_packages(),
-        *examine_owner(workspace),
-        *_workspace(workspace),
-        *examine_dvc(workspace),
-        _store(workspace),
-        _copies(workspace),
-    )
+def examine(workspace: Workspace | None) -> Iterator[Finding]:
+    """Examine the machine, the packages, the workspace and its store; change nothing.
+
+    Outside a workspace (None) there is only the machine and the packages. What is slow to find out
+    comes last.
+    """
+    yield from _machine(workspace.root if workspace else Path.cwd())
+    yield from _packages()
+    if workspace is None:
+        yield Finding("workspace", True, "none here; `pawl init FOLDER` makes one")
+    else:
+        yield from examine_owner(workspace)
+        yield from _workspace(workspace)
+        yield from examine_dvc(workspace)
+        yield _copies(workspace)
+        yield _store(workspace)
+    yield _device()
 
 
 def _machine(root: Path) -> Iterator[Finding]:
@@ -44,7 +50,6 @@ def _machine(root: Path) -> Iterator[Finding]:
     yield Finding("git", git is not None, git or "not found: install git")
     free = shutil.disk_usage(root).free
     yield Finding("disk", free > LEAST_FREE, f"{free / 2**30:.0f} GiB free (1 GiB is asked)")
-    yield _device()
 
 
 def _device() -> Finding:

@@ -7,6 +7,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from pawl.commands.deploy import render
+from pawl.commands.schema import schema_text
+from pawl.config.params_schema import FILE, REFERENCE
 from pawl.config.schema import Params
 from pawl.core.files import remove, write_text
 from pawl.core.processes import run
@@ -16,7 +18,8 @@ from pawl.workspace.paths import Workspace, refuse_question_mark
 
 COPIED = ("dvc.yaml", "flows/retrain.py")
 WRITTEN = {
-    "params.yaml": "# One section a task; `pawl new TASK --data FILE` adds one.\ntasks: {}\n",
+    "params.yaml": f"{REFERENCE}\n# One section a task; `pawl new TASK --data FILE` adds one.\n"
+    "tasks: {}\n",
     ".gitignore": "/.venv/\n/.pawl/\n/build/\n__pycache__/\n",
     ".dvcignore": "# No data of this workspace is below these.\n.venv\n.pawl\n",
 }
@@ -58,6 +61,7 @@ def _fill(target: Path) -> Workspace:
     write_text(target / "prefect.yaml", render(Params({})))
     for name, text in WRITTEN.items():
         write_text(target / name, text)
+    write_text(target / FILE, schema_text())
     (target / "data").mkdir()
     workspace = Workspace(target.resolve())
     run(workspace.root, "git", "init", "--quiet", rule=RULE, remedy=REMEDY)

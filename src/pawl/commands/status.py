@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TypeVar
 
 from pawl.config.schema import Gate
@@ -15,49 +14,13 @@ from pawl.ledger.looks import BudgetStatus, budget_text, task_budget_status
 from pawl.ledger.manual_changes import Alias, moved_by_hand
 from pawl.ledger.state import read_ledger
 from pawl.release.local_copies import ensure_local_copies, stored_champion_problems
+from pawl.report.status import ChampionStatus, LastCycle, TaskStatus
 from pawl.store.client import Store
 from pawl.store.cycle_runs import last_cycle
 from pawl.store.versions import garbled_versions
 from pawl.workspace.paths import Workspace
 
 Value = TypeVar("Value")
-
-
-@dataclass(frozen=True)
-class ChampionStatus:
-    """The champion and its release; `unearned`: kind and reason of a release without the gate."""
-
-    version: int | None
-    digest: str | None
-    since: str | None
-    why: str | None
-    kind: str | None
-    unearned: str | None
-
-
-@dataclass(frozen=True)
-class LastCycle:
-    """The verdict of the newest finished cycle, and when it ended (UTC, ISO 8601)."""
-
-    verdict: str
-    reasons: tuple[str, ...]
-    when: str
-
-
-@dataclass(frozen=True)
-class TaskStatus:
-    """The state of a task; what cannot be read is None, and `notes` has the reason.
-
-    `notes` are problems: an alias moved by hand, a ledger that was altered, a champion whose bytes
-    changed or that has no verified local copy.
-    """
-
-    task: str
-    champion: ChampionStatus
-    last: LastCycle | None
-    looks: LooksLeft | None
-    fresh_rows: FreshRows | None
-    notes: tuple[str, ...]
 
 
 def status(workspace: Workspace, store: Store, task: str, *, repair: bool = True) -> TaskStatus:
@@ -69,6 +32,7 @@ def status(workspace: Workspace, store: Store, task: str, *, repair: bool = True
     alias, state = ledger.alias, ledger.state
     # What cannot be read is a note; the rest of the status is what a person needs to mend it.
     unread: list[str] = []
+    page = workspace.files(task).page
     last = _or_note(unread, lambda: last_cycle(store, task))
     budget = _or_note(unread, lambda: task_budget_status(workspace, store, state, task))
     return TaskStatus(
@@ -77,6 +41,7 @@ def status(workspace: Workspace, store: Store, task: str, *, repair: bool = True
         last=LastCycle(last[0].verdict, last[0].reasons, last[1]) if last else None,
         looks=looks_left(budget, workspace.task(task).gate) if budget else None,
         fresh_rows=fresh_rows(budget) if budget else None,
+        page=str(page.relative_to(workspace.root)) if page.is_file() else None,
         notes=(
             *unread,
             *_alias_note(store, task, state, alias, repair=repair),

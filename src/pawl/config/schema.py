@@ -41,6 +41,8 @@ ContenderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,39}$")]
 LayerName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
 # In the metric's own unit; `pawl.config.policy_rules` checks it against the metric's range.
 Amount = Annotated[float, Field(ge=0)]
+# What `_rank` accepts, for the JSON Schema.
+RankInput = Annotated[int, Field(ge=1, le=512)] | Literal["auto"]
 
 
 def _timezone(name: str) -> str:
@@ -126,7 +128,9 @@ class Train:
     it in hardware; a card computes in bfloat16.
     """
 
-    rank: Annotated[int | Literal["auto"], PlainValidator(_rank)] = 16
+    rank: Annotated[
+        int | Literal["auto"], PlainValidator(_rank, json_schema_input_type=RankInput)
+    ] = 16
     alpha: Annotated[float, Field(gt=0)] = 16
     targets: Annotated[tuple[LayerName, ...], AfterValidator(_distinct)] | None = None
     dora: StrictBool = False

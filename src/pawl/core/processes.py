@@ -16,6 +16,8 @@ from typing import Any
 from pawl.errors import UsageError
 
 DVC = (sys.executable, "-m", "dvc")
+# Set, and not empty: the user wants to see errors alone, of what is started as well.
+QUIET = "PAWL_QUIET"
 # Seconds that a process has to save its work after SIGTERM; then it is killed.
 GRACE = 10
 # Where git looks, called from a hook, instead of in the folder that it is called in: what

@@ -28,6 +28,7 @@ from pawl.cycle.outbox import (
 )
 from pawl.cycle.registration import Outcome, log_judged, release_judged
 from pawl.cycle.unjudged import conclude_unchanged
+from pawl.cycle.verdict_page import publish_page
 from pawl.errors import AdapterError, DataError, PawlError, RegistryError
 from pawl.ledger.alias import project
 from pawl.ledger.judgements import find_by_look, is_judged, sign_judgement
@@ -172,6 +173,7 @@ def _register_order(workspace: Workspace, store: Store, order: Order, files: Tas
         worth=order.worth,
         stale=outcome.stale,
     )
+    publish_page(workspace, store, cycle, files)
     tags = {"pawl.question": order.question, "pawl.digest": manifest.digest}
     close_run(store, cycle, posted=order.posted, tags=tags)
     return cycle
@@ -198,12 +200,21 @@ def _register_version(
 ) -> AdapterVersion:
     """Sign the judgement and register the version that the run carries."""
     manifest = read_adapter(files.adapter)
+    base = manifest.base
     judgement = Judgement(
         task=order.task,
         digest=manifest.digest,
         manifest=digest_file(files.adapter / MANIFEST),
-        evidence=digest_file(files.verdict),
+        base=f"{base.model}@{base.revision}" if base.revision else base.model,
+        base_digest=base.digest,
+        data=manifest.data,
+        data_md5=order.data_md5 or None,
+        commit=order.commit,
+        params=order.params,
         verdict=verdict.decision,
+        evidence=digest_file(files.verdict),
+        scores=verdict.scores,
+        rows=verdict.rows,
         against=verdict.champion,
         question=order.question,
         look=_look_of(verdict),
@@ -213,14 +224,10 @@ def _register_version(
     )
     return register(
         store,
-        verdict,
-        manifest,
         judgement,
+        verdict,
         signature=sign_judgement(store, judgement),
         is_judged=partial(is_judged, store),
-        commit=order.commit,
-        data_md5=order.data_md5,
-        params=order.params,
         worth=order.worth,
     )
 

@@ -6,15 +6,22 @@ version of Pawl can move what lies below without a change of anybody's flow.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, NamedTuple
 
 from pawl.core.records import Cycle, to_json
+from pawl.core.visible import visible
 from pawl.cycle.champion_profile import snapshot_profile
 from pawl.cycle.conclude import conclude, deliver_outbox
 from pawl.cycle.outbox import begin, end, waiting_error
+from pawl.cycle.progress import telling, timed
+from pawl.cycle.progress import training_told as told
 from pawl.cycle.snapshots import snapshot_champion, snapshot_held_out
 from pawl.cycle.unjudged import conclude_invalid, conclude_unchanged, find_cached_version
 from pawl.data.report.check_summary import read_check, summary_text
+from pawl.data.versions.dvc_versions import tracked_md5
 from pawl.errors import DataError, PawlError, RegistryError
 from pawl.evaluate.worth import read_worth
 from pawl.ledger.keys import signing_key
@@ -22,6 +29,7 @@ from pawl.ledger.looks import reserve_look
 from pawl.ledger.provenance import author
 from pawl.ledger.state import undoubted_state
 from pawl.report.markdown import check_page, cycle_page
+from pawl.store.addresses import web_address
 from pawl.store.client import open_store
 from pawl.store.live_run import shown_live
 from pawl.workspace.fingerprints import cycle_fingerprint
@@ -42,16 +50,29 @@ __all__ = [
     "is_retryable",
     "mark_ended",
     "mark_trained",
+    "outcome",
     "pages",
     "record_invalid_data",
     "register_and_release",
+    "run_name",
     "snapshot_and_reserve",
     "snapshot_history",
     "to_json",
     "train",
+    "turn",
     "waiting_error",
     "workspace_lock",
 ]
+
+
+# What Prefect shows where it would say "Completed" of a cycle that released nothing, too.
+OUTCOMES = {
+    "promote": "Promoted",
+    "reject": "Rejected",
+    "inconclusive": "Inconclusive",
+    "unchanged": "Unchanged",
+    "invalid": "Invalid data",
+}
 
 
 class Page(NamedTuple):
@@ -60,6 +81,32 @@ class Page(NamedTuple):
     key: str
     description: str
     markdown: str
+
+
+@contextmanager
+def turn(workspace: Workspace, log: Any) -> Iterator[None]:
+    """Within this, no other cycle runs here, and what this one does is told to a run's logger."""
+    waiting = partial(log.warning, "another cycle runs here: this one waits for its end")
+    with telling(log.info), workspace_lock(workspace, waiting=waiting):
+        yield
+
+
+def run_name(task: str, **_: Any) -> str:
+    """The name of a run: the task, and the version of its data as `pawl data log` names it."""
+    try:
+        workspace = find_workspace()
+        md5 = tracked_md5(workspace, workspace.task(task).data)
+    except (PawlError, OSError):
+        # The run itself says what is wrong.
+        md5 = None
+    return f"{task} · data {md5[:12]}" if md5 else task
+
+
+def outcome(cycle: Cycle) -> tuple[str, str]:
+    """The name of the state that a run with this cycle ends in, and a message."""
+    champion = cycle.champion.label("none yet")
+    why = cycle.reasons[0] if cycle.reasons else "no reason was recorded"
+    return OUTCOMES[cycle.verdict], visible(f"champion: {champion}; {why}")
 
 
 def fingerprint_inputs(workspace: Workspace, task: str) -> str:
@@ -92,13 +139,13 @@ def snapshot_history(workspace: Workspace, task: str) -> None:
 
 def check_and_split(workspace: Workspace, task: str, *, timeout: float) -> None:
     """Check and split the data; fail now on what the evaluation would fail on later."""
-    with shown_live(workspace, task):
+    with timed(workspace, task, "check and split"), shown_live(workspace, task):
         reproduce(workspace, "preflight", task, timeout=timeout)
 
 
 def train(workspace: Workspace, task: str, *, timeout: float, force: bool = False) -> None:
     """Train the candidate, shown in MLflow as it goes on; `force`: even if nothing changed."""
-    with shown_live(workspace, task):
+    with timed(workspace, task, "train"), told(workspace, task), shown_live(workspace, task):
         reproduce(workspace, "train", task, timeout=timeout, force=force)
 
 
@@ -116,7 +163,7 @@ def snapshot_and_reserve(workspace: Workspace, task: str) -> None:
 
 def evaluate_and_gate(workspace: Workspace, task: str, *, timeout: float) -> None:
     """Score candidate, champion and baselines on the same rows and derive the verdict."""
-    with shown_live(workspace, task):
+    with timed(workspace, task, "evaluate and gate"), shown_live(workspace, task):
         reproduce(workspace, "gate", task, timeout=timeout)
 
 
@@ -158,7 +205,8 @@ def is_retryable(_task: object, _run: object, state: Any) -> bool:
 def pages(workspace: Workspace, cycle: Cycle) -> list[Page]:
     """Return what people read about a cycle: its verdict, and its data check if one was run."""
     task, name = cycle.task, cycle.task.replace("_", "-")
-    found = [Page(f"cycle-{name}", f"{task}: {cycle.verdict}", cycle_page(cycle))]
+    text = cycle_page(cycle, mlflow=web_address(workspace.tracking_uri))
+    found = [Page(f"cycle-{name}", f"{task}: {OUTCOMES[cycle.verdict]}", text)]
     if (report := read_check(workspace, task)) is not None:
         found.append(Page(f"data-{name}", summary_text(report), check_page(report)))
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pawl.core.files import digest_file, digest_json
 from pawl.core.records import Candidate, CheckReport, Cycle, read_record, write_record
+from pawl.cycle.verdict_page import publish_page
 from pawl.errors import DataError, PawlError
 from pawl.ledger.alias import project
 from pawl.ledger.judgements import find_by_fingerprint
@@ -89,7 +90,9 @@ def conclude_invalid(
 
 
 def _record(workspace: Workspace, store: Store, cycle: Cycle) -> Cycle:
-    write_record(workspace.files(cycle.task).cycle, cycle)
+    files = workspace.files(cycle.task)
+    write_record(files.cycle, cycle)
+    publish_page(workspace, store, cycle, files)
     close_run(store, cycle, tags={NOTE: cycle_page(cycle), VERDICT: cycle.verdict})
     return cycle
 

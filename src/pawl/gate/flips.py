@@ -16,7 +16,8 @@ CANDIDATE, CHAMPION = "candidate", "champion"
 class Flip:
     """A gate row on which candidate and champion score differently, with both answers.
 
-    `won`: the candidate scores better; `values`: candidate's, champion's.
+    `won`: the candidate scores better; `values`: candidate's, champion's. Where flips are against
+    another contender, `champion` is that one's answer.
     """
 
     id: str
@@ -40,8 +41,10 @@ class Changed:
     relabelled: tuple[str, ...]
 
 
-def flips(scores: Iterable[Score], rows: Sequence[Example], metric: str) -> list[Flip]:
-    """The gate rows in which candidate and champion differ in `metric`, won ones first.
+def flips(
+    scores: Iterable[Score], rows: Sequence[Example], metric: str, *, against: str = CHAMPION
+) -> list[Flip]:
+    """The gate rows in which candidate and `against` differ in `metric`, won ones first.
 
     Args:
         scores: the stored row scores of all contenders and splits.
@@ -53,7 +56,7 @@ def flips(scores: Iterable[Score], rows: Sequence[Example], metric: str) -> list
     by_id = {(row.id, row.key): row for row in rows}
     by_row: dict[str, dict[str, Score]] = {}
     for score in scores:
-        if score.split == "gate" and score.contender in (CANDIDATE, CHAMPION):
+        if score.split == "gate" and score.contender in (CANDIDATE, against):
             by_row.setdefault(score.id, {})[score.contender] = score
     found = []
     for name, pair in by_row.items():
@@ -61,7 +64,7 @@ def flips(scores: Iterable[Score], rows: Sequence[Example], metric: str) -> list
         both = [one for one in pair.values() if metric in one.values]
         if len(both) < 2:
             continue
-        mine, other = pair[CANDIDATE], pair[CHAMPION]
+        mine, other = pair[CANDIDATE], pair[against]
         values = (mine.values[metric], other.values[metric])
         if values[0] != values[1]:
             row = by_id.get((name, mine.key))

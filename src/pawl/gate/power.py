@@ -71,6 +71,39 @@ def gate_power(
     )
 
 
+@dataclass(frozen=True)
+class Sight:
+    """What a look at `level` sees four times in five: `gain` in pass rate, None for no gain at all.
+
+    `units` are what counted as independent of the `rows`; `rows_for` maps wanted gains to gate
+    rows. All assume that `breaks` of the units are newly lost.
+    """
+
+    rows: int
+    units: int
+    level: float
+    gain: float | None
+    breaks: float
+    rows_for: dict[str, int]
+
+
+def sight(groups: Sequence[str | None], *, level: float) -> Sight:
+    """What a look at this level sees in these gate rows, by the group of each; bounded metrics."""
+    count = units(np.zeros(len(groups)), groups).sums.size
+    per_unit = len(groups) / max(1, count)
+    return Sight(
+        rows=len(groups),
+        units=count,
+        level=level,
+        gain=smallest_gain(count, level=level, breaks=BREAKS),
+        breaks=BREAKS,
+        rows_for={
+            f"{gain:.0%}": round(per_unit * rows_needed(gain, level=level, breaks=BREAKS))
+            for gain in WANTED
+        },
+    )
+
+
 def unprovable_guards(
     groups: Sequence[str | None], slices: Sequence[str | None], policy: Gate
 ) -> tuple[str, ...]:

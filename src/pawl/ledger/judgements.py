@@ -1,8 +1,8 @@
 """Signed judgements: what a cycle of this machine judged, apart from what a page in MLflow says.
 
-A registered version bears its cycle's signature over adapter, verdict, look and all else that
-decides about it. Whoever can write to MLflow can edit a page or add one; a page without a valid
-signature answers no question and is not promoted.
+A registered version bears its cycle's signature over all that its page's `pawl.` tags say: adapter,
+data, code, parameters, scores, verdict, look. Whoever can write to MLflow can edit a page or add
+one; a page without a valid signature answers no question and is not promoted.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def sign_judgement(store: Store, judgement: Judgement) -> Signature:
 def is_judged(store: Store, version: AdapterVersion) -> bool:
     """Whether a machine with a trusted key judged this version, and its page still says what."""
     trusted = trusted_keys(store.workspace)
-    return is_signed(version.signature, KIND, version.judgement.content, trusted)
+    return is_signed(version.signature, KIND, version.content, trusted)
 
 
 def judged_versions(store: Store, task: str) -> tuple[AdapterVersion, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from pawl.core.files import digest_file
 from pawl.core.records import Champion, Verdict, read_record
 from pawl.core.records.commands import Check
-from pawl.errors import PawlError, UsageError
+from pawl.errors import PawlError, RegistryError, UsageError
 from pawl.ledger.entries import EARNED, State
 from pawl.ledger.judgements import judged_versions
 from pawl.ledger.manual_changes import Alias, current_manual_move, moved_by_hand
@@ -31,6 +31,7 @@ def verify(
     Files are downloaded again, whatever is on disk; the local copy is checked as well.
 
     Raises:
+        RegistryError: the store cannot be read.
         UsageError: there is no such version, or no champion yet.
     """
     ledger = read_ledger(store, task)
@@ -110,6 +111,8 @@ def _find_version(
         if released is None:
             raise
         found = f"version {number} was released and is gone from MLflow"
+    except RegistryError as garbled:
+        return Check("version", False, garbled.found, garbled.remedy or "")
     else:
         if released in (None, chosen.champion):
             return chosen

@@ -82,8 +82,10 @@ def show_diff(diff: DataDiff, *, console: Terminal) -> None:
         show_rows(counts, title="rules: what each found", console=console)
 
 
-def show_log(versions: Sequence[DataVersion], *, title: str, console: Terminal) -> None:
-    """Print the versions of the data, newest first."""
+def show_log(
+    versions: Sequence[DataVersion], *, title: str, limit: int | None = None, console: Terminal
+) -> None:
+    """Print the versions of the data, newest first, `limit` of them (None: all)."""
     rows = [
         {
             "md5": one.md5[:12] + (" *" if one.here else ""),
@@ -92,18 +94,25 @@ def show_log(versions: Sequence[DataVersion], *, title: str, console: Terminal) 
             "adapters": ", ".join(f"v{number}" for number in one.versions),
             "subject": one.subject or "",
         }
-        for one in versions
+        for one in versions[:limit]
     ]
     show_rows(rows, title=f"{title} (* is what DVC tracks here)", console=console)
+    if limit is not None and len(versions) > limit:
+        console.print(f"{len(versions) - limit} earlier: --all", highlight=False)
 
 
-def show_lineage(lineage: Lineage, *, console: Terminal) -> None:
-    """Print each version with what it was made from, newest first; then the data, and back."""
+def show_lineage(lineage: Lineage, *, limit: int | None = None, console: Terminal) -> None:
+    """Print each version with what it was made from, newest first; then the data, and back.
+
+    `limit`: of as many versions, and of the data (None: of all).
+    """
     if not lineage.versions:
         console.print(f"{lineage.task}: no version yet", highlight=False)
-    for version in lineage.versions:
+    for version in lineage.versions[:limit]:
         _show_version(version, console)
-    show_log(lineage.data, title=f"{lineage.task}: data", console=console)
+    if limit is not None and len(lineage.versions) > limit:
+        console.print(f"{len(lineage.versions) - limit} earlier versions: --all", highlight=False)
+    show_log(lineage.data, title=f"{lineage.task}: data", limit=limit, console=console)
 
 
 def _show_version(version: VersionOrigin, console: Terminal) -> None:

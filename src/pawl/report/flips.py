@@ -1,4 +1,4 @@
-"""Flips as text for a terminal: rows won and lost, and what changed in the train rows."""
+"""Flips as text for a terminal: rows lost and won, losses first, and how the train rows changed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from rich.text import Text
 from pawl.gate.flips import Changed, Flip
 from pawl.report.console import Terminal
 
-# Row ids named of each change; --json has them all.
-SHOWN = 10
+# Flips that fit a screen of 24 lines.
+SCREEN = 3
 
 
 @dataclass(frozen=True)
@@ -26,21 +26,57 @@ class FlipsReport:
     data: Changed
 
 
-def show_flips(report: FlipsReport, *, console: Terminal) -> None:
-    """Print each flipped row with prompt, reference and both answers, then the data's changes."""
+def show_flips(
+    report: FlipsReport,
+    *,
+    lost: bool = False,
+    everything: bool = False,
+    limit: int | None = None,
+    console: Terminal,
+) -> None:
+    """Print the first flipped rows, losses before gains, a line for each text.
+
+    `limit`: as many of them; `lost`: all that were lost, and no other; `everything`: all, and
+    their texts whole.
+    """
+    won = () if lost else report.won
+    flips = (*report.lost, *won)
+    count = len(flips) if everything or (lost and limit is None) else limit or SCREEN
     console.print(
-        f"{report.task} version {report.version} against version {report.against}, "
-        f"{report.metric}: {len(report.won)} rows won, {len(report.lost)} lost"
+        f"{report.task}: version {report.version} against version {report.against}, "
+        f"{report.metric}: {len(report.lost)} rows lost, {len(report.won)} won",
+        highlight=False,
     )
-    for flip in (*report.won, *report.lost):
-        word = "won" if flip.won else "lost"
-        console.print(Text.assemble("\n", (word, "bold"), f"  {flip.id}"))
-        for name in ("prompt", "reference", "candidate", "champion"):
-            text = getattr(flip, name)
-            console.print(f"  {name + ':':<11}{text}", highlight=False)
-    console.print("\ntrain rows since the champion's:")
-    for change in ("added", "removed", "relabelled"):
-        ids = getattr(report.data, change)
-        more = f", … and {len(ids) - SHOWN} more" if len(ids) > SHOWN else ""
-        named = f": {', '.join(ids[:SHOWN])}{more}" if ids else ""
-        console.print(f"  {change} {len(ids)}{named}", highlight=False)
+    for flip in flips[:count]:
+        _show_flip(flip, report, whole=everything, console=console)
+    if len(flips) > count:
+        shown_lost = min(count, len(report.lost))
+        left = f"{len(report.lost) - shown_lost} lost"
+        left += "" if lost else f" and {len(won) - (count - shown_lost)} won"
+        console.print(f"{left} are not shown: --lost, --all, --limit N", highlight=False)
+    data = report.data
+    console.print(
+        f"train rows since version {report.against}: {len(data.added)} added, "
+        f"{len(data.removed)} removed, {len(data.relabelled)} relabelled",
+        highlight=False,
+    )
+    if any((data.added, data.removed, data.relabelled)):
+        task, versions = report.task, f"v{report.against} v{report.version}"
+        console.print(f"which ones: pawl data diff {task} {versions}", highlight=False)
+
+
+def _show_flip(flip: Flip, report: FlipsReport, *, whole: bool, console: Terminal) -> None:
+    word, colour = ("won", "green") if flip.won else ("lost", "red")
+    console.print(Text.assemble((word, f"bold {colour}"), f"  {flip.id}"))
+    texts = {
+        "prompt": flip.prompt,
+        "reference": flip.reference,
+        f"version {report.version}": flip.candidate,
+        f"version {report.against}": flip.champion,
+    }
+    for name, text in texts.items():
+        line = f"  {name + ':':<12}{text if whole else ' '.join(text.split())}"
+        # Cut at the terminal's edge, where it is not asked for whole.
+        console.print(
+            line, highlight=False, no_wrap=not whole, overflow="fold" if whole else "ellipsis"
+        )

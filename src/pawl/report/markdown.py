@@ -57,17 +57,21 @@ def verdict_line(decision: str, *, stale: bool) -> str:
     return f"{decision}{', not applied' if stale else ''}"
 
 
-def cycle_page(cycle: Cycle) -> str:
-    """The outcome of one cycle, for its pages in Prefect and MLflow."""
+def cycle_page(cycle: Cycle, *, mlflow: str = "") -> str:
+    """The outcome of one cycle, for its pages in Prefect and MLflow.
+
+    Args:
+        mlflow: the address of MLflow's pages, to link to; none on those pages.
+    """
     judged = "none" if cycle.candidate.version is None else f"version {cycle.candidate.version}"
     parts = [
         f"## {cycle.task}: {cycle.verdict}",
         bullets([sentence(reason) for reason in cycle.reasons]),
-        _worth(cycle.worth),
         f"Candidate: {judged}. Champion now: {cycle.champion.label()}.",
+        _links(cycle, mlflow) if mlflow else "",
+        _worth(cycle.worth),
         score_table(cycle.scores),
         rows_line(cycle.rows),
-        f"MLflow run: `{cycle.run_id}`" if cycle.run_id else "",
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -131,6 +135,20 @@ def _comparisons(verdict: Verdict) -> str:
 
 def _worth(worth: Worth | None) -> str:
     return f"#### Worth it?\n\n{bullets(worth.says)}" if worth else ""
+
+
+def _links(cycle: Cycle, mlflow: str) -> str:
+    """Links to the cycle's run and to the versions; MLflow's pages are below `#/`."""
+    versions = {"candidate": cycle.candidate.version, "champion": cycle.champion.version}
+    pages = {f"the run of this cycle (`{cycle.run_id}`)": f"runs/{cycle.run_id}"}
+    if cycle.run_id is None:
+        pages = {}
+    for name, number in versions.items():
+        if number is not None:
+            pages[f"{name}, version {number}"] = f"models/{cycle.task}/versions/{number}"
+    if not pages:
+        return ""
+    return "In MLflow: " + ", ".join(f"[{text}]({mlflow}/#/{at})" for text, at in pages.items())
 
 
 def rows_line(rows: Mapping[str, int]) -> str:

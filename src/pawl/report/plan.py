@@ -10,10 +10,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from pawl.core.metrics import bounded
-from pawl.core.records import to_json
 from pawl.core.records.commands import FreshRows, LooksLeft
 from pawl.report.console import Terminal
-from pawl.report.terminal import show_facts
 
 if TYPE_CHECKING:
     # Torch and scipy are loaded where they are needed, not to print.
@@ -67,29 +65,49 @@ class Plan:
     unprovable: tuple[str, ...]
 
 
-def show_plan(plan: Plan, *, console: Terminal) -> None:
-    """Print the plan: rows, looks and gate as facts, then the training's memory, time and cost."""
-    facts = to_json(plan)
-    del facts["training"], facts["parameters"]
-    show_facts(facts, console=console)
+def show_plan(plan: Plan, *, everything: bool = False, console: Terminal) -> None:
+    """Print rows, training and gate in sentences; with `everything` also what fills the memory."""
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False)
+
     training, parameters = plan.training, plan.parameters
-    # Not the table's own title: that would wrap at the table's width.
-    title = f"training on {training.device.name}: memory at the worst moment"
-    console.print(title, highlight=False)
+    rows = ", ".join(f"{count:,} {name}" for name, count in plan.rows.items())
+    say(f"{plan.task}: a cycle on {rows} rows")
+    for line in plan.dropped.says:
+        say(line)
+    if plan.prompt_tokens:
+        name = max(plan.prompt_tokens, key=plan.prompt_tokens.__getitem__)
+        longest = f"{plan.prompt_tokens[name]:,} tokens ({name})"
+        say(f"prompts: the longest of the baselines has {longest} and fits in the base")
+    trained, base = _short(parameters.trainable), _short(parameters.base)
+    share = f"{parameters.share:.2%}"
+    say(
+        f"training on {training.device.name}: {plan.steps:,} steps at rank {plan.rank}; trains "
+        f"{trained} of {base} parameters ({share})"
+    )
+    for line in training.says:
+        say(f"  • {line}")
+    if everything:
+        console.print(_memory(training))
+    say(f"gate: {plan.says}")
+    for line in plan.unprovable:
+        say(f"  • {line}")
+    say(f"looks: {plan.looks.used} of {plan.looks.of} used; {plan.looks.says}")
+    fresh = plan.fresh_rows
+    say(f"fresh gate rows: {fresh.there}; a new budget of looks needs {fresh.needed}")
+
+
+def _memory(training: TrainingPlan) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=0)
-    table.add_column("part", no_wrap=True)
+    table.add_column("memory at the worst moment", no_wrap=True)
     table.add_column("GiB", justify="right")
     for part, size in training.peak.parts.items():
         table.add_row(part, f"{size / GIB:.3f}")
     table.add_section()
     table.add_row("all", f"{training.peak.total / GIB:.3f}")
     table.add_row("training may use", f"{training.usable / GIB:.3f}")
-    console.print(table)
-    trained, base = _short(parameters.trainable), _short(parameters.base)
-    share = f"{parameters.share:.2%}"
-    console.print(f"trains {trained} of {base} parameters ({share})", highlight=False)
-    for line in training.says:
-        console.print(line, highlight=False)
+    return table
 
 
 def rank_text(ranks: Sequence[int]) -> str:

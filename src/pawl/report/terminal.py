@@ -56,8 +56,23 @@ def show_findings(
     found: Sequence[Finding] | Sequence[Check], *, title: str, console: Terminal
 ) -> None:
     """Print what was examined and whether it is ok, with the remedy where it is not."""
-    rows = [{**to_json(one), "ok": "ok" if one.ok else "NOT OK"} for one in found]
-    show_rows(rows, title=title, console=console)
+    for one in found:
+        show_finding(one, console=console)
+    wrong = sum(not one.ok for one in found)
+    console.print(f"{title}: {f'{wrong} of {len(found)} NOT OK' if wrong else 'all is well'}")
+
+
+def show_finding(one: Finding | Check, *, console: Terminal) -> None:
+    """Print one thing that was examined: whether it is ok, what it is, what was found."""
+    name, found = (one.what, one.says) if isinstance(one, Finding) else (one.name, one.found)
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(width=6)
+    table.add_column(width=20)
+    table.add_column(overflow="fold")
+    table.add_row(Text("ok", "green") if one.ok else Text("NOT OK", "bold red"), name, found)
+    if isinstance(one, Check) and one.remedy and not one.ok:
+        table.add_row("", "", f"remedy: {one.remedy}")
+    console.print(table)
 
 
 def show_gc(report: GcReport, *, console: Terminal) -> None:
@@ -84,19 +99,24 @@ def show_rows(rows: Sequence[Mapping[str, Any]], *, title: str, console: Termina
     console.print(table)
 
 
-def show_history(history: Sequence[HistoryEntry], *, title: str, console: Terminal) -> None:
-    """Print when the champion changed, how, by whom and why."""
+def show_history(
+    history: Sequence[HistoryEntry], *, title: str, limit: int | None = None, console: Terminal
+) -> None:
+    """Print when the champion changed, how, by whom and why; the last `limit` (None: all)."""
+    earlier = len(history) - (limit or len(history))
     rows = [
         {
             "entry": one.entry,
-            "when (UTC)": one.when[:16].replace("T", " "),
+            "when (UTC)": minute(one.when).removesuffix(" UTC"),
             "what": _move(one),
             "who": one.who.partition(" <")[0],
             "why": one.why,
         }
-        for one in history
+        for one in history[max(earlier, 0) :]
     ]
     show_rows(rows, title=title, console=console)
+    if earlier > 0:
+        console.print(f"{earlier} earlier: --all", highlight=False)
 
 
 def show_record(record: Any, *, console: Terminal) -> None:
@@ -116,6 +136,11 @@ def show_facts(facts: Mapping[str, Any], *, console: Terminal, indent: str = "")
                 console.print(f"{indent}  • {_cell(item)}", highlight=False)
         else:
             console.print(f"{indent}{key}: {_cell(value)}", highlight=False)
+
+
+def minute(when: str) -> str:
+    """A moment of a record, UTC in ISO 8601, as people read it."""
+    return f"{when[:16].replace('T', ' ')} UTC"
 
 
 def _move(entry: HistoryEntry) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 # What SQLAlchemy reads as a file of this name, without asking it: it takes a third of a second.
 PLAIN_SQLITE = re.compile(r"sqlite:///([^?%:@]+)")
+
+# Where `pawl ui` serves MLflow's pages, unless it is told another port.
+PAGES = "http://127.0.0.1:5000"
 
 
 def parsed(uri: str) -> URL | None:
@@ -50,6 +53,15 @@ def displayed(uri: str) -> str:
     if url is None:
         return uri.rpartition("@")[2]
     return url.set(query={}).render_as_string(hide_password=True)
+
+
+def web_address(uri: str) -> str:
+    """Where a browser finds a store's pages: its server, else that of `pawl ui`; no password."""
+    parts = urlsplit(uri)
+    if parts.scheme not in ("http", "https"):
+        return PAGES
+    host = parts.netloc.rpartition("@")[2]
+    return f"{parts.scheme}://{host}{parts.path.rstrip('/')}"
 
 
 def redacted(text: str, uri: str) -> str:

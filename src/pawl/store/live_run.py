@@ -80,12 +80,14 @@ def _follow(workspace: Workspace, task: str, over: threading.Event) -> None:
 class StepLogReader:
     """Reads the file of `pawl.train.step_log` while it is written.
 
-    `training` is the id of the training, `end` its final status; None: not yet.
+    `training` is the id of the training, `end` its final status, `steps` how many it takes; None:
+    not known yet.
     """
 
     def __init__(self, path: Path) -> None:
         self.training: str | None = None
         self.end: str | None = None
+        self.steps: int | None = None
         self._path, self._inode, self._offset = path, 0, 0
 
     def read(self) -> list[dict[str, Any]] | None:
@@ -105,6 +107,7 @@ class StepLogReader:
         for line in lines:
             self.training = line.get("training", self.training)
             self.end = line.get("end", self.end)
+            self.steps = line.get("steps", self.steps)
         return [line for line in lines if "step" in line] if lines else None
 
 

@@ -11,40 +11,45 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from pawl.core.records import (
-    AdapterManifest,
-    Champion,
-    Signature,
-    Verdict,
-    Worth,
-    to_json,
-)
+from pawl.core.files import digest_json
+from pawl.core.records import Champion, Signature, Verdict, Worth, to_json
 from pawl.errors import RegistryError, UsageError
 from pawl.report.markdown import verdict_page
 from pawl.store.client import Store, add_version, all_versions, none_if_absent, store_errors
 from pawl.store.pages import VersionPage
-from pawl.store.version_tags import EVIDENCE_TAG, SIGNATURE_TAG
+from pawl.store.version_tags import SIGNATURE_TAG
 
 ADAPTER = "adapter"
-# The fields of `AdapterVersion` that are the tag `pawl.<field>` as it is, JSON in one, or may lack.
+# The fields of `Judgement` that are the tag `pawl.<field>` as it is, JSON in one, or may lack.
 TEXTS = ("digest", "base", "base_digest", "data", "commit", "verdict", "question", "op_id")
 JSON, OPTIONAL = ("params", "scores", "rows"), ("data_md5", "look", "stale", "evidence", "manifest")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Judgement:
-    """What decides about a version: what the cycle that judged it signs.
+    """What a cycle found of an adapter, all of which the machine that judged it signs.
 
     `digest` is the adapter's, `manifest` the sha256 of its manifest file, `evidence` that of the
-    verdict file, `question` the fingerprint of the cycle, `look` the evaluation fingerprint of its
-    look, None without one.
+    verdict file. `question` is the fingerprint of its cycle, `look` the evaluation fingerprint of
+    the look that it was judged in, None without one. `against` is the champion at its judgement,
+    `params` the task's section then, `data` the sha256 of the data file, `data_md5` DVC's name for
+    it, None where it was not recorded. `stale` is why its verdict could not be applied, None if it
+    could. Versions of Pawl 0.1 lack `evidence` and `manifest`.
     """
 
     task: str
     digest: str
     manifest: str | None
-    evidence: str | None
+    base: str
+    base_digest: str
+    data: str
+    data_md5: str | None
+    commit: str
+    params: dict[str, Any]
     verdict: str
+    evidence: str | None
+    scores: dict[str, dict[str, float]]
+    rows: dict[str, int]
     against: Champion
     question: str
     look: str | None
@@ -54,52 +59,21 @@ class Judgement:
 
     @property
     def content(self) -> dict[str, Any]:
-        """The judgement as JSON."""
-        content: dict[str, Any] = to_json(self)
-        return content
+        """The judgement as JSON: what is signed."""
+        said = to_json(self)
+        return {one.name: said[one.name] for one in fields(Judgement)}
 
 
-@dataclass(frozen=True)
-class AdapterVersion:
-    """One judged adapter: what it was made from, its scores and the gate's verdict on it.
+@dataclass(frozen=True, kw_only=True)
+class AdapterVersion(Judgement):
+    """A judgement as a version of the registered model; its page may have been edited since.
 
-    `question` is the fingerprint of its cycle, `look` the evaluation fingerprint of the look that
-    it was judged in, None without one. `against` is the champion at its judgement, `params` the
-    task's section then. `stale` is why its verdict could not be applied, None if it could. `data`
-    is the sha256 of the data file, `data_md5` DVC's name for it, None where it was not recorded.
-    `evidence` is the sha256 of the verdict file, `manifest` that of the adapter's manifest file,
-    `signature` the judging machine's over `judgement`; None in versions of Pawl 0.1. `when` is UTC
-    in ISO 8601.
+    `signature` is the judging machine's, None in versions of Pawl 0.1. `when` is UTC in ISO 8601.
     """
 
-    task: str
     version: int
-    digest: str
-    base: str
-    base_digest: str
-    data: str
-    data_md5: str | None
-    commit: str
-    params: dict[str, Any]
-    verdict: str
-    question: str
-    op_id: str
-    scores: dict[str, dict[str, float]]
-    rows: dict[str, int]
-    against: Champion
-    look: str | None
-    stale: str | None
-    run_id: str
     when: str
-    evidence: str | None = None
-    manifest: str | None = None
     signature: Signature | None = None
-
-    @property
-    def judgement(self) -> Judgement:
-        """What decides about it, as its page says."""
-        names = [one.name for one in fields(Judgement)]
-        return Judgement(**{name: getattr(self, name) for name in names})
 
     @property
     def champion(self) -> Champion:
@@ -109,77 +83,54 @@ class AdapterVersion:
 
 def register(
     store: Store,
-    verdict: Verdict,
-    manifest: AdapterManifest,
     judgement: Judgement,
+    verdict: Verdict,
     *,
     signature: Signature,
     is_judged: Callable[[AdapterVersion], bool],
-    commit: str,
-    data_md5: str,
-    params: dict[str, Any],
     worth: Worth | None = None,
 ) -> AdapterVersion:
     """Register the adapter that the run carries; returns the version, the same for an operation.
 
     Args:
         judgement: what was judged; `signature` is over it.
+        verdict: for the page's text.
         is_judged: whether the signature on a version's page is valid. Anybody may add a version
             with this operation's id: one that is not signed is somebody else's.
     """
+    task = judgement.task
 
     def registered() -> list[AdapterVersion]:
-        same = (one for one in versions(store, judgement.task) if one.op_id == judgement.op_id)
+        same = (one for one in versions(store, task) if one.op_id == judgement.op_id)
         return [one for one in same if one.digest == judgement.digest and is_judged(one)]
 
     if earlier := registered():
         return earlier[0]
-    base = manifest.base
-    tags = _judgement_tags(judgement) | {
-        "pawl.base": f"{base.model}@{base.revision}" if base.revision else base.model,
-        "pawl.base_digest": base.digest,
-        "pawl.data": manifest.data,
-        "pawl.commit": commit,
-        "pawl.params": _dumps(params),
-        "pawl.scores": _dumps(verdict.scores),
-        "pawl.rows": _dumps(verdict.rows),
-        SIGNATURE_TAG: _dumps(to_json(signature)),
-    }
-    if data_md5:
-        tags["pawl.data_md5"] = data_md5
     with store_errors(store.uri):
         source = f"{store.client.get_run(judgement.run_id).info.artifact_uri}/{ADAPTER}"
-    task, page = verdict.task, verdict_page(verdict, worth, stale=judgement.stale)
     added = add_version(
         store,
         task,
         op_id=judgement.op_id,
         source=source,
         run_id=judgement.run_id,
-        tags=tags,
-        description=page,
+        tags=_tags(judgement) | {SIGNATURE_TAG: _dumps(to_json(signature))},
+        description=verdict_page(verdict, worth, stale=judgement.stale),
     )
     first = registered()[0]
-    if first.version != added.version:
+    if first.version != int(added.version):
         # A slow server may carry out a request after its sender gave it up and sent another.
         with store_errors(store.uri):
             none_if_absent(lambda: store.client.delete_model_version(task, str(added.version)))
     return first
 
 
-def _judgement_tags(judgement: Judgement) -> dict[str, str]:
+def _tags(judgement: Judgement) -> dict[str, str]:
     against = judgement.against
-    tags = {
-        "pawl.verdict": judgement.verdict,
-        EVIDENCE_TAG: judgement.evidence,
-        "pawl.question": judgement.question,
-        "pawl.digest": judgement.digest,
-        "pawl.against": "none" if against.version is None else str(against.version),
-        "pawl.against_digest": against.digest or "none",
-        "pawl.manifest": judgement.manifest,
-        "pawl.look": judgement.look,
-        "pawl.stale": judgement.stale,
-    }
+    tags = {f"pawl.{name}": getattr(judgement, name) for name in (*TEXTS, *OPTIONAL)}
+    tags |= {f"pawl.{name}": _dumps(getattr(judgement, name)) for name in JSON}
+    tags["pawl.against"] = "none" if against.version is None else str(against.version)
+    tags["pawl.against_digest"] = against.digest or "none"
     return {name: value for name, value in tags.items() if value}
 
 
@@ -194,12 +145,13 @@ def versions(store: Store, task: str) -> tuple[AdapterVersion, ...]:
     garbled (see `garbled_versions`). Two writers with one operation may both have added theirs; the
     first is the version. What is signed otherwise is another one: anybody may add a version.
     """
-    first: dict[tuple[Any, ...], AdapterVersion] = {}
+    first: dict[tuple[str, Signature | None], AdapterVersion] = {}
     for page in all_versions(store, task):
         if "pawl.digest" in page.tags:
             with suppress(RegistryError):
                 version = _parse(page)
-                first.setdefault((version.op_id, version.judgement, version.signature), version)
+                said = digest_json(version.content)
+                first.setdefault((said, version.signature), version)
     return tuple(first.values())
 
 
@@ -241,13 +193,13 @@ def _parse(version: VersionPage) -> AdapterVersion:
         said: dict[str, Any] = {name: tags[f"pawl.{name}"] for name in TEXTS}
         said |= {name: json.loads(tags[f"pawl.{name}"]) for name in JSON}
         said |= {name: tags.get(f"pawl.{name}") for name in OPTIONAL}
-        signed = tags.get(SIGNATURE_TAG)
+        signed, nobody = tags.get(SIGNATURE_TAG), against == digest == "none"
         return AdapterVersion(
             **said,
             signature=TypeAdapter(Signature).validate_json(signed) if signed else None,
             task=version.name,
             version=number,
-            against=Champion() if against == "none" else Champion(int(against), digest),
+            against=Champion() if nobody else Champion(int(against), digest),
             run_id=version.run_id or "",
             when=datetime.fromtimestamp(version.creation_timestamp / 1000, UTC).isoformat(),
         )

@@ -230,7 +230,7 @@ def fit(
     log_file = points if process_group.is_main else None
     with (
         progress_bar(loop.steps, done=loop.step, quiet=not process_group.is_main) as show,
-        step_log(log_file, fingerprint=fingerprint, resumed=loop.step) as log,
+        step_log(log_file, fingerprint=fingerprint, steps=loop.steps, resumed=loop.step) as log,
         journal.recording() as record,
     ):
 

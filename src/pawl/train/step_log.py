@@ -1,8 +1,9 @@
 """The step log: the steps of the current training as JSON lines that others may follow.
 
 The loop knows no tracker: it calls back after each step, and this callback appends a line and
-flushes it. The first line is `{"training": …, "question": …}`, the last `{"end": …}`, unless the
-training was killed. A resumed training continues its file, without the steps that it repeats.
+flushes it. The first line is `{"training": …, "question": …, "steps": …}`, the last `{"end": …}`,
+unless the training was killed. A resumed training continues its file, without the steps that it
+repeats.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ GIB = 2**30
 
 @contextmanager
 def step_log(
-    path: Path | None, *, fingerprint: str = "", resumed: int = 0
+    path: Path | None, *, fingerprint: str = "", steps: int | None = None, resumed: int = 0
 ) -> Iterator[Callable[[Point], None]]:
     """Within this, the log is open; call the result with each step.
 
@@ -35,12 +36,13 @@ def step_log(
     Args:
         path: the file; None: no log.
         fingerprint: the training's fingerprint (the field `question`).
+        steps: how many the training takes, None where that is not known.
         resumed: the step that the training resumes from, 0 for a new one.
     """
     if path is None:
         yield lambda _point: None
         return
-    write_text(path, "".join(_first_lines(path, fingerprint, resumed)))
+    write_text(path, "".join(_first_lines(path, fingerprint, steps, resumed)))
     with path.open("a", encoding="utf-8") as file:
         previous = time.perf_counter()
 
@@ -64,7 +66,7 @@ def step_log(
         _append(file, {"end": "FINISHED"})
 
 
-def _first_lines(path: Path, fingerprint: str, resumed: int) -> Iterator[str]:
+def _first_lines(path: Path, fingerprint: str, steps: int | None, resumed: int) -> Iterator[str]:
     """The file's lines of this training up to the step `resumed`, or a new header."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
     # A line without its newline was being written when its writer was killed.
@@ -73,7 +75,8 @@ def _first_lines(path: Path, fingerprint: str, resumed: int) -> Iterator[str]:
         yield whole[0]
         yield from (line for line in whole[1:] if json.loads(line).get("step", math.inf) <= resumed)
     else:
-        yield json.dumps({"training": uuid.uuid4().hex, "question": fingerprint}) + "\n"
+        head = {"training": uuid.uuid4().hex, "question": fingerprint, "steps": steps}
+        yield json.dumps(head) + "\n"
 
 
 def _append(file: TextIO, line: dict[str, Any]) -> None:

@@ -50,6 +50,10 @@ class Workspace:
         """Cached answers of contenders; may be deleted at any time."""
         return self.home / "cache" / "answers"
 
+    def durations(self, task: str) -> Path:
+        """How long the steps of the last cycles took here; may be deleted at any time."""
+        return self.home / "cache" / "durations" / f"{task}.json"
+
     def checkpoints(self, task: str) -> Path:
         """Checkpoints that an interrupted training resumes from; may be deleted at any time."""
         return self.home / "checkpoints" / task
@@ -157,12 +161,15 @@ class TaskFiles:
         self.look = root / "look.json"
         # Read by no stage: a cleaned copy of the data (`pawl check --fix`), Great Expectations'
         # pages, the lengths of the baselines' prompts, the loss a step of the running or last
-        # training (appended as it runs), the last cycle's result.
+        # training (appended as it runs), the last cycle's result, and that as a page;
+        # the trends as a page.
         self.fixed = root / "fixed"
         self.docs = root / "docs"
         self.preflight = root / "preflight.json"
         self.points = root / "points.jsonl"
         self.cycle = root / "cycle.json"
+        self.page = root / "verdict.html"
+        self.trends = root / "report.html"
         # The error of a stage that failed.
         self.error = root / "error.json"
 
@@ -188,6 +195,12 @@ class TaskFiles:
             self.training: "",
             self.held_out_register: "",
         }
+
+
+def has_workspace() -> bool:
+    """Whether the current folder is in a workspace."""
+    here = Path.cwd().resolve()
+    return any((folder / "params.yaml").is_file() for folder in (here, *here.parents))
 
 
 def find_workspace(start: Path | None = None) -> Workspace:

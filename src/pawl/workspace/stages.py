@@ -15,10 +15,12 @@ from collections.abc import Callable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from subprocess import DEVNULL
+from typing import Any
 
 from pawl import errors
 from pawl.core.files import write_json
-from pawl.core.processes import DVC, leave_git_hook, started
+from pawl.core.processes import DVC, QUIET, leave_git_hook, started
 from pawl.core.records import read_record
 from pawl.core.visible import guard_output
 from pawl.errors import PawlError, StoppedError, UsageError, file_error
@@ -148,7 +150,10 @@ def _run(workspace: Workspace, words: list[str], *, timeout: float | None) -> in
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     env = {**dvc_environment(workspace), "PATH": path}
     try:
-        with started([*DVC, *words], cwd=workspace.root, env=env, stdout=sys.stderr) as dvc:
+        quiet = os.environ.get(QUIET)
+        to: dict[str, Any] = {"stdout": DEVNULL if quiet else sys.stderr}
+        to |= {"stderr": DEVNULL} if quiet else {}
+        with started([*DVC, *words], cwd=workspace.root, env=env, **to) as dvc:
             return dvc.wait(timeout)
     except subprocess.TimeoutExpired as error:
         raise PawlError(

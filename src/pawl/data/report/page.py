@@ -8,32 +8,30 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from markupsafe import Markup
+
+from pawl.core.pages import render, text_of, with_code
 from pawl.core.records import CheckReport, Drift, Fault, Rule
 from pawl.data.report import check_summary as summary
-from pawl.data.report.plots import plots, text_of
+from pawl.data.report.plots import plots
 
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 STATE_WORDS = {"blocks": "blocks", "warns": "warning", "passed": "passed"}
 
 
 def page(report: CheckReport) -> str:
     """Return the HTML page, to be stored beside the report as UTF-8; it is deterministic."""
     title = f"{report.task}: data check"
-    css = Path(__file__).with_name("page.css").read_text(encoding="utf-8")
     parts = (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{text_of(title)}</title>\n<style>\n{css}</style>\n</head>\n<body>",
         _head(report, title),
         "<main>",
         _rules(report),
         plots(report.histograms),
         _drift(report),
         _origin(report),
-        "</main>\n</body>\n</html>\n",
+        "</main>",
     )
-    return "\n".join(part for part in parts if part)
+    body = Markup("\n".join(part for part in parts if part))  # noqa: S704 - each escapes its texts
+    return render(Path(__file__).parent, "page.html", title=title, body=body)
 
 
 def _head(report: CheckReport, title: str) -> str:
@@ -64,7 +62,7 @@ def _rule(rule: Rule, report: CheckReport) -> str:
     name = text_of(rule.name).replace("_", "_<wbr>")
     of = f" <span>of {rule.of:,}</span>" if summary.share(rule) is not None else ""
     sample = "<small>a sample</small>" if rule in summary.sampled(report) else ""
-    advice = f"<p><b>What to do:</b> {_with_code(summary.remedy(rule, report.task))}</p>"
+    advice = f"<p><b>What to do:</b> {with_code(summary.remedy(rule, report.task))}</p>"
     return (
         f'<tbody id="rule-{text_of(rule.name)}">\n<tr><th scope="rowgroup">{name}</th>'
         f'<td><span class="state {rule_state}">{STATE_WORDS[rule_state]}</span></td>'
@@ -134,9 +132,3 @@ def _origin(report: CheckReport) -> str:
         '<section aria-labelledby="origin">\n<h2 id="origin">What was checked</h2>\n'
         f'<dl class="panel">\n{items}\n</dl>\n</section>'
     )
-
-
-def _with_code(text: str) -> str:
-    """Escape a text of this program; its backquoted parts become code."""
-    parts = text_of(text).split("`")
-    return "".join(f"<code>{p}</code>" if i % 2 else p for i, p in enumerate(parts))

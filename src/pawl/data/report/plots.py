@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from itertools import accumulate, pairwise
 
+from pawl.core.pages import text_of
 from pawl.core.records import Histogram
-from pawl.data.report.check_summary import printable
 
 # In the plot's own units; as wide as a phone, so that its text keeps its size there.
 WIDTH, HEIGHT, BOTTOM, TOP = 360, 150, 20, 16
@@ -83,11 +82,6 @@ def _axis(histogram: Histogram, most: int) -> str:
         f'<line x1="0" x2="{WIDTH}" y1="{TOP}" y2="{TOP}" stroke-dasharray="2 4"/>'
         f'<text x="0" y="{TOP - 4}">{most:,} rows</text>{words}'
     )
-
-
-def text_of(text: str) -> str:
-    """Escape any text as HTML that can be encoded as UTF-8."""
-    return escape(printable(text))
 
 
 def _number(value: float) -> str:

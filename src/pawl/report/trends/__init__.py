@@ -1,0 +1,1 @@
+"""Trends across cycles: what `pawl report` prints, and its page."""

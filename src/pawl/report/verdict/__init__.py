@@ -1,0 +1,1 @@
+"""The verdict page: what one cycle found, as one HTML file."""

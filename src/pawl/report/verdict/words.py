@@ -1,0 +1,80 @@
+"""The verdict in a sentence, and what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pawl.core.metrics import sign
+from pawl.core.records import Comparison, Cycle, Worth
+from pawl.report.verdict.record import VerdictPage
+
+STATES = {
+    "promote": "passed",
+    "unchanged": "quiet",
+    "reject": "blocks",
+    "inconclusive": "warns",
+    "invalid": "blocks",
+}
+
+
+def headline(cycle: Cycle) -> str:
+    """The outcome of the cycle and who is champion now, in a sentence."""
+    mine = "no version" if cycle.candidate.version is None else f"version {cycle.candidate.version}"
+    champion = cycle.champion.label("")
+    stays = f"{champion} stays champion" if champion else "there is no champion yet"
+    if cycle.stale:
+        return f"Not applied: the champion changed while {mine} was judged; {stays}."
+    return {
+        "promote": f"Promoted: {mine} is the champion now.",
+        "reject": f"Rejected: {mine} is not released; {stays}.",
+        "inconclusive": f"Inconclusive: {mine} may be better, luck is not ruled out; {stays}.",
+        "unchanged": f"Unchanged: nothing is new since {mine} was judged; {stays}.",
+        "invalid": f"Not judged: there is no fit evidence to judge by; {stays}.",
+    }[cycle.verdict]
+
+
+def gain(comparison: Comparison) -> float:
+    """By how much the candidate is better, in the metric's own unit."""
+    return sign(comparison.metric) * (comparison.candidate - comparison.other)
+
+
+def next_steps(page: VerdictPage) -> tuple[str, ...]:
+    """What a person may do now, the likeliest first; commands are in backquotes."""
+    return tuple(_steps(page))
+
+
+def _steps(page: VerdictPage) -> Iterator[str]:
+    cycle, task = page.cycle, page.cycle.task
+    version, lost = cycle.candidate.version, page.flips.lost if page.flips else ()
+    if cycle.stale:
+        yield f"Judge it against the new champion: `pawl run {task}`."
+    elif cycle.verdict == "promote":
+        yield f"Ask it something: `pawl predict {task} 'YOUR PROMPT'`."
+        if lost:
+            yield "Read the lost rows above: the gate counts them, and cannot tell which hurt most."
+        if page.verdict and page.verdict.champion.version is not None:
+            yield f"If it disappoints, go back at once: `pawl rollback {task} --reason WHY`."
+    elif cycle.verdict == "reject":
+        yield from _after_a_rejection(cycle.worth, lost=bool(lost), task=task)
+    elif cycle.verdict == "inconclusive":
+        yield (
+            "Bring new rows, as many as the reasons name: `pawl data add FILE`, then "
+            f"`pawl run {task}`. Training the same rows again only spends looks."
+        )
+    elif cycle.verdict == "invalid":
+        yield f"See what the data rules found: `pawl check {task}`; then mend the data."
+    else:
+        yield f"New rows come in with `pawl data add FILE`; `pawl run {task} --force` trains again."
+    if version is not None and not page.sealed:
+        if page.flips and page.flips.against == "champion":
+            yield f"All rows won and lost: `pawl flips {task} {version}`."
+        yield f"Derive this verdict again from its stored rows: `pawl replay {task} {version}`."
+
+
+def _after_a_rejection(worth: Worth | None, *, lost: bool, task: str) -> Iterator[str]:
+    if worth and worth.gain <= 0:
+        yield f"Use the prompt: {worth.against} is as good on this base without any adapter."
+    if lost:
+        yield "Read the lost rows above: are answers in the data wrong, or rows like them missing?"
+    yield f"Mended or new rows come in with `pawl data add FILE`, then `pawl run {task}`."
+    yield "Callers notice nothing: what is served did not change."
