@@ -26,6 +26,7 @@ def call(workspace: Workspace, *words: str) -> str:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_metrics_plots_and_experiments_compare_trainings_on_the_dev_split_alone(
     quick_workspace: Workspace,
 ) -> None:
