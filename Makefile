@@ -8,10 +8,14 @@ export DVC_NO_ANALYTICS := 1
 # No hub is asked while everything needed lies here; `HF_HUB_OFFLINE=0 make demo` asks one.
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo story test test-slow soak lint format docs audit lock data base clean
+.PHONY: demo pictures story test test-slow soak lint format docs audit lock data base clean
 
 demo: $(READY) data  ## one cycle of the example task through the flow
-	$(BIN)/pawl run tickets || test $$? -le 4 -a $$? -ge 3
+	$(BIN)/pawl run tickets --open || test $$? -le 4 -a $$? -ge 3
+
+pictures: $(READY) data  ## the README's screenshots, of the story's run; needs chromium
+	test -d .pawl/story || $(BIN)/python examples/story.py
+	$(BIN)/python examples/pictures.py
 
 story: $(READY) data  ## three deliveries: promote, promote, reject; roll back and forward
 	$(BIN)/python examples/story.py

@@ -52,9 +52,9 @@ class Tab:
                 return said["result"]
             self._note(said)
 
-    def open(self, url: str, *, width: int = 1200, dark: bool = False) -> None:
+    def open(self, url: str, *, width: int = 1200, height: int = 900, dark: bool = False) -> None:
         """Load a page and wait until it is there."""
-        self.send("Emulation.setDeviceMetricsOverride", width=width, height=900,
+        self.send("Emulation.setDeviceMetricsOverride", width=width, height=height,
                   deviceScaleFactor=1, mobile=False)  # fmt: skip
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.send("Emulation.setEmulatedMedia", features=[scheme])

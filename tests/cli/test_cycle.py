@@ -118,6 +118,16 @@ def test_a_cycle_judges_and_releases_and_the_record_answers_for_it(
     refused = pawl(quick_workspace, "flips", "tickets", "1")
     assert refused.returncode == 2
     assert "without a champion" in refused.stderr
+    page = quick_workspace.files("tickets").page.read_text(encoding="utf-8")
+    for told in (
+        "Rejected: version 2 is not released; version 1 stays champion.",
+        f'id="lost">{len(flips["lost"])} lost',
+        f'id="won">{len(flips["won"])} won',
+        f"With {second['rows']['gate']} gate rows",
+        "<dt>train.learning_rate</dt><dd>0.002 → 1e-06</dd>",
+        *(section + '">' for section in ("forest panel", 'id="cost', 'id="training', 'id="fields')),
+    ):
+        assert told in page, told
     shown = pawl(quick_workspace, "flips", "tickets", "2")
     assert flips["lost"][0]["id"] in shown.stdout
 
@@ -139,8 +149,17 @@ def test_a_cycle_judges_and_releases_and_the_record_answers_for_it(
     space = answer(quick_workspace, "gc")
     assert (space["freed"], {row["what"] for row in space["found"]}) == (False, {"kept answers"})
 
+    trends = answer(quick_workspace, "report", "tickets")
+    assert [(one["version"], one["released"]) for one in trends["versions"]] == [
+        (1, True),
+        (2, True),
+    ]
+    assert trends["same_rows"] == second["rows"]["gate"]
+    schema = [one["scores"]["candidate"]["schema_valid"] for one in (first, second)]
+    assert [one["same"] for one in trends["versions"]] == pytest.approx(schema)
+    assert quick_workspace.files("tickets").trends.is_file()
     status = answer(quick_workspace, "status", "tickets")
-    assert status["champion"]["version"] == 1
+    assert (status["champion"]["version"], status["page"]) == (1, "build/tickets/verdict.html")
     assert status["last"]["verdict"] == "reject"
     assert [status["looks"][name] for name in ("used", "of", "budget")] == [2, 3, 1]
     assert answer(quick_workspace, "compare", "tickets", "1", "2")["versions"] == [1, 2]

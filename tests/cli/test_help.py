@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -96,15 +95,6 @@ def test_every_commands_help_ends_with_an_example_of_it(
         parser = command.make_parser(command.make_context("x", [], resilient_parsing=True))
         line = shlex.split(command.epilog.partition(">>")[0].removeprefix("Example: pawl "))
         parser.parse_args(line[len(words) :])
-
-
-def test_the_readme_names_every_command_and_no_other() -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for words, command in every(COMMANDS):
-        if not hasattr(command, "commands"):
-            assert f"pawl {' '.join(words)}" in text, words
-    for name in re.findall(r"`pawl ([a-z]+)", text):
-        assert name in COMMANDS.commands, name
 
 
 def test_the_only_task_need_not_be_named(inside: Bench, line: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import subprocess
 import sys
@@ -29,11 +30,18 @@ def test_nothing_that_a_sealed_cycle_leaves_tells_a_gate_answer_or_score(
     assert all(reason.startswith("sealed gate: ") for reason in cycle["reasons"])
     assert set(cycle["scores"]) == {"candidate (dev)"}
 
+    page = quick_workspace.files("tickets").page.read_text(encoding="utf-8")
+    assert "The gate is sealed" in page
+    for section in ("contenders", "flips", "slices", "fields", "cost", "seen"):
+        assert f'id="{section}"' not in page
+
     secrets = secrets_of(quick_workspace)
     assert len(secrets) >= 5, "there must be something to find"
     left = {str(p): p.read_bytes() for p in quick_workspace.root.rglob("*") if p.is_file()}
     left |= {"stdout": done.stdout.encode(), "stderr": done.stderr.encode()}
     told = [(name, s) for name, bytes_ in left.items() for s in secrets if s.encode() in bytes_]
+    # The pages write a quotation mark otherwise.
+    told += [("page", s) for s in secrets if html.escape(s.replace('\\"', '"')) in page]
     assert told == []
 
     again = pawl(quick_workspace, "replay", "tickets", "1")

@@ -43,7 +43,7 @@ def test_every_command_that_a_page_names_exists_and_takes_its_options(page: Path
     for words in commands(page.read_text(encoding="utf-8")):
         command = typer.main.get_command(app)
         left = words[2:] if words[:1] == ["-C"] else words
-        while getattr(command, "commands", None) and left:
+        while getattr(command, "commands", None) and left and not left[0].startswith("-"):
             assert left[0] in command.commands, f"{page.name}: pawl {shlex.join(words)}"
             command, left = command.commands[left[0]], left[1:]
         known = {option for each in command.params for option in each.opts} | {"--help"}

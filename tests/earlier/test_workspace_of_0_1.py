@@ -71,6 +71,13 @@ def as_json(value: Any) -> Any:
     return json.loads(json.dumps(value))
 
 
+def only_old(answer: Any, old: Any) -> Any:
+    """The answer without keys that were added since."""
+    if isinstance(answer, dict) and isinstance(old, dict):
+        return {key: only_old(answer[key], old[key]) for key in answer if key in old}
+    return answer
+
+
 def test_every_question_to_the_record_gets_the_answer_that_0_1_gave(old: Workspace) -> None:
     store = open_store(old)
     answers = {
@@ -82,7 +89,7 @@ def test_every_question_to_the_record_gets_the_answer_that_0_1_gave(old: Workspa
         "flips_2": to_json(flips_of(old, store, TASK, 2)),
     }
     for name, answer in answers.items():
-        assert as_json(answer) == ANSWERS[name], name
+        assert only_old(as_json(answer), ANSWERS[name]) == ANSWERS[name], name
     found = {(check.name, check.ok) for check in verify(old, store, TASK)}
     assert found >= {(check["name"], check["ok"]) for check in ANSWERS["verify"]}
     assert all(ok for _, ok in found)

@@ -39,10 +39,10 @@ Version = Annotated[
     int, typer.Argument(metavar="VERSION", help="A version of the registered model.", min=1)
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON value, errors too.")]
-Open = Annotated[bool, typer.Option("--open", help="Open the page, where there is a display.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print errors alone.")]
 All = Annotated[bool, typer.Option("--all", help="All of them, whole.")]
 Limit = Annotated[int | None, typer.Option(help="As many of them.", min=1, show_default=False)]
+Open = Annotated[bool, typer.Option("--open", help="Open the page, where there is a display.")]
 
 
 @app.callback(invoke_without_command=True)

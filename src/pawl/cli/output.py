@@ -38,9 +38,11 @@ def say(text: str) -> None:
 
 
 def show_page(path: Path, *, name: str, opened: bool) -> None:
-    """Print where a page is, and open it in a browser where there is a display."""
+    """Say where a page is, and open it in a browser where there is a display."""
     import webbrowser
 
+    if not path.is_file():
+        return
     say(f"{name}: {os.path.relpath(path)}")
     shown = sys.platform in ("darwin", "win32") or {"DISPLAY", "WAYLAND_DISPLAY"} & {*os.environ}
     if opened and shown:

@@ -59,7 +59,10 @@ def history(
 
 @command(app, "judge", "pawl report tickets --open")
 def report(task: Task, open_page: Open = False, as_json: Json = False) -> None:
-    """Trends across cycles: scores, releases, looks, cost; also a page."""
+    """Trends across cycles: scores, releases, looks, cost.
+
+    Versions are compared on the rows that all of them answered. Writes a page, too.
+    """
     from pawl.commands.report import report as read
     from pawl.commands.report import write_page
     from pawl.report.trends.terminal import show_report

@@ -36,7 +36,8 @@ class LastCycle:
 class TaskStatus:
     """The state of a task; what cannot be read is None, and `notes` has the reason.
 
-    `page` is the last cycle's verdict page here, relative to the workspace; None without one.
+    `page` is the last cycle's verdict page, relative to the workspace; None without one.
+
     `notes` are problems: an alias moved by hand, a ledger that was altered, a champion whose bytes
     changed or that has no verified local copy.
     """
@@ -61,7 +62,7 @@ def show_status(status: TaskStatus, *, console: Terminal) -> None:
         for reason in last.reasons:
             console.print(f"  • {reason}", highlight=False)
     if status.page:
-        console.print(f"its verdict page: {status.page}", highlight=False)
+        console.print(f"verdict page: {status.page}", highlight=False)
     if looks := status.looks:
         console.print(f"looks: {looks.used} of {looks.of} used; {looks.says}", highlight=False)
     if rows := status.fresh_rows:

@@ -61,6 +61,13 @@ def last_cycle(store: Store, task: str) -> tuple[Cycle, str] | None:
     return _cycle_of(store, run), ended.isoformat(timespec="milliseconds")
 
 
+def cycle_of(store: Store, run_id: str) -> Cycle:
+    """The cycle that a run carries."""
+    with store_errors(store.uri):
+        run = store.client.get_run(run_id)
+    return _cycle_of(store, RunPage.of(run))
+
+
 def _newest_finished(store: Store, task: str, tag: str, value: str | None = None) -> RunPage | None:
     """The newest finished run of a task with a tag, of that value (None: any but '')."""
     query = f"tags.`{tag}` != ''" if value is None else f"tags.`{tag}` = '{value}'"
