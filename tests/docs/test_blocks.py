@@ -85,7 +85,9 @@ def test_what_a_page_has_a_person_type_after_the_first_cycle_works(
 @pytest.mark.slow
 def test_the_demo_leaves_a_champion_that_answers_the_readmes_message(checkout: Path) -> None:
     line = next(line for line in "\n".join(blocks("README.md")).splitlines() if "predict" in line)
-    assert '"order"' in typed(line, where=checkout, home=checkout.parent / "home")
+    assert '"category":"delivery","urgency":"high","order":"ORD-2023-41778"' in typed(
+        line, where=checkout, home=checkout.parent / "home"
+    )
 
 
 @pytest.mark.slow

@@ -119,19 +119,21 @@ def test_the_state_of_a_task_is_told_in_sentences() -> None:
     champion = ChampionStatus(2, "d" * 64, "2026-11-28T09:31:52.5+00:00", "it won", "promote", None)
     status = TaskStatus(
         "t", champion, LastCycle("reject", ("no [better]",), "2026-11-28T10:00:00+00:00"),
-        LooksLeft(2, 20, 1, "the rest"), FreshRows(4, 505), ("the alias was moved",),
+        LooksLeft(2, 20, 1, "the rest"), FreshRows(4, 505), "build/t/verdict.html",
+        ("the alias was moved",),
     )  # fmt: skip
     assert shown(show_status, status).splitlines() == [
         "t: version 2 is champion since 2026-11-28 09:31 UTC (promote: it won)",
         "last cycle: reject, 2026-11-28 10:00 UTC",
         "  • no [better]",
+        "verdict page: build/t/verdict.html",
         "looks: 2 of 20 used; the rest",
         "fresh gate rows: 4; a new budget of looks needs 505",
         "problems:",
         "  • the alias was moved",
     ]
     nobody = ChampionStatus(None, None, None, None, None, None)
-    text = shown(show_status, TaskStatus("t", nobody, None, None, None, ()))
+    text = shown(show_status, TaskStatus("t", nobody, None, None, None, None, ()))
     assert text == (
         "t: no champion yet\nlast cycle: none yet; `pawl run t` makes one\nproblems: none\n"
     )
