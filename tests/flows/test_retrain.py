@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import multiprocessing
+import re
 import sqlite3
 import subprocess
 import sys
@@ -69,6 +70,7 @@ def test_data_that_is_not_fit_ends_in_a_recorded_cycle_and_not_in_a_failed_run(
     last = status(quick_workspace, open_store(quick_workspace), "tickets").last
     assert list(last.reasons) == cycle["reasons"] != []
     assert "Traceback" not in done.stderr
+    assert re.search(r"^\d\d:\d\d:\d\d  check and split$", done.stderr, re.M)
     # What Prefect's page of the run shows to whoever looks there first.
     with closing(sqlite3.connect(quick_workspace.home / "prefect" / "prefect.db")) as pages:
         logged = "\n".join(text for (text,) in pages.execute("select message from log"))

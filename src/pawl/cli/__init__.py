@@ -50,7 +50,7 @@ def main() -> None:
         sys.exit(app(prog_name="pawl", standalone_mode=False))
     except InterruptedRunError as stop:
         # A bar of progress that was ended has left its line open.
-        print(f"\n{stop.found}", file=sys.stderr)
+        print_error(stop, sys.argv[1:], text=f"\n{stop.found}")
         sys.exit(stop.exit_code)
     except Exception as error:
         if (told := expected(error)) is None:

@@ -71,10 +71,10 @@ def emit(value: Any, show: Callable[..., None], *, as_json: bool, **options: Any
         raise typer.Exit(1)
 
 
-def print_error(error: PawlError, words: Sequence[str]) -> None:
+def print_error(error: PawlError, words: Sequence[str], *, text: str = "") -> None:
     """Print an error on stderr; as JSON too where `words` ask for it and none was printed yet."""
     before = words[: words.index("--")] if "--" in words else words
-    print(f"error: {error}", file=sys.stderr)
+    print(text or f"error: {error}", file=sys.stderr)
     if "--json" in before and not PRINTED.get():
         told = {"found": error.found, "rule": error.rule, "remedy": error.remedy}
         print_json({"error": type(error).__name__, **told})
