@@ -42,7 +42,7 @@ format: $(READY)
 	$(BIN)/ruff check --fix .
 
 docs: $(READY)  ## the pages of docs/ as a site, build/docs-site/index.html; a dead link is an error
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 audit: $(READY)  ## every pinned version against an advisory feed; AUDIT='--osv-url URL' names another
 	$(BIN)/python .ci/audit.py $(AUDIT)

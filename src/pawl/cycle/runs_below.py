@@ -15,9 +15,11 @@ from pawl.store.evaluation_runs import delete_answers, log_answers
 from pawl.store.runs import end_run, find_run, log_curve, open_run, trainings
 from pawl.workspace.paths import TaskFiles
 
-# So many rows at most, those that candidate and champion answer differently well first; and
-# seconds after which the others are left out, and after which all are.
-ROWS, SECONDS, MOST = 500, 5.0, 9.0
+# So many rows at most, those that candidate and champion answer differently well first.
+ROWS = 500
+# Seconds that these may take, and the share of the training's own seconds (at least the least); the
+# other rows are left out after a part of it.
+MOST, SHARE, LEAST, OTHERS = 6.0, 0.03, 2.0, 0.6
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,9 @@ def describe_contenders(pages: Pages) -> tuple[dict[str, str], str]:
         for group in groups
         for row in rows[:ROWS]
     ]
-    delete_answers(pages.store, pages.experiment, [one for row in answers for one in row])
-    written = log_answers(pages.store, pages.experiment, answers, seconds=SECONDS, most=MOST)
+    delete_answers(pages.store, pages.experiment, list(runs.values()))
+    most = _seconds(pages)
+    written = log_answers(pages.store, pages.experiment, answers, seconds=OTHERS * most, most=most)
     for name, run in runs.items():
         said = _rows_said(written[run], len(rows), flips=sum(bool(row.flip) for row in rows))
         text = RunText(
@@ -119,6 +122,14 @@ def describe_contenders(pages: Pages) -> tuple[dict[str, str], str]:
         end_run(pages.store, run)
     flips = sum(bool(row.flip) for row in rows)
     return runs, _rows_said(written[runs[CANDIDATE]], len(rows), flips=flips)
+
+
+def _seconds(pages: Pages) -> float:
+    """How long the rows may take to write: a small part of what the cycle has taken."""
+    if not pages.files.training.is_file():
+        return MOST
+    trained = read_record(pages.files.training, Training).seconds
+    return min(MOST, max(LEAST, SHARE * trained))
 
 
 def _rows_said(written: int, of: int, *, flips: int) -> str:

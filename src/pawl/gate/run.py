@@ -8,12 +8,13 @@ import json
 from pydantic import TypeAdapter, ValidationError
 
 from pawl.config.schema import Gate
-from pawl.core.files import digest_file, digest_text
+from pawl.core.files import digest_file, digest_text, write_json
 from pawl.core.records import (
     BaseInfo,
     EvalReport,
     Score,
     SplitReport,
+    Training,
     Verdict,
     read_record,
     write_record,
@@ -24,11 +25,29 @@ from pawl.gate.decide import decide
 from pawl.gate.evidence import Evidence
 from pawl.workspace.paths import TaskFiles, Workspace
 
+# The candidate's scores on the dev split, in a verdict.
+DEV = "candidate (dev)"
+
 
 def gate(workspace: Workspace, task: str) -> None:
-    """Write `build/<task>/verdict.json`. Any verdict is a success of the stage."""
+    """Write `build/<task>/verdict.json` and what DVC compares. Any verdict is a success."""
     files = workspace.files(task)
-    write_record(files.verdict, judge(files, workspace.task(task).gate))
+    verdict = judge(files, workspace.task(task).gate)
+    write_record(files.verdict, verdict)
+    write_json(files.metrics, comparable(files, verdict))
+
+
+def comparable(files: TaskFiles, verdict: Verdict) -> dict[str, dict[str, float]]:
+    """What `dvc metrics diff` and `dvc exp show` compare: the training, the dev split's scores.
+
+    No gate score: recipes that are tuned on the gate's rows are judged by luck (README).
+    """
+    metrics = {"dev": verdict.scores.get(DEV, {})}
+    if files.training.is_file():
+        training = read_record(files.training, Training)
+        losses = {"dev_loss": training.dev_loss, "train_loss": training.train_loss}
+        metrics["training"] = losses | {"seconds": round(training.seconds, 1)}
+    return metrics
 
 
 def judge(files: TaskFiles, policy: Gate) -> Verdict:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from pawl.config.preconditions import refuse_base_faults
 from pawl.config.schema import Train, as_json
-from pawl.core.files import remove
+from pawl.core.files import remove, write_json
 from pawl.core.records import (
     AdapterManifest,
     BaseInfo,
@@ -124,6 +124,8 @@ def train_in_process(workspace: Workspace, task: str, process_group: ProcessGrou
     )
     save(model, manifest, files.adapter)
     write_record(files.training, training)
+    # DVC draws a list of flat points and nothing else.
+    write_json(files.curve, [{"step": p.step, "loss": p.loss} for p in training.points])
     remove(trainings.checkpoints)
 
 

@@ -150,6 +150,9 @@ class TaskFiles:
         self.training = root / "training.json"
         self.eval = root / "eval"
         self.verdict = root / "verdict.json"
+        # For DVC's own commands: the loss a step; a few numbers of training and dev split.
+        self.curve = root / "curve.json"
+        self.metrics = root / "metrics.json"
         # The flow's snapshots: the profile of the champion's data if there is a champion, the
         # register of held-out rows, the champion (adapter folder, `champion.json`), the look that
         # is reserved for this candidate.

@@ -12,7 +12,7 @@ from pawl.report.verdict.words import gain
 
 # In the plot's own units; as wide as a phone, so that its text keeps its size there.
 WIDTH, HEIGHT = 360.0, 150.0
-LEFT, TOP, BOTTOM = 34.0, 10.0, 20.0
+LEFT, TOP, BOTTOM = 46.0, 10.0, 20.0
 POINTS = 180
 
 
