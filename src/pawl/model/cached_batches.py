@@ -15,6 +15,7 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -98,7 +99,9 @@ def sharing(model: Any, prompts: Sequence[Sequence[int]], *, pad: int, more: int
     sample = [by_length[0], by_length[-1]] if len(prompts) > 1 else list(prompts)
     reach, told = len(by_length[-1]) + more, ""
     # Not inference mode: buffers that a base makes anew in it could not be trained with.
-    with torch.no_grad():
+    with torch.no_grad(), warnings.catch_warnings():
+        # transformers renames an argument, which earlier versions know by the old name alone.
+        warnings.simplefilter("ignore", FutureWarning)
         own = [_own_logits(model, prompt) for prompt in sample]
         tolerance = TOLERANCE[str(own[0][1].dtype)]
         for share in ORDER:
