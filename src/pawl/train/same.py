@@ -2,7 +2,7 @@
 
 Nothing is read off a module's code or its class, so that the next version of a library cannot make
 a replacement wrong. Each is tried as a copy with small weights of its own: the base's may be
-packed, sharded, or have no values at all while a training is planned.
+packed, sharded, or have no values at all while a training is planned (whose modes are left aside).
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ WIDTH, TOKENS, HEADS = 8, 5, 2
 Function = Callable[..., Any]
 
 
+@_disable_current_modes()
 def plain_norm(module: torch.nn.Module, formula: Function) -> tuple[float, float] | None:
     """A norm's epsilon and what is added to its weight, if `formula(x, weight, eps)` is its output.
 
@@ -42,6 +43,7 @@ def plain_norm(module: torch.nn.Module, formula: Function) -> tuple[float, float
     return None
 
 
+@_disable_current_modes()
 def same_gate(module: torch.nn.Module, formula: Function) -> bool:
     """Whether a module is `down_proj(formula(gate_proj(x), up_proj(x)))`."""
     if not all(hasattr(module, name) for name in ("gate_proj", "up_proj", "down_proj")):
@@ -54,6 +56,7 @@ def same_gate(module: torch.nn.Module, formula: Function) -> bool:
     return _equal(own, _outcome(formula, x[..., :WIDTH], x[..., WIDTH:]))
 
 
+@_disable_current_modes()
 def same_rotation(function: Function, formula: Function) -> bool:
     """Whether two functions of q, k, cos, sin rotate alike, whole heads and parts of them."""
     q, k = _random(1, HEADS, TOKENS, WIDTH), _random(1, 1, TOKENS, WIDTH)
@@ -93,7 +96,7 @@ def _tried(
 
 def _outcome(function: Function, *inputs: Any) -> Any:
     """What the function returns for real numbers, or None if it fails."""
-    with _disable_current_modes(), torch.no_grad():
+    with torch.no_grad():
         try:
             return function(*inputs)
         except Exception:  # noqa: BLE001  # a copy may fail in any way: it is not replaced then
@@ -107,8 +110,7 @@ def _equal(one: Any, other: Any) -> bool:
 
 
 def _random(*shape: int) -> torch.Tensor:
-    with _disable_current_modes():
-        return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)))
+    return torch.randn(shape, generator=torch.Generator().manual_seed(sum(shape)))
 
 
 def _takes_one(module: torch.nn.Module) -> bool:
