@@ -15,8 +15,9 @@ from pathlib import Path
 import torch
 
 from pawl.core.records import Message
-from pawl.evaluate.decode import batches, greedy
+from pawl.evaluate.decode import greedy
 from pawl.model.base import dequantised, load_base
+from pawl.model.cached_batches import batches
 from pawl.model.prompt import prompt_tokens
 from pawl.model.tokenizer import load_tokenizer
 

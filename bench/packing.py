@@ -22,8 +22,8 @@ import torch
 
 from pawl.config.schema import Train
 from pawl.model.base import dequantised, load_base
-from pawl.train.loop import packed_mode, summed_loss
 from pawl.train.pack import Pack, packed
+from pawl.train.passes import packed_mode, summed_loss
 from pawl.train.qlora import adapted
 from pawl.train.rows import Row
 

@@ -73,7 +73,7 @@ def trained(folder: Path, rows: list[Row], params: Train, choices: Choices) -> N
     model = prepared(folder, params, choices)
     forget_peak()
     Loop(model, rows, params=params, choices=choices).run(lambda _: None)
-    mean_loss(model, rows, room=choices.room)
+    mean_loss(model, rows, choices=choices)
 
 
 def some_rows(lengths: list[int], words: int) -> list[Row]:

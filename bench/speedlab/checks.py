@@ -9,8 +9,9 @@ import torch
 from pawl.config.schema import Train
 from pawl.core.records import Choices, Point
 from pawl.train.attention import _grouped, _varlen, pack_layout
-from pawl.train.loop import Loop, packed_mode, summed_loss
+from pawl.train.loop import Loop
 from pawl.train.pack import packed
+from pawl.train.passes import packed_mode, summed_loss
 from pawl.train.qlora import adapted
 from speedlab.shapes import DEVICE, SMALL, built, some_rows
 

@@ -23,8 +23,9 @@ from pawl.core.records import Choices, Example, Point
 from pawl.data.read.examples import parse_row
 from pawl.model.tokenizer import load_tokenizer
 from pawl.train.choices import ROOM
-from pawl.train.loop import Loop, packed_mode, summed_loss
+from pawl.train.loop import Loop
 from pawl.train.pack import packed
+from pawl.train.passes import packed_mode, summed_loss
 from pawl.train.qlora import prepared
 from pawl.train.rows import Row, token_rows
 

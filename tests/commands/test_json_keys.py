@@ -102,9 +102,9 @@ KEYS: dict[type, set[str] | dict[str, Any]] = {
         "training": {
             **dict.fromkeys(("usable", "fits", "tokens", "seconds", "cost", "says")),
             "device": {"name", "cuda", "memory", "here"},
-            "choices": {"weights", "checkpointing", "room", "gives_back"},
+            "choices": {"weights", "checkpointing", "room", "gives_back", "passes"},
             "peak": {"total", "parts"},
-            "speed": {"tokens_per_second", "steps"},
+            "speed": {"tokens_per_second", "steps", "passes"},
         },
         "looks": LOOKS,
         "fresh_rows": {"there", "needed"},

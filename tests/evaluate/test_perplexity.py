@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tokenizers.processors import TemplateProcessing
 
 from pawl.core.records import Message
 from pawl.evaluate.perplexity import answer_perplexity, general_perplexity, general_text
@@ -78,3 +80,24 @@ def test_a_damaged_model_has_a_higher_perplexity_of_the_general_text(
     with torch.no_grad():
         hurt.model.norm.weight.fill_(float("nan"))
     assert general_perplexity(hurt, tokenizer) is None
+
+
+def test_the_general_text_begins_as_the_base_expects_it(loaded: tuple[Any, Any]) -> None:
+    model, tokenizer = loaded
+    start = int(tokenizer.eos_token_id)
+    starting = copy.deepcopy(tokenizer)
+    starting.bos_token = tokenizer.eos_token
+    starting.backend_tokenizer.post_processor = TemplateProcessing(
+        single=f"{tokenizer.eos_token} $A", special_tokens=[(tokenizer.eos_token, start)]
+    )
+    ids = tokenizer(general_text(), add_special_tokens=False)["input_ids"]
+    total = 0.0
+    with torch.no_grad():
+        for at in range(0, len(ids) - 1, 256):
+            window = torch.tensor([[start, *ids[at : at + 257]]])
+            logits = model(input_ids=window).logits[0, 1:-1]
+            total += float(
+                torch.nn.functional.cross_entropy(logits, window[0, 2:], reduction="sum")
+            )
+    assert general_perplexity(model, starting) == pytest.approx(math.exp(total / (len(ids) - 1)))
+    assert general_perplexity(model, tokenizer) != general_perplexity(model, starting)

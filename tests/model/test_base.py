@@ -9,10 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from pawl.core.records import BaseRef
+from pawl.errors import BaseError
 from pawl.model.base import base_info
 from pawl.model.tokenizer import load_tokenizer
+from pawl.train.fake_model import meta_base
 
 TINY = Path(__file__).parents[2] / "base" / "tiny"
 CHAT = [{"role": "user", "content": "hi <zz>"}]
@@ -64,3 +67,10 @@ def test_a_base_whose_class_transformers_overrules_gets_the_one_that_transformer
     (tmp_path / "base" / "config.json").write_text(json.dumps({**config, "model_type": "qwen2"}))
     found = AutoTokenizer.from_pretrained(tmp_path / "base", local_files_only=True)
     assert type(load_tokenizer(tmp_path / "base")) is type(found)
+
+
+def test_a_base_that_is_no_causal_language_model_is_refused_by_its_family(tmp_path: Path) -> None:
+    for family in ("mistral3", "of-tomorrow"):
+        (tmp_path / "config.json").write_text(json.dumps({"model_type": family}))
+        with pytest.raises(BaseError, match=f"family '{family}' is no causal language model"):
+            meta_base(tmp_path, torch.float32)

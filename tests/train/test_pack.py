@@ -18,10 +18,11 @@ from transformers.models.llama import modeling_llama
 from pawl.config.schema import Train
 from pawl.model.base import dequantised, load_base
 from pawl.train import attention
+from pawl.train.attention import CurrentPack
 from pawl.train.fused import fused
-from pawl.train.loop import packed_mode, summed_loss
 from pawl.train.loss import _HeadLoss
 from pawl.train.pack import EVEN, best_fit, packed
+from pawl.train.passes import packed_mode, summed_loss
 from pawl.train.qlora import adapted
 from pawl.train.rows import Row
 
@@ -197,7 +198,7 @@ def test_fused_modules_replace_llamas_and_are_removed_again(
     base = load_base(base_folder)
     before = [vars(module).get("forward") for module in base.modules()]
     rotate = modeling_llama.apply_rotary_pos_emb
-    with fused(base):
+    with fused(base, CurrentPack()):
         taken = [module for module in base.modules() if "forward" in vars(module)]
         kinds = {type(module).__name__ for module in taken}
         assert kinds == {"LlamaRMSNorm", "LlamaMLP"}

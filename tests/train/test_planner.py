@@ -23,9 +23,9 @@ from pawl.train.calibrate import calibrate
 from pawl.train.choices import LEAST, PLAIN, ROOM, fastest_first
 from pawl.train.device import GIB, KEPT, LIBRARIES, OTHERS, Device, computes, here, named, settled
 from pawl.train.fit import Fit, choose, remedies
-from pawl.train.loop import packed_mode, summed_loss
 from pawl.train.memory import Load, peak
 from pawl.train.pack import packed
+from pawl.train.passes import packed_mode, summed_loss
 from pawl.train.plan import assumed, plan
 from pawl.train.process_group import SINGLE
 from pawl.train.qlora import adapted, prepared
@@ -84,7 +84,7 @@ def slopes(base_folder: Path, choices: Choices, **changed: Any) -> dict[str, tor
             weight.data.normal_(0, 0.02, generator=generator)
     torch.manual_seed(7)
     (pack,) = packed(ROWS, room=ROOM)
-    with packed_mode(model, checkpointing=choices.checkpointing):
+    with packed_mode(model, choices):
         loss = summed_loss(model, pack)
         loss.backward()
     found = {n: p.grad for n, p in model.named_parameters() if p.grad is not None}

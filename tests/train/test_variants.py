@@ -13,7 +13,7 @@ from padded_batches import some_rows
 from prepared import TASK, examples, prepared, stopped_after
 
 from pawl.config.schema import Train
-from pawl.core.records import Training, read_record
+from pawl.core.records import Choices, Training, read_record
 from pawl.errors import DataError, TrainError
 from pawl.model.adapter import WEIGHTS, load_adapter, read_adapter
 from pawl.model.base import dequantised, load_base
@@ -125,7 +125,9 @@ def test_a_variant_resumes_to_the_same_bytes_and_is_loaded_as_it_was_trained(
     read_adapter(folder)
     model = load_adapter(dequantised(load_base(base_folder)), folder, name="candidate")
     rows = token_rows(examples(10, start=500), tokenizer, max_length=128)
-    assert mean_loss(model, rows, room=512) == pytest.approx(found.dev_loss, rel=1e-4)
+    assert mean_loss(model, rows, choices=Choices(room=512)) == pytest.approx(
+        found.dev_loss, rel=1e-4
+    )
 
 
 @pytest.mark.parametrize("variant", [{}, DORA])
@@ -147,12 +149,14 @@ def test_a_training_without_dev_rows_is_refused(base_folder: Path, tmp_path: Pat
 def test_losses_a_row_sum_to_the_mean_and_one_that_is_no_number_is_named(base_folder: Path) -> None:
     rows = some_rows([20, 31, 9, 14, 90])
     model = adapted(load_base(base_folder), PARAMS)
-    apart = [row_losses(model, [row], room=512)[0] for row in rows]
-    assert row_losses(model, rows, room=64) == pytest.approx(apart, rel=1e-5)
+    apart = [row_losses(model, [row], choices=Choices(room=512))[0] for row in rows]
+    assert row_losses(model, rows, choices=Choices(room=64)) == pytest.approx(apart, rel=1e-5)
     tokens = sum(len(row) - row.prompt for row in rows)
-    assert mean_loss(model, rows, room=64) == pytest.approx(sum(apart) / tokens, rel=1e-6)
+    assert mean_loss(model, rows, choices=Choices(room=64)) == pytest.approx(
+        sum(apart) / tokens, rel=1e-6
+    )
     with torch.no_grad():
         # Not q_proj: torch's attention on CPU gives short rows numbers where q is none.
         next(p for n, p in model.named_parameters() if "down_proj.lora_B" in n).fill_(float("nan"))
     with pytest.raises(TrainError, match="on 5 of 5 rows: r0, r1, r2, r3, r4"):
-        row_losses(model, rows, room=64)
+        row_losses(model, rows, choices=Choices(room=64))

@@ -9,6 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from pawl.commands.doctor_dvc import examine_dvc, examine_owner
+from pawl.core.records import SLOWER, Training, read_record
 from pawl.core.records.commands import Finding
 from pawl.errors import PawlError
 from pawl.model.base import find_base
@@ -90,7 +91,18 @@ def _workspace(workspace: Workspace) -> Iterator[Finding]:
         except PawlError as error:
             yield Finding(name, False, str(error))
         else:
-            yield Finding(name, True, "data and base are there")
+            found = f"data and base are there{_passes(workspace.files(name).training)}"
+            yield Finding(name, True, found)
+
+
+def _passes(training: Path) -> str:
+    """How the last training ran the base, if it had to be slower than usual."""
+    try:
+        passes = read_record(training, Training).choices.passes
+    except (PawlError, OSError):
+        return ""
+    slower = SLOWER.get(passes)
+    return f"; the last training took {slower}, which alone agrees with the base" if slower else ""
 
 
 def _copies(workspace: Workspace) -> Finding:

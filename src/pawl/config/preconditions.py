@@ -17,7 +17,7 @@ from pawl.config.user_functions import find_function_fault
 from pawl.core.private_places import private_place
 from pawl.core.records import BaseRef
 from pawl.errors import DataError, nearest
-from pawl.model.base import linear_names
+from pawl.model.adapted_layers import linear_names
 
 # Only the first rows of the data are read; the stage `check` looks at all of them.
 FIRST_ROWS = 20

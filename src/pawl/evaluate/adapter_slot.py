@@ -15,7 +15,8 @@ from pawl.evaluate.baselines import Turns
 from pawl.evaluate.decode import greedy
 from pawl.evaluate.perplexity import answer_perplexity, general_perplexity
 from pawl.evaluate.scoreboard import Reply
-from pawl.model.prompt import prompt_tokens
+from pawl.model.cached_batches import sharing
+from pawl.model.prompt import completion_tokens, prompt_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -60,7 +61,15 @@ class AdapterSlot:
             base_digest=self.base,
             adapter_digest=self.adapters[adapter] if adapter else None,
         )
+        references = [row.completion for row in rows]
+        longest = max((len(completion_tokens(self.tokenizer, r)) for r in references), default=0)
         with self._active(adapter):
+            share = sharing(
+                self.model,
+                prompts,
+                pad=int(self.tokenizer.pad_token_id),
+                more=max(longest, self.policy.max_new_tokens),
+            )
             answers, cached = cached_or_decoded(
                 self.cache,
                 key,
@@ -72,10 +81,11 @@ class AdapterSlot:
                     max_new_tokens=self.policy.max_new_tokens,
                     batch_size=self.policy.batch_size,
                     label=label,
+                    share=share,
                 ),
             )
             perplexities = answer_perplexity(
-                self.model, self.tokenizer, prompts, [row.completion for row in rows]
+                self.model, self.tokenizer, prompts, references, share=share
             )
         replies = [
             Reply(answer.text, answer.seconds, answer.tokens, len(prompt), perplexity)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from pawl.evaluate.decode import batches
+from pawl.model.cached_batches import Sharing, batches, sharing
 from pawl.model.prompt import completion_tokens
 
 if TYPE_CHECKING:
@@ -28,18 +28,30 @@ def answer_perplexity(
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[Sequence[int]],
     references: Sequence[str],
+    *,
+    share: Sharing | None = None,
 ) -> list[float | None]:
-    """Perplexity of each reference, end token included, after its prompt (token ids)."""
+    """Perplexity of each reference, end token included, after its prompt (token ids).
+
+    `share`: how rows share batches (`sharing`); None: it is found here.
+
+    Raises:
+        BaseError: the base gives other logits with a cache than without.
+    """
     import torch
     from torch.nn.functional import cross_entropy
 
     answers = [completion_tokens(tokenizer, text) for text in references]
     forward: Any = model
-    logits_per_row = max(map(len, answers)) * int(forward.config.vocab_size)
+    longest = max(map(len, answers))
+    logits_per_row = longest * int(forward.config.get_text_config().vocab_size)
+    pad = int(tokenizer.pad_token_id)
+    share = share or sharing(model, prompts, pad=pad, more=longest)
     inputs = batches(
         model,
         prompts,
-        pad=int(tokenizer.pad_token_id),
+        pad=pad,
+        share=share,
         batch_size=max(1, min(ROWS, LOGITS // logits_per_row)),
         answers=answers,
     )
@@ -70,16 +82,28 @@ def general_perplexity(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBas
     from torch.nn.functional import cross_entropy
 
     ids = tokenizer(general_text(), add_special_tokens=False)["input_ids"]
+    start_of_text = _start(tokenizer)
     total, count = 0.0, 0
     forward: Any = model
     with torch.inference_mode():
         for start in range(0, len(ids) - 1, WINDOW):
             # Windows overlap by one token, so that each token but the first is predicted once.
-            window = torch.tensor([ids[start : start + WINDOW + 1]], device=forward.device)
-            logits = forward(input_ids=window).logits[0, :-1]
+            text = start_of_text + ids[start : start + WINDOW + 1]
+            whole = torch.tensor([text], device=forward.device)
+            window = whole[:, len(start_of_text) :]
+            logits = forward(input_ids=whole).logits[0, len(start_of_text) : -1]
             total += float(cross_entropy(logits.float(), window[0, 1:], reduction="sum"))
             count += window.shape[1] - 1
     return _perplexity(total / count)
+
+
+def _start(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """The token that the base expects at the start of a text, if its tokenizer puts one there.
+
+    Gemma without it predicts next to nothing.
+    """
+    first = tokenizer("a")["input_ids"][:1]
+    return list(first) if first and first[0] == tokenizer.bos_token_id else []
 
 
 def general_text() -> str:

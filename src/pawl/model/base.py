@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pawl.core.files import digest_file, digest_json
 from pawl.core.records import BaseInfo, BaseRef
 from pawl.errors import BaseError
+from pawl.model.families import refusing_other_models
 
 if TYPE_CHECKING:
     import torch
@@ -105,6 +106,9 @@ def load_base(
         seed: seed of torch's generator.
         compute: dtype of products; None: bf16 on CUDA, fp32 on CPU.
         sharded: it will be split among processes, so it stays in main memory, stored as bf16.
+
+    Raises:
+        BaseError: transformers has no language model of its family.
     """
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
@@ -121,15 +125,16 @@ def load_base(
         bnb_4bit_quant_storage=torch.bfloat16 if sharded else torch.uint8,
     )
     on_card = torch.cuda.is_available() and not sharded
-    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        folder,
-        quantization_config=config,
-        dtype=compute,
-        device_map={"": f"cuda:{torch.cuda.current_device()}" if on_card else "cpu"},
-        trust_remote_code=False,
-        use_safetensors=True,
-        local_files_only=True,
-    )
+    with refusing_other_models(folder):
+        model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+            folder,
+            quantization_config=config,
+            dtype=compute,
+            device_map={"": f"cuda:{torch.cuda.current_device()}" if on_card else "cpu"},
+            trust_remote_code=False,
+            use_safetensors=True,
+            local_files_only=True,
+        )
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     _disable_avx512_repack(model)
@@ -166,19 +171,6 @@ def dequantised(model: PreTrainedModel) -> PreTrainedModel:
 def silence_bitsandbytes() -> None:
     """Hide the warning, on import, that the package `kernels` (code from the hub) is missing."""
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
-
-
-def linear_names(model: PreTrainedModel) -> list[str]:
-    """Names of all linear layers except the head: the modules that LoRA adapts."""
-    import torch
-
-    head = model.get_output_embeddings()
-    names = {
-        name.rpartition(".")[2]
-        for name, layer in model.named_modules()
-        if isinstance(layer, torch.nn.Linear) and layer is not head
-    }
-    return sorted(names)
 
 
 def _disable_avx512_repack(model: torch.nn.Module) -> None:

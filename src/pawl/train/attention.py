@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from pawl.errors import TrainError
+from pawl.train.capped_attention import capped_attention
 from pawl.train.groups import LengthGroup, length_groups
 from pawl.train.short_attention import GatherIndices, gather_indices, short_attention
 
@@ -49,6 +51,13 @@ class PackLayout:
         mask: torch.Tensor = self.cache[key]
         return mask
 
+    def groups_anywhere(self) -> tuple[LengthGroup, ...]:
+        """The groups; on CUDA they are made when attention asks for them, which few bases do."""
+        if not self.groups and ("groups",) not in self.cache:
+            made = length_groups(self.cu_seqlens.diff().tolist())
+            self.cache["groups",] = tuple(group.to(self.read.device) for group in made)
+        return self.groups or self.cache["groups",]
+
     def gather_indices(self, first: int, heads: int, shared: int) -> GatherIndices:
         """Indices of the first groups; `shared` is the number of key heads."""
         key = first, heads, shared
@@ -67,38 +76,103 @@ def pack_layout(lengths: Sequence[int], read: torch.Tensor) -> PackLayout:
     return PackLayout(longest, cu_seqlens, read, length_groups(lengths))
 
 
+@dataclass
+class CurrentPack:
+    """The layout of the pack that the base is given, for its attention and its last layer.
+
+    Not every family hands unknown arguments down to its attention. A pack's backward pass, which
+    may run its layers once more, comes before the next pack.
+    """
+
+    layout: PackLayout | None = None
+
+    def known(self) -> PackLayout:
+        """The layout; there is one whenever the base is called in packed mode."""
+        if self.layout is None:
+            raise RuntimeError("the base is called without a pack's layout")
+        return self.layout
+
+
 @contextmanager
-def attending_packed(model: PreTrainedModel) -> Iterator[None]:
-    """Within this, the base takes `pawl_layout` and attends within the rows of a pack."""
+def attending_packed(model: PreTrainedModel) -> Iterator[CurrentPack]:
+    """Within this, the base attends within the rows of the pack whose layout was set last."""
     from transformers import AttentionInterface
 
-    AttentionInterface.register(NAME, _attend)
+    current = CurrentPack()
+
+    def attend(
+        _module: torch.nn.Module,
+        query: torch.Tensor,
+        key: torch.Tensor,
+        value: torch.Tensor,
+        _mask: torch.Tensor | None = None,
+        **settings: Any,
+    ) -> tuple[torch.Tensor, None]:
+        return _attend(query, key, value, current.known(), **settings), None
+
+    AttentionInterface.register(NAME, attend)
     # Without a registered mask function transformers passes no mask.
     previous = model.config._attn_implementation
     model.set_attn_implementation(NAME)
     try:
-        yield
+        yield current
     finally:
+        current.layout = None
         model.set_attn_implementation(previous)
 
 
 def _attend(
-    _module: torch.nn.Module,
     query: torch.Tensor,
     key: torch.Tensor,
     value: torch.Tensor,
-    _mask: torch.Tensor | None,
+    rows: PackLayout,
     *,
-    pawl_layout: PackLayout,
-    scaling: float,
+    scaling: float | None = None,
     sliding_window: int | None = None,
-    **_: Any,
-) -> tuple[torch.Tensor, None]:
-    """The interface of transformers: [1, heads, T, width] each; returns [1, T, heads, width]."""
-    window = sliding_window or pawl_layout.longest
-    if not pawl_layout.groups:
-        return _varlen(query, key, value, pawl_layout, scaling, window), None
-    return _grouped(query, key, value, pawl_layout, scaling, window), None
+    softcap: float | None = None,
+    s_aux: torch.Tensor | None = None,
+    **others: Any,
+) -> torch.Tensor:
+    """The interface of transformers: [1, heads, T, width] each; returns [1, T, heads, width].
+
+    Raises:
+        TrainError: an argument is not None whose meaning is not known here.
+    """
+    _refuse_unknown(others)
+    window = sliding_window or rows.longest
+    scaling = query.shape[-1] ** -0.5 if scaling is None else scaling
+    if softcap is not None or s_aux is not None:
+        q, k, v = (part[0] for part in (query, key, value))
+        groups = rows.groups_anywhere()
+        return capped_attention(
+            q, k, v, groups, scaling=scaling, window=window, cap=softcap, sinks=s_aux
+        )[None]
+    if not rows.groups:
+        return _varlen(query, key, value, rows, scaling, window)
+    return _grouped(query, key, value, rows, scaling, window)
+
+
+# What families pass that changes nothing here: positions are in the queries already, training
+# caches nothing, and attention is causal within a row.
+HARMLESS = frozenset(
+    (
+        "position_ids", "cache_position", "use_cache", "past_key_values", "output_attentions",
+        "output_hidden_states", "output_router_logits", "return_dict", "position_embeddings",
+        "logits_to_keep",
+    )
+)  # fmt: skip
+
+
+def _refuse_unknown(others: dict[str, Any]) -> None:
+    # The base's own dropout is off in training, and a language model's attention is causal.
+    neutral = {"dropout": 0.0, "is_causal": True}
+    for name, value in others.items():
+        if name not in HARMLESS and value is not None and value != neutral.get(name):
+            raise TrainError(
+                f"the base's attention takes '{name}'",
+                rule="an argument that changes attention is known to it, or refused",
+                remedy="Pawl trains such a base with its own attention, more slowly",
+            )
 
 
 def _varlen(
@@ -137,7 +211,8 @@ def _grouped(
 ) -> torch.Tensor:
     q, k, v = (part[0].transpose(0, 1) for part in (query, key, value))
     # Rows ascend in length; torch's CPU kernel has a slow backward pass in bf16.
-    short = [g for g in rows.groups if q.dtype == torch.bfloat16 and g.longest <= SHORT]
+    quick = q.dtype == torch.bfloat16 and k.shape == v.shape
+    short = [g for g in rows.groups if quick and g.longest <= SHORT]
     start = sum(len(group.restore) for group in short)
     outputs = []
     if short:

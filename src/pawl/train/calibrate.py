@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pawl.config.schema import Train
-from pawl.core.records import Choices, Point
+from pawl.core.records import Choices, Passes, Point
+from pawl.train.agreement import agreed
 from pawl.train.fake_model import meta_base
 from pawl.train.loop import Loop
 from pawl.train.qlora import prepared
@@ -27,10 +28,11 @@ WORK = 6
 
 @dataclass(frozen=True)
 class Calibration:
-    """Real tokens (no padding) a second over `steps` steps."""
+    """Real tokens (no padding) a second over `steps` steps, by the passes that agree (`agreed`)."""
 
     tokens_per_second: float
     steps: int
+    passes: Passes = "packed"
 
 
 class _EnoughError(Exception):
@@ -46,6 +48,7 @@ def calibrate(
 
     Raises:
         TrainError: a loss or gradient was not finite.
+        BaseError: the base cannot be trained here (`agreed`).
     """
     import torch
 
@@ -56,7 +59,9 @@ def calibrate(
         return None
     one_epoch = dataclasses.replace(params, epochs=1, batch_size=size)
     sample = rows[: size * (STEPS + 1)]
-    loop = Loop(prepared(folder, params, choices), sample, params=one_epoch, choices=choices)
+    model = prepared(folder, params, choices)
+    choices, _ = agreed(model, rows, choices)
+    loop = Loop(model, sample, params=one_epoch, choices=choices)
     marks = [(time.perf_counter(), 0)]
 
     def after(point: Point) -> None:
@@ -68,4 +73,6 @@ def calibrate(
         loop.run(after)
     timed = marks[1:] if len(marks) > 2 else marks
     tokens = sum(count for _, count in timed[1:])
-    return Calibration(round(tokens / (timed[-1][0] - timed[0][0]), 1), len(timed) - 1)
+    return Calibration(
+        round(tokens / (timed[-1][0] - timed[0][0]), 1), len(timed) - 1, choices.passes
+    )

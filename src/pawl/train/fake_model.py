@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pawl.config.schema import Train
-from pawl.model.base import linear_names, silence_bitsandbytes
+from pawl.model.adapted_layers import linear_names
+from pawl.model.base import silence_bitsandbytes
+from pawl.model.families import refusing_other_models
 from pawl.train.qlora import adapted
 
 if TYPE_CHECKING:
@@ -29,12 +31,13 @@ def meta_base(folder: Path, dtype: torch.dtype) -> PreTrainedModel:
 
     Raises:
         OSError: `folder` has no config.json.
+        BaseError: transformers has no language model of its family.
     """
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    with torch.device("meta"):
+    with refusing_other_models(folder), torch.device("meta"):
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
         model: PreTrainedModel = AutoModelForCausalLM.from_config(
             config, dtype=dtype, trust_remote_code=False
         )

@@ -4,13 +4,12 @@ Between the products of a layer there are some forty passes over its activations
 autograd's bookkeeping of small operations. Here each of the three is one operation with a gradient
 of its own, and the last layer's MLP is run only for tokens whose output is used.
 
-A module is replaced if its compiled code is Llama's, which most families share; any other is left
-as it is.
+A module is replaced if it and the fused one give the same on random numbers (`pawl.train.same`);
+any other is left as it is.
 """
 
 from __future__ import annotations
 
-import inspect
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,6 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn.functional import silu
+
+from pawl.train.attention import CurrentPack
+from pawl.train.same import plain_norm, same_gate, same_rotation
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -84,33 +86,30 @@ class _Gate(torch.autograd.Function):
 
 
 @contextmanager
-def fused(base: PreTrainedModel) -> Iterator[None]:
+def fused(base: PreTrainedModel, current: CurrentPack) -> Iterator[None]:
     """Within this, the base's norms, rotary positions and MLPs are the fused ones.
 
-    Its layers expect `pawl_layout` (`pawl.train.attention`), from which the last one reads which
-    tokens are used.
+    From `current` the last layer reads which tokens are used.
     """
-    from transformers.activations import ACT2FN
-    from transformers.models.llama import modeling_llama as llama
-
-    silus = (torch.nn.SiLU, type(ACT2FN["silu"]))
     with ExitStack() as stack:
         for module in base.modules():
-            if _same(type(module).forward, llama.LlamaRMSNorm.forward):
-                _replace(stack, module, "forward", _norm(module))
-            elif _same(type(module).forward, llama.LlamaMLP.forward) and isinstance(
-                module.act_fn, silus
-            ):
+            norm = plain_norm(module, _Norm.apply)
+            if norm is not None:
+                _replace(stack, module, "forward", _norm(module, *norm))
+            elif same_gate(module, _Gate.apply):
                 _replace(stack, module, "forward", _mlp(module))
-        module_of_base = sys.modules[type(base).__module__]
-        if _same(getattr(module_of_base, ROTATE, None), llama.apply_rotary_pos_emb):
-            _replace(stack, module_of_base, ROTATE, _rotate)
-        _skip_unused_tokens(stack, base)
+        for name in {type(module).__module__ for module in base.modules()}:
+            rotation = getattr(sys.modules[name], ROTATE, None)
+            if rotation is not None and same_rotation(rotation, _rotate):
+                _replace(stack, sys.modules[name], ROTATE, _rotate)
+        _skip_unused_tokens(stack, base, current)
         yield
 
 
-def _norm(module: Any) -> Callable[[torch.Tensor], torch.Tensor]:
-    return lambda x: _Norm.apply(x, module.weight, module.variance_epsilon)  # type: ignore[no-untyped-call]  # torch types it so
+def _norm(module: Any, eps: float, shift: float) -> Callable[[torch.Tensor], torch.Tensor]:
+    if not shift:
+        return lambda x: _Norm.apply(x, module.weight, eps)  # type: ignore[no-untyped-call]  # torch types it so
+    return lambda x: _Norm.apply(x, module.weight + shift, eps)  # type: ignore[no-untyped-call]  # torch types it so
 
 
 def _mlp(module: Any) -> Callable[[torch.Tensor], torch.Tensor]:
@@ -124,35 +123,24 @@ def _rotate(
     return _Rotate.apply(q, cos, sin), _Rotate.apply(k, cos, sin)  # type: ignore[no-untyped-call]  # torch types it so
 
 
-def _skip_unused_tokens(stack: ExitStack, base: Any) -> None:
+def _skip_unused_tokens(stack: ExitStack, base: Any, current: CurrentPack) -> None:
     """Run the last layer's MLP, after which tokens do not interact, for the used tokens alone."""
     layers = getattr(base.base_model, "layers", None)
     if not layers or not hasattr(layers[-1], "mlp"):
         return
     mlp = layers[-1].mlp
-    whole: Callable[[torch.Tensor], torch.Tensor] = mlp.forward
-    read = torch.empty(0, dtype=torch.int64)
+    whole: Callable[..., Any] = mlp.forward
 
-    def note(_layer: Any, _args: Any, kwargs: Any) -> None:
-        nonlocal read
-        read = kwargs["pawl_layout"].read
-
-    def forward(x: torch.Tensor) -> torch.Tensor:
+    def forward(x: torch.Tensor, *others: Any, **named: Any) -> Any:
+        if others or named:
+            return whole(x, *others, **named)
+        read = current.known().read
         out = whole(x[:, read])
+        if not isinstance(out, torch.Tensor):  # experts that return their router's scores as well
+            return whole(x)
         return torch.zeros_like(x).index_copy(1, read, out)
 
-    hook = layers[-1].register_forward_pre_hook(note, with_kwargs=True)
-    stack.callback(hook.remove)
     _replace(stack, mlp, "forward", forward)
-
-
-def _same(function: Any, reference: Any) -> bool:
-    """Whether two functions have the same compiled code."""
-    one, other = (
-        getattr(inspect.unwrap(f), "__code__", None) if f else None for f in (function, reference)
-    )
-    parts = ("co_code", "co_names", "co_consts")
-    return one is not None and all(getattr(one, p) == getattr(other, p) for p in parts)
 
 
 def _replace(stack: ExitStack, holder: Any, name: str, value: Any) -> None:

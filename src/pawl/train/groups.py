@@ -35,6 +35,11 @@ class LengthGroup:
         out: torch.Tensor = _Gather.apply(part, self.gather, self.restore)  # type: ignore[no-untyped-call]  # torch types it so
         return out.view(part.shape[0], self.rows, self.longest, part.shape[2])
 
+    def to(self, device: torch.device) -> LengthGroup:
+        """The same group with its indices on another device."""
+        indices = (part.to(device) for part in (self.gather, self.restore, self.padding))
+        return LengthGroup(self.rows, self.longest, *indices)
+
 
 def length_groups(lengths: Sequence[int]) -> tuple[LengthGroup, ...]:
     """Group rows of these lengths, which ascend."""

@@ -86,6 +86,12 @@ def merged_lora(model: PeftModel) -> Iterator[None]:
 
 
 def _plain(layer: Any) -> bool:
+    from peft.tuners.lora.bnb import Linear4bit
+    from peft.tuners.lora.layer import Linear
+
+    # Others wrap convolutions, or the weights of experts.
+    if type(layer) not in (Linear, Linear4bit):
+        return False
     (name,) = layer.active_adapters
     dropped = not isinstance(layer.lora_dropout[name], torch.nn.Identity)
     return name not in layer.lora_variant and not dropped and not layer.disable_adapters

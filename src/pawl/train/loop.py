@@ -9,19 +9,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pawl.config.schema import Train
 from pawl.core.files import digest_json
 from pawl.core.records import Choices, Point
 from pawl.errors import TrainError
-from pawl.train.attention import PackLayout, attending_packed, pack_layout
 from pawl.train.choices import PLAIN
-from pawl.train.fused import fused
-from pawl.train.layers import merged_lora
-from pawl.train.loss import completion_loss
-from pawl.train.pack import Pack
+from pawl.train.passes import only_adapter_drops, packed_mode, summed_loss
 from pawl.train.process_group import SINGLE, ProcessGroup
 from pawl.train.process_settings import training_settings
 from pawl.train.rows import Row
@@ -29,7 +24,6 @@ from pawl.train.rows import Row
 if TYPE_CHECKING:
     import torch
     from peft import PeftModel
-    from transformers import PreTrainedModel
 
 WARMUP = 0.06
 # Trainings have a few hundred steps: the default of 0.999 would average over all of them.
@@ -71,8 +65,8 @@ class Loop:
         Raises:
             TrainError: a loss or gradient is not finite; the message names step and rows.
         """
-        self.model.train()
-        with training_settings(), packed_mode(self.model, checkpointing=self.choices.checkpointing):
+        with training_settings(), packed_mode(self.model, self.choices):
+            only_adapter_drops(self.model)
             for batch in self._batches():
                 after(self._take(batch))
 
@@ -87,7 +81,7 @@ class Loop:
         torch.manual_seed(mix_seed(self.params.seed, self.step, self.process_group.rank))
         targets = sum(len(row) - row.prompt for row in batch)
         total = torch.zeros((), device=self.model.device)
-        for pack, weight in self.process_group.packs(batch, room=self.choices.room):
+        for pack, weight in self.process_group.packs(batch, self.choices):
             part = summed_loss(self.model, pack) * weight / targets
             part.backward()  # type: ignore[no-untyped-call]  # torch's stub has no types here
             total += part.detach()
@@ -137,47 +131,6 @@ class Loop:
         self.step = step
 
 
-@contextmanager
-def packed_mode(model: PeftModel, *, checkpointing: bool = False) -> Iterator[None]:
-    """Within this, the model takes packs.
-
-    `checkpointing`: in training only the inputs of decoder layers are saved, and the rest is
-    recomputed in the backward pass.
-    """
-    base = _base(model)
-    with attending_packed(base), merged_lora(model), fused(base):
-        if checkpointing:
-            base.activation_checkpointing_enable()
-        try:
-            yield
-        finally:
-            if checkpointing:
-                base.activation_checkpointing_disable()
-
-
-def summed_loss(model: PeftModel, pack: Pack, *, layout: PackLayout | None = None) -> torch.Tensor:
-    """The summed cross-entropy of the pack's completion tokens, in nats.
-
-    `layout`: the pack's, if another than that of the model's device is wanted.
-    """
-    states = learned_states(model, pack, layout=layout)
-    return completion_loss(_base(model), states, pack.targets.to(model.device))
-
-
-def learned_states(
-    model: PeftModel, pack: Pack, *, layout: PackLayout | None = None
-) -> torch.Tensor:
-    """[N, width]: the base's last hidden states at the target positions."""
-    base, device = _base(model), model.device
-    hidden: torch.Tensor = base.base_model(
-        input_ids=pack.ids.to(device),
-        position_ids=pack.positions.to(device),
-        use_cache=False,
-        pawl_layout=layout or pack_layout(pack.lengths, pack.read.to(device)),
-    ).last_hidden_state[0]
-    return hidden[pack.at.to(device)]
-
-
 def parameter_groups(weights: Mapping[str, torch.Tensor], params: Train) -> list[dict[str, Any]]:
     """The optimiser's parameter groups; `pace` is the multiple of the learning rate.
 
@@ -222,11 +175,6 @@ def row_ids(rows: Sequence[Row]) -> str:
     """The ids of the first rows, and how many more there are."""
     more = f" and {len(rows) - SHOWN} more" if len(rows) > SHOWN else ""
     return ", ".join(row.id for row in rows[:SHOWN]) + more
-
-
-def _base(model: PeftModel) -> PreTrainedModel:
-    base: Any = model.get_base_model()
-    return base
 
 
 def _refuse_non_finite(point: Point, batch: Sequence[Row]) -> None:

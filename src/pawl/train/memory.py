@@ -6,6 +6,8 @@ counted while it lives: what `torch.cuda.max_memory_allocated` would report.
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import weakref
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,11 +19,12 @@ from torch.utils._pytree import tree_leaves
 
 from pawl.config.schema import Train
 from pawl.core.records import Choices
+from pawl.errors import BaseError
 from pawl.train.attention import PackLayout
 from pawl.train.device import compute_dtype
 from pawl.train.fake_model import fake_model, meta_base
-from pawl.train.loop import packed_mode, summed_loss
 from pawl.train.pack import Pack
+from pawl.train.passes import ORDER, packed_mode, summed_loss
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -93,13 +96,32 @@ def _moments(
     base: PreTrainedModel, params: Train, load: Load, choices: Choices, *, cuda: bool
 ) -> dict[str, dict[str, int]]:
     """Peak bytes by part in each phase of a step; `base` is modified."""
+    error: Exception | None = None
+    # Which passes agree is known once there are weights; some families fail in the fast ones.
+    for passes in ORDER[ORDER.index(choices.passes) :]:
+        tried = dataclasses.replace(choices, passes=passes)
+        try:
+            return _counted(copy.deepcopy(base), params, load, tried, cuda=cuda)
+        except Exception as failure:  # noqa: BLE001  # slower passes may do without what failed
+            error = error or failure
+    raise BaseError(
+        f"the memory of a base of the family '{base.config.model_type}' cannot be predicted: "
+        f"{type(error).__name__}: {error}"[:600],
+        rule="a training's step can be taken on tensors without values",
+        remedy="name another base (docs/bases.md lists the families that were tried)",
+    ) from error
+
+
+def _counted(
+    base: PreTrainedModel, params: Train, load: Load, choices: Choices, *, cuda: bool
+) -> dict[str, dict[str, int]]:
     from torch._subclasses.fake_tensor import FakeTensorMode
 
     mode = FakeTensorMode(allow_non_fake_inputs=True)
     model = fake_model(base, params, mode, nf4=choices.weights == "nf4")
     weights = [p for p in model.parameters() if p.requires_grad]
     count = _Count(model)
-    with mode, count, packed_mode(model, checkpointing=choices.checkpointing):
+    with mode, count, packed_mode(model, choices):
         model.train()
         halfway = weights[len(weights) // 2].register_post_accumulate_grad_hook(
             lambda _: count.enter("backward")

@@ -65,18 +65,21 @@ def best_fit(lengths: Sequence[int], *, room: int) -> list[list[int]]:
     return packs
 
 
-def packed(rows: Sequence[Row], *, room: int) -> list[Pack]:
-    """Put the rows into packs of at most `room` tokens."""
+def packed(rows: Sequence[Row], *, room: int, apart: bool = False) -> list[Pack]:
+    """Put the rows into packs of at most `room` tokens, or each `apart` into a pack of its own."""
+    if apart:
+        return [_pack([row], filler_last=True) for row in rows]
     plan = best_fit([len(row) for row in rows], room=room)
     return [_pack([rows[i] for i in pack]) for pack in plan]
 
 
-def _pack(rows: Sequence[Row]) -> Pack:
+def _pack(rows: Sequence[Row], *, filler_last: bool = False) -> Pack:
+    """`filler_last`: after the row, where nothing of it reaches a row by any causal layer."""
     import torch
 
     missing = -sum(map(len, rows)) % EVEN
     filler = [Row("", (0,) * missing, missing)] if missing else []
-    ordered = sorted([*rows, *filler], key=len)
+    ordered = [*rows, *filler] if filler_last else sorted([*rows, *filler], key=len)
     ids: list[int] = []
     positions: list[int] = []
     at: list[int] = []

@@ -6,13 +6,15 @@ of `train.max_length`; with its weights a few real steps measure the time.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pawl.config.schema import Train
-from pawl.core.records import Choices, Example
-from pawl.model.base import has_tokenizer, linear_names
+from pawl.core.records import SLOWER, Choices, Example
+from pawl.model.adapted_layers import linear_names
+from pawl.model.base import has_tokenizer
 from pawl.model.tokenizer import load_tokenizer
 from pawl.train.calibrate import Calibration, calibrate
 from pawl.train.device import GIB, KEPT, Device, computes
@@ -99,11 +101,16 @@ def plan(
     tokens = round(sum(map(len, rows)) * params.epochs) if tokenised else None
     untimed = _untimed(folder, device, tokenised=tokenised, fits=fit.fits)
     speed = None if untimed else calibrate(folder, rows, params, fit.choices)
+    choices = dataclasses.replace(fit.choices, passes=speed.passes) if speed else fit.choices
     if speed is None:
         untimed = untimed or "a step of this base takes minutes on this machine"
     seconds = tokens / speed.tokens_per_second if tokens and speed else None
     cost = None if seconds is None or train_hour is None else train_hour * seconds / HOUR
     texts = [f"{_fits(fit, device)}, {computes(params, cuda=device.cuda)}"]
+    if choices.passes in SLOWER:
+        texts.append(
+            f"trains {SLOWER[choices.passes]}: faster passes do not agree with this base's own"
+        )
     if not fit.fits:
         texts.append(
             "what would fit: " + ", or ".join(remedies(folder, rows, dev_rows, params, device))
@@ -117,7 +124,7 @@ def plan(
         f"no time estimate: {untimed}" if seconds is None else _takes(seconds, cost, speed)
     )
     return TrainingPlan(
-        device, device.usable, fit.choices, fit.peak, fit.fits, tokens, speed, seconds, cost,
+        device, device.usable, choices, fit.peak, fit.fits, tokens, speed, seconds, cost,
         tuple(texts),
     )  # fmt: skip
 

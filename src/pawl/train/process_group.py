@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from pawl.core.records import Choices
 from pawl.errors import TrainError
 from pawl.train.pack import Pack, best_fit, packed
 from pawl.train.rows import Row
@@ -40,16 +41,21 @@ class ProcessGroup:
     def is_main(self) -> bool:
         return self.rank == 0
 
-    def packs(self, rows: Sequence[Row], *, room: int) -> list[tuple[Pack, int]]:
+    def packs(self, rows: Sequence[Row], choices: Choices) -> list[tuple[Pack, int]]:
         """This process's packs of the rows, each with its weight in the loss: 1, or 0 for a filler.
 
         All processes get equally many packs, because a sharded base needs all of them in each
         forward pass.
         """
         dealt = deal_rows([len(row) for row in rows], among=self.size)
-        count = max(len(best_fit([len(rows[i]) for i in share], room=room)) for share in dealt)
-        real = [(pack, 1) for pack in packed([rows[i] for i in dealt[self.rank]], room=room)]
-        filler = [(pack, 0) for pack in packed([min(rows, key=len)], room=room)]
+        room, apart = choices.room, choices.passes != "packed"
+        count = max(
+            len(share) if apart else len(best_fit([len(rows[i]) for i in share], room=room))
+            for share in dealt
+        )
+        own = [rows[i] for i in dealt[self.rank]]
+        real = [(pack, 1) for pack in packed(own, room=room, apart=apart)]
+        filler = [(pack, 0) for pack in packed([min(rows, key=len)], room=room, apart=apart)]
         return real + filler * (count - len(real))
 
     def all_reduce(self, tensors: Sequence[torch.Tensor]) -> None:

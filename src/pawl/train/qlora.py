@@ -16,8 +16,9 @@ from pawl.config.schema import Train
 from pawl.core.files import digest_files, whole_folder, write_json
 from pawl.core.records import AdapterManifest, Choices, write_record
 from pawl.errors import TrainError
+from pawl.model.adapted_layers import linear_names
 from pawl.model.adapter import CONFIG, FILES, MANIFEST, WEIGHTS
-from pawl.model.base import dequantised, linear_names, load_base
+from pawl.model.base import dequantised, load_base
 from pawl.train.device import compute_dtype
 from pawl.train.process_settings import return_freed_memory, trim_heap
 from pawl.train.shard import shard
@@ -49,7 +50,8 @@ def adapted(model: PreTrainedModel, params: Train) -> PeftModel:
     """Put a new adapter on the targets; B starts at zero, A by the seed.
 
     Raises:
-        TrainError: DoRA on a layer with an output whose weights are all zero.
+        TrainError: DoRA on a layer with an output whose weights are all zero, or a target whose
+            weights are experts in one block.
     """
     import torch
     from peft import LoraConfig, get_peft_model
@@ -65,6 +67,7 @@ def adapted(model: PreTrainedModel, params: Train) -> PeftModel:
         task_type="CAUSAL_LM",
     )
     peft_model = get_peft_model(model, config)
+    _refuse_experts(peft_model)
     _refuse_dead_outputs(peft_model)
     return peft_model
 
@@ -101,6 +104,8 @@ def save(model: PeftModel, manifest: AdapterManifest, target: Path) -> AdapterMa
             "revision": manifest.base.revision,
             "target_modules": sorted(config["target_modules"]),
             "inference_mode": True,
+            # peft makes it a list for every base with experts.
+            "target_parameters": config["target_parameters"] or None,
         }
         write_json(folder / CONFIG, config)
         complete = dataclasses.replace(manifest, files=digest_files(folder, FILES))
@@ -118,6 +123,19 @@ def _unmap_weights(base: PreTrainedModel) -> None:
         # Storage that torch did not allocate is not resizable.
         if weight.device.type == "cpu" and not weight.untyped_storage().resizable():
             weight.data = weight.data.clone()
+
+
+def _refuse_experts(model: PeftModel) -> None:
+    """peft would put LoRA of another kind on them, which no other server reads."""
+    from peft.tuners.lora.layer import ParamWrapper
+
+    found = {n.rpartition(".")[2] for n, m in model.named_modules() if isinstance(m, ParamWrapper)}
+    if found:
+        raise TrainError(
+            "`train.targets` names the weights of experts, which are one block here",
+            rule="an adapter sits on linear layers",
+            remedy="leave `train.targets` out: then it sits on attention and what else is linear",
+        )
 
 
 def _refuse_dead_outputs(model: PeftModel) -> None:

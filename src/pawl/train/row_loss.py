@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from pawl.core.records import Choices
 from pawl.errors import TrainError
-from pawl.train.loop import learned_states, packed_mode, row_ids
+from pawl.train.loop import row_ids
 from pawl.train.loss import completion_loss
 from pawl.train.pack import best_fit, packed
+from pawl.train.passes import base_of, learned_states, packed_mode, summed_loss
 from pawl.train.rows import Row
 
 if TYPE_CHECKING:
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 ROUNDING = {"torch.float32": 1e-6, "torch.bfloat16": 1e-2}
 
 
-def row_losses(model: PeftModel, rows: Sequence[Row], *, room: int) -> list[float]:
+def row_losses(model: PeftModel, rows: Sequence[Row], *, choices: Choices) -> list[float]:
     """Cross-entropy of each row's completion, summed over its tokens, in nats.
 
     Raises:
@@ -28,19 +31,14 @@ def row_losses(model: PeftModel, rows: Sequence[Row], *, room: int) -> list[floa
     """
     import torch
 
-    base: Any = model.get_base_model()
     losses = [0.0] * len(rows)
     model.eval()
-    with packed_mode(model), torch.no_grad():
-        for members in best_fit([len(row) for row in rows], room=room):
-            # The rows of a pack ascend in length.
-            order = sorted(members, key=lambda i: len(rows[i]))
-            (pack,) = packed([rows[i] for i in order], room=room)
-            counts = [len(rows[i]) - rows[i].prompt for i in order]
-            states = torch.split(learned_states(model, pack), counts)
-            targets = torch.split(pack.targets.to(model.device), counts)
-            for i, state, target in zip(order, states, targets, strict=True):
-                losses[i] = float(completion_loss(base, state, target))
+    with packed_mode(model, dataclasses.replace(choices, checkpointing=False)), torch.no_grad():
+        if choices.passes != "packed":
+            for i, pack in enumerate(packed(rows, room=choices.room, apart=True)):
+                losses[i] = float(summed_loss(model, pack))
+        else:
+            _packed_losses(model, rows, losses, room=choices.room)
     if broken := [row for row, loss in zip(rows, losses, strict=True) if not math.isfinite(loss)]:
         raise TrainError(
             f"the loss after training is not a finite number on {len(broken)} of {len(rows)} rows: "
@@ -51,9 +49,27 @@ def row_losses(model: PeftModel, rows: Sequence[Row], *, room: int) -> list[floa
     return losses
 
 
-def mean_loss(model: PeftModel, rows: Sequence[Row], *, room: int) -> float:
+def _packed_losses(
+    model: PeftModel, rows: Sequence[Row], losses: list[float], *, room: int
+) -> None:
+    """Write the rows' losses into `losses`."""
+    import torch
+
+    base = base_of(model)
+    for members in best_fit([len(row) for row in rows], room=room):
+        # The rows of a pack ascend in length.
+        order = sorted(members, key=lambda i: len(rows[i]))
+        (pack,) = packed([rows[i] for i in order], room=room)
+        counts = [len(rows[i]) - rows[i].prompt for i in order]
+        states = torch.split(learned_states(model, pack), counts)
+        targets = torch.split(pack.targets.to(model.device), counts)
+        for i, state, target in zip(order, states, targets, strict=True):
+            losses[i] = float(completion_loss(base, state, target))
+
+
+def mean_loss(model: PeftModel, rows: Sequence[Row], *, choices: Choices) -> float:
     """Cross-entropy per completion token, in nats, over all rows."""
-    return mean_per_token(row_losses(model, rows, room=room), rows)
+    return mean_per_token(row_losses(model, rows, choices=choices), rows)
 
 
 def mean_per_token(losses: Sequence[float], rows: Sequence[Row]) -> float:
@@ -62,7 +78,7 @@ def mean_per_token(losses: Sequence[float], rows: Sequence[Row]) -> float:
 
 
 def refuse_no_effect(
-    model: PeftModel, rows: Sequence[Row], losses: Sequence[float], *, room: int
+    model: PeftModel, rows: Sequence[Row], losses: Sequence[float], *, choices: Choices
 ) -> None:
     """Refuse an adapter that changes no row's loss by more than rounding.
 
@@ -77,7 +93,7 @@ def refuse_no_effect(
     """
     dtype = str(model.get_input_embeddings().weight.dtype)
     with model.disable_adapter():
-        bare = row_losses(model, rows, room=room)
+        bare = row_losses(model, rows, choices=choices)
     if all(
         abs(adapted - base) <= ROUNDING[dtype] * base
         for adapted, base in zip(losses, bare, strict=True)

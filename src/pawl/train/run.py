@@ -31,7 +31,9 @@ from pawl.core.records import (
 from pawl.core.row_identity import row_hashes
 from pawl.errors import DataError
 from pawl.model.base import base_width, find_base
+from pawl.model.cached_batches import sharing
 from pawl.model.tokenizer import load_tokenizer
+from pawl.train.agreement import agreed
 from pawl.train.choices import PLAIN
 from pawl.train.device import GIB, computes, here, settled
 from pawl.train.fit import choose
@@ -108,8 +110,7 @@ def train_in_process(workspace: Workspace, task: str, process_group: ProcessGrou
     else:
         rank = section.train.rank
         model, training = trainings.run(rank, files.points)
-    room = training.choices.room
-    refuse_no_effect(model, trainings.dev_rows, training.dev_losses, room=room)
+    refuse_no_effect(model, trainings.dev_rows, training.dev_losses, choices=training.choices)
     if not process_group.is_main:
         return
     manifest = AdapterManifest(
@@ -159,6 +160,13 @@ class _Trainings:
         )
         # Loaded anew for each rank: removing an adapter does not restore the base's layers.
         model = prepared(self.folder, params, choices, sharded=sharded)
+        choices, agreement = agreed(model, rows, choices)
+        if not sharded:
+            # The judge's pass over cached prompts, tried before anything is paid for.
+            by_length = sorted((row.tokens[: row.prompt] for row in rows), key=len)
+            sharing(model, [by_length[0], by_length[len(by_length) // 2]], pad=0, more=0)
+        if group.is_main and choices.passes != "packed":
+            sys.stderr.write(f"train: {choices.says()}: {agreement.given_up[0]}\n")
         fingerprint = training_fingerprint(self.base, rows, params, choices)
         training = fit(
             model,
@@ -170,7 +178,7 @@ class _Trainings:
             points=points,
             process_group=group,
         )
-        return model, training
+        return model, dataclasses.replace(training, agreement=agreement)
 
 
 def _trainings(
@@ -242,13 +250,13 @@ def fit(
             record(point)
 
         loop.run(after)
-    dev_losses = row_losses(model, dev_rows, room=choices.room)
+    dev_losses = row_losses(model, dev_rows, choices=choices)
     sample = shuffled(len(rows), seed=params.seed, epoch=0)[: len(dev_rows)]
     tokens = sum(point.tokens for point in journal.points)
     seconds = journal.seconds
     return Training(
         points=tuple(journal.points),
-        train_loss=mean_loss(model, [rows[i] for i in sample], room=choices.room),
+        train_loss=mean_loss(model, [rows[i] for i in sample], choices=choices),
         dev_loss=mean_per_token(dev_losses, dev_rows),
         dev_losses=tuple(dev_losses),
         seconds=round(seconds, 2),

@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+Passes = Literal["packed", "rows", "own"]
+SLOWER = {
+    "rows": "a row at a time",
+    "own": "a row at a time by the model's own attention and head",
+}
+
 
 @dataclass(frozen=True)
 class Choices:
@@ -13,6 +19,8 @@ class Choices:
     `weights`: unpack an NF4 weight for each product (least memory), or all of them once (the very
     same values). `checkpointing`: store the input of each decoder layer alone and recompute the
     rest (the same bits). `room`: tokens of a pack; another number sums in another order.
+    `passes`: rows packed, or a row at a time, or so by the model's own attention and head;
+    the first that agrees with the last (`Agreement`).
     `gives_back`: malloc returns what tensors free: less memory on CPU, but slower (the same bits).
     """
 
@@ -20,12 +28,14 @@ class Choices:
     checkpointing: bool = False
     room: int = 4096
     gives_back: bool = False
+    passes: Passes = "packed"
 
     def says(self) -> str:
         """The choices as text."""
         held = "unpacked once" if self.weights == "dense" else "as NF4, unpacked for each product"
         stored = "with" if self.checkpointing else "without"
-        text = f"the base {held}, {stored} checkpointing, packs of up to {self.room:,} tokens"
+        packs = f"packs of up to {self.room:,} tokens"
+        text = f"the base {held}, {stored} checkpointing, {SLOWER.get(self.passes, packs)}"
         return text + (", malloc giving back what is freed (slower)" if self.gives_back else "")
 
 
@@ -62,6 +72,20 @@ class RankTrial:
 
 
 @dataclass(frozen=True)
+class Agreement:
+    """How far a training's passes are from the model's own forward pass, before the first step.
+
+    Relative errors of the loss and of the adapter's whole gradient on two rows, and the most that
+    rounding may explain. `given_up` says why faster passes were not taken.
+    """
+
+    loss_error: float
+    gradient_error: float
+    tolerance: float
+    given_up: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Training:
     """How a training went: `training.json`.
 
@@ -82,3 +106,4 @@ class Training:
     choices: Choices = Choices()
     resumed: tuple[int, ...] = ()
     rungs: tuple[RankTrial, ...] = ()
+    agreement: Agreement | None = None
