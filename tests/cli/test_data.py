@@ -84,7 +84,7 @@ def test_rules_that_cannot_be_run_are_absent_and_the_rows_compared_all_the_same(
         (("data", "add", "dvc.yaml"), 5, "the format of dvc.yaml is not known"),
         (("data", "add", "x.jsonl", "--task", "tickts"), 2, "did you mean 'tickets'?"),
         (("data", "diff", "tickets"), 2, "no data version of 'tickets' is called 'HEAD'"),
-        (("data", "frobnicate"), 2, "No such command"),
+        (("data", "frobnicate"), 2, "no such command 'frobnicate'"),
     ],
 )
 def test_a_bad_name_says_what_to_do_and_changes_nothing(

@@ -35,6 +35,7 @@ WORDS = {
     "predict": (TASK, "hello"),
     "promote": (TASK, "1", "--reason", "w"),
     "replay": (TASK, "1"),
+    "report": (TASK,),
     "reproduce": (TASK, "1"),
     "resume": (TASK,),
     "retire": (TASK, "1", "--reason", "w"),
