@@ -59,7 +59,7 @@ def test_what_the_outbox_copies_is_what_the_run_gets(bench: Bench) -> None:
     ((_, cycle),) = deliver_outbox(bench.workspace, bench.store, TASK)
     assert cycle.run_id is not None
     assert expected <= stored(bench, cycle.run_id)
-    assert stored(bench, cycle.run_id) - expected == {"cycle.json"}
+    assert stored(bench, cycle.run_id) - expected == {"cycle.json", "verdict.html"}
 
 
 def test_a_training_is_read_back_as_it_was_written(bench: Bench) -> None:
