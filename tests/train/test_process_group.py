@@ -17,7 +17,16 @@ from hypothesis import strategies as st
 from tracking import wait_for
 
 from pawl.core.files import write_lines
-from pawl.core.records import BaseRef, Example, Message, SplitReport, to_json, write_record
+from pawl.core.records import (
+    BaseRef,
+    Choices,
+    Example,
+    Message,
+    Passes,
+    SplitReport,
+    to_json,
+    write_record,
+)
 from pawl.errors import TrainError
 from pawl.model.adapter import WEIGHTS, read_adapter
 from pawl.model.base import base_info
@@ -111,18 +120,23 @@ def test_rows_are_dealt_once_each_and_evenly(lengths: list[int], among: int) -> 
     assert dealt == deal_rows(lengths, among=among)
 
 
-@given(st.lists(st.integers(2, 90), min_size=1, max_size=20), st.integers(1, 5))
+@given(
+    st.lists(st.integers(2, 90), min_size=1, max_size=20),
+    st.integers(1, 5),
+    st.sampled_from(["packed", "rows"]),
+)
 def test_all_processes_get_as_many_packs_and_every_row_counts_once(
-    lengths: list[int], size: int
+    lengths: list[int], size: int, passes: Passes
 ) -> None:
     rows = [Row(str(i), tuple(range(length)), 1) for i, length in enumerate(lengths)]
-    found = [ProcessGroup(rank, size).packs(rows, room=100) for rank in range(size)]
+    choices = Choices(room=100, passes=passes)
+    found = [ProcessGroup(rank, size).packs(rows, choices) for rank in range(size)]
     assert len({len(packs) for packs in found}) == 1
     counted = [pack for packs in found for pack, counts in packs if counts]
     learned = sum(len(pack.targets) for pack in counted)
     assert learned == sum(len(row) - row.prompt for row in rows)
     if size == 1:
-        alone = packed(rows, room=100)
+        alone = packed(rows, room=100, apart=passes == "rows")
         assert [pack.lengths for pack in counted] == [pack.lengths for pack in alone]
 
 
