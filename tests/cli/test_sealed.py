@@ -16,6 +16,7 @@ from pawl.workspace.paths import Workspace
 pytestmark = pytest.mark.server
 
 
+@pytest.mark.slow
 def test_nothing_that_a_sealed_cycle_leaves_tells_a_gate_answer_or_score(
     quick_workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

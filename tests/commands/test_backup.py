@@ -177,6 +177,7 @@ def test_what_waits_in_the_outbox_waits_again(bench: Bench, tmp_path: Path) -> N
     assert read_record(folder / "order.json", Order) == waits
 
 
+@pytest.mark.slow
 def test_each_backup_that_is_taken_while_cycles_run_is_a_whole_record(
     bench: Bench, tmp_path: Path
 ) -> None:

@@ -74,6 +74,7 @@ def policy(workspace: Workspace) -> None:
     workspace.params_file.write_text(text, encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_after_a_spent_budget_the_plan_speaks_of_the_fresh_rows_and_of_them_alone(
     quick_workspace: Workspace, store: Store
 ) -> None:

@@ -198,6 +198,7 @@ def test_any_part_that_decides_an_answer_changes_the_key(
     assert len(set(keys)) == len(keys)
 
 
+@pytest.mark.slow
 def test_seconds_are_a_metric_if_the_gate_judges_them_and_are_then_measured_anew(
     ready: Workspace,
 ) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from pawl.core.records import EvalReport, Verdict, read_record
 from pawl.workspace.paths import Workspace
 from pawl.workspace.stages import reproduce
 
 
+@pytest.mark.slow
 def test_without_a_look_dvc_goes_as_far_as_the_dev_scores_and_judges_nothing(
     quick_workspace: Workspace,
 ) -> None:

@@ -42,6 +42,7 @@ def test_each_task_is_a_deployment_and_one_without_a_schedule_waits_to_be_told()
 
 
 @pytest.mark.server
+@pytest.mark.slow
 def test_a_deployed_cycle_runs_to_its_end_and_leaves_its_champion(
     quick_workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,6 +91,7 @@ def test_data_that_is_not_fit_ends_in_a_recorded_cycle_and_not_in_a_failed_run(
 
 
 @pytest.mark.server
+@pytest.mark.slow
 def test_a_baseline_that_does_not_fit_is_told_before_any_training_and_spends_no_look(
     quick_workspace: Workspace,
 ) -> None:

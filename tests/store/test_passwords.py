@@ -83,6 +83,7 @@ def workspace(tmp_path: Path, environment: None) -> Workspace:
     return made
 
 
+@pytest.mark.slow
 def test_a_flow_that_fails_leaves_no_password_in_prefects_log(
     workspace: Workspace, tmp_path: Path
 ) -> None:

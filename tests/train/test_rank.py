@@ -147,6 +147,7 @@ def rungs(workspace: Workspace) -> list[tuple[Any, ...]]:
     return [dataclasses.astuple(dataclasses.replace(rung, seconds=0.0)) for rung in found]
 
 
+@pytest.mark.slow
 def test_a_search_gives_the_adapter_of_its_rank_and_an_interrupted_one_the_same_bytes(
     base_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -200,6 +200,7 @@ def test_a_training_killed_at_random_ends_in_the_same_bytes(
     assert (tmp_path / "adapter" / WEIGHTS).read_bytes() == whole
 
 
+@pytest.mark.slow
 def test_a_training_in_bf16_killed_at_random_ends_in_the_same_bytes(
     base_folder: Path, tokenizer: Any, tmp_path: Path
 ) -> None:

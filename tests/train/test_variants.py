@@ -103,6 +103,7 @@ def test_only_the_targets_that_are_named_are_trained(base_folder: Path, tmp_path
 
 
 @pytest.mark.parametrize("variant", [{**DORA, "lora_plus": 4}, {"targets": ["v_proj"]}])
+@pytest.mark.slow
 def test_a_variant_resumes_to_the_same_bytes_and_is_loaded_as_it_was_trained(
     base_folder: Path,
     tokenizer: Any,

@@ -91,6 +91,7 @@ def test_no_command_of_this_repository_or_of_a_new_workspace_holds_a_name(
     assert shell_warning(workspace) == ""
 
 
+@pytest.mark.slow
 def test_the_dvc_file_of_an_earlier_pawl_is_told_with_its_remedy(workspace: Workspace) -> None:
     path = workspace.root / "dvc.yaml"
     good = path.read_text()
