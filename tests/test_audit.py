@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("pip_audit", reason="pip-audit comes with the next lock")
 pytestmark = pytest.mark.server
 
 ROOT = Path(__file__).resolve().parent.parent
