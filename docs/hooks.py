@@ -26,7 +26,7 @@ BORROWED = {
     "CHANGELOG.md": "reference/changes.md",
     "infra/README.md": "infra.md",
 }
-LINK = re.compile(r"(?<=\]\()(?!https?:|#|mailto:)([^)#\s]+)(#[^)\s]*)?(?=\))")
+LINK = re.compile(r"(?<!!)\[([^\]]*)\]\((?!https?:|#|mailto:)([^)#\s]+)(#[^)\s]*)?\)")
 PICTURE = re.compile(r"<!-- picture: (\w+) -->")
 # Gains in points, and the gate rows of the curves: what 20 even looks of alpha 0.05 detect.
 GAINS, ROWS = range(1, 13), (100, 300, 1000, 3000)
@@ -49,12 +49,11 @@ def on_page_markdown(markdown: str, *, page: Any, files: Files, **_: Any) -> str
     here = PurePosixPath(source or f"docs/{page.file.src_uri}").parent
 
     def there(link: re.Match[str]) -> str:
-        target = normpath(str(here / link[1]))
+        text, target, part = link[1], normpath(str(here / link[2])), link[3] or ""
         own = BORROWED.get(target) or target.removeprefix("docs/")
         if own == target and files.get_file_from_path(own) is None and (ROOT / target).exists():
-            # A file of the repository that is no page: its path is all there is to say.
-            return "#" if not link[2] else link[2]
-        return relpath(own, PurePosixPath(page.file.src_uri).parent) + (link[2] or "")
+            return text  # a file of the repository that is no page
+        return f"[{text}]({relpath(own, PurePosixPath(page.file.src_uri).parent)}{part})"
 
     return PICTURE.sub(picture, LINK.sub(there, markdown))
 

@@ -9,10 +9,12 @@ import typer
 
 from pawl.cli.app import All, Json, Limit, Open, Task, Version, app, store_of, workspace_of
 from pawl.cli.commands import command
-from pawl.cli.output import console, emit, print_json, say, show_page
+from pawl.cli.output import emit, print_json, say, show_page
 
 if TYPE_CHECKING:
     from pawl.ledger.entries import Entry
+    from pawl.report.console import Terminal
+    from pawl.report.trends.record import TaskReport
 
 # What fits a screen of 24 lines: releases, and versions with what they were made from.
 RELEASES, SCREEN = 12, 2
@@ -70,10 +72,12 @@ def report(task: Task, open_page: Open = False, as_json: Json = False) -> None:
     workspace = workspace_of(task)
     found = read(workspace, store_of(workspace, task), task)
     path = write_page(workspace, found)
-    if not as_json:
-        show_report(found, console=console())
+
+    def show(found: TaskReport, *, console: Terminal) -> None:
+        show_report(found, console=console)
         show_page(path, name="page", opened=open_page)
-    emit(found, lambda *_, **__: None, as_json=as_json)
+
+    emit(found, show, as_json=as_json)
 
 
 @command(app, "judge", "pawl compare tickets 1 2")

@@ -14,12 +14,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from pawl.core.files import write_json
 from pawl.core.jsonio import parse_text
 from pawl.errors import PawlError
-from pawl.store.live_run import StepLogReader
+from pawl.store.live_run import StepLogReader, beside
 from pawl.workspace.paths import Workspace
 
 LOG = logging.getLogger("pawl.cycle")
@@ -80,14 +81,8 @@ def durations(workspace: Workspace, task: str) -> dict[str, list[float]]:
 @contextmanager
 def training_told(workspace: Workspace, task: str) -> Iterator[None]:
     """Within this, the training's steps are told: loss, and the time that is left as a range."""
-    over = threading.Event()
-    thread = threading.Thread(target=_follow, args=(workspace, task, over), daemon=True)
-    thread.start()
-    try:
+    with beside(partial(_follow, workspace, task), patience=EVERY * 2):
         yield
-    finally:
-        over.set()
-        thread.join(EVERY * 2)
 
 
 def left(steps: list[Mapping[str, Any]], total: int | None) -> tuple[float, float] | None:

@@ -12,8 +12,9 @@ import json
 import logging
 import os
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,15 +38,22 @@ def shown_live(workspace: Workspace, task: str) -> Iterator[None]:
 
     Errors of the store are logged, once an outage, and never raised.
     """
+    with beside(partial(_follow, workspace, task), patience=PATIENCE):
+        yield
+
+
+@contextmanager
+def beside(follow: Callable[[threading.Event], None], *, patience: float) -> Iterator[None]:
+    """Within this, `follow` runs in a thread; its event tells it to end, in `patience` seconds."""
     over = threading.Event()
     # A daemon: a store that hangs may keep its thread, not the process.
-    thread = threading.Thread(target=_follow, args=(workspace, task, over), daemon=True)
+    thread = threading.Thread(target=follow, args=(over,), daemon=True)
     thread.start()
     try:
         yield
     finally:
         over.set()
-        thread.join(PATIENCE)
+        thread.join(patience)
 
 
 def _follow(workspace: Workspace, task: str, over: threading.Event) -> None:
