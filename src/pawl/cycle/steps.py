@@ -131,8 +131,9 @@ def find_cached_result(workspace: Workspace, task: str, fingerprint: str) -> Cyc
 
 
 def snapshot_history(workspace: Workspace, task: str) -> None:
-    """Leave the held-out rows of earlier looks and the champion's data profile in `build/`."""
+    """Leave the champion, its data's profile and the held-out rows of earlier looks in `build/`."""
     store = open_store(workspace)
+    snapshot_champion(workspace, store, task)
     snapshot_held_out(workspace, store, task)
     snapshot_profile(workspace, store, task)
 

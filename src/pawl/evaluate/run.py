@@ -16,6 +16,7 @@ from pawl.core.files import (
     whole_folder,
 )
 from pawl.core.records import (
+    AdapterManifest,
     BaseInfo,
     Champion,
     EvalReport,
@@ -31,12 +32,14 @@ from pawl.core.sealing import seal
 from pawl.evaluate.adapter_slot import AdapterSlot
 from pawl.evaluate.baselines import baselines, prompt_limit
 from pawl.evaluate.judged_rows import budget_rows, champion_manifest, read_look, unseen_rows
+from pawl.evaluate.moved_champion import score_moved_champion
 from pawl.evaluate.other_contenders import score_bases, score_endpoints
 from pawl.evaluate.scoreboard import Scoreboard
 from pawl.evaluate.scorers import scorers
 from pawl.model.adapter import load_adapter, read_adapter
 from pawl.model.base import dequantised, find_base, load_base
 from pawl.model.tokenizer import load_tokenizer
+from pawl.workspace.adapter_base import find_adapter_base
 from pawl.workspace.fingerprints import evaluation_fingerprint
 from pawl.workspace.paths import TaskFiles, Workspace
 
@@ -52,7 +55,8 @@ def evaluate(workspace: Workspace, task: str) -> None:
     exactly this champion; otherwise only dev is scored.
 
     Raises:
-        AdapterError: candidate or champion is damaged or was trained on another base.
+        AdapterError: an adapter is damaged, or the candidate was trained on another base.
+        BaseError: the champion's own base is not here.
         DataError: no gate row is left to judge on, a baseline's prompt does not fit, or a user's
             scorer failed.
     """
@@ -85,6 +89,18 @@ def evaluate(workspace: Workspace, task: str) -> None:
         read_rows(files.splits / "train.jsonl"),
         instruction=instruction,
     )
+    if contest.moved:
+        place = find_adapter_base(workspace, task, contest.moved.base)
+        skipped |= score_moved_champion(
+            board,
+            section.evaluate,
+            judged,
+            adapter=files.champion / "adapter",
+            manifest=contest.moved,
+            bases=(find_base(place, workspace.root), folder),
+            base=contest.base.digest,
+            cache=cache,
+        )
     if look:
         skipped |= _score_others(board, judged, workspace, task, instruction, tokenizer, cache)
     rows_text = lines_text(map(dataclasses.asdict, board.scores))
@@ -108,12 +124,14 @@ def evaluate(workspace: Workspace, task: str) -> None:
 class _Contest:
     """Who is judged, and on which gate rows.
 
-    `adapters` are digests by contender: the candidate's and, with a look, the champion's. Without
-    a look nothing is `judged`; `excluded` counts the gate rows that do not judge this look.
+    `adapters` are digests by contender on the task's base: the candidate's and, with a look, the
+    champion's; one on another base is `moved` instead. Without a look nothing is `judged`;
+    `excluded` counts the gate rows that do not judge this look.
     """
 
     base: BaseInfo
     champion: Champion
+    moved: AdapterManifest | None
     look: Look | None
     adapters: dict[str, str]
     judged: list[Example]
@@ -128,15 +146,16 @@ def _contest(workspace: Workspace, task: str) -> _Contest:
     if look and look.question != evaluation_fingerprint(workspace, task, champion):
         look = None
     candidate = read_adapter(files.adapter, base=base.digest)
-    current = champion_manifest(files, champion, base)
+    current = champion_manifest(files, champion)
     adapters = {"candidate": candidate.digest}
     if look is None:
-        return _Contest(base, champion, look, adapters, [], 0)
-    if current:
+        return _Contest(base, champion, None, look, adapters, [], 0)
+    moved = current if current and current.base.digest != base.digest else None
+    if current and not moved:
         adapters["champion"] = current.digest
     gate = read_rows(files.splits / "gate.jsonl")
     judged = unseen_rows(budget_rows(files, task, gate, look), (candidate, current))
-    return _Contest(base, champion, look, adapters, judged, len(gate) - len(judged))
+    return _Contest(base, champion, moved, look, adapters, judged, len(gate) - len(judged))
 
 
 def _write(

@@ -55,6 +55,7 @@ class Scoreboard:
         *,
         adapter: str | None = None,
         elsewhere: str | None = None,
+        base: str | None = None,
         cached: bool = False,
     ) -> None:
         """Score one contender's replies to `rows`, one a row in the same order.
@@ -62,6 +63,7 @@ class Scoreboard:
         Args:
             adapter: digest of the active adapter.
             elsewhere: what it ran on if that is not the task's base.
+            base: digest of a champion's own base if that is not the task's.
             cached: its answers were decoded in an earlier run.
 
         Raises:
@@ -86,6 +88,7 @@ class Scoreboard:
                     (reply.text, row.completion) for row, reply in zip(rows, replies, strict=True)
                 ),
                 elsewhere=elsewhere,
+                base=base,
             )
         )
 

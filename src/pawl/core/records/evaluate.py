@@ -31,7 +31,9 @@ class Contender:
 
     `adapter` is its adapter's digest, None for a base with a prompt alone. `fields` maps each
     top-level field of JSON answers to its accuracy and F1. `elsewhere` names what it ran on where
-    that is not the task's base: such a contender is compared with, not judged by.
+    that is not the task's base: such a contender is compared with, not judged by. `base` is the
+    digest of a champion's own base where the task has moved to another: it is judged by all the
+    same.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Contender:
     adapter: str | None = None
     fields: dict[str, dict[str, float]] = field(default_factory=dict)
     elsewhere: str | None = None
+    base: str | None = None
 
 
 @dataclass(frozen=True)
