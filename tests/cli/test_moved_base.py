@@ -39,6 +39,7 @@ def test_a_task_moves_to_another_base_and_a_rollback_takes_it_back(
     said = answer(quick_workspace, "predict", "tickets", PROMPT)
 
     edit(quick_workspace, "model: before", "model: tiny")
+    edit(quick_workspace, "epochs: 1", "epochs: 5")
     commit(quick_workspace)
     plan = answer(quick_workspace, "plan", "tickets")
     second = answer(quick_workspace, "run", "tickets")
@@ -54,7 +55,7 @@ def test_a_task_moves_to_another_base_and_a_rollback_takes_it_back(
     assert answer(quick_workspace, "verify", "tickets")
 
     # The task has not moved back: the next cycle judges on both bases once more.
-    edit(quick_workspace, "epochs: 1", "epochs: 2")
+    edit(quick_workspace, "epochs: 5", "epochs: 6")
     third = answer(quick_workspace, "run", "tickets")
     assert third["verdict"] == "promote", third["reasons"]
     assert third["champion"]["version"] == 3
