@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from pawl.config.schema import Evaluate
 from pawl.core.records import Example
-from pawl.evaluate.answer_cache import answer_key, cached_or_decoded
+from pawl.evaluate.answer_cache import cached_or_decoded, contender_key, row_key
 from pawl.evaluate.baselines import Turns
-from pawl.evaluate.decode import greedy
-from pawl.evaluate.perplexity import answer_perplexity, general_perplexity
+from pawl.evaluate.drafted import Drafted, drafted
+from pawl.evaluate.perplexity import general_perplexity
 from pawl.evaluate.scoreboard import Reply
 from pawl.model.cached_batches import sharing
 from pawl.model.prompt import completion_tokens, prompt_tokens
@@ -54,42 +54,34 @@ class AdapterSlot:
             label: label of the progress bar; None: no bar.
         """
         prompts = [prompt_tokens(self.tokenizer, show(row.messages)) for row in rows]
-        key = answer_key(
-            self.model,
-            prompts,
-            self.policy,
-            base_digest=self.base,
-            adapter_digest=self.adapters[adapter] if adapter else None,
-        )
-        references = [row.completion for row in rows]
-        longest = max((len(completion_tokens(self.tokenizer, r)) for r in references), default=0)
-        with self._active(adapter):
-            share = sharing(
+        drafts = [completion_tokens(self.tokenizer, row.completion) for row in rows]
+        digest = self.adapters[adapter] if adapter else None
+        key = contender_key(self.model, self.policy, base_digest=self.base, adapter_digest=digest)
+
+        def decode(places: list[int]) -> Sequence[Drafted]:
+            asked, tried = [prompts[i] for i in places], [drafts[i] for i in places]
+            longest = max(self.policy.max_new_tokens, *map(len, tried))
+            pad = int(self.tokenizer.pad_token_id)
+            return drafted(
                 self.model,
-                prompts,
-                pad=int(self.tokenizer.pad_token_id),
-                more=max(longest, self.policy.max_new_tokens),
+                self.tokenizer,
+                asked,
+                tried,
+                max_new_tokens=self.policy.max_new_tokens,
+                batch_size=self.policy.batch_size,
+                share=sharing(self.model, asked, pad=pad, more=longest),
+                label=label,
             )
-            answers, cached = cached_or_decoded(
-                self.cache,
-                key,
-                len(rows),
-                lambda: greedy(
-                    self.model,
-                    self.tokenizer,
-                    prompts,
-                    max_new_tokens=self.policy.max_new_tokens,
-                    batch_size=self.policy.batch_size,
-                    label=label,
-                    share=share,
-                ),
-            )
-            perplexities = answer_perplexity(
-                self.model, self.tokenizer, prompts, references, share=share
+
+        with self._active(adapter):
+            found, cached = cached_or_decoded(
+                self.cache, key, list(map(row_key, prompts, drafts)), decode
             )
         replies = [
-            Reply(answer.text, answer.seconds, answer.tokens, len(prompt), perplexity)
-            for answer, prompt, perplexity in zip(answers, prompts, perplexities, strict=True)
+            Reply(
+                one.answer.text, one.answer.seconds, one.answer.tokens, len(prompt), one.perplexity
+            )
+            for one, prompt in zip(found, prompts, strict=True)
         ]
         return replies, cached
 

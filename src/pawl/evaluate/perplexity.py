@@ -44,7 +44,6 @@ def answer_perplexity(
     answers = [completion_tokens(tokenizer, text) for text in references]
     forward: Any = model
     longest = max(map(len, answers))
-    logits_per_row = longest * int(forward.config.get_text_config().vocab_size)
     pad = int(tokenizer.pad_token_id)
     share = share or sharing(model, prompts, pad=pad, more=longest)
     inputs = batches(
@@ -52,7 +51,7 @@ def answer_perplexity(
         prompts,
         pad=pad,
         share=share,
-        batch_size=max(1, min(ROWS, LOGITS // logits_per_row)),
+        batch_size=batch_rows(model, answers),
         answers=answers,
     )
     perplexities: dict[int, float | None] = {}
@@ -72,8 +71,14 @@ def answer_perplexity(
             losses = cross_entropy(logits.float().transpose(1, 2), targets, reduction="none")
             for index, loss in zip(rows, losses.tolist(), strict=True):
                 own = loss[-len(answers[index]) :]
-                perplexities[index] = _perplexity(sum(own) / len(own))
+                perplexities[index] = perplexity(sum(own) / len(own))
     return [perplexities[i] for i in range(len(prompts))]
+
+
+def batch_rows(model: Any, answers: Sequence[Sequence[int]]) -> int:
+    """How many rows with such answers (token ids) a pass may have whose logits are all kept."""
+    longest, words = max(map(len, answers)), int(model.config.get_text_config().vocab_size)
+    return max(1, min(ROWS, LOGITS // (longest * words)))
 
 
 def general_perplexity(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> float | None:
@@ -94,7 +99,7 @@ def general_perplexity(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBas
             logits = forward(input_ids=whole).logits[0, len(start_of_text) : -1]
             total += float(cross_entropy(logits.float(), window[0, 1:], reduction="sum"))
             count += window.shape[1] - 1
-    return _perplexity(total / count)
+    return perplexity(total / count)
 
 
 def _start(tokenizer: PreTrainedTokenizerBase) -> list[int]:
@@ -111,7 +116,7 @@ def general_text() -> str:
     return files("pawl.evaluate").joinpath("general.txt").read_text(encoding="utf-8")
 
 
-def _perplexity(loss: float) -> float | None:
+def perplexity(loss: float) -> float | None:
     """exp(loss); None if that is not finite."""
     try:
         value = math.exp(loss)
