@@ -40,7 +40,9 @@ from pawl.data.inputs import held_out_register, inputs
 from pawl.data.split.split import split
 from pawl.errors import BaseError, DataError, ParamsError
 from pawl.evaluate import answer_cache, run
-from pawl.evaluate.answer_cache import answer_key
+from pawl.evaluate.answer_cache import cached_or_decoded, contender_key, row_key
+from pawl.evaluate.decode import Answer
+from pawl.evaluate.drafted import Drafted
 from pawl.evaluate.external_inputs import external_inputs
 from pawl.evaluate.preflight import preflight
 from pawl.evaluate.run import evaluate
@@ -177,27 +179,44 @@ def test_cached_answers_give_the_same_bytes_and_only_a_new_candidate_is_decoded(
 def test_any_part_that_decides_an_answer_changes_the_key(
     base_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    model, prompts = load_base(base_folder), [[1, 2], [3]]
+    model = load_base(base_folder)
 
-    def key(
-        rows: list[list[int]] = prompts, base: str = "b", adapter: str = "a", **more: int
-    ) -> str:
+    def key(base: str = "b", adapter: str = "a", **more: int) -> str:
         policy = Evaluate(**more)
-        return answer_key(model, rows, policy, base_digest=base, adapter_digest=adapter)
+        return contender_key(model, policy, base_digest=base, adapter_digest=adapter)
 
-    keys = [
-        key(), key([[1, 2], [4]]), key([[3], [1, 2]]), key(base="c"), key(adapter="d"),
-        key(max_new_tokens=9), key(batch_size=9),
-    ]  # fmt: skip
+    rows = [row_key([1, 2], [3]), row_key([1], [2, 3]), row_key([1, 2], [4]), row_key([3, 2], [3])]
+    assert len(set(rows)) == len(rows)
+    keys = [key(), key(base="c"), key(adapter="d"), key(max_new_tokens=9)]
+    assert key(batch_size=9) == key(), "a row's answer is a row's, whatever its company"
     package = tmp_path / "pawl"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(answer_cache, "scoring_code", functools.partial(scoring_code, package))
     assert key() == keys[0]
-    for name in ("evaluate/decode.py", "model/tokenizer.py"):
+    for name in ("evaluate/decode.py", "evaluate/drafted.py", "model/tokenizer.py"):
         with (package / name).open("a") as file:
             file.write("# changed\n")
         keys.append(key())
     assert len(set(keys)) == len(keys)
+
+
+def test_of_rows_that_are_known_in_part_only_the_new_ones_are_decoded(tmp_path: Path) -> None:
+    asked: list[list[int]] = []
+
+    def decode(places: list[int]) -> list[Drafted]:
+        asked.append(places)
+        return [Drafted(Answer(f"answer {len(asked)}.{i}", 3, 0.5), 1.5) for i in places]
+
+    first, whole = cached_or_decoded(tmp_path, "k", ["a", "b"], decode)
+    assert not whole
+    second, whole = cached_or_decoded(tmp_path, "k", ["c", "b", "d", "a"], decode)
+    assert (asked, whole) == ([[0, 1], [0, 2]], False)
+    assert [second[3], second[1]] == first
+    again, whole = cached_or_decoded(tmp_path, "k", ["a", "c", "d"], decode)
+    assert (again, whole) == ([first[0], second[0], second[2]], True)
+    assert cached_or_decoded(None, "k", ["a"], decode)[1] is False
+    assert asked[2:] == [[0]], "without a cache nothing is known"
+    assert [path.name for path in tmp_path.iterdir()] == ["k.jsonl"]
 
 
 @pytest.mark.slow

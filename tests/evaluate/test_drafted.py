@@ -117,7 +117,7 @@ def test_the_perplexity_of_the_reference_is_that_of_a_pass_of_its_own(asked: Ask
     references = ["apple", "Oslo, 1999", '{"a": 1}', "", "3"]
     drafts = [completion_tokens(asked.tokenizer, text) for text in references]
     found = [one.perplexity for one in asked.drafted(drafts)]
-    wanted = answer_perplexity(asked.model, asked.tokenizer, asked.prompts, references)
+    wanted = answer_perplexity(asked.model, asked.tokenizer, asked.prompts, drafts)
     assert found == pytest.approx(wanted, rel=1e-4)
 
 

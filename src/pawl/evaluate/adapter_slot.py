@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 from pawl.config.schema import Evaluate
 from pawl.core.records import Example
 from pawl.evaluate.answer_cache import cached_or_decoded, contender_key, row_key
+from pawl.evaluate.answers import answers
 from pawl.evaluate.baselines import Turns
-from pawl.evaluate.drafted import Drafted, drafted
+from pawl.evaluate.drafted import Drafted
 from pawl.evaluate.perplexity import general_perplexity
 from pawl.evaluate.scoreboard import Reply
-from pawl.model.cached_batches import sharing
 from pawl.model.prompt import completion_tokens, prompt_tokens
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ class AdapterSlot:
 
     `base` is its digest, `adapters` maps the names of its adapters to their digests, `prompt_limit`
     is the most tokens of a prompt, `cache` the folder of the answer cache (None: decode each time).
+    `timed`: the seconds of each row are judged.
     """
 
     model: Any
@@ -37,6 +38,7 @@ class AdapterSlot:
     adapters: dict[str, str]
     prompt_limit: int
     cache: Path | None
+    timed: bool = False
 
     def replies(
         self,
@@ -58,18 +60,14 @@ class AdapterSlot:
         digest = self.adapters[adapter] if adapter else None
         key = contender_key(self.model, self.policy, base_digest=self.base, adapter_digest=digest)
 
-        def decode(places: list[int]) -> Sequence[Drafted]:
-            asked, tried = [prompts[i] for i in places], [drafts[i] for i in places]
-            longest = max(self.policy.max_new_tokens, *map(len, tried))
-            pad = int(self.tokenizer.pad_token_id)
-            return drafted(
+        def decode(places: list[int]) -> list[Drafted]:
+            return answers(
                 self.model,
                 self.tokenizer,
-                asked,
-                tried,
-                max_new_tokens=self.policy.max_new_tokens,
-                batch_size=self.policy.batch_size,
-                share=sharing(self.model, asked, pad=pad, more=longest),
+                [prompts[i] for i in places],
+                [drafts[i] for i in places],
+                self.policy,
+                timed=self.timed,
                 label=label,
             )
 

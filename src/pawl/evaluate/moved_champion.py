@@ -51,6 +51,7 @@ def score_moved_champion(
             adapters={name: manifest.digest},
             prompt_limit=prompt_limit(folder, policy),
             cache=cache,
+            timed=board.timed,
         )
         return loaded.replies(lambda turns: turns, rows, adapter=name, label=board.bar_label(name))
 

@@ -12,7 +12,6 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from pawl.model.cached_batches import Sharing, batches, sharing
-from pawl.model.prompt import completion_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -27,11 +26,11 @@ def answer_perplexity(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[Sequence[int]],
-    references: Sequence[str],
+    answers: Sequence[Sequence[int]],
     *,
     share: Sharing | None = None,
 ) -> list[float | None]:
-    """Perplexity of each reference, end token included, after its prompt (token ids).
+    """Perplexity of each reference (token ids, end token included) after its prompt.
 
     `share`: how rows share batches (`sharing`); None: it is found here.
 
@@ -41,7 +40,6 @@ def answer_perplexity(
     import torch
     from torch.nn.functional import cross_entropy
 
-    answers = [completion_tokens(tokenizer, text) for text in references]
     forward: Any = model
     longest = max(map(len, answers))
     pad = int(tokenizer.pad_token_id)

@@ -83,6 +83,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
             adapters=contest.adapters,
             prompt_limit=prompt_limit(folder, section.evaluate),
             cache=cache,
+            timed=timed,
         ),
         read_rows(files.splits / "dev.jsonl"),
         judged if look else None,
