@@ -41,6 +41,7 @@ from pawl.data.split.split import split
 from pawl.errors import BaseError, DataError, ParamsError
 from pawl.evaluate import answer_cache, run
 from pawl.evaluate.answer_cache import cached_or_decoded, contender_key, row_key
+from pawl.evaluate.answers import SAMPLE
 from pawl.evaluate.decode import Answer
 from pawl.evaluate.drafted import Drafted
 from pawl.evaluate.external_inputs import external_inputs
@@ -408,6 +409,41 @@ def test_rows_carry_the_group_and_slice_that_the_split_names(ready: Workspace) -
     assert {(r["group"], r["slice"]) for r in rows} == {(f"c-{row.id}", None) for row in dev}
     assert report.general.keys() == {"base", "candidate"}
     assert read_adapter(files.adapter).digest == report.candidate
+
+
+@pytest.mark.parametrize("metric", ["exact_match", "json_equal"])
+def test_baselines_that_are_only_judged_get_the_same_verdict_and_no_figure_of_answers_nobody_gave(
+    ready: Workspace, metric: str
+) -> None:
+    edit(ready, "metric: exact_match", f"metric: {metric}")
+    reserve(ready)
+    evaluate(ready, TASK)
+    whole, _, full = read(ready)
+    wanted = decide(read_evidence(ready.files(TASK)), ready.task(TASK).gate, parents={})
+    edit(ready, "    evaluate:", "    evaluate:\n      baselines: judged")
+    reserve(ready)
+    evaluate(ready, TASK)
+    report, _, rows = read(ready)
+    for old, new in zip(full, rows, strict=True):
+        if new["contender"] in ("candidate", "champion"):
+            assert new == old
+            continue
+        assert new["values"].keys() == {metric, "perplexity"}
+        assert new["values"][metric] == old["values"][metric]
+        assert (
+            new["output"] == old["output"]
+            if new["whole"]
+            else old["output"].startswith(new["output"].rstrip("\ufffd"))
+        )
+    baseline = [r for r in rows if r["contender"] == "zero-shot"]
+    given_up = sum(not r["whole"] for r in baseline)
+    assert 0 < given_up <= len(baseline) - SAMPLE, "a sample is decoded in full, to show"
+    found = decide(read_evidence(ready.files(TASK)), ready.task(TASK).gate, parents={})
+    assert (found.decision, found.comparisons) == (wanted.decision, wanted.comparisons)
+    [one] = [c for c in report.contenders if c.name == "zero-shot"]
+    [other] = [c for c in whole.contenders if c.name == "zero-shot"]
+    assert (one.output_tokens, one.fields) == (None, {})
+    assert one.scores == {name: other.scores[name] for name in one.scores}
 
 
 @pytest.fixture

@@ -160,13 +160,16 @@ class Evaluate:
     """How contenders answer: greedy decoding, batched; `shots` examples for the k-shot baseline.
 
     `scorers` maps a metric of your own (more is better) to `module:function`; `regex` is what
-    `regex_match` matches a whole answer with. `bases` and `endpoints` add contenders by name,
-    another base or a server, which are reported and need not be beaten.
+    `regex_match` matches a whole answer with. With `baselines: judged` a baseline's answer is
+    given up where it can no longer be right by `gate.metric`, if that is exact_match or json_equal.
+    `bases` and `endpoints` add contenders by name, another base or a server, which are reported and need
+    not be beaten.
     """
 
     shots: Annotated[int, Field(ge=0, le=64)] = 4
     max_new_tokens: Annotated[int, Field(ge=1)] = 64
     batch_size: Annotated[int, Field(ge=1)] = 64
+    baselines: Literal["full", "judged"] = "full"
     regex: Annotated[str, AfterValidator(_pattern)] | None = None
     scorers: dict[MetricName, Annotated[str, AfterValidator(_function)]] = field(
         default_factory=dict

@@ -16,6 +16,7 @@ from pawl.evaluate.baselines import Turns
 from pawl.evaluate.drafted import Drafted
 from pawl.evaluate.perplexity import general_perplexity
 from pawl.evaluate.scoreboard import Reply
+from pawl.evaluate.undecided import UNDECIDED
 from pawl.model.prompt import completion_tokens, prompt_tokens
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class AdapterSlot:
         rows: Sequence[Example],
         *,
         adapter: str | None = None,
+        judged_by: str | None = None,
         label: str | None,
     ) -> tuple[list[Reply], bool]:
         """Replies to `rows` in their order, and whether the answers came from the cache.
@@ -53,12 +55,21 @@ class AdapterSlot:
         Args:
             show: makes the prompt's messages from a row's.
             adapter: the name of the active adapter, None for the bare base.
+            judged_by: one of the metrics of `UNDECIDED`: an answer is given up where it can no
+                longer be right by it; None: all answers are whole.
             label: label of the progress bar; None: no bar.
         """
         prompts = [prompt_tokens(self.tokenizer, show(row.messages)) for row in rows]
         drafts = [completion_tokens(self.tokenizer, row.completion) for row in rows]
         digest = self.adapters[adapter] if adapter else None
-        key = contender_key(self.model, self.policy, base_digest=self.base, adapter_digest=digest)
+        key = contender_key(
+            self.model,
+            self.policy,
+            base_digest=self.base,
+            adapter_digest=digest,
+            judged_by=judged_by,
+        )
+        may = UNDECIDED[judged_by] if judged_by else None
 
         def decode(places: list[int]) -> list[Drafted]:
             return answers(
@@ -68,6 +79,7 @@ class AdapterSlot:
                 [drafts[i] for i in places],
                 self.policy,
                 timed=self.timed,
+                undecided=may and (lambda i, text: may(text, rows[places[i]].completion)),
                 label=label,
             )
 
@@ -77,7 +89,12 @@ class AdapterSlot:
             )
         replies = [
             Reply(
-                one.answer.text, one.answer.seconds, one.answer.tokens, len(prompt), one.perplexity
+                one.answer.text,
+                one.answer.seconds,
+                one.answer.tokens,
+                len(prompt),
+                one.perplexity,
+                one.whole,
             )
             for one, prompt in zip(found, prompts, strict=True)
         ]

@@ -25,12 +25,17 @@ if TYPE_CHECKING:
 
 
 def contender_key(
-    model: PreTrainedModel, policy: Evaluate, *, base_digest: str, adapter_digest: str | None
+    model: PreTrainedModel,
+    policy: Evaluate,
+    *,
+    base_digest: str,
+    adapter_digest: str | None,
+    judged_by: str | None = None,
 ) -> str:
     """Digest of all that decides a contender's answers beside the row.
 
-    Base (with its tokenizer), adapter, decoding parameters, Pawl's code, the versions of the
-    libraries, and the kind of machine.
+    Base (with its tokenizer), adapter, decoding parameters, the metric by which an answer is given
+    up early, Pawl's code, the versions of the libraries, and the kind of machine.
     """
     import bitsandbytes
     import peft
@@ -43,6 +48,7 @@ def contender_key(
             "base": base_digest,
             "adapter": adapter_digest,
             "max_new_tokens": policy.max_new_tokens,
+            "judged_by": judged_by,
             "code": scoring_code(),
             "versions": [m.__version__ for m in (torch, transformers, peft, bitsandbytes)],
             "machine": [device, str(model.dtype), torch.get_num_threads()],

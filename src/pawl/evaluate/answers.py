@@ -6,7 +6,7 @@ time of a drafted answer is nobody's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from pawl.evaluate.decode import greedy
 from pawl.evaluate.drafted import Drafted, drafted
 from pawl.evaluate.perplexity import answer_perplexity
 from pawl.evaluate.summary import mean
+from pawl.evaluate.undecided import HALF
 from pawl.model.cached_batches import sharing
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def answers(
     policy: Evaluate,
     *,
     timed: bool,
+    undecided: Callable[[int, str], bool] | None = None,
     label: str | None,
 ) -> list[Drafted]:
     """Greedy answers to the prompts, and the perplexities of the references.
@@ -40,6 +42,8 @@ def answers(
         drafts: token ids of each row's reference, end token included.
         timed: the seconds of each row count, so that all are decoded plainly; else each row has the
             sample's mean.
+        undecided: whether a row, by its place, may still come to be right behind a text; where it
+            cannot, it is given up, but for the sample's. None: all answers are whole.
         label: label of the progress bar; None: no bar.
 
     Raises:
@@ -75,12 +79,17 @@ def answers(
         batch_size=policy.batch_size,
         share=share,
         label=label,
+        **({"undecided": undecided} if undecided else {}),
     )
-    if [_said(one) for one in found[:SAMPLE]] != [_said(one) for one in sample]:
+    if not all(map(_agree, found, sample)):
         return plain(slice(None))
     seconds = mean([one.answer.seconds for one in sample])
+    found = [*sample, *found[SAMPLE:]]
     return [replace(one, answer=replace(one.answer, seconds=seconds)) for one in found]
 
 
-def _said(one: Drafted) -> tuple[str, int]:
-    return one.answer.text, one.answer.tokens
+def _agree(mine: Drafted, plain: Drafted) -> bool:
+    """Whether a drafted answer is the plain one, or its beginning where it was given up."""
+    if not mine.whole:
+        return plain.answer.text.startswith(mine.answer.text.rstrip(HALF))
+    return (mine.answer.text, mine.answer.tokens) == (plain.answer.text, plain.answer.tokens)

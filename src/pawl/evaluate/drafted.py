@@ -14,8 +14,9 @@ recurrent state, so bases with such layers go on by `greedy` from the difference
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pawl.evaluate.decode import Answer, end_tokens, greedy_tokens
@@ -35,29 +36,43 @@ PROMPT_END = 256
 
 @dataclass(frozen=True)
 class Drafted:
-    """An answer, and the perplexity of the reference that was its draft (None: not finite)."""
+    """An answer, and the perplexity of the reference that was its draft (None: not finite).
+
+    `whole` is False where it was given up, because it could no longer come to be right.
+    """
 
     answer: Answer
     perplexity: float | None
+    whole: bool = True
 
 
 @dataclass
 class _Call:
-    """What all batches of a call share; `done` maps a row's index to its tokens and seconds."""
+    """What all batches of a call share; `done` maps a row's index to its answer."""
 
     model: Any
-    ends: set[int]
+    tokenizer: Any
     limit: int
-    pad: int
-    done: dict[int, tuple[list[int], float]] = field(default_factory=dict)
+    undecided: Callable[[int, str], bool]
+    done: dict[int, tuple[Answer, bool]] = field(default_factory=dict)
+
+    @cached_property
+    def ends(self) -> set[int]:
+        return end_tokens(self.model, self.tokenizer)
+
+    @property
+    def pad(self) -> int:
+        return int(self.tokenizer.pad_token_id)
 
     def finished(self, row: Row) -> bool:
         """Whether the row is answered; tokens beyond its end or the limit are cut off."""
         at = next((i for i, token in enumerate(row.out) if token in self.ends), len(row.out))
         row.out = row.out[: min(at + 1, self.limit)]
-        if row.out[-1] not in self.ends and len(row.out) < self.limit:
+        whole = row.out[-1] in self.ends or len(row.out) == self.limit
+        text = self.tokenizer.decode(row.out, skip_special_tokens=True)
+        if not whole and self.undecided(row.index, text):
             return False
-        self.done[row.index] = row.out, row.seconds
+        self.done[row.index] = Answer(text, len(row.out), row.seconds), whole
         return True
 
 
@@ -70,6 +85,7 @@ def drafted(
     max_new_tokens: int,
     batch_size: int,
     share: Sharing,
+    undecided: Callable[[int, str], bool] = lambda _, __: True,
     label: str | None = None,
 ) -> list[Drafted]:
     """Decode each prompt greedily up to an end token or `max_new_tokens`, in their order.
@@ -77,6 +93,7 @@ def drafted(
     Args:
         drafts: token ids of each row's reference, end token included.
         share: how rows share batches (`pawl.model.cached_batches.sharing`).
+        undecided: whether a row, by its place, is decoded on behind a text.
         label: label of the progress bar; None: no bar.
     """
     import torch
@@ -84,7 +101,7 @@ def drafted(
 
     if not prompts:
         return []
-    call = _Call(model, end_tokens(model, tokenizer), max_new_tokens, int(tokenizer.pad_token_id))
+    call = _Call(model, tokenizer, max_new_tokens, undecided)
     perplexities: dict[int, float | None] = {}
     left: list[Row] = []
     size = min(batch_size, batch_rows(model, drafts))
@@ -109,11 +126,8 @@ def drafted(
             bar.update(len(rows))
             start = time.perf_counter()
         _begin_anew(call, prompts, left, batch_size=batch_size, share=share)
-    answers = (
-        Answer(tokenizer.decode(tokens, skip_special_tokens=True), len(tokens), seconds)
-        for tokens, seconds in (call.done[i] for i in range(len(prompts)))
-    )
-    return [Drafted(answer, perplexities[i]) for i, answer in enumerate(answers)]
+    answers = (call.done[i] for i in range(len(prompts)))
+    return [Drafted(answer, perplexities[i], whole) for i, (answer, whole) in enumerate(answers)]
 
 
 def _tried(

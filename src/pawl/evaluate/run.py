@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pawl.config.schema import Gate
+from pawl.config.schema import Gate, Task
 from pawl.core.files import (
     digest_json,
     digest_text,
@@ -36,6 +36,7 @@ from pawl.evaluate.moved_champion import score_moved_champion
 from pawl.evaluate.other_contenders import score_bases, score_endpoints
 from pawl.evaluate.scoreboard import Scoreboard
 from pawl.evaluate.scorers import scorers
+from pawl.evaluate.undecided import UNDECIDED
 from pawl.model.adapter import load_adapter, read_adapter
 from pawl.model.base import dequantised, find_base, load_base
 from pawl.model.tokenizer import load_tokenizer
@@ -89,6 +90,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
         judged if look else None,
         read_rows(files.splits / "train.jsonl"),
         instruction=instruction,
+        judged_by=_judged_by(section),
     )
     if contest.moved:
         place = find_adapter_base(workspace, task, contest.moved.base)
@@ -183,6 +185,7 @@ def _score_task_base(
     train: Sequence[Example],
     *,
     instruction: str,
+    judged_by: str | None,
 ) -> tuple[dict[str, float], dict[str, str]]:
     """Score the contenders on the task's base; `gate` None: only the candidate, on dev.
 
@@ -208,8 +211,8 @@ def _score_task_base(
         board.add(name, "gate", gate, replies, adapter=digest, cached=cached)
     for baseline in prompted:
         label = board.bar_label(baseline.name)
-        replies, cached = loaded.replies(baseline.show, gate, label=label)
-        board.add(baseline.name, "gate", gate, replies, cached=cached)
+        replies, cached = loaded.replies(baseline.show, gate, judged_by=judged_by, label=label)
+        board.add(baseline.name, "gate", gate, replies, judged_by=judged_by, cached=cached)
     return general, skipped
 
 
@@ -237,6 +240,12 @@ def _model(files: TaskFiles, folder: Path, adapters: Iterable[str]) -> PeftModel
     for name in adapters:
         model = load_adapter(model, folders[name], name=name)
     return model
+
+
+def _judged_by(section: Task) -> str | None:
+    """The metric by which a baseline's answer is given up where it can no longer be right."""
+    early = section.evaluate.baselines == "judged" and not _timed(section.gate)
+    return section.gate.metric if early and section.gate.metric in UNDECIDED else None
 
 
 def _timed(policy: Gate) -> bool:

@@ -89,7 +89,11 @@ def faults(evidence: Evidence, policy: Gate) -> list[str]:
     found += _base_faults(evidence, policy)
     metrics = sorted({policy.metric, *policy.floors, *policy.guards})
     for name in evidence.contenders:
-        found += _row_faults(name, evidence.of(name), reference, metrics)
+        # Baselines are compared by the one metric, and may have answers that were given up by it.
+        judged_by = [policy.metric] if name in evidence.baselines else metrics
+        found += _row_faults(name, evidence.of(name), reference, judged_by)
+        if name not in evidence.baselines and not all(s.whole for s in evidence.of(name)):
+            found.append(f"'{name}' has answers that were given up before their end")
     if policy.slices is not None and (missing := sum(score.slice is None for score in reference)):
         found.append(f"the policy guards slices, but {missing} of {len(reference)} rows have none")
     found += unmeasured(evidence.report.general, policy)

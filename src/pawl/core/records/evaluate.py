@@ -12,7 +12,8 @@ from pawl.core.records.ledger import Champion, Look
 class Score:
     """One contender's answer to one held-out row; `values` maps metric to value.
 
-    Rows with the same `group` are no independent evidence; `slice` is guarded by itself.
+    Rows with the same `group` are no independent evidence; `slice` is guarded by itself. `whole` is
+    False where the answer was given up, as it could no longer be right.
     """
 
     id: str
@@ -23,6 +24,12 @@ class Score:
     values: dict[str, float]
     group: str | None = None
     slice: str | None = None
+    whole: bool = True
+
+    @property
+    def shown(self) -> str:
+        """The answer as people read it: one that was given up ends in an ellipsis."""
+        return self.output if self.whole else f"{self.output} …"
 
 
 @dataclass(frozen=True)
