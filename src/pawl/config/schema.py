@@ -162,8 +162,8 @@ class Evaluate:
     `scorers` maps a metric of your own (more is better) to `module:function`; `regex` is what
     `regex_match` matches a whole answer with. With `baselines: judged` a baseline's answer is
     given up where it can no longer be right by `gate.metric`, if that is exact_match or json_equal.
-    `bases` and `endpoints` add contenders by name, another base or a server, which are reported and need
-    not be beaten.
+    `bases` and `endpoints` add contenders by name, another base or a server, which are reported and
+    need not be beaten.
     """
 
     shots: Annotated[int, Field(ge=0, le=64)] = 4
