@@ -57,10 +57,11 @@ def new(
     from pawl.commands.new import Sources, new_task
 
     workspace = workspace_of()
-    section = new_task(workspace, task, Sources(data, schema, prompt, base, drop_bad))
+    made = new_task(workspace, task, Sources(data, schema, prompt, base, drop_bad))
     if as_json:
-        print_json({"task": task, "section": section})
+        print_json(made)
     else:
+        say(f"recipe: {made.recipe}")
         say(f"task '{task}' added to params.yaml; next: pawl run {task}")
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 import math
 import shutil
 from collections.abc import Sequence
@@ -11,16 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pawl.config.add_section import with_section
 from pawl.config.load import parse_params
 from pawl.config.schema import TASK_NAME, Params
 from pawl.core.files import write_text
 from pawl.core.records import BaseRef, Example
 from pawl.data.read.examples import read_examples
 from pawl.data.read.formats import data_format
-from pawl.errors import UsageError
+from pawl.errors import DataError, UsageError
 from pawl.model.base import context_length, find_base
 from pawl.model.prompt import completion_tokens, prompt_tokens
 from pawl.model.tokenizer import load_tokenizer
+from pawl.train.recipe import recipe
 from pawl.workspace.dvc_calls import run_dvc
 from pawl.workspace.paths import Workspace
 from pawl.workspace.task_inputs import parse_prompt, parse_schema
@@ -29,6 +29,9 @@ from pawl.workspace.task_inputs import parse_prompt, parse_schema
 ROUND = 32
 # Solved rows in the few-shot baseline's prompt, if they fit in the base's window.
 SHOTS = 4
+# Shares of the held-out splits.
+DEV, GATE = 0.08, 0.2
+FLOORS = {"exact_match": 0.1}
 
 
 @dataclass(frozen=True)
@@ -42,14 +45,23 @@ class Sources:
     drop_bad: float = 0.0
 
 
-def new_task(workspace: Workspace, task: str, sources: Sources) -> dict[str, Any]:
-    """Add a task and return its section: its files are copied to `data/`, DVC tracks the rows.
+@dataclass(frozen=True)
+class NewTask:
+    """A task that was added: its section of params.yaml, and why it is trained as it says."""
+
+    task: str
+    section: dict[str, Any]
+    recipe: str
+
+
+def new_task(workspace: Workspace, task: str, sources: Sources) -> NewTask:
+    """Add a task: its files are copied to `data/`, DVC tracks the rows.
 
     Everything is checked before anything is written; after a failure nothing is left.
 
     Raises:
         UsageError: the name is invalid or taken, a file is missing, or no base was named.
-        DataError: the rows or the schema cannot be read.
+        DataError: the rows or the schema cannot be read, or a row does not fit in the base.
         BaseError: the base cannot be found.
     """
     params = workspace.params()
@@ -57,8 +69,8 @@ def new_task(workspace: Workspace, task: str, sources: Sources) -> dict[str, Any
     copies, pointer = _copies(task, sources, workspace), f"{_data_name(task, sources)}.dvc"
     examples = read_examples(sources.data, str(sources.data), drop=sources.drop_bad).examples
     base = _base(sources.base, params, workspace)
-    section = _section(task, sources, base, examples, workspace)
-    _with_task(workspace, task, section)
+    new = _new(task, sources, base, examples, workspace)
+    _with_task(workspace, new)
     ignored = workspace.root / "data" / ".gitignore"
     before = ignored.read_bytes() if ignored.is_file() else None
     made: list[Path] = []
@@ -67,16 +79,16 @@ def new_task(workspace: Workspace, task: str, sources: Sources) -> dict[str, Any
             _copy(source, target, made)
         made.append(workspace.root / pointer)
         remedy = "see the message; `pawl doctor` checks the workspace"
-        add = ("add", "--quiet", section["data"])
+        add = ("add", "--quiet", new.section["data"])
         run_dvc(workspace, *add, rule="DVC tracks a task's rows", remedy=remedy)
         # Read again: the file may have been edited while DVC worked.
-        write_text(workspace.params_file, _with_task(workspace, task, section))
+        write_text(workspace.params_file, _with_task(workspace, new))
     except BaseException:
         for target in made:
             target.unlink(missing_ok=True)
         _put_back(ignored, before)
         raise
-    return section
+    return new
 
 
 def _copy(source: Path, target: Path, made: list[Path]) -> None:
@@ -100,55 +112,62 @@ def _put_back(path: Path, before: bytes | None) -> None:
         write_text(path, before.decode("utf-8"))
 
 
-def _with_task(workspace: Workspace, task: str, section: dict[str, Any]) -> str:
+def _with_task(workspace: Workspace, new: NewTask) -> str:
     """The text of params.yaml with the section, checked; raises if it has the task by now."""
-    if task in workspace.params().tasks:
-        raise _taken(f"the task '{task}'")
-    text = _with_section(workspace.params_file.read_text(encoding="utf-8"), task, section)
+    if new.task in workspace.params().tasks:
+        raise _taken(f"the task '{new.task}'")
+    text = workspace.params_file.read_text(encoding="utf-8")
+    text = with_section(text, new.task, new.section, {"train": f"{new.recipe} (docs: recipes)"})
     parse_params(text, workspace.params_file.name)
     return text
 
 
-def _section(
+def _new(
     task: str, sources: Sources, base: BaseRef, examples: Sequence[Example], workspace: Workspace
-) -> dict[str, Any]:
-    """The section, with lengths that fit all rows and the keys that are changed most often."""
-    tokenizer = load_tokenizer(find_base(base, workspace.root))
-    answers = [len(completion_tokens(tokenizer, e.completion)) for e in examples]
-    rows = [
-        len(prompt_tokens(tokenizer, e.messages)) + answer
-        for e, answer in zip(examples, answers, strict=True)
-    ]
+) -> NewTask:
+    """The section, with lengths that fit all rows, a recipe, and the keys changed most often."""
+    folder = find_base(base, workspace.root)
+    rows, answers = _lengths(folder, examples)
+    window = context_length(folder)
+    _refuse_too_long(rows, base, window)
     # The window must hold that many solved rows as long as the longest, one more, and its answer.
-    window = context_length(find_base(base, workspace.root))
     shots = max(0, min(SHOTS, (window - _rounded(max(answers))) // max(rows) - 1))
     section: dict[str, Any] = {"data": _data_name(task, sources)}
     if sources.schema:
         section["schema"] = f"data/{task}.schema.json"
     if sources.prompt:
         section["prompt"] = f"data/{task}.prompt.md"
-    check: dict[str, Any] = {"min_rows": max(10, min(100, len(examples)))}
-    if sources.drop_bad:
-        check["drop_bad"] = sources.drop_bad
-    return section | {
+    check = {"drop_bad": sources.drop_bad} if sources.drop_bad else {}
+    chosen = recipe(folder, rows=round(len(examples) * (1 - DEV - GATE)))
+    length = min(_rounded(max(rows)), window)
+    section |= {
         "base": {"model": base.model, "revision": base.revision},
-        "check": check,
-        "split": {"salt": f"{task}-1", "dev": 0.08, "gate": 0.2},
-        "train": {
-            "rank": 16,
-            "epochs": 6,
-            "learning_rate": 0.002,
-            "batch_size": 16,
-            "max_length": _rounded(max(rows)),
-        },
-        "evaluate": {"shots": shots, "max_new_tokens": _rounded(max(answers))},
-        "gate": {
-            "metric": "exact_match",
-            "alpha": 0.05,
-            "looks": 20,
-            "floors": {"exact_match": 0.1},
-        },
+        "check": {"min_rows": max(10, min(100, len(examples))), **check},
+        "split": {"salt": f"{task}-1", "dev": DEV, "gate": GATE},
+        "train": {**chosen.train, "max_length": length},
+        "evaluate": {"shots": shots, "max_new_tokens": min(_rounded(max(answers)), window)},
+        "gate": {"metric": "exact_match", "alpha": 0.05, "looks": 20, "floors": FLOORS},
     }
+    why = f"{chosen.why}; rows of up to {max(rows):,} tokens: max_length {length:,} of {window:,}"
+    return NewTask(task, section, why)
+
+
+def _lengths(folder: Path, examples: Sequence[Example]) -> tuple[list[int], list[int]]:
+    """Tokens of each whole row, and of its answer alone."""
+    tokenizer = load_tokenizer(folder)
+    answers = [len(completion_tokens(tokenizer, e.completion)) for e in examples]
+    prompts = (len(prompt_tokens(tokenizer, e.messages)) for e in examples)
+    return [sum(pair) for pair in zip(prompts, answers, strict=True)], answers
+
+
+def _refuse_too_long(rows: Sequence[int], base: BaseRef, window: int) -> None:
+    if over := sum(length > window for length in rows):
+        raise DataError(
+            f"{over:,} of {len(rows):,} rows are longer than {base.model} sees: the longest has "
+            f"{max(rows):,} tokens",
+            rule=f"prompt and completion fit in the base's window, {window:,} tokens",
+            remedy="shorten or leave out these rows, or name a base with a longer window",
+        )
 
 
 def _base(named: str | None, params: Params, workspace: Workspace) -> BaseRef:
@@ -223,23 +242,6 @@ def _taken(found: str) -> UsageError:
         rule="`pawl new` never overwrites",
         remedy="choose another name, or change the task's section in params.yaml",
     )
-
-
-def _with_section(text: str, task: str, section: dict[str, Any]) -> str:
-    """The text of `params.yaml` with the section added; comments and order stay."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.comments import CommentedMap
-
-    yaml = YAML()
-    yaml.width = 100
-    document = yaml.load(text)
-    if not document["tasks"]:
-        document["tasks"] = CommentedMap()
-    # Through JSON, so that the section is plain values that round-trip writes in block style.
-    document["tasks"][task] = json.loads(json.dumps(section))
-    out = io.StringIO()
-    yaml.dump(document, out)
-    return out.getvalue()
 
 
 def _rounded(length: int) -> int:

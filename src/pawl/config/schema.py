@@ -7,7 +7,9 @@ gate policy does not retrain and a new rank does not re-check.
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
+from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
@@ -33,6 +35,8 @@ DataRule = Literal[
     "secrets", "possible_secrets", "personal", "label_noise", "readable",
 ]  # fmt: skip
 Share = Annotated[float, Field(gt=0, lt=0.5)]
+# What AdamW's running means keep of themselves in a step.
+Beta = Annotated[float, Field(ge=0, lt=1)]
 # A file of the workspace; no system allows a NUL in a name.
 FileName = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]+$")]
 # Both become names of MLflow metrics, which allow no other characters.
@@ -126,6 +130,11 @@ class Train:
     of one machine take each step together, each with the whole base (`ddp`) or with a share of it
     (`fsdp`). `precision` is what products are computed in on a CPU, `auto`: bfloat16 where it has
     it in hardware; a card computes in bfloat16.
+
+    `warmup` is a share of all steps. Dev loss is measured `evaluations` times, evenly; None: at
+    the end of each epoch where `keep: best` or `patience` (evaluations without a new best, after
+    which the training ends) need it, else only after the training. `start`: from new weights, from
+    the champion's, or from each, of which the one with the lower dev loss is the candidate.
     """
 
     rank: Annotated[
@@ -138,6 +147,16 @@ class Train:
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     epochs: Annotated[float, Field(gt=0, le=1000)] = 6
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-3
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup: Annotated[float, Field(ge=0, le=0.5)] = 0.06
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
+    # Trainings have a few hundred steps: AdamW's 0.999 would average over all of them.
+    betas: tuple[Beta, Beta] = (0.9, 0.99)
+    max_grad_norm: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    evaluations: Annotated[int, Field(ge=1, le=1000)] | None = None
+    keep: Literal["best", "last"] = "last"
+    patience: Annotated[int, Field(ge=1, le=1000)] | None = None
+    start: Literal["base", "champion", "both"] = "base"
     batch_size: Annotated[int, Field(ge=1)] = 16
     max_length: Annotated[int, Field(ge=8)] = 512
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 17
@@ -266,4 +285,15 @@ class Params:
 
 def as_json(section: Any) -> dict[str, Any]:
     """A section as plain JSON values, with its defaults."""
-    return dataclasses.asdict(section)
+    value: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(section)))
+    return value
+
+
+def completed(section: Mapping[str, Any]) -> dict[str, Any]:
+    """A task's section that an earlier version of Pawl stored, with the keys that came since.
+
+    They are at their defaults, which do what that version did.
+    """
+    kinds: dict[str, Any] = {"check": Check, "train": Train, "evaluate": Evaluate, "gate": Gate}
+    said = {name: as_json(kind()) | section.get(name, {}) for name, kind in kinds.items()}
+    return {**section, **said}

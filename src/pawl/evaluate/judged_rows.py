@@ -65,9 +65,9 @@ def budget_rows(files: TaskFiles, task: str, gate: Sequence[Example], look: Look
 def unseen_rows(
     rows: Sequence[Example], adapters: Iterable[AdapterManifest | None]
 ) -> list[Example]:
-    """The rows that none of the adapters was trained on: only these may judge them."""
-    trained_on = {key for adapter in adapters if adapter for key in adapter.trained_on}
-    unseen = [row for row in rows if trained_on.isdisjoint(row_hashes(row))]
+    """The rows that none of the adapters or its ancestors was trained on: these may judge them."""
+    learned = {key for adapter in adapters if adapter for key in adapter.learned}
+    unseen = [row for row in rows if learned.isdisjoint(row_hashes(row))]
     if not unseen:
         raise DataError(
             f"all {len(rows)} gate rows were trained on by one of the contenders",
