@@ -14,11 +14,12 @@ from typing import Any
 from pawl.config.load import parse_params
 from pawl.config.schema import TASK_NAME, Params
 from pawl.core.files import write_text
-from pawl.core.records import BaseRef, Example
+from pawl.core.records import BaseRef, Example, to_json
 from pawl.data.read.examples import read_examples
 from pawl.data.read.formats import data_format
 from pawl.errors import UsageError
 from pawl.model.base import context_length, find_base
+from pawl.model.chat_template import answering_at_once
 from pawl.model.prompt import completion_tokens, prompt_tokens
 from pawl.model.tokenizer import load_tokenizer
 from pawl.workspace.dvc_calls import run_dvc
@@ -113,14 +114,16 @@ def _section(
     task: str, sources: Sources, base: BaseRef, examples: Sequence[Example], workspace: Workspace
 ) -> dict[str, Any]:
     """The section, with lengths that fit all rows and the keys that are changed most often."""
-    tokenizer = load_tokenizer(find_base(base, workspace.root))
+    folder = find_base(base, workspace.root)
+    base = answering_at_once(base, folder)
+    tokenizer = load_tokenizer(folder, base)
     answers = [len(completion_tokens(tokenizer, e.completion)) for e in examples]
     rows = [
         len(prompt_tokens(tokenizer, e.messages)) + answer
         for e, answer in zip(examples, answers, strict=True)
     ]
     # The window must hold that many solved rows as long as the longest, one more, and its answer.
-    window = context_length(find_base(base, workspace.root))
+    window = context_length(folder)
     shots = max(0, min(SHOTS, (window - _rounded(max(answers))) // max(rows) - 1))
     section: dict[str, Any] = {"data": _data_name(task, sources)}
     if sources.schema:
@@ -131,7 +134,7 @@ def _section(
     if sources.drop_bad:
         check["drop_bad"] = sources.drop_bad
     return section | {
-        "base": {"model": base.model, "revision": base.revision},
+        "base": to_json(base),
         "check": check,
         "split": {"salt": f"{task}-1", "dev": 0.08, "gate": 0.2},
         "train": {

@@ -6,7 +6,6 @@ gate policy does not retrain and a new rank does not re-check.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from dataclasses import field
 from typing import Annotated, Any, Literal
@@ -16,7 +15,7 @@ from pydantic import AfterValidator, Field, PlainValidator, StrictBool
 from pydantic.dataclasses import dataclass
 
 from pawl.core.json_schema import full_match
-from pawl.core.records import STRICT, BaseRef
+from pawl.core.records import STRICT, BaseRef, to_json
 from pawl.errors import ParamsError, nearest
 
 TASK_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,39}$")
@@ -30,7 +29,7 @@ FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 DataRule = Literal[
     "row_count", "length", "schema", "regex", "contradictions", "duplicates", "near_duplicates",
     "constant", "dominance", "templates", "slices", "blanks", "style", "facts", "language",
-    "secrets", "possible_secrets", "personal", "label_noise", "readable",
+    "secrets", "possible_secrets", "personal", "control_tokens", "label_noise", "readable",
 ]  # fmt: skip
 Share = Annotated[float, Field(gt=0, lt=0.5)]
 # A file of the workspace; no system allows a NUL in a name.
@@ -263,4 +262,4 @@ class Params:
 
 def as_json(section: Any) -> dict[str, Any]:
     """A section as plain JSON values, with its defaults."""
-    return dataclasses.asdict(section)
+    return to_json(section)

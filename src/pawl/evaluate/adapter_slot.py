@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ class AdapterSlot:
 
     `base` is its digest, `adapters` maps the names of its adapters to their digests, `prompt_limit`
     is the most tokens of a prompt, `cache` the folder of the answer cache (None: decode each time).
+    An adapter in `prompting` is asked as it was trained, by a tokenizer of its own.
     """
 
     model: Any
@@ -37,6 +38,7 @@ class AdapterSlot:
     adapters: dict[str, str]
     prompt_limit: int
     cache: Path | None
+    prompting: dict[str, PreTrainedTokenizerBase] = field(default_factory=dict)
 
     def replies(
         self,
@@ -53,7 +55,8 @@ class AdapterSlot:
             adapter: the name of the active adapter, None for the bare base.
             label: label of the progress bar; None: no bar.
         """
-        prompts = [prompt_tokens(self.tokenizer, show(row.messages)) for row in rows]
+        tokenizer = self.prompting.get(adapter or "", self.tokenizer)
+        prompts = [prompt_tokens(tokenizer, show(row.messages)) for row in rows]
         key = answer_key(
             self.model,
             prompts,

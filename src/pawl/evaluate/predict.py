@@ -22,9 +22,9 @@ def predict(
     Raises:
         AdapterError: the adapter is damaged or was trained on another base.
     """
-    read_adapter(adapter, base=base_info(section.base, root).digest)
+    manifest = read_adapter(adapter, base=base_info(section.base, root).digest)
     folder = find_base(section.base, root)
-    tokenizer = load_tokenizer(folder)
+    tokenizer = load_tokenizer(folder, manifest.base)
     model = load_adapter(dequantised(load_base(folder)), adapter, name="chosen")
     answers = greedy(
         model,

@@ -36,7 +36,7 @@ from pawl.evaluate.scoreboard import Scoreboard
 from pawl.evaluate.scorers import scorers
 from pawl.model.adapter import load_adapter, read_adapter
 from pawl.model.base import dequantised, find_base, load_base
-from pawl.model.tokenizer import load_tokenizer
+from pawl.model.tokenizer import load_tokenizer, prompting_as
 from pawl.workspace.fingerprints import evaluation_fingerprint
 from pawl.workspace.paths import TaskFiles, Workspace
 
@@ -67,7 +67,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
     # answers to a sealed gate's rows are stored nowhere in the clear.
     cache = None if timed or sealed else workspace.answers
     folder = find_base(section.base, workspace.root)
-    tokenizer = load_tokenizer(folder)
+    tokenizer = load_tokenizer(folder, contest.base)
     # The model is referenced by this call alone: the next base needs its memory.
     general, skipped = _score_task_base(
         board,
@@ -79,6 +79,9 @@ def evaluate(workspace: Workspace, task: str) -> None:
             adapters=contest.adapters,
             prompt_limit=prompt_limit(folder, section.evaluate),
             cache=cache,
+            prompting={
+                name: prompting_as(tokenizer, base) for name, base in contest.trained_on.items()
+            },
         ),
         read_rows(files.splits / "dev.jsonl"),
         judged if look else None,
@@ -108,14 +111,16 @@ def evaluate(workspace: Workspace, task: str) -> None:
 class _Contest:
     """Who is judged, and on which gate rows.
 
-    `adapters` are digests by contender: the candidate's and, with a look, the champion's. Without
-    a look nothing is `judged`; `excluded` counts the gate rows that do not judge this look.
+    `adapters` are digests by contender: the candidate's and, with a look, the champion's;
+    `trained_on` is what each was trained on. Without a look nothing is `judged`; `excluded` counts
+    the gate rows that do not judge this look.
     """
 
     base: BaseInfo
     champion: Champion
     look: Look | None
     adapters: dict[str, str]
+    trained_on: dict[str, BaseInfo]
     judged: list[Example]
     excluded: int
 
@@ -129,14 +134,17 @@ def _contest(workspace: Workspace, task: str) -> _Contest:
         look = None
     candidate = read_adapter(files.adapter, base=base.digest)
     current = champion_manifest(files, champion, base)
-    adapters = {"candidate": candidate.digest}
+    manifests = {"candidate": candidate}
+    if look and current:
+        manifests["champion"] = current
+    adapters = {name: manifest.digest for name, manifest in manifests.items()}
+    trained_on = {name: manifest.base for name, manifest in manifests.items()}
     if look is None:
-        return _Contest(base, champion, look, adapters, [], 0)
-    if current:
-        adapters["champion"] = current.digest
+        return _Contest(base, champion, look, adapters, trained_on, [], 0)
     gate = read_rows(files.splits / "gate.jsonl")
     judged = unseen_rows(budget_rows(files, task, gate, look), (candidate, current))
-    return _Contest(base, champion, look, adapters, judged, len(gate) - len(judged))
+    excluded = len(gate) - len(judged)
+    return _Contest(base, champion, look, adapters, trained_on, judged, excluded)
 
 
 def _write(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pawl.config.code_digest import scoring_code, without_moves
 from pawl.config.schema import Evaluate, as_json
@@ -70,6 +71,7 @@ def evaluation_fingerprint(workspace: Workspace, task: str, champion: Champion) 
             "gate": as_json(section.gate),
             "evaluate": as_json(section.evaluate),
             "base": base.digest,
+            **_prompted(base),
             "named": scoring_inputs(section.evaluate, workspace.root),
         }
     )
@@ -89,6 +91,12 @@ def scoring_inputs(policy: Evaluate, root: Path) -> dict[str, dict[str, str]]:
         "bases": {name: base_info(base, root).digest for name, base in policy.bases.items()},
         "code": without_moves(scoring_code()),
     }
+
+
+def _prompted(base: BaseInfo) -> dict[str, Any]:
+    """What the base's chat template is given; nothing for most, whose fingerprints stay."""
+    given = {"template": base.template, "clock": base.clock}
+    return {name: value for name, value in given.items() if value}
 
 
 def _excluded_gate_rows(task: str, files: TaskFiles) -> list[str]:
