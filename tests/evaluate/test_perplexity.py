@@ -14,7 +14,8 @@ from tokenizers.processors import TemplateProcessing
 from pawl.core.records import Message
 from pawl.evaluate.perplexity import answer_perplexity, general_perplexity, general_text
 from pawl.model.base import dequantised, load_base
-from pawl.model.prompt import completion_tokens, prompt_tokens, with_instruction
+from pawl.model.chat_template import ChatTemplate
+from pawl.model.prompt import bind, completion_tokens, prompt_tokens, with_instruction
 from pawl.model.tokenizer import load_tokenizer
 
 ANSWERS = ["AB-12345", "Oslo, 1999. " * 5, "x", '{"fruit": "pear"}']
@@ -91,6 +92,7 @@ def test_the_general_text_begins_as_the_base_expects_it(loaded: tuple[Any, Any])
     starting.backend_tokenizer.post_processor = TemplateProcessing(
         single=f"{tokenizer.eos_token} $A", special_tokens=[(tokenizer.eos_token, start)]
     )
+    bind(starting, ChatTemplate(starting))
     ids = tokenizer(general_text(), add_special_tokens=False)["input_ids"]
     total = 0.0
     with torch.no_grad():

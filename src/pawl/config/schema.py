@@ -6,8 +6,6 @@ gate policy does not retrain and a new rank does not re-check.
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import field
@@ -18,7 +16,7 @@ from pydantic import AfterValidator, Field, PlainValidator, StrictBool
 from pydantic.dataclasses import dataclass
 
 from pawl.core.json_schema import full_match
-from pawl.core.records import STRICT, BaseRef
+from pawl.core.records import STRICT, BaseRef, to_json
 from pawl.errors import ParamsError, nearest
 
 TASK_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,39}$")
@@ -32,7 +30,7 @@ FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 DataRule = Literal[
     "row_count", "length", "schema", "regex", "contradictions", "duplicates", "near_duplicates",
     "constant", "dominance", "templates", "slices", "blanks", "style", "facts", "language",
-    "secrets", "possible_secrets", "personal", "label_noise", "readable",
+    "secrets", "possible_secrets", "personal", "control_tokens", "label_noise", "readable",
 ]  # fmt: skip
 Share = Annotated[float, Field(gt=0, lt=0.5)]
 # What AdamW's running means keep of themselves in a step.
@@ -285,8 +283,7 @@ class Params:
 
 def as_json(section: Any) -> dict[str, Any]:
     """A section as plain JSON values, with its defaults."""
-    value: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(section)))
-    return value
+    return to_json(section)
 
 
 def completed(section: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +29,8 @@ class AdapterSlot:
 
     `base` is its digest, `adapters` maps the names of its adapters to their digests, `prompt_limit`
     is the most tokens of a prompt, `cache` the folder of the answer cache (None: decode each time).
-    `timed`: the seconds of each row are judged.
+    `timed`: the seconds of each row are judged. An adapter in `prompting` is asked as it was
+    trained, by a tokenizer of its own.
     """
 
     model: Any
@@ -40,6 +41,7 @@ class AdapterSlot:
     prompt_limit: int
     cache: Path | None
     timed: bool = False
+    prompting: dict[str, PreTrainedTokenizerBase] = field(default_factory=dict)
 
     def replies(
         self,
@@ -59,8 +61,9 @@ class AdapterSlot:
                 longer be right by it; None: all answers are whole.
             label: label of the progress bar; None: no bar.
         """
-        prompts = [prompt_tokens(self.tokenizer, show(row.messages)) for row in rows]
-        drafts = [completion_tokens(self.tokenizer, row.completion) for row in rows]
+        tokenizer = self.prompting.get(adapter or "", self.tokenizer)
+        prompts = [prompt_tokens(tokenizer, show(row.messages)) for row in rows]
+        drafts = [completion_tokens(tokenizer, row.completion) for row in rows]
         digest = self.adapters[adapter] if adapter else None
         key = contender_key(
             self.model,

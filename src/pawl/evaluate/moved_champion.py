@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pawl.config.schema import Evaluate
-from pawl.core.records import AdapterManifest, Example
+from pawl.core.records import AdapterManifest, BaseInfo, Example
 from pawl.errors import AdapterError
 from pawl.evaluate.adapter_slot import AdapterSlot
 from pawl.evaluate.baselines import prompt_limit
@@ -26,7 +26,7 @@ def score_moved_champion(
     adapter: Path,
     manifest: AdapterManifest,
     bases: tuple[Path, Path],
-    base: str,
+    base: BaseInfo,
     cache: Path | None,
 ) -> dict[str, str]:
     """Score the champion on its own base, and what its adapter does on the task's.
@@ -36,18 +36,18 @@ def score_moved_champion(
 
     Args:
         adapter: the champion's folder, verified; `manifest` is its manifest.
-        bases: the folders of its own base and of the task's, whose digest is `base`.
+        bases: the folders of its own base and of the task's, which is `base`.
 
     Returns:
         Why the second was skipped, by name, if its layers are not those of the task's base.
     """
 
-    def answer(name: str, folder: Path, digest: str) -> tuple[list[Reply], bool]:
+    def answer(name: str, folder: Path, base: BaseInfo) -> tuple[list[Reply], bool]:
         loaded = AdapterSlot(
             model=load_adapter(dequantised(load_base(folder)), adapter, name=name),
-            tokenizer=load_tokenizer(folder),
+            tokenizer=load_tokenizer(folder, base),
             policy=policy,
-            base=digest,
+            base=base.digest,
             adapters={name: manifest.digest},
             prompt_limit=prompt_limit(folder, policy),
             cache=cache,
@@ -57,7 +57,7 @@ def score_moved_champion(
 
     own, new = bases
     digest, of = manifest.digest, manifest.base.digest
-    replies, cached = answer(CHAMPION, own, of)
+    replies, cached = answer(CHAMPION, own, manifest.base)
     board.add(CHAMPION, "gate", rows, replies, adapter=digest, base=of, cached=cached)
     try:
         replies, cached = answer(CARRIED, new, base)

@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from pawl.model.cached_batches import Sharing, batches, sharing
+from pawl.model.prompt import format_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -85,7 +86,8 @@ def general_perplexity(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBas
     from torch.nn.functional import cross_entropy
 
     ids = tokenizer(general_text(), add_special_tokens=False)["input_ids"]
-    start_of_text = _start(tokenizer)
+    # Gemma without its start token predicts next to nothing.
+    start_of_text = format_of(tokenizer).start
     total, count = 0.0, 0
     forward: Any = model
     with torch.inference_mode():
@@ -98,15 +100,6 @@ def general_perplexity(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBas
             total += float(cross_entropy(logits.float(), window[0, 1:], reduction="sum"))
             count += window.shape[1] - 1
     return perplexity(total / count)
-
-
-def _start(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """The token that the base expects at the start of a text, if its tokenizer puts one there.
-
-    Gemma without it predicts next to nothing.
-    """
-    first = tokenizer("a")["input_ids"][:1]
-    return list(first) if first and first[0] == tokenizer.bos_token_id else []
 
 
 def general_text() -> str:

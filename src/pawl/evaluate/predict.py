@@ -8,7 +8,7 @@ from pathlib import Path
 from pawl.config.schema import Evaluate
 from pawl.core.records import Message
 from pawl.evaluate.decode import greedy
-from pawl.model.adapter import load_adapter
+from pawl.model.adapter import load_adapter, read_adapter
 from pawl.model.base import dequantised, load_base
 from pawl.model.prompt import prompt_tokens
 from pawl.model.tokenizer import load_tokenizer
@@ -18,7 +18,7 @@ def predict(
     policy: Evaluate, base: Path, adapter: Path, prompts: Sequence[Sequence[Message]]
 ) -> list[str]:
     """Decode each prompt with a verified adapter on its own base, as for the gate."""
-    tokenizer = load_tokenizer(base)
+    tokenizer = load_tokenizer(base, read_adapter(adapter).base)
     model = load_adapter(dequantised(load_base(base)), adapter, name="chosen")
     answers = greedy(
         model,

@@ -39,7 +39,7 @@ from pawl.evaluate.scorers import scorers
 from pawl.evaluate.undecided import UNDECIDED
 from pawl.model.adapter import load_adapter, read_adapter
 from pawl.model.base import dequantised, find_base, load_base
-from pawl.model.tokenizer import load_tokenizer
+from pawl.model.tokenizer import load_tokenizer, prompting_as
 from pawl.workspace.adapter_base import find_adapter_base
 from pawl.workspace.fingerprints import evaluation_fingerprint
 from pawl.workspace.paths import TaskFiles, Workspace
@@ -72,7 +72,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
     # answers to a sealed gate's rows are stored nowhere in the clear.
     cache = None if timed or sealed else workspace.answers
     folder = find_base(section.base, workspace.root)
-    tokenizer = load_tokenizer(folder)
+    tokenizer = load_tokenizer(folder, contest.base)
     # The model is referenced by this call alone: the next base needs its memory.
     general, skipped = _score_task_base(
         board,
@@ -85,6 +85,9 @@ def evaluate(workspace: Workspace, task: str) -> None:
             prompt_limit=prompt_limit(folder, section.evaluate),
             cache=cache,
             timed=timed,
+            prompting={
+                name: prompting_as(tokenizer, base) for name, base in contest.trained_on.items()
+            },
         ),
         read_rows(files.splits / "dev.jsonl"),
         judged if look else None,
@@ -101,7 +104,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
             adapter=files.champion / "adapter",
             manifest=contest.moved,
             bases=(find_base(place, workspace.root), folder),
-            base=contest.base.digest,
+            base=contest.base,
             cache=cache,
         )
     if look:
@@ -128,8 +131,8 @@ class _Contest:
     """Who is judged, and on which gate rows.
 
     `adapters` are digests by contender on the task's base: the candidate's and, with a look, the
-    champion's; one on another base is `moved` instead. Without a look nothing is `judged`;
-    `excluded` counts the gate rows that do not judge this look.
+    champion's; one on another base is `moved` instead. `trained_on` is what each was trained on.
+    Without a look nothing is `judged`; `excluded` counts the gate rows that do not judge this look.
     """
 
     base: BaseInfo
@@ -137,6 +140,7 @@ class _Contest:
     moved: AdapterManifest | None
     look: Look | None
     adapters: dict[str, str]
+    trained_on: dict[str, BaseInfo]
     judged: list[Example]
     excluded: int
 
@@ -150,15 +154,18 @@ def _contest(workspace: Workspace, task: str) -> _Contest:
         look = None
     candidate = read_adapter(files.adapter, base=base.digest)
     current = champion_manifest(files, champion)
-    adapters = {"candidate": candidate.digest}
+    moved = current if look and current and current.base.digest != base.digest else None
+    manifests = {"candidate": candidate}
+    if look and current and not moved:
+        manifests["champion"] = current
+    adapters = {name: manifest.digest for name, manifest in manifests.items()}
+    trained_on = {name: manifest.base for name, manifest in manifests.items()}
     if look is None:
-        return _Contest(base, champion, None, look, adapters, [], 0)
-    moved = current if current and current.base.digest != base.digest else None
-    if current and not moved:
-        adapters["champion"] = current.digest
+        return _Contest(base, champion, None, look, adapters, trained_on, [], 0)
     gate = read_rows(files.splits / "gate.jsonl")
     judged = unseen_rows(budget_rows(files, task, gate, look), (candidate, current))
-    return _Contest(base, champion, moved, look, adapters, judged, len(gate) - len(judged))
+    excluded = len(gate) - len(judged)
+    return _Contest(base, champion, moved, look, adapters, trained_on, judged, excluded)
 
 
 def _write(

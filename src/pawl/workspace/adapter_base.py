@@ -28,7 +28,8 @@ def find_adapter_base(workspace: Workspace, task: str, base: BaseInfo) -> BaseRe
         for of in (section.base, *section.evaluate.bases.values())
     ]
     found = []
-    for place in dict.fromkeys((params.task(task).base, before, *others)):
+    places = (params.task(task).base, before, *others)
+    for place in {(of.model, of.revision): of for of in places}.values():
         with suppress(BaseError):
             if (here := base_info(place, workspace.root)).digest == base.digest:
                 return place
