@@ -163,6 +163,19 @@ def test_a_schema_that_lies_at_its_place_already_is_used_and_not_lost(
     assert workspace.task("late").schema == "data/late.schema.json"
 
 
+def test_a_base_that_may_think_before_it_answers_is_told_not_to(
+    workspace: Workspace, rows: Path, base_folder: Path, tmp_path: Path
+) -> None:
+    base = shutil.copytree(base_folder, tmp_path / "base")
+    template = (base / "chat_template.jinja").read_text()
+    thinks = "{% if enable_thinking is defined and not enable_thinking %}never{% endif %}"
+    (base / "chat_template.jinja").write_text(template + thinks)
+    new_task(workspace, "late", Sources(rows, base=str(base)))
+    assert workspace.task("late").base.template == {"enable_thinking": False}
+    new_task(workspace, "plain", Sources(rows, base=str(base_folder)))
+    assert "template" not in workspace.params_file.read_text().partition("plain:")[2]
+
+
 REFUSED: dict[str, tuple[type[PawlError], str, str]] = {
     "a bad name": (UsageError, "Late!", "lower-case letters"),
     "a task that exists": (UsageError, "old", "the task 'old' exists already"),

@@ -6,16 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pawl.config.schema import Train, as_json, completed
+from pawl.config.schema import Evaluate, Train, as_json, completed
 from pawl.core.files import write_text
-from pawl.workspace.fingerprints import TRAIN_SINCE_0_1, cycle_fingerprint
+from pawl.workspace.fingerprints import SINCE_0_1, cycle_fingerprint
 from pawl.workspace.paths import Workspace
 
-# What a task's `train` had in 0.1.
+# What a task's `train` and `evaluate` had in 0.1.
 IN_0_1 = (
     "alpha batch_size dora dropout epochs learning_rate lora_plus max_length parallel precision "
     "processes rank seed targets"
 )
+EVALUATE_IN_0_1 = "shots max_new_tokens batch_size regex scorers bases endpoints"
 OTHER: dict[str, Any] = {
     "schedule": "linear",
     "warmup": 0.1,
@@ -29,14 +30,16 @@ OTHER: dict[str, Any] = {
 }
 
 
-def fingerprint(root: Path, base_folder: Path, **train: Any) -> str:
+def fingerprint(
+    root: Path, base_folder: Path, *, evaluate: dict[str, Any] | None = None, **train: Any
+) -> str:
     section = {
         "data": "d.jsonl",
         "base": {"model": str(base_folder)},
         "check": {},
         "split": {"salt": "s"},
         "train": train,
-        "evaluate": {},
+        "evaluate": evaluate or {},
         "gate": {},
     }
     write_text(root / "params.yaml", json.dumps({"tasks": {"t": section}}))
@@ -47,13 +50,17 @@ def fingerprint(root: Path, base_folder: Path, **train: Any) -> str:
 def test_a_key_that_came_since_0_1_counts_only_where_it_says_something_new(
     tmp_path: Path, base_folder: Path
 ) -> None:
-    assert set(OTHER) == set(TRAIN_SINCE_0_1)
-    assert {*as_json(Train())} == {*IN_0_1.split(), *TRAIN_SINCE_0_1}
+    assert {*OTHER, "baselines"} == set(SINCE_0_1)
+    assert {*as_json(Train())} == {*IN_0_1.split(), *OTHER}
+    assert {*as_json(Evaluate())} == {*EVALUATE_IN_0_1.split(), "baselines"}
     before = fingerprint(tmp_path, base_folder)
     default = {key: as_json(Train())[key] for key in OTHER}
     assert fingerprint(tmp_path, base_folder, **default) == before
     changed = {fingerprint(tmp_path, base_folder, **{key: value}) for key, value in OTHER.items()}
     assert len(changed | {before}) == len(OTHER) + 1
+    assert fingerprint(tmp_path, base_folder, evaluate={"baselines": "full"}) == before
+    judged = fingerprint(tmp_path, base_folder, evaluate={"baselines": "judged"})
+    assert judged not in {*changed, before}
 
 
 def test_a_section_that_an_earlier_version_stored_differs_only_in_what_was_changed() -> None:

@@ -13,11 +13,12 @@ from pawl.config.add_section import with_section
 from pawl.config.load import parse_params
 from pawl.config.schema import TASK_NAME, Params
 from pawl.core.files import write_text
-from pawl.core.records import BaseRef, Example
+from pawl.core.records import BaseRef, Example, to_json
 from pawl.data.read.examples import read_examples
 from pawl.data.read.formats import data_format
 from pawl.errors import DataError, UsageError
 from pawl.model.base import context_length, find_base
+from pawl.model.chat_template import answering_at_once
 from pawl.model.prompt import completion_tokens, prompt_tokens
 from pawl.model.tokenizer import load_tokenizer
 from pawl.train.recipe import recipe
@@ -127,7 +128,8 @@ def _new(
 ) -> NewTask:
     """The section, with lengths that fit all rows, a recipe, and the keys changed most often."""
     folder = find_base(base, workspace.root)
-    rows, answers = _lengths(folder, examples)
+    base = answering_at_once(base, folder)
+    rows, answers = _lengths(folder, base, examples)
     window = context_length(folder)
     _refuse_too_long(rows, base, window)
     # The window must hold that many solved rows as long as the longest, one more, and its answer.
@@ -141,7 +143,7 @@ def _new(
     chosen = recipe(folder, rows=round(len(examples) * (1 - DEV - GATE)))
     length = min(_rounded(max(rows)), window)
     section |= {
-        "base": {"model": base.model, "revision": base.revision},
+        "base": to_json(base),
         "check": {"min_rows": max(10, min(100, len(examples))), **check},
         "split": {"salt": f"{task}-1", "dev": DEV, "gate": GATE},
         "train": {**chosen.train, "max_length": length},
@@ -152,9 +154,11 @@ def _new(
     return NewTask(task, section, why)
 
 
-def _lengths(folder: Path, examples: Sequence[Example]) -> tuple[list[int], list[int]]:
+def _lengths(
+    folder: Path, base: BaseRef, examples: Sequence[Example]
+) -> tuple[list[int], list[int]]:
     """Tokens of each whole row, and of its answer alone."""
-    tokenizer = load_tokenizer(folder)
+    tokenizer = load_tokenizer(folder, base)
     answers = [len(completion_tokens(tokenizer, e.completion)) for e in examples]
     prompts = (len(prompt_tokens(tokenizer, e.messages)) for e in examples)
     return [sum(pair) for pair in zip(prompts, answers, strict=True)], answers

@@ -20,7 +20,7 @@ from pawl.data.split.split import (
     remove_overlaps,
 )
 from pawl.errors import BaseError
-from pawl.evaluate.preflight import longest_prompts
+from pawl.evaluate.preflight import longest_prompts, prompt_notes
 from pawl.gate.power import gate_power, unprovable_guards
 from pawl.ledger.held_out import held_out_rows
 from pawl.ledger.looks import BudgetStatus, budget_status, unseen_rows
@@ -68,6 +68,7 @@ def plan(workspace: Workspace, store: Store, task: str, *, device: str | None = 
     split = _split_rows(workspace, store, task, section)
     base, train = find_config(section.base, workspace.root), section.train
     prompt_tokens = _prompt_tokens(workspace, section, split, base)
+    prompts = prompt_notes(base, section.base) if has_tokenizer(base) else ()
     to_try = ranks(base_width(base)) if train.rank == "auto" else [train.rank]
     largest = size(base, rank=to_try[-1], targets=train.targets)
     training = plan_training(
@@ -76,6 +77,7 @@ def plan(workspace: Workspace, store: Store, task: str, *, device: str | None = 
         dataclasses.replace(train, rank=to_try[-1]),
         trained_on,
         train_hour=section.cost.train_hour if section.cost else None,
+        base=section.base,
     )
     if start := _start(workspace, store, task, section):
         training = dataclasses.replace(training, says=(*training.says, start))
@@ -93,6 +95,7 @@ def plan(workspace: Workspace, store: Store, task: str, *, device: str | None = 
         rank=rank_text(to_try),
         steps=round(-(-rows["train"] // train.batch_size) * train.epochs),
         prompt_tokens=prompt_tokens,
+        prompts=prompts,
         training=training,
         looks=looks_left(budget, section.gate),
         fresh_rows=fresh,
@@ -127,7 +130,8 @@ def _prompt_tokens(
         *(parts["train"], parts["dev"], parts["gate"]),
         instruction=instruction,
         policy=section.evaluate,
-        base=base,
+        folder=base,
+        base=section.base,
     )
 
 

@@ -6,8 +6,6 @@ gate policy does not retrain and a new rank does not re-check.
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import field
@@ -18,7 +16,7 @@ from pydantic import AfterValidator, Field, PlainValidator, StrictBool
 from pydantic.dataclasses import dataclass
 
 from pawl.core.json_schema import full_match
-from pawl.core.records import STRICT, BaseRef
+from pawl.core.records import STRICT, BaseRef, to_json
 from pawl.errors import ParamsError, nearest
 
 TASK_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,39}$")
@@ -32,7 +30,7 @@ FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 DataRule = Literal[
     "row_count", "length", "schema", "regex", "contradictions", "duplicates", "near_duplicates",
     "constant", "dominance", "templates", "slices", "blanks", "style", "facts", "language",
-    "secrets", "possible_secrets", "personal", "label_noise", "readable",
+    "secrets", "possible_secrets", "personal", "control_tokens", "label_noise", "readable",
 ]  # fmt: skip
 Share = Annotated[float, Field(gt=0, lt=0.5)]
 # What AdamW's running means keep of themselves in a step.
@@ -179,13 +177,16 @@ class Evaluate:
     """How contenders answer: greedy decoding, batched; `shots` examples for the k-shot baseline.
 
     `scorers` maps a metric of your own (more is better) to `module:function`; `regex` is what
-    `regex_match` matches a whole answer with. `bases` and `endpoints` add contenders by name,
-    another base or a server, which are reported and need not be beaten.
+    `regex_match` matches a whole answer with. With `baselines: judged` a baseline's answer is
+    given up where it can no longer be right by `gate.metric`, if that is exact_match or json_equal.
+    `bases` and `endpoints` add contenders by name, another base or a server, which are reported and
+    need not be beaten.
     """
 
     shots: Annotated[int, Field(ge=0, le=64)] = 4
     max_new_tokens: Annotated[int, Field(ge=1)] = 64
     batch_size: Annotated[int, Field(ge=1)] = 64
+    baselines: Literal["full", "judged"] = "full"
     regex: Annotated[str, AfterValidator(_pattern)] | None = None
     scorers: dict[MetricName, Annotated[str, AfterValidator(_function)]] = field(
         default_factory=dict
@@ -282,8 +283,7 @@ class Params:
 
 def as_json(section: Any) -> dict[str, Any]:
     """A section as plain JSON values, with its defaults."""
-    value: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(section)))
-    return value
+    return to_json(section)
 
 
 def completed(section: Mapping[str, Any]) -> dict[str, Any]:

@@ -134,10 +134,11 @@ def find_cached_result(workspace: Workspace, task: str, fingerprint: str) -> Cyc
 def snapshot_history(workspace: Workspace, task: str) -> None:
     """Leave in `build/` what the stages up to the training read of the record.
 
-    The held-out rows of earlier looks, the champion's data profile, and the champion itself if the
-    training begins with it.
+    The champion, which the preflight looks at, and once more if the training begins with it; the
+    champion's data profile; the held-out rows of earlier looks.
     """
     store = open_store(workspace)
+    snapshot_champion(workspace, store, task)
     snapshot_held_out(workspace, store, task)
     snapshot_profile(workspace, store, task)
     snapshot_ancestor(workspace, store, task)

@@ -11,7 +11,6 @@ from pydantic import TypeAdapter
 from pawl.core.alpha_budget import gate_split_id, unspent
 from pawl.core.records import (
     AdapterManifest,
-    BaseInfo,
     Champion,
     Example,
     Look,
@@ -38,13 +37,14 @@ def read_look(path: Path) -> Look | None:
         ) from error
 
 
-def champion_manifest(
-    files: TaskFiles, champion: Champion, base: BaseInfo
-) -> AdapterManifest | None:
-    """The manifest of the champion's snapshot, verified; None without a champion."""
+def champion_manifest(files: TaskFiles, champion: Champion) -> AdapterManifest | None:
+    """The manifest of the champion's snapshot, verified; None without a champion.
+
+    Its base may be another than the task's: that of before the task moved.
+    """
     if champion.version is None:
         return None
-    manifest = read_adapter(files.champion / "adapter", base=base.digest)
+    manifest = read_adapter(files.champion / "adapter")
     if manifest.digest != champion.digest:
         raise DataError(
             f"the snapshot of champion {champion.version} has digest {manifest.digest[:12]}",

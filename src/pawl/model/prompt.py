@@ -1,34 +1,77 @@
 """Turns messages into text and tokens: one prompt format for training and every contender.
 
-Messages go through the base's own chat template; a base without one gets the plain text of the
-turns, a line each, which is common for untuned bases.
+Messages go through the base's own chat template (`pawl.model.chat_template`); a base without one
+gets the plain text of the turns, a line each, which is common for untuned bases. What a row says is
+text: a control token in it is no control token (`pawl.model.control_tokens`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import dataclasses
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pawl.core.records import Example, Message
+from pawl.errors import DataError
+from pawl.model.chat_template import ChatTemplate
+from pawl.model.control_tokens import ControlTokens, any_found
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+TURNS = (Message("user", "a"), Message("assistant", "b"), Message("user", "c"))
+
+
+class PromptFormat:
+    """What a tokenizer makes of turns: its chat template, its control tokens, what it adds.
+
+    `start` are the ids that it puts before a text; what it puts after one would end a prompt.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, template: ChatTemplate) -> None:
+        self.template = template
+        self.control = ControlTokens(tokenizer, turns=_turns(template))
+        whole, bare = (tokenizer("a", add_special_tokens=add)["input_ids"] for add in (True, False))
+        before = next((i for i in range(len(whole)) if whole[i : i + len(bare)] == bare), 0)
+        self.start = list(whole[:before])
+
+
+def bind(tokenizer: PreTrainedTokenizerBase, template: ChatTemplate) -> None:
+    """Let a tokenizer carry the template, with its arguments, that its prompts are made with."""
+    tokenizer.pawl_format = PromptFormat(tokenizer, template)
+
+
+def format_of(tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
+    """The format that the tokenizer carries; without one, its template without arguments."""
+    if getattr(tokenizer, "pawl_format", None) is None:
+        bind(tokenizer, ChatTemplate(tokenizer))
+    found: PromptFormat = tokenizer.pawl_format
+    return found
+
 
 def prompt_text(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> str:
-    """The text of the prompt, up to where the answer begins."""
-    if tokenizer.chat_template is not None:
-        turns = [{"role": m.role, "content": m.content} for m in messages]
-        text = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
-        return str(text)
-    return "".join(f"{m.content}\n" for m in messages)
+    """The text of the prompt, up to where the answer begins.
+
+    Raises:
+        DataError: the chat template cannot show these turns.
+    """
+    return format_of(tokenizer).template.text(messages)
 
 
 def prompt_tokens(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> list[int]:
-    """Token ids of `prompt_text`; without a template the tokenizer adds the special tokens."""
-    plain = tokenizer.chat_template is None
-    ids = tokenizer(prompt_text(tokenizer, messages), add_special_tokens=plain)["input_ids"]
-    return list(ids)
+    """Token ids of `prompt_text`; without a template, after what the tokenizer puts before a text.
+
+    Raises:
+        DataError: the chat template cannot show these turns.
+    """
+    form = format_of(tokenizer)
+    start = form.start if form.template.source is None else []
+    if any_found(form.control, [m.content for m in messages]):
+        hidden = [dataclasses.replace(m, content=form.control.hide(m.content)) for m in messages]
+        return [*start, *form.control.ids(form.template.text(hidden))]
+    text = form.template.text(messages)
+    return [*start, *tokenizer(text, add_special_tokens=False)["input_ids"]]
 
 
 def completion_tokens(tokenizer: PreTrainedTokenizerBase, completion: str) -> list[int]:
@@ -36,8 +79,21 @@ def completion_tokens(tokenizer: PreTrainedTokenizerBase, completion: str) -> li
 
     Prompt and answer are tokenised separately, as no token spans their border when decoding.
     """
+    control = format_of(tokenizer).control
+    if control.found(completion):
+        return [*control.ids(control.hide(completion)), tokenizer.eos_token_id]
     ids = tokenizer(completion, add_special_tokens=False)["input_ids"]
     return [*ids, tokenizer.eos_token_id]
+
+
+@contextmanager
+def naming_row(row: str) -> Iterator[None]:
+    """Within this, a `DataError` names the row that it is about."""
+    try:
+        yield
+    except DataError as error:
+        found = f"row '{row}': {error.found}"
+        raise DataError(found, rule=error.rule, remedy=error.remedy) from error
 
 
 def with_instruction(messages: Sequence[Message], instruction: str) -> tuple[Message, ...]:
@@ -56,3 +112,11 @@ def with_shots(messages: Sequence[Message], shots: Sequence[Example]) -> tuple[M
         turns.append(Message("assistant", shot.completion))
     head = [m for m in messages if m.role == "system"]
     return (*head, *turns, *(m for m in messages if m.role != "system"))
+
+
+def _turns(template: ChatTemplate) -> str:
+    """Some turns as the template writes them; empty where there is none, or it takes no such."""
+    try:
+        return template.text(TURNS, answered=True) if template.source is not None else ""
+    except DataError:
+        return ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pawl.core.records import Example
 from pawl.errors import DataError
-from pawl.model.prompt import completion_tokens, prompt_tokens
+from pawl.model.prompt import completion_tokens, naming_row, prompt_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -33,12 +33,14 @@ def token_rows(
 
     Raises:
         DataError: a row is longer than `max_length` tokens (a truncated completion would teach the
-            model to stop early), or its prompt or completion has no token.
+            model to stop early), its prompt or completion has no token, or the chat template cannot
+            show its turns.
     """
     rows: list[Row] = []
     for example in examples:
-        prompt = prompt_tokens(tokenizer, example.messages)
-        answer = completion_tokens(tokenizer, example.completion)
+        with naming_row(example.id):
+            prompt = prompt_tokens(tokenizer, example.messages)
+            answer = completion_tokens(tokenizer, example.completion)
         if len(prompt) + len(answer) > max_length:
             raise DataError(
                 f"row '{example.id}' has {len(prompt) + len(answer)} tokens",

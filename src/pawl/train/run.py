@@ -239,7 +239,7 @@ def _trainings(
     folder = find_base(section.base, workspace.root)
     # Checked again: a hub base may only now have been fetched.
     refuse_base_faults(section.base, section.train, workspace.root)
-    tokenizer = load_tokenizer(folder)
+    tokenizer = load_tokenizer(folder, section.base)
     rows, dev_rows = (
         token_rows(part, tokenizer, max_length=section.train.max_length)
         for part in (train_examples, dev)

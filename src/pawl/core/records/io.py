@@ -16,6 +16,8 @@ from pawl.core.records.data import Example, HeldOutRow
 from pawl.errors import DataError
 
 Record = TypeVar("Record")
+# Absent where they are empty: most bases have neither, and their files and fingerprints stay.
+UNSAID = ("template", "clock")
 
 
 def to_json(record: Any) -> dict[str, Any]:
@@ -24,7 +26,10 @@ def to_json(record: Any) -> dict[str, Any]:
     Such a record is only ever written: `read_record` knows no alias.
     """
     value: dict[str, Any] = dataclasses.asdict(
-        record, dict_factory=lambda fields: {name.removesuffix("_"): v for name, v in fields}
+        record,
+        dict_factory=lambda fields: {
+            name.removesuffix("_"): v for name, v in fields if v or name not in UNSAID
+        },
     )
     return value
 

@@ -21,7 +21,14 @@ from pawl.data.rules.facts import ungrounded_values
 from pawl.data.rules.secrets import GUESSES, personal, secrets
 from pawl.data.rules.style import Trait, traits
 from pawl.model.base import find_base
-from pawl.model.prompt import prompt_text
+from pawl.model.control_tokens import any_found
+from pawl.model.prompt import (
+    completion_tokens,
+    format_of,
+    naming_row,
+    prompt_text,
+    prompt_tokens,
+)
 from pawl.model.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
@@ -67,7 +74,8 @@ class RowMeasurer:
     def __init__(self, config: MeasureConfig) -> None:
         self.config = config
         self._shared: dict[tuple[Trait, ...], tuple[Trait, ...]] = {}
-        self.tokenizer = load_tokenizer(find_base(config.base, config.root))
+        self.tokenizer = load_tokenizer(find_base(config.base, config.root), config.base)
+        self.control = format_of(self.tokenizer).control
         backend = self.tokenizer.backend_tokenizer
         backend.no_truncation()
         backend.no_padding()
@@ -93,6 +101,7 @@ class RowMeasurer:
             "secrets": [", ".join(k for k in kinds if k not in GUESSES) for kinds in kinds_of],
             "possible_secrets": [", ".join(k for k in kinds if k in GUESSES) for kinds in kinds_of],
             "personal": [", ".join(personal(text)) for text in texts],
+            "control_tokens": [", ".join(self.control.found(text)) for text in texts],
         }
         return list(
             map(
@@ -119,23 +128,26 @@ class RowMeasurer:
         return self._shared.setdefault(found, found)
 
     def _tokens_or_bound(self, row: Example) -> int:
-        prompt = prompt_text(self.tokenizer, row.messages)
+        with naming_row(row.id):
+            prompt = prompt_text(self.tokenizer, row.messages)
         if self.bounded:
             bound = len(prompt.encode()) + len(row.completion.encode()) + 2 * SPECIAL_TOKENS
             if bound <= self.longest:
                 return bound
-        return self._count(prompt, row.completion)
+        return self._count(prompt, row)
 
     def tokens(self, row: Example) -> int:
         """Count the tokens of the row in training, as `pawl.model.prompt` encodes it."""
-        return self._count(prompt_text(self.tokenizer, row.messages), row.completion)
+        return self._count(prompt_text(self.tokenizer, row.messages), row)
 
-    def _count(self, prompt: str, completion: str) -> int:
-        untemplated = self.tokenizer.chat_template is None
+    def _count(self, prompt: str, row: Example) -> int:
+        if any_found(self.control, [row.completion, *(m.content for m in row.messages)]):
+            of_row = prompt_tokens(self.tokenizer, row.messages)
+            return len(of_row) + len(completion_tokens(self.tokenizer, row.completion))
+        start = [] if self.tokenizer.chat_template else format_of(self.tokenizer).start
         # The batch call, as only that one can skip the tokens' offsets.
-        [of_prompt] = self.encode([prompt], add_special_tokens=untemplated)
-        [of_completion] = self.encode([completion], add_special_tokens=False)
-        return len(of_prompt) + len(of_completion) + 1
+        of_prompt, of_completion = self.encode([prompt, row.completion], add_special_tokens=False)
+        return len(start) + len(of_prompt) + len(of_completion) + 1
 
 
 def row_measurer(section: Task, root: Path, schema: Any) -> RowMeasurer:
