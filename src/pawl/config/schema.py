@@ -25,6 +25,8 @@ TASK_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,39}$")
 CONTENDERS = ("candidate", "champion", "zero-shot", "few-shot", "long-prompt", "base")
 # The keys that every row may have; `split.group_by` and `slice_by` name a further one.
 ROW_KEYS = ("id", "prompt", "completion", "messages")
+# What a key of a row may be: `check.columns`.
+RowPart = Literal["prompt", "completion", "messages", "system", "tools", "id"]
 FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 # The rules of `pawl.data.rules.suite`, and those checked before a frame can be made.
 DataRule = Literal[
@@ -92,11 +94,18 @@ def _cron(line: str) -> str:
 
 @dataclass(frozen=True, config=STRICT)
 class Check:
-    """Requirements on the data; more unreadable rows than the share `drop_bad` block a training."""
+    """How the data is read, and what it must be.
+
+    More unreadable rows than the share `drop_bad` block a training. `columns` names the rows' own
+    keys for what they are. Of a chat with several assistant turns, `turns` teaches and judges the
+    `last`; teaches `all` in one pass and judges the last; or makes `each` a row, judged by itself.
+    """
 
     min_rows: Annotated[int, Field(ge=10)] = 100
     # More than a fifth is not noise but the wrong file.
     drop_bad: Annotated[float, Field(ge=0, le=0.2)] = 0.0
+    columns: dict[RowPart, Annotated[str, Field(min_length=1)]] = field(default_factory=dict)
+    turns: Literal["last", "all", "each"] = "last"
     severity: dict[DataRule, Literal["block", "warn"]] = field(default_factory=dict)
 
 

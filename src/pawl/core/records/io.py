@@ -16,6 +16,9 @@ from pawl.core.records.data import Example, HeldOutRow
 from pawl.errors import DataError
 
 Record = TypeVar("Record")
+# Fields of rows that most lack. They are left out where they are empty, so that such rows are
+# written, and have the digests, as before there were these fields.
+SPARE = {"tool_calls", "call_id", "taught"}
 
 
 def to_json(record: Any) -> dict[str, Any]:
@@ -24,7 +27,10 @@ def to_json(record: Any) -> dict[str, Any]:
     Such a record is only ever written: `read_record` knows no alias.
     """
     value: dict[str, Any] = dataclasses.asdict(
-        record, dict_factory=lambda fields: {name.removesuffix("_"): v for name, v in fields}
+        record,
+        dict_factory=lambda fields: {
+            name.removesuffix("_"): v for name, v in fields if v or name not in SPARE
+        },
     )
     return value
 
