@@ -21,7 +21,7 @@ from pawl.config.schema import TASK_NAME, Params, Task
 from pawl.core.records import BaseRef
 from pawl.errors import ParamsError, PawlError, nearest
 
-BOOLEAN_KEYS = ("dora",)
+BOOLEAN_KEYS = ("dora", "drop_long")
 SECTIONS: dict[str, Any] = {
     "base": BaseRef, "bases": BaseRef, "check": schema.Check, "cost": schema.Cost,
     "endpoints": schema.Endpoint, "evaluate": schema.Evaluate, "gate": schema.Gate,

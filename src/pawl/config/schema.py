@@ -32,7 +32,7 @@ FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 DataRule = Literal[
     "row_count", "length", "schema", "regex", "contradictions", "duplicates", "near_duplicates",
     "constant", "dominance", "templates", "slices", "blanks", "style", "facts", "language",
-    "secrets", "possible_secrets", "personal", "label_noise", "readable",
+    "secrets", "possible_secrets", "personal", "label_noise", "readable", "turns",
 ]  # fmt: skip
 Share = Annotated[float, Field(gt=0, lt=0.5)]
 # A file of the workspace; no system allows a NUL in a name.
@@ -96,7 +96,8 @@ def _cron(line: str) -> str:
 class Check:
     """How the data is read, and what it must be.
 
-    More unreadable rows than the share `drop_bad` block a training. `columns` names the rows' own
+    More unreadable rows than the share `drop_bad` block a training; `drop_long` leaves out rows
+    longer than `train.max_length`, which block it otherwise. `columns` names the rows' own
     keys for what they are. Of a chat with several assistant turns, `turns` teaches and judges the
     `last`; teaches `all` in one pass and judges the last; or makes `each` a row, judged by itself.
     """
@@ -104,6 +105,7 @@ class Check:
     min_rows: Annotated[int, Field(ge=10)] = 100
     # More than a fifth is not noise but the wrong file.
     drop_bad: Annotated[float, Field(ge=0, le=0.2)] = 0.0
+    drop_long: StrictBool = False
     columns: dict[RowPart, Annotated[str, Field(min_length=1)]] = field(default_factory=dict)
     turns: Literal["last", "all", "each"] = "last"
     severity: dict[DataRule, Literal["block", "warn"]] = field(default_factory=dict)

@@ -46,13 +46,15 @@ def parse_calls(text: str) -> list[dict[str, Any]]:
     return calls
 
 
-def same_calls(output: str, reference: str) -> bool:
-    """Whether two answers call the same functions with equal arguments, in any order.
+def calls_match(output: str, reference: str) -> float | None:
+    """1 if an answer calls the same functions as its reference, with equal arguments, in any order.
 
-    Two answers that call nothing are the same if their texts are.
+    None if the reference, which is of `calls_text`, calls nothing.
     """
-    mine, wanted = (sorted(map(_canonical, parse_calls(text))) for text in (output, reference))
-    return mine == wanted and (bool(wanted) or output.strip() == reference.strip())
+    if "<tool_call>" not in reference or not (wanted := parse_calls(reference)):
+        return None
+    given = sorted(map(_canonical, parse_calls(output)))
+    return float(given == sorted(map(_canonical, wanted)))
 
 
 def _values(part: str) -> list[Any]:

@@ -16,7 +16,7 @@ from pawl.evaluate.decode import greedy
 from pawl.evaluate.perplexity import answer_perplexity, general_perplexity
 from pawl.evaluate.scoreboard import Reply
 from pawl.model.cached_batches import sharing
-from pawl.model.prompt import completion_tokens, prompt_tokens
+from pawl.model.prompt import answer_text, completion_tokens, prompt_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -61,7 +61,7 @@ class AdapterSlot:
             base_digest=self.base,
             adapter_digest=self.adapters[adapter] if adapter else None,
         )
-        references = [row.completion for row in rows]
+        references = [answer_text(self.tokenizer, row) for row in rows]
         longest = max((len(completion_tokens(self.tokenizer, r)) for r in references), default=0)
         with self._active(adapter):
             share = sharing(

@@ -126,7 +126,7 @@ def training_fingerprint(
     return digest_json(
         {
             "base": base.digest,
-            "rows": [[row.id, list(row.tokens), row.prompt] for row in rows],
+            "rows": [[row.id, list(row.tokens), row.prompt, *row.earlier] for row in rows],
             "params": as_json(params),
             "choices": as_json(choices),
             "code": {path.name: digest_file(path) for path in code},

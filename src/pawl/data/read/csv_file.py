@@ -69,8 +69,14 @@ def _with(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
 def _delimiter(head: bytes) -> str:
     """The delimiter of a header; the comma, if it has one column alone."""
     text = head[:MAX_LINE].decode("utf-8", "surrogateescape")
-    most = {d: len(next(csv.reader([text], delimiter=d), [])) for d in DELIMITERS}
-    return max(DELIMITERS, key=lambda delimiter: most[delimiter])
+    return max(DELIMITERS, key=lambda delimiter: _columns(text, delimiter))
+
+
+def _columns(text: str, delimiter: str) -> int:
+    try:
+        return len(next(csv.reader([text], delimiter=delimiter), []))
+    except csv.Error:  # reported where the row is read
+        return 0
 
 
 def _to_row(columns: list[str], cells: list[str]) -> dict[str, Any]:

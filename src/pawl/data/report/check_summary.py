@@ -19,7 +19,7 @@ REMEDIES = {
     "row_count": "Add rows. A few hundred clean ones are enough; lower `check.min_rows` only "
     "if fewer really suffice.",
     "length": "Shorten or split these rows. Raise `train.max_length` only as far as the base "
-    "and memory allow: `pawl plan {task}`.",
+    "and memory allow: `pawl plan {task}`. `check.drop_long: true` leaves such rows out.",
     "contradictions": "Decide which answer is right and give each prompt that one. If the "
     "answer depends on context, add it to the prompt.",
     "duplicates": "`pawl check {task} --fix` keeps the first of the rows with the same prompt "
@@ -45,6 +45,8 @@ REMEDIES = {
     "prompt (retrieval), so that completions are grounded in their prompts.",
     "language": "Check whether these rows belong here. If several languages are intended, make "
     "the language a key of the rows and name it in `split.slice_by`.",
+    "turns": "Give these rows the turns that the base takes (most take user and assistant in turn, "
+    "some no system turn), or take a base whose template takes them.",
     "secrets": "Revoke each of these secrets, then remove it from the rows: what a model has "
     "learned can be extracted from it.",
     "possible_secrets": "Check whether these are secrets: they were found by heuristics, as a "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,6 +21,7 @@ from pawl.core.records import BaseRef, Example
 from pawl.data.rules.facts import ungrounded_values
 from pawl.data.rules.secrets import GUESSES, personal, secrets
 from pawl.data.rules.style import Trait, traits
+from pawl.errors import DataError
 from pawl.model.base import find_base
 from pawl.model.prompt import prompt_text
 from pawl.model.tokenizer import load_tokenizer
@@ -86,6 +88,9 @@ class RowMeasurer:
         completions = [row.completion for row in rows]
         texts = [f"{prompt}\n{answer}" for prompt, answer in zip(prompts, completions, strict=True)]
         kinds_of = list(map(secrets, texts))
+        tokens, refused = (
+            zip(*map(self._tokens_or_refusal, rows), strict=True) if rows else ((), ())
+        )
         faults = {
             "schema": [schema_error(text, self.validator) for text in completions],
             "regex": ["" if self._matches(text) else "does not match" for text in completions],
@@ -93,6 +98,7 @@ class RowMeasurer:
             "secrets": [", ".join(k for k in kinds if k not in GUESSES) for kinds in kinds_of],
             "possible_secrets": [", ".join(k for k in kinds if k in GUESSES) for kinds in kinds_of],
             "personal": [", ".join(personal(text)) for text in texts],
+            "turns": refused,
         }
         return list(
             map(
@@ -101,7 +107,7 @@ class RowMeasurer:
                 map(_hash, completions),
                 map(len, prompts),
                 map(len, completions),
-                map(self._tokens_or_bound, rows),
+                tokens,
                 _by_row(faults, len(rows)),
                 map(ungrounded_values, prompts, completions),
                 map(self._share, map(traits, completions, prompts)),
@@ -118,6 +124,13 @@ class RowMeasurer:
             self._shared.clear()
         return self._shared.setdefault(found, found)
 
+    def _tokens_or_refusal(self, row: Example) -> tuple[int, str]:
+        """The row's tokens, and why the base's chat template cannot show its turns, or ""."""
+        try:
+            return self._tokens_or_bound(row), ""
+        except DataError as error:
+            return 0, error.found
+
     def _tokens_or_bound(self, row: Example) -> int:
         prompt = prompt_text(self.tokenizer, row.messages)
         if self.bounded:
@@ -127,8 +140,13 @@ class RowMeasurer:
         return self._count(prompt, row.completion)
 
     def tokens(self, row: Example) -> int:
-        """Count the tokens of the row in training, as `pawl.model.prompt` encodes it."""
-        return self._count(prompt_text(self.tokenizer, row.messages), row.completion)
+        """Count the tokens of the row in training, as `pawl.model.prompt` encodes it.
+
+        0 for a row whose turns the base's chat template cannot show.
+        """
+        with suppress(DataError):
+            return self._count(prompt_text(self.tokenizer, row.messages), row.completion)
+        return 0
 
     def _count(self, prompt: str, completion: str) -> int:
         untemplated = self.tokenizer.chat_template is None

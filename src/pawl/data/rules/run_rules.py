@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -81,8 +82,9 @@ def measure_columns(
     measured = measure_rows(rows, measurer, meanwhile=_load_libraries)
     with ExitStack() as stack:
         write = stack.enter_context(to.open("w", encoding="utf-8")).write if to else None
+        longest = section.train.max_length if section.check.drop_long else math.inf
         for row in columns.collect(measured, slice_by=section.split.slice_by):
-            if write:
+            if write and columns.tokens[-1] <= longest:
                 write(json_line(row))
     # Before the fork below; few rows are measured without workers, and then it is still to do.
     _load_libraries()

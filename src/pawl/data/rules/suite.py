@@ -43,8 +43,10 @@ def suite(section: Task, *, has_schema: bool) -> list[RuleExpectation]:
     rules = [
         RuleExpectation("row_count", "block", f"at least {least} rows",
                         "expect_table_row_count_to_be_between", {"min_value": least}),
-        _most("length", "block", f"prompt and completion fit in {longest} tokens", longest,
-              "tokens", message="{tokens} tokens"),
+        _most("length", "warn" if section.check.drop_long else "block",
+              f"prompt and completion fit in {longest} tokens"
+              + ("; longer rows are left out" if section.check.drop_long else ""),
+              longest, "tokens", message="{tokens} tokens"),
         _most("contradictions", "block",
               f"at most {CONTRADICTIONS:.0%} of rows share a prompt but not the completion", 1,
               "answers", mostly=1 - CONTRADICTIONS, message="{answers} answers to one question"),
@@ -71,6 +73,7 @@ def suite(section: Task, *, has_schema: bool) -> list[RuleExpectation]:
         _empty("facts", "warn",
                f"at most {FACTS:.0%} of the completions say what their prompt does not",
                mostly=1 - FACTS),
+        _empty("turns", "block", "the base's chat template can show each row's turns"),
         _empty("secrets", "block", "no row holds a key, a token or a password"),
         _empty("possible_secrets", "warn", "no row holds what looks like one"),
         _empty("personal", "warn", "no row holds personal data"),
