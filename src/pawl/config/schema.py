@@ -33,6 +33,7 @@ DataRule = Literal[
     "row_count", "length", "schema", "regex", "contradictions", "duplicates", "near_duplicates",
     "constant", "dominance", "templates", "slices", "blanks", "style", "facts", "language",
     "secrets", "possible_secrets", "personal", "label_noise", "readable", "turns",
+    "paraphrases", "placeholders", "separators", "cut_off",
 ]  # fmt: skip
 Share = Annotated[float, Field(gt=0, lt=0.5)]
 # A file of the workspace; no system allows a NUL in a name.

@@ -32,7 +32,7 @@ ROLE_KEYS, TEXT_KEYS = ("role", "from"), ("content", "value", "text")
 WEIGHTS = ("weight", "train", "training", "loss_weight", "loss")
 CALLS = ("tool_calls", "function_call")
 USED = {*ROLE_KEYS, *TEXT_KEYS, *WEIGHTS, *CALLS, "tool_call_id"}
-TEXT_PARTS = ("text", "input_text", "output_text")
+TEXT_PARTS, THOUGHTS = ("text", "input_text", "output_text"), ("reasoning", "thinking")
 
 
 class Turn(NamedTuple):
@@ -109,7 +109,7 @@ def _turn(turn: dict[str, Any], notes: set[str]) -> Turn:
     for key in turn.keys() - USED:
         notes.add(f"key `{shown_name(key)}` of a turn is not used")
     key = next((key for key in TEXT_KEYS if key in turn), "content")
-    content = _content(turn.get(key), key, json_allowed=role in ("assistant", "tool"))
+    content = _content(turn.get(key), key, notes, json_allowed=role in ("assistant", "tool"))
     calls = [call for name in CALLS if name in turn for call in _calls(turn[name], name)]
     if named in CALLING:
         calls, content = [*calls, *_calls(content, "content")], ""
@@ -132,12 +132,12 @@ def text_id(value: Any) -> str:
     return str(value)
 
 
-def _content(value: Any, key: str, *, json_allowed: bool) -> str:
+def _content(value: Any, key: str, notes: set[str], *, json_allowed: bool) -> str:
     """A turn's text; of a list of parts their texts, of a tool's object its JSON."""
     if value is None:
         return ""
     if isinstance(value, list) and all(isinstance(p, str) or "type" in _object(p) for p in value):
-        return "".join(map(_part, value))
+        return "".join(_part(part, notes) for part in value)
     if json_allowed and not isinstance(value, str):
         return json_text(value)
     if not isinstance(value, str):
@@ -149,11 +149,14 @@ def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _part(part: Any) -> str:
+def _part(part: Any, notes: set[str]) -> str:
     if isinstance(part, str):
         return part
     kind = part["type"]
-    text = part.get("text")
+    text = part.get("text", part.get("value"))
+    if kind in THOUGHTS:
+        notes.add(f"parts of type {kind} are not taught")
+        return ""
     if kind not in TEXT_PARTS or not isinstance(text, str):
         found = shown_name(kind) if isinstance(kind, str) else "none"
         raise ValueError(f"a part of a turn is of type {found}: text alone is learned")

@@ -25,6 +25,12 @@ REMEDIES = {
     "duplicates": "`pawl check {task} --fix` keeps the first of the rows with the same prompt "
     "and answer. If a prompt rightly occurs once for each customer or conversation, name that key "
     "in `split.group_by`.",
+    "paraphrases": "If one question has several good answers on purpose, nothing. Else keep one: "
+    "the gate compares an answer with one wording.",
+    "placeholders": "Fill them in, or leave out these rows: the model learns to write them.",
+    "separators": "Remove these marks, of files for models without chat templates: the template "
+    "ends the question, and the end token the answer.",
+    "cut_off": "Complete these answers or leave out the rows: the model learns to stop there.",
     "near_duplicates": "Keep the best row of each family, or name the family's key in "
     "`split.group_by`, so that its rows are in one split.",
     "constant": "There is nothing to learn. Look for a wrong completion column or a truncated "

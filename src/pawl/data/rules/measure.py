@@ -19,8 +19,9 @@ from pawl.core.json_schema import (
 )
 from pawl.core.records import BaseRef, Example
 from pawl.data.rules.facts import ungrounded_values
+from pawl.data.rules.leftovers import cut_off, placeholder, separator
 from pawl.data.rules.secrets import GUESSES, personal, secrets
-from pawl.data.rules.style import Trait, traits
+from pawl.data.rules.style import Trait, is_free_text, traits
 from pawl.errors import DataError
 from pawl.model.base import find_base
 from pawl.model.prompt import prompt_text
@@ -39,7 +40,8 @@ class RowMeasures(NamedTuple):
     """One row: hashes of prompt and completion, lengths in characters, faults by rule.
 
     `tokens` is exact where the row might be too long, else an upper bound. `ungrounded` are values
-    that the prompt lacks: facts or labels, which only all rows can tell apart.
+    that the prompt lacks: facts or labels, which only all rows can tell apart. `free` answers are
+    text in sentences, of which several may be right.
     """
 
     key: int
@@ -50,6 +52,7 @@ class RowMeasures(NamedTuple):
     faults: dict[str, str]
     ungrounded: tuple[str, ...]
     traits: tuple[Trait, ...]
+    free: bool
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,9 @@ class RowMeasurer:
             "possible_secrets": [", ".join(k for k in kinds if k in GUESSES) for kinds in kinds_of],
             "personal": [", ".join(personal(text)) for text in texts],
             "turns": refused,
+            "placeholders": list(map(placeholder, completions, prompts)),
+            "separators": list(map(separator, completions, prompts)),
+            "cut_off": list(map(cut_off, completions)),
         }
         return list(
             map(
@@ -111,6 +117,7 @@ class RowMeasurer:
                 _by_row(faults, len(rows)),
                 map(ungrounded_values, prompts, completions),
                 map(self._share, map(traits, completions, prompts)),
+                map(is_free_text, completions),
             )
         )
 

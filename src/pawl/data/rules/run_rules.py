@@ -70,7 +70,8 @@ def run_rules(
         faults += ({"rule": rule.name, "id": fault.id, "says": fault.says} for fault in of_rule)
         found = len(of_rule) if outcome.observed is None else int(outcome.observed)
         passed, of, worst = outcome.passed, outcome.of, tuple(of_rule[:SHOWN])
-        rules.append(Rule(rule.name, rule.severity, passed, found, of, rule.description, worst))
+        says = columns.silent.get(rule.name, rule.description)
+        rules.append(Rule(rule.name, rule.severity, passed, found, of, says, worst))
     return RuleResults(columns, suite_json(expected, name=name), tuple(rules), tuple(faults))
 
 
