@@ -20,7 +20,7 @@ import torch
 
 from pawl.config.schema import Train
 from pawl.core.records import Choices, Example, Point
-from pawl.data.read.examples import parse_row
+from pawl.data.read.row import parse_row
 from pawl.model.tokenizer import load_tokenizer
 from pawl.train.choices import ROOM
 from pawl.train.loop import Loop
