@@ -25,12 +25,15 @@ TASK_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,39}$")
 CONTENDERS = ("candidate", "champion", "zero-shot", "few-shot", "long-prompt", "base")
 # The keys that every row may have; `split.group_by` and `slice_by` name a further one.
 ROW_KEYS = ("id", "prompt", "completion", "messages")
+# What a key of a row may be: `check.columns`.
+RowPart = Literal["prompt", "completion", "messages", "system", "tools", "id"]
 FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 # The rules of `pawl.data.rules.suite`, and those checked before a frame can be made.
 DataRule = Literal[
     "row_count", "length", "schema", "regex", "contradictions", "duplicates", "near_duplicates",
     "constant", "dominance", "templates", "slices", "blanks", "style", "facts", "language",
-    "secrets", "possible_secrets", "personal", "control_tokens", "label_noise", "readable",
+    "secrets", "possible_secrets", "personal", "control_tokens", "label_noise", "readable", "turns",
+    "paraphrases", "placeholders", "separators", "cut_off",
 ]  # fmt: skip
 Share = Annotated[float, Field(gt=0, lt=0.5)]
 # What AdamW's running means keep of themselves in a step.
@@ -94,11 +97,20 @@ def _cron(line: str) -> str:
 
 @dataclass(frozen=True, config=STRICT)
 class Check:
-    """Requirements on the data; more unreadable rows than the share `drop_bad` block a training."""
+    """How the data is read, and what it must be.
+
+    More unreadable rows than the share `drop_bad` block a training; `drop_long` leaves out rows
+    longer than `train.max_length`, which block it otherwise. `columns` names the rows' own
+    keys for what they are. Of a chat with several assistant turns, `turns` teaches and judges the
+    `last`; teaches `all` in one pass and judges the last; or makes `each` a row, judged by itself.
+    """
 
     min_rows: Annotated[int, Field(ge=10)] = 100
     # More than a fifth is not noise but the wrong file.
     drop_bad: Annotated[float, Field(ge=0, le=0.2)] = 0.0
+    drop_long: StrictBool = False
+    columns: dict[RowPart, Annotated[str, Field(min_length=1)]] = field(default_factory=dict)
+    turns: Literal["last", "all", "each"] = "last"
     severity: dict[DataRule, Literal["block", "warn"]] = field(default_factory=dict)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 RISE = (
     "exact_match", "json_valid", "schema_valid", "json_equal", "field_accuracy", "field_f1",
-    "regex_match", "enum_valid",
+    "regex_match", "enum_valid", "calls_match",
 )  # fmt: skip
 FALL = ("char_error", "perplexity", "output_tokens", "seconds")
 METRICS = (*RISE, *FALL)

@@ -17,7 +17,7 @@ from pawl.evaluate.drafted import Drafted
 from pawl.evaluate.perplexity import general_perplexity
 from pawl.evaluate.scoreboard import Reply
 from pawl.evaluate.undecided import UNDECIDED
-from pawl.model.prompt import completion_tokens, prompt_tokens
+from pawl.model.prompt import answer_text, completion_tokens, prompt_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -63,7 +63,7 @@ class AdapterSlot:
         """
         tokenizer = self.prompting.get(adapter or "", self.tokenizer)
         prompts = [prompt_tokens(tokenizer, show(row.messages)) for row in rows]
-        drafts = [completion_tokens(tokenizer, row.completion) for row in rows]
+        drafts = [completion_tokens(tokenizer, answer_text(tokenizer, row)) for row in rows]
         digest = self.adapters[adapter] if adapter else None
         key = contender_key(
             self.model,

@@ -83,7 +83,7 @@ class Loop:
             group["lr"] = rate * group["pace"]
         # Dropout is seeded by the step, so that no random state has to be saved.
         torch.manual_seed(mix_seed(self.params.seed, self.step, self.process_group.rank))
-        targets = sum(len(row) - row.prompt for row in batch)
+        targets = sum(row.targets for row in batch)
         total = torch.zeros((), device=self.model.device)
         for pack, weight in self.process_group.packs(batch, self.choices):
             part = summed_loss(self.model, pack) * weight / targets
