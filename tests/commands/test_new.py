@@ -66,7 +66,7 @@ def test_the_lengths_of_a_new_section_fit_every_row(
 ) -> None:
     written = new_task(workspace, "late", Sources(rows, base=str(base_folder))).section
     task = read_params(workspace.params_file).task("late")
-    assert (task.data, task.base.model) == (written.section["data"], str(base_folder))
+    assert (task.data, task.base.model) == (written["data"], str(base_folder))
     for line in rows.read_text().splitlines():
         row = json.loads(line)
         answer = len(completion_tokens(tokenizer, row["completion"]))
