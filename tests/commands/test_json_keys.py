@@ -96,7 +96,8 @@ KEYS: dict[type, set[str] | dict[str, Any]] = {
         "data": {"added", "removed", "relabelled"},
     },
     Plan: {
-        **dict.fromkeys(("task", "rows", "rank", "steps", "prompt_tokens", "says", "unprovable")),
+        **dict.fromkeys(("task", "rows", "rank", "steps", "prompt_tokens", "prompts", "says")),
+        "unprovable": None,
         "dropped": {"copy", "near_copy", "known_gate_row", "dev_copy", "says"},
         "parameters": {"trainable", "base", "share"},
         "training": {

@@ -76,6 +76,32 @@ def test_what_the_base_cannot_give_is_refused_with_what_it_can_and_no_weight_is_
         assert said.value.remedy
 
 
+def test_a_template_argument_that_the_base_does_not_read_is_named_with_its_line(
+    base_folder: Path, tmp_path: Path
+) -> None:
+    workspace = asking(tmp_path, base_folder)
+    text = (tmp_path / "params.yaml").read_text()
+    told = text.replace(
+        '"model": "base"', '"model": "base", "template": {\n"enable_thinkin": false}'
+    )
+    write_text(tmp_path / "params.yaml", told)
+    workspace.checked_task("t"), "the template is not here yet"
+    for template, says in (
+        ("{{ enable_thinking is defined }}", "did you mean"),
+        ("x", "known: none"),
+    ):
+        write_text(tmp_path / "base" / "chat_template.jinja", template)
+        (tmp_path / "base" / "tokenizer.json").write_text("{}")
+        with pytest.raises(
+            ParamsError, match=r"yaml:\d+: tasks.t.base.template.enable_thinkin: "
+        ) as e:
+            workspace.checked_task("t")
+        assert says in e.value.remedy
+    write_text(tmp_path / "params.yaml", told.replace("enable_thinkin", "enable_thinking"))
+    write_text(tmp_path / "base" / "chat_template.jinja", "{{ enable_thinking is defined }}")
+    assert workspace.checked_task("t").base.template == {"enable_thinking": False}
+
+
 def test_doctor_says_it_too(base_folder: Path, tmp_path: Path) -> None:
     workspace = asking(tmp_path, base_folder, max_length=5000)
     (finding,) = (found for found in examine(workspace) if found.what == "t")

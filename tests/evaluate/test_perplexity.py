@@ -14,7 +14,8 @@ from tokenizers.processors import TemplateProcessing
 from pawl.core.records import Message
 from pawl.evaluate.perplexity import answer_perplexity, general_perplexity, general_text
 from pawl.model.base import dequantised, load_base
-from pawl.model.prompt import completion_tokens, prompt_tokens, with_instruction
+from pawl.model.chat_template import ChatTemplate
+from pawl.model.prompt import bind, completion_tokens, prompt_tokens, with_instruction
 from pawl.model.tokenizer import load_tokenizer
 
 ANSWERS = ["AB-12345", "Oslo, 1999. " * 5, "x", '{"fruit": "pear"}']
@@ -47,7 +48,8 @@ def test_the_perplexity_of_an_answer_is_that_of_transformers_own_loss(
         one_by_one(model, prompt, completion_tokens(tokenizer, answer))
         for prompt, answer in zip(prompts, ANSWERS, strict=True)
     ]
-    found = answer_perplexity(model, tokenizer, prompts, ANSWERS)
+    answers = [completion_tokens(tokenizer, answer) for answer in ANSWERS]
+    found = answer_perplexity(model, tokenizer, prompts, answers)
     assert found == pytest.approx(expected, rel=1e-4)
 
 
@@ -56,8 +58,8 @@ def test_rows_with_one_and_the_same_prompt_are_measured_from_the_first_token(
 ) -> None:
     model, tokenizer = loaded
     prompt = prompt_tokens(tokenizer, (Message("user", "The same question. " * 20),))
-    answers = ["the same answer", "the same answer"]
-    expected = one_by_one(model, prompt, completion_tokens(tokenizer, answers[0]))
+    answers = [completion_tokens(tokenizer, "the same answer")] * 2
+    expected = one_by_one(model, prompt, answers[0])
     found = answer_perplexity(model, tokenizer, [prompt, prompt], answers)
     assert found == pytest.approx([expected, expected], rel=1e-4)
 
@@ -90,6 +92,7 @@ def test_the_general_text_begins_as_the_base_expects_it(loaded: tuple[Any, Any])
     starting.backend_tokenizer.post_processor = TemplateProcessing(
         single=f"{tokenizer.eos_token} $A", special_tokens=[(tokenizer.eos_token, start)]
     )
+    bind(starting, ChatTemplate(starting))
     ids = tokenizer(general_text(), add_special_tokens=False)["input_ids"]
     total = 0.0
     with torch.no_grad():

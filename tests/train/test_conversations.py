@@ -50,10 +50,8 @@ def chat(*answers: str, **further: Any) -> Example:
 
 
 def with_template(tokenizer: Any, template: str) -> Any:
-    import copy
-
     other = copy.deepcopy(tokenizer)
-    other.chat_template = template
+    other.chat_template, other.pawl_format = template, None
     return other
 
 

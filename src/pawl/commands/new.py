@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import io
-import json
 import math
 import shutil
 from dataclasses import dataclass, field
@@ -14,16 +12,19 @@ from typing import Any, Literal, get_args
 from pawl.commands.answer_kind import judged_by
 from pawl.commands.row_lengths import rows_that_fit
 from pawl.commands.understood import previews, template_notes
+from pawl.config.add_section import with_section
 from pawl.config.load import parse_params
 from pawl.config.schema import TASK_NAME, Check, Params, RowPart
 from pawl.core.files import write_text
-from pawl.core.records import BaseRef
+from pawl.core.records import BaseRef, to_json
 from pawl.core.records.commands import NewTask
 from pawl.data.read.examples import Rows, read_examples
 from pawl.data.read.formats import data_format
 from pawl.errors import UsageError
 from pawl.model.base import context_length, find_base
+from pawl.model.chat_template import answering_at_once
 from pawl.model.tokenizer import load_tokenizer
+from pawl.train.recipe import recipe
 from pawl.workspace.dvc_calls import run_dvc
 from pawl.workspace.paths import Workspace
 from pawl.workspace.task_inputs import parse_prompt, parse_schema
@@ -32,6 +33,8 @@ from pawl.workspace.task_inputs import parse_prompt, parse_schema
 ROUND = 32
 # Solved rows in the few-shot baseline's prompt, if they fit in the base's window.
 SHOTS = 4
+# Shares of the held-out splits.
+DEV, GATE = 0.08, 0.2
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,7 @@ def new_task(workspace: Workspace, task: str, sources: Sources) -> NewTask:
     read, turns = _read(sources)
     base = _base(sources.base, params, workspace)
     new = _new(task, sources, base, read, workspace, turns=turns)
-    section = new.section
-    _with_task(workspace, task, section)
+    _with_task(workspace, new)
     ignored = workspace.root / "data" / ".gitignore"
     before = ignored.read_bytes() if ignored.is_file() else None
     made: list[Path] = []
@@ -110,10 +112,10 @@ def new_task(workspace: Workspace, task: str, sources: Sources) -> NewTask:
             _copy(source, target, made)
         made.append(workspace.root / pointer)
         remedy = "see the message; `pawl doctor` checks the workspace"
-        add = ("add", "--quiet", section["data"])
+        add = ("add", "--quiet", new.section["data"])
         run_dvc(workspace, *add, rule="DVC tracks a task's rows", remedy=remedy)
         # Read again: the file may have been edited while DVC worked.
-        write_text(workspace.params_file, _with_task(workspace, task, section))
+        write_text(workspace.params_file, _with_task(workspace, new))
     except BaseException:
         for target in made:
             target.unlink(missing_ok=True)
@@ -143,11 +145,12 @@ def _put_back(path: Path, before: bytes | None) -> None:
         write_text(path, before.decode("utf-8"))
 
 
-def _with_task(workspace: Workspace, task: str, section: dict[str, Any]) -> str:
+def _with_task(workspace: Workspace, new: NewTask) -> str:
     """The text of params.yaml with the section, checked; raises if it has the task by now."""
-    if task in workspace.params().tasks:
-        raise _taken(f"the task '{task}'")
-    text = _with_section(workspace.params_file.read_text(encoding="utf-8"), task, section)
+    if new.task in workspace.params().tasks:
+        raise _taken(f"the task '{new.task}'")
+    text = workspace.params_file.read_text(encoding="utf-8")
+    text = with_section(text, new.task, new.section, {"train": f"{new.recipe} (docs: recipes)"})
     parse_params(text, workspace.params_file.name)
     return text
 
@@ -168,9 +171,10 @@ def _read(sources: Sources) -> tuple[Rows, str]:
 def _new(
     task: str, sources: Sources, base: BaseRef, read: Rows, workspace: Workspace, *, turns: str
 ) -> NewTask:
-    """The task, with lengths that fit the rows and the keys that are changed most often."""
+    """The task, with lengths that fit the rows, a recipe, and the keys changed most often."""
     folder = find_base(base, workspace.root)
-    tokenizer, window = load_tokenizer(folder), context_length(folder)
+    base = answering_at_once(base, folder)
+    tokenizer, window = load_tokenizer(folder, base), context_length(folder)
     fits = rows_that_fit(read.examples, tokenizer, window=window, leave_out=sources.drop_long)
     longest, longest_answer = max(fits.rows), max(fits.answers)
     # The window must hold that many solved rows as long as the longest, one more, and its answer.
@@ -180,18 +184,14 @@ def _new(
         section["schema"] = f"data/{task}.schema.json"
     if sources.prompt:
         section["prompt"] = f"data/{task}.prompt.md"
-    gate, why = judged_by(fits.examples)
+    gate, why_gate = judged_by(fits.examples)
+    chosen = recipe(folder, rows=round(len(fits.examples) * (1 - DEV - GATE)))
+    length = min(_rounded(longest), window)
     section |= {
-        "base": {"model": base.model, "revision": base.revision},
+        "base": to_json(base),
         "check": {"min_rows": max(10, min(100, len(fits.examples))), **sources.check(turns)},
-        "split": {"salt": f"{task}-1", "dev": 0.08, "gate": 0.2},
-        "train": {
-            "rank": 16,
-            "epochs": 6,
-            "learning_rate": 0.002,
-            "batch_size": 16,
-            "max_length": min(_rounded(longest), window),
-        },
+        "split": {"salt": f"{task}-1", "dev": DEV, "gate": GATE},
+        "train": {**chosen.train, "max_length": length},
         "evaluate": {"shots": shots, "max_new_tokens": min(_rounded(longest_answer), window)},
         "gate": {"metric": gate["metric"], "alpha": 0.05, "looks": 20, "floors": gate["floors"]},
     }
@@ -202,9 +202,10 @@ def _new(
         *([f"{read.bad:,} rows cannot be read and are left out"] if read.bad else []),
         *fits.notes,
         *template_notes(fits.examples, tokenizer.chat_template),
-        f"judged by {gate['metric']}: {why}",
+        f"judged by {gate['metric']}: {why_gate}",
     )
-    return NewTask(task, section, understood, previews(fits.examples, tokenizer))
+    why = f"{chosen.why}; rows of up to {longest:,} tokens: max_length {length:,} of {window:,}"
+    return NewTask(task, section, why, understood, previews(fits.examples, tokenizer))
 
 
 def _base(named: str | None, params: Params, workspace: Workspace) -> BaseRef:
@@ -279,23 +280,6 @@ def _taken(found: str) -> UsageError:
         rule="`pawl new` never overwrites",
         remedy="choose another name, or change the task's section in params.yaml",
     )
-
-
-def _with_section(text: str, task: str, section: dict[str, Any]) -> str:
-    """The text of `params.yaml` with the section added; comments and order stay."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.comments import CommentedMap
-
-    yaml = YAML()
-    yaml.width = 100
-    document = yaml.load(text)
-    if not document["tasks"]:
-        document["tasks"] = CommentedMap()
-    # Through JSON, so that the section is plain values that round-trip writes in block style.
-    document["tasks"][task] = json.loads(json.dumps(section))
-    out = io.StringIO()
-    yaml.dump(document, out)
-    return out.getvalue()
 
 
 def _rounded(length: int) -> int:

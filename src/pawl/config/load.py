@@ -22,6 +22,8 @@ from pawl.core.records import BaseRef
 from pawl.errors import ParamsError, PawlError, nearest
 
 BOOLEAN_KEYS = ("dora", "drop_long")
+# Its values are for a base's chat template, whose arguments are mostly booleans.
+FREE_VALUES = "template"
 SECTIONS: dict[str, Any] = {
     "base": BaseRef, "bases": BaseRef, "check": schema.Check, "cost": schema.Cost,
     "endpoints": schema.Endpoint, "evaluate": schema.Evaluate, "gate": schema.Gate,
@@ -155,9 +157,9 @@ def _refuse_repeats(root: yaml.Node | None, source: str) -> None:
     """Refuse a key that a mapping has twice, and a boolean for a text or number: `slices: yes`
     would count as 1.
     """
-    queue, seen = [root], {id(root)}
+    queue, seen = [(root, "")], {id(root)}
     while queue:
-        node = queue.pop()
+        node, name = queue.pop()
         keys: set[str] = set()
         for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
             place = f"{source}:{key.start_mark.line + 1}"
@@ -167,10 +169,11 @@ def _refuse_repeats(root: yaml.Node | None, source: str) -> None:
                     rule="YAML would silently keep the last one",
                     remedy="remove one of them",
                 )
-            if value.tag == "tag:yaml.org,2002:bool" and key.value not in BOOLEAN_KEYS:
+            boolean = value.tag == "tag:yaml.org,2002:bool"
+            if boolean and key.value not in BOOLEAN_KEYS and name != FREE_VALUES:
                 raise ParamsError(
                     f"{place}: {key.value} = {value.value}",
-                    rule=f"only {', '.join(BOOLEAN_KEYS)} takes a boolean; a bare yes, no, on or "
+                    rule=f"only {', '.join(BOOLEAN_KEYS)} take a boolean; a bare yes, no, on or "
                     "off is one in YAML",
                     remedy="give a number, or a text in quotes",
                 )
@@ -178,4 +181,4 @@ def _refuse_repeats(root: yaml.Node | None, source: str) -> None:
             # Aliases share nodes, and can be recursive.
             if id(value) not in seen:
                 seen.add(id(value))
-                queue.append(value)
+                queue.append((value, str(key.value)))

@@ -18,6 +18,8 @@ from pawl.core.private_places import private_place
 from pawl.core.records import BaseRef
 from pawl.errors import DataError, nearest
 from pawl.model.adapted_layers import linear_names
+from pawl.model.base import has_tokenizer
+from pawl.model.chat_template import template_source, unread_argument
 
 # Only the first rows of the data are read; the stage `check` looks at all of them.
 FIRST_ROWS = 20
@@ -123,6 +125,7 @@ def _base_faults(base: BaseRef, train: Train, workspace: Path) -> Iterator[Fault
         )
     if train.targets is not None:
         yield from _unknown_targets(base, train.targets, folder)
+    yield from _unread_arguments(base, folder)
 
 
 def _cached(base: BaseRef, workspace: Path) -> Path | None:
@@ -153,6 +156,15 @@ def _unknown_targets(base: BaseRef, targets: tuple[str, ...], folder: Path) -> I
         if name not in layers:
             found = f": '{name}' is no linear layer of {base.model}"
             yield Fault(("train", "targets"), found, rule, nearest(name, layers))
+
+
+def _unread_arguments(base: BaseRef, folder: Path) -> Iterator[Fault]:
+    """Template arguments that the template does not read; none while its files are not here."""
+    if not base.template or not has_tokenizer(folder):
+        return
+    if fault := unread_argument(base.template, template_source(folder)):
+        name, found, rule, remedy = fault
+        yield Fault(("base", "template", name), found, rule, remedy)
 
 
 def _config(folder: Path) -> dict[str, Any] | None:

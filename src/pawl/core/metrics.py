@@ -12,6 +12,8 @@ RISE = (
 )  # fmt: skip
 FALL = ("char_error", "perplexity", "output_tokens", "seconds")
 METRICS = (*RISE, *FALL)
+# These count tokens, which contenders on two bases do not share.
+OF_TOKENS = ("perplexity", "output_tokens")
 # The gate counts at most 1, for a wholly wrong answer of any length: one endless answer must not
 # outweigh a hundred good ones, and only bounded values can be tested exactly.
 CAPPED = ("char_error",)

@@ -20,7 +20,7 @@ from pawl.core.files import digest_text
 from pawl.core.records import Example, Message
 from pawl.errors import DataError
 from pawl.model.base import context_length
-from pawl.model.prompt import prompt_tokens, with_instruction, with_shots
+from pawl.model.prompt import naming_row, prompt_tokens, with_instruction, with_shots
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -88,7 +88,12 @@ def longest_prompt(
     show: Callable[[Turns], Turns], rows: Sequence[Example], tokenizer: PreTrainedTokenizerBase
 ) -> int:
     """Tokens of the longest prompt that `show` makes of these rows; 0 without rows."""
-    return max((len(prompt_tokens(tokenizer, show(row.messages))) for row in rows), default=0)
+
+    def tokens(row: Example) -> int:
+        with naming_row(row.id):
+            return len(prompt_tokens(tokenizer, show(row.messages)))
+
+    return max(map(tokens, rows), default=0)
 
 
 def _few_shot(examples: Sequence[Example]) -> Baseline:

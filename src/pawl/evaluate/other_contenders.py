@@ -94,7 +94,7 @@ def _load(base: BaseRef, policy: Evaluate, *, root: Path, cache: Path | None) ->
     folder = find_base(base, root)
     return AdapterSlot(
         model=dequantised(load_base(folder)).eval(),
-        tokenizer=load_tokenizer(folder),
+        tokenizer=load_tokenizer(folder, base),
         policy=policy,
         base=base_info(base, root).digest,
         adapters={},

@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from pawl.model.cached_batches import Sharing, batches, sharing
-from pawl.model.prompt import completion_tokens
+from pawl.model.prompt import format_of
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -27,11 +27,11 @@ def answer_perplexity(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[Sequence[int]],
-    references: Sequence[str],
+    answers: Sequence[Sequence[int]],
     *,
     share: Sharing | None = None,
 ) -> list[float | None]:
-    """Perplexity of each reference, end token included, after its prompt (token ids).
+    """Perplexity of each reference (token ids, end token included) after its prompt.
 
     `share`: how rows share batches (`sharing`); None: it is found here.
 
@@ -41,10 +41,8 @@ def answer_perplexity(
     import torch
     from torch.nn.functional import cross_entropy
 
-    answers = [completion_tokens(tokenizer, text) for text in references]
     forward: Any = model
     longest = max(map(len, answers))
-    logits_per_row = longest * int(forward.config.get_text_config().vocab_size)
     pad = int(tokenizer.pad_token_id)
     share = share or sharing(model, prompts, pad=pad, more=longest)
     inputs = batches(
@@ -52,7 +50,7 @@ def answer_perplexity(
         prompts,
         pad=pad,
         share=share,
-        batch_size=max(1, min(ROWS, LOGITS // logits_per_row)),
+        batch_size=batch_rows(model, answers),
         answers=answers,
     )
     perplexities: dict[int, float | None] = {}
@@ -72,8 +70,14 @@ def answer_perplexity(
             losses = cross_entropy(logits.float().transpose(1, 2), targets, reduction="none")
             for index, loss in zip(rows, losses.tolist(), strict=True):
                 own = loss[-len(answers[index]) :]
-                perplexities[index] = _perplexity(sum(own) / len(own))
+                perplexities[index] = perplexity(sum(own) / len(own))
     return [perplexities[i] for i in range(len(prompts))]
+
+
+def batch_rows(model: Any, answers: Sequence[Sequence[int]]) -> int:
+    """How many rows with such answers (token ids) a pass may have whose logits are all kept."""
+    longest, words = max(map(len, answers)), int(model.config.get_text_config().vocab_size)
+    return max(1, min(ROWS, LOGITS // (longest * words)))
 
 
 def general_perplexity(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> float | None:
@@ -82,7 +86,8 @@ def general_perplexity(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBas
     from torch.nn.functional import cross_entropy
 
     ids = tokenizer(general_text(), add_special_tokens=False)["input_ids"]
-    start_of_text = _start(tokenizer)
+    # Gemma without its start token predicts next to nothing.
+    start_of_text = format_of(tokenizer).start
     total, count = 0.0, 0
     forward: Any = model
     with torch.inference_mode():
@@ -94,16 +99,7 @@ def general_perplexity(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBas
             logits = forward(input_ids=whole).logits[0, len(start_of_text) : -1]
             total += float(cross_entropy(logits.float(), window[0, 1:], reduction="sum"))
             count += window.shape[1] - 1
-    return _perplexity(total / count)
-
-
-def _start(tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """The token that the base expects at the start of a text, if its tokenizer puts one there.
-
-    Gemma without it predicts next to nothing.
-    """
-    first = tokenizer("a")["input_ids"][:1]
-    return list(first) if first and first[0] == tokenizer.bos_token_id else []
+    return perplexity(total / count)
 
 
 def general_text() -> str:
@@ -111,7 +107,7 @@ def general_text() -> str:
     return files("pawl.evaluate").joinpath("general.txt").read_text(encoding="utf-8")
 
 
-def _perplexity(loss: float) -> float | None:
+def perplexity(loss: float) -> float | None:
     """exp(loss); None if that is not finite."""
     try:
         value = math.exp(loss)

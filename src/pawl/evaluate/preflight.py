@@ -2,27 +2,36 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from pawl.config.schema import Evaluate
 from pawl.core.files import write_json
-from pawl.core.records import Example, read_rows
+from pawl.core.metrics import OF_TOKENS
+from pawl.core.records import BaseInfo, BaseRef, Champion, Example, read_record, read_rows
 from pawl.core.records.io import read_text, read_value
+from pawl.errors import ParamsError
 from pawl.evaluate.baselines import baselines, longest_prompt, prompt_limit
+from pawl.evaluate.judged_rows import champion_manifest
 from pawl.evaluate.scorers import score, scorers
 from pawl.model.base import find_base
+from pawl.model.prompt import format_of
 from pawl.model.tokenizer import load_tokenizer
+from pawl.workspace.adapter_base import find_adapter_base
 from pawl.workspace.paths import Workspace
 
 
 def preflight(workspace: Workspace, task: str) -> None:
     """Write `build/<task>/preflight.json`: the prompt limit, and each baseline's longest prompt.
 
-    The user's scorers are tried on dev rows with the reference as answer.
+    The user's scorers are tried on dev rows with the reference as answer; a champion on another
+    base is looked for with its base.
 
     Raises:
         DataError: a prompt does not fit, or a user's scorer failed.
+        BaseError: the base that the champion was trained on is not here.
+        ParamsError: the gate's metrics cannot compare adapters of two bases.
     """
     section, files = workspace.task(task), workspace.files(task)
     train, dev, gate = (
@@ -34,13 +43,44 @@ def preflight(workspace: Workspace, task: str) -> None:
         gate,
         instruction=read_text(files.prompt),
         policy=section.evaluate,
-        base=find_base(section.base, workspace.root),
+        folder=find_base(section.base, workspace.root),
+        base=section.base,
     )
+    _try_champion(workspace, task, [*dev, *gate])
     schema = read_value(files.schema)
     by_metric = scorers(schema, section.evaluate, workspace.root)
     for row in dev:
         score(by_metric, row.completion, row.completion, row=row.id)
     write_json(files.preflight, prompts)
+    for line in prompt_notes(find_base(section.base, workspace.root), section.base):
+        sys.stderr.write(f"preflight: {line}\n")
+
+
+def prompt_notes(folder: Path, base: BaseRef) -> tuple[str, ...]:
+    """What a reader should know of the base's prompts, in sentences; none for most bases."""
+    return format_of(load_tokenizer(folder, base)).template.says()
+
+
+def _try_champion(workspace: Workspace, task: str, rows: Sequence[Example]) -> None:
+    """Raise where the champion, as the flow left it, sits on another base and cannot be judged."""
+    files, section = workspace.files(task), workspace.task(task)
+    record = files.champion / "champion.json"
+    if not record.is_file():  # DVC alone in a workspace whose dvc.yaml is of before
+        return
+    champion = champion_manifest(files, read_record(record, Champion))
+    if champion is None or champion.base.digest == read_record(files.base, BaseInfo).digest:
+        return
+    if odd := sorted({section.gate.metric, *section.gate.guards}.intersection(OF_TOKENS)):
+        raise ParamsError(
+            f"the gate judges by {' and '.join(odd)}, and the champion of '{task}' sits on base "
+            f"{champion.base.model}",
+            rule="these metrics count tokens, and another base cuts text into others",
+            remedy="judge the move to another base by another metric: `gate.metric`, `gate.guards`",
+        )
+    folder = find_base(find_adapter_base(workspace, task, champion.base), workspace.root)
+    limit = prompt_limit(folder, section.evaluate)
+    tokenizer = load_tokenizer(folder, champion.base)
+    baselines((), rows, instruction="", shots=0, tokenizer=tokenizer, limit=limit)
 
 
 def longest_prompts(
@@ -50,14 +90,16 @@ def longest_prompts(
     *,
     instruction: str,
     policy: Evaluate,
-    base: Path,
+    folder: Path,
+    base: BaseRef,
 ) -> dict[str, int]:
     """Tokens of each baseline's longest prompt, and `fit`, the most that a prompt may have.
 
     Raises:
-        DataError: a prompt does not fit in the window of the base in the folder `base`.
+        DataError: a prompt does not fit in the window of the base in `folder`, or its chat
+            template cannot show a row's turns.
     """
-    tokenizer, limit = load_tokenizer(base), prompt_limit(base, policy)
+    tokenizer, limit = load_tokenizer(folder, base), prompt_limit(folder, policy)
     prompted, _ = baselines(
         train, gate, instruction=instruction, shots=policy.shots, tokenizer=tokenizer, limit=limit
     )

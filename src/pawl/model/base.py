@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from pawl.core.files import digest_file, digest_json
 from pawl.core.records import BaseInfo, BaseRef
 from pawl.errors import BaseError
+from pawl.model.chat_template import CLOCK, READS_CLOCK, template_source
 from pawl.model.families import refusing_other_models
 
 if TYPE_CHECKING:
@@ -67,12 +68,20 @@ def find_config(base: BaseRef, workspace: Path) -> Path:
 
 
 def base_info(base: BaseRef, workspace: Path) -> BaseInfo:
-    """The base's identity: the sha256 of all files that training and decoding read."""
+    """The base's identity, the sha256 of all files that training and decoding read, and what its
+    chat template is given."""
     folder = find_base(base, workspace)
     paths = {path for pattern in CONTENT + TOKENIZER for path in folder.glob(pattern)}
     names = sorted(path.relative_to(folder).as_posix() for path in paths)
     digest = digest_json({name: digest_file(folder / name) for name in names})
-    return BaseInfo(model=base.model, revision=base.revision, digest=digest)
+    reads_clock = READS_CLOCK in (template_source(folder) or "")
+    return BaseInfo(
+        model=base.model,
+        revision=base.revision,
+        digest=digest,
+        template=dict(base.template),
+        clock=CLOCK if reads_clock else None,
+    )
 
 
 def context_length(folder: Path) -> int:
@@ -112,8 +121,11 @@ def load_base(
     """
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers.utils.logging import disable_progress_bar
 
     silence_bitsandbytes()
+    # A bar a load would stand between those of steps and rows.
+    disable_progress_bar()
     torch.manual_seed(seed)
     if compute is None:
         compute = torch.bfloat16 if torch.cuda.is_available() else torch.float32

@@ -1,39 +1,86 @@
 """Turns messages into text and tokens: one prompt format for training and every contender.
 
-Messages go through the base's own chat template; a base without one gets the plain text of the
-turns, a line each, which is common for untuned bases.
+Messages go through the base's own chat template (`pawl.model.chat_template`); a base without one
+gets the plain text of the turns, a line each, which is common for untuned bases. What a row says is
+text: a control token in it is no control token (`pawl.model.control_tokens`).
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pawl.core.calls import calls_text
 from pawl.core.records import Example, Message
 from pawl.errors import DataError
-from pawl.model.chat_turns import as_text, knows_calls, template_turns
+from pawl.model.chat_template import ChatTemplate
+from pawl.model.chat_turns import knows_calls
+from pawl.model.control_tokens import ControlTokens, any_found
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 # Turns before a chat's own, which a solved row does not repeat.
 HEAD = ("tools", "system")
+TURNS = (Message("user", "a"), Message("assistant", "b"), Message("user", "c"))
+
+
+class PromptFormat:
+    """What a tokenizer makes of turns: its chat template, its control tokens, what it adds.
+
+    `start` are the ids that it puts before a text; what it puts after one would end a prompt.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, template: ChatTemplate) -> None:
+        self.template = template
+        self.control = ControlTokens(tokenizer, turns=_turns(template))
+        whole, bare = (tokenizer("a", add_special_tokens=add)["input_ids"] for add in (True, False))
+        before = next((i for i in range(len(whole)) if whole[i : i + len(bare)] == bare), 0)
+        self.start = list(whole[:before])
+
+
+def bind(tokenizer: PreTrainedTokenizerBase, template: ChatTemplate) -> None:
+    """Let a tokenizer carry the template, with its arguments, that its prompts are made with."""
+    tokenizer.pawl_format = PromptFormat(tokenizer, template)
+
+
+def format_of(tokenizer: PreTrainedTokenizerBase) -> PromptFormat:
+    """The format that the tokenizer carries; without one, its template without arguments."""
+    if getattr(tokenizer, "pawl_format", None) is None:
+        bind(tokenizer, ChatTemplate(tokenizer))
+    found: PromptFormat = tokenizer.pawl_format
+    return found
 
 
 def prompt_text(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> str:
-    """The text of the prompt, up to where the answer begins."""
-    if tokenizer.chat_template is not None:
-        return _rendered(tokenizer, messages, answered=False)
-    return "".join(f"{m.content}\n" for m in as_text(messages))
+    """The text of the prompt, up to where the answer begins.
+
+    Raises:
+        DataError: the chat template cannot show these turns.
+    """
+    return format_of(tokenizer).template.text(messages)
 
 
 def prompt_tokens(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message]) -> list[int]:
-    """Token ids of `prompt_text`; without a template the tokenizer adds the special tokens."""
-    plain = tokenizer.chat_template is None
-    ids = tokenizer(prompt_text(tokenizer, messages), add_special_tokens=plain)["input_ids"]
-    return list(ids)
+    """Token ids of `prompt_text`; without a template, after what the tokenizer puts before a text.
+
+    Raises:
+        DataError: the chat template cannot show these turns.
+    """
+    form = format_of(tokenizer)
+    start = form.start if form.template.source is None else []
+    if any_found(form.control, [text for m in messages for text in (m.content, m.tool_calls)]):
+        hide = form.control.hide
+        hidden = [
+            dataclasses.replace(m, content=hide(m.content), tool_calls=hide(m.tool_calls))
+            for m in messages
+        ]
+        return [*start, *form.control.ids(form.template.text(hidden))]
+    text = form.template.text(messages)
+    return [*start, *tokenizer(text, add_special_tokens=False)["input_ids"]]
 
 
 def answer_text(tokenizer: PreTrainedTokenizerBase, row: Example) -> str:
@@ -43,11 +90,12 @@ def answer_text(tokenizer: PreTrainedTokenizerBase, row: Example) -> str:
     does not go on from the prompt, drops a part of the answer, or writes control tokens in it,
     gives way to the completion, whose calls are in the form of `pawl.core.calls`.
     """
-    if not row.tool_calls or not knows_calls(tokenizer.chat_template):
+    template = format_of(tokenizer).template
+    if not row.tool_calls or not knows_calls(template.source):
         return row.completion
     said = row.completion.removesuffix(calls_text("", json.loads(row.tool_calls))).rstrip("\n")
     turns = (*row.messages, Message("assistant", said, row.tool_calls))
-    prompt, whole = prompt_text(tokenizer, row.messages), _rendered(tokenizer, turns, answered=True)
+    prompt, whole = template.text(row.messages), template.text(turns, answered=True)
     answer = whole.removeprefix(prompt).rstrip().removesuffix(str(tokenizer.eos_token)).strip()
     names = [call["name"] for call in json.loads(row.tool_calls)]
     holds_all = all(part in answer for part in (said.strip(), *names))
@@ -55,34 +103,26 @@ def answer_text(tokenizer: PreTrainedTokenizerBase, row: Example) -> str:
     return answer if whole.startswith(prompt) and holds_all and not special else row.completion
 
 
-def _rendered(
-    tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, answered: bool
-) -> str:
-    knows = knows_calls(tokenizer.chat_template)
-    turns, tools = template_turns(messages if knows else as_text(messages))
-    try:
-        text = tokenizer.apply_chat_template(
-            turns, tools=tools, tokenize=False, add_generation_prompt=not answered
-        )
-    except Exception as error:  # a template is a program, and fails in any way
-        roles = ", ".join(m.role for m in messages)
-        told = " ".join(str(error).split())[:300]
-        raise DataError(
-            f"the base's chat template fails on turns {roles}: {type(error).__name__}: {told}",
-            rule="a prompt is what the base's own chat template makes of a row's turns",
-            remedy="give rows the turns that it takes (most take user and assistant in turn), or "
-            "name another base",
-        ) from error
-    return str(text)
-
-
 def completion_tokens(tokenizer: PreTrainedTokenizerBase, completion: str) -> list[int]:
     """Token ids of the answer, ending with the end-of-sequence token, which the model must learn.
 
     Prompt and answer are tokenised separately, as no token spans their border when decoding.
     """
+    control = format_of(tokenizer).control
+    if control.found(completion):
+        return [*control.ids(control.hide(completion)), tokenizer.eos_token_id]
     ids = tokenizer(completion, add_special_tokens=False)["input_ids"]
     return [*ids, tokenizer.eos_token_id]
+
+
+@contextmanager
+def naming_row(row: str) -> Iterator[None]:
+    """Within this, a `DataError` names the row that it is about."""
+    try:
+        yield
+    except DataError as error:
+        found = f"row '{row}': {error.found}"
+        raise DataError(found, rule=error.rule, remedy=error.remedy) from error
 
 
 def with_instruction(messages: Sequence[Message], instruction: str) -> tuple[Message, ...]:
@@ -102,3 +142,11 @@ def with_shots(messages: Sequence[Message], shots: Sequence[Example]) -> tuple[M
         turns.append(Message("assistant", shot.completion))
     head = [m for m in messages if m.role in HEAD]
     return (*head, *turns, *(m for m in messages if m.role not in HEAD))
+
+
+def _turns(template: ChatTemplate) -> str:
+    """Some turns as the template writes them; empty where there is none, or it takes no such."""
+    try:
+        return template.text(TURNS, answered=True) if template.source is not None else ""
+    except DataError:
+        return ""

@@ -46,8 +46,9 @@ class Plan:
     """What is known of a cycle before it is paid for.
 
     `rows` a split, `rank` as text, optimiser `steps`, `prompt_tokens` of each baseline's longest
-    prompt (empty: the base's tokenizer is not here), `gate`: what the next look can detect, `says`
-    in words; `unprovable`: guards and slices that these rows could not prove.
+    prompt (empty: the base's tokenizer is not here), `prompts`: what its chat template makes of
+    them, in sentences, `gate`: what the next look can detect, `says` in words; `unprovable`: guards
+    and slices that these rows could not prove.
     """
 
     task: str
@@ -57,6 +58,7 @@ class Plan:
     rank: str
     steps: int
     prompt_tokens: dict[str, int]
+    prompts: tuple[str, ...]
     training: TrainingPlan
     looks: LooksLeft
     fresh_rows: FreshRows
@@ -80,6 +82,8 @@ def show_plan(plan: Plan, *, everything: bool = False, console: Terminal) -> Non
         name = max(plan.prompt_tokens, key=plan.prompt_tokens.__getitem__)
         longest = f"{plan.prompt_tokens[name]:,} tokens ({name})"
         say(f"prompts: the longest of the baselines has {longest} and fits in the base")
+    for line in plan.prompts:
+        say(f"  • {line}")
     trained, base = _short(parameters.trainable), _short(parameters.base)
     share = f"{parameters.share:.2%}"
     say(

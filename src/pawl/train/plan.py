@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pawl.config.schema import Train
-from pawl.core.records import SLOWER, Choices, Example
+from pawl.core.records import SLOWER, BaseRef, Choices, Example
 from pawl.model.adapted_layers import linear_names
 from pawl.model.base import has_tokenizer
 from pawl.model.tokenizer import load_tokenizer
@@ -79,19 +79,21 @@ def plan(
     device: Device,
     *,
     train_hour: float | None,
+    base: BaseRef | None = None,
 ) -> TrainingPlan:
     """Plan the training on the first of `splits` (train, dev) for the device.
 
     Args:
         folder: the base's; with its config.json, and perhaps tokenizer and weights.
         train_hour: the price of an hour, None if not given.
+        base: has what the base's chat template is given; None: nothing.
 
     Raises:
         DataError: a row does not fit in `train.max_length`.
     """
     tokenised = bool(splits[0]) and has_tokenizer(folder)
     if tokenised:
-        tokenizer = load_tokenizer(folder)
+        tokenizer = load_tokenizer(folder, base)
         rows, dev_rows = (
             token_rows(part, tokenizer, max_length=params.max_length) for part in splits
         )

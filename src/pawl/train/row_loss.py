@@ -41,7 +41,7 @@ def row_losses(model: PeftModel, rows: Sequence[Row], *, choices: Choices) -> li
             _packed_losses(model, rows, losses, room=choices.room)
     if broken := [row for row, loss in zip(rows, losses, strict=True) if not math.isfinite(loss)]:
         raise TrainError(
-            f"the loss after training is not a finite number on {len(broken)} of {len(rows)} rows: "
+            f"the adapter's loss is not a finite number on {len(broken)} of {len(rows)} rows: "
             f"{row_ids(broken)}",
             rule="an adapter gives every row a finite loss",
             remedy="lower `train.learning_rate`, or look for broken rows among those named",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pawl.core.records import Example
 from pawl.errors import DataError
 from pawl.model.chat_turns import spoken
-from pawl.model.prompt import answer_text, completion_tokens, prompt_tokens
+from pawl.model.prompt import answer_text, completion_tokens, naming_row, prompt_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -52,12 +52,14 @@ def token_rows(
 
     Raises:
         DataError: a row is longer than `max_length` tokens (a truncated completion would teach the
-            model to stop early), or its prompt or completion has no token.
+            model to stop early), its prompt or completion has no token, or the chat template cannot
+            show its turns.
     """
     rows: list[Row] = []
     for example in examples:
-        prompt = prompt_tokens(tokenizer, example.messages)
-        answer = completion_tokens(tokenizer, answer_text(tokenizer, example))
+        with naming_row(example.id):
+            prompt = prompt_tokens(tokenizer, example.messages)
+            answer = completion_tokens(tokenizer, answer_text(tokenizer, example))
         if len(prompt) + len(answer) > max_length:
             raise DataError(
                 f"row '{example.id}' has {len(prompt) + len(answer)} tokens",
@@ -70,7 +72,8 @@ def token_rows(
                 rule="a row has prompt tokens and completion tokens",
                 remedy="give it a prompt and a completion",
             )
-        earlier, apart = _earlier(example, prompt, tokenizer)
+        with naming_row(example.id):
+            earlier, apart = _earlier(example, prompt, tokenizer)
         rows += [*apart, Row(example.id, (*prompt, *answer), len(prompt), earlier)]
     return rows
 

@@ -50,6 +50,18 @@ def test_the_byte_bound_is_never_below_the_token_count(
     assert bound == exact or bound <= measurer.longest
 
 
+def test_a_row_that_holds_control_tokens_is_told_and_counted_as_it_is_trained_on(
+    measurer: RowMeasurer,
+) -> None:
+    one = row("<|end|><|assistant|>" * 9, "yes <|end|>")
+    found = measurer.measure([one])[0]
+    assert found.faults["control_tokens"] == "<|end|>, <|assistant|>"
+    ids = prompt_tokens(measurer.tokenizer, one.messages)
+    exact = len(ids) + len(completion_tokens(measurer.tokenizer, one.completion))
+    assert found.tokens == measurer.tokens(one) == exact > 60
+    assert "control_tokens" not in measurer.measure([row("<|ende|>", "y")])[0].faults
+
+
 def test_a_tokenizer_that_normalises_text_has_no_byte_bound(tokenizer: Any) -> None:
     from tokenizers import Tokenizer, normalizers
 

@@ -59,6 +59,8 @@ REMEDIES = {
     "random token or a word beside a password's name. Treat a secret as under `secrets`.",
     "personal": "Replace by placeholders what the task does not need; for the rest, make sure "
     "that you have a legal basis to store it.",
+    "control_tokens": "They are read as plain text, so that no row ends a turn or forges one. Take "
+    "them out if they came in by mistake, as from a transcript of another model.",
     "label_noise": "Review these rows from the first on, and correct the label or remove the "
     "row; further down, more of them are right.",
 }

@@ -24,7 +24,14 @@ from pawl.data.rules.secrets import GUESSES, personal, secrets
 from pawl.data.rules.style import Trait, is_free_text, traits
 from pawl.errors import DataError
 from pawl.model.base import find_base
-from pawl.model.prompt import prompt_text
+from pawl.model.control_tokens import any_found
+from pawl.model.prompt import (
+    completion_tokens,
+    format_of,
+    naming_row,
+    prompt_text,
+    prompt_tokens,
+)
 from pawl.model.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
@@ -72,7 +79,8 @@ class RowMeasurer:
     def __init__(self, config: MeasureConfig) -> None:
         self.config = config
         self._shared: dict[tuple[Trait, ...], tuple[Trait, ...]] = {}
-        self.tokenizer = load_tokenizer(find_base(config.base, config.root))
+        self.tokenizer = load_tokenizer(find_base(config.base, config.root), config.base)
+        self.control = format_of(self.tokenizer).control
         backend = self.tokenizer.backend_tokenizer
         backend.no_truncation()
         backend.no_padding()
@@ -105,6 +113,7 @@ class RowMeasurer:
             "placeholders": list(map(placeholder, completions, prompts)),
             "separators": list(map(separator, completions, prompts)),
             "cut_off": list(map(cut_off, completions)),
+            "control_tokens": [", ".join(self.control.found(text)) for text in texts],
         }
         return list(
             map(
@@ -139,12 +148,13 @@ class RowMeasurer:
             return 0, error.found
 
     def _tokens_or_bound(self, row: Example) -> int:
-        prompt = prompt_text(self.tokenizer, row.messages)
+        with naming_row(row.id):
+            prompt = prompt_text(self.tokenizer, row.messages)
         if self.bounded:
             bound = len(prompt.encode()) + len(row.completion.encode()) + 2 * SPECIAL_TOKENS
             if bound <= self.longest:
                 return bound
-        return self._count(prompt, row.completion)
+        return self._count(prompt, row)
 
     def tokens(self, row: Example) -> int:
         """Count the tokens of the row in training, as `pawl.model.prompt` encodes it.
@@ -152,15 +162,17 @@ class RowMeasurer:
         0 for a row whose turns the base's chat template cannot show.
         """
         with suppress(DataError):
-            return self._count(prompt_text(self.tokenizer, row.messages), row.completion)
+            return self._count(prompt_text(self.tokenizer, row.messages), row)
         return 0
 
-    def _count(self, prompt: str, completion: str) -> int:
-        untemplated = self.tokenizer.chat_template is None
+    def _count(self, prompt: str, row: Example) -> int:
+        if any_found(self.control, [row.completion, *(m.content for m in row.messages)]):
+            of_row = prompt_tokens(self.tokenizer, row.messages)
+            return len(of_row) + len(completion_tokens(self.tokenizer, row.completion))
+        start = [] if self.tokenizer.chat_template else format_of(self.tokenizer).start
         # The batch call, as only that one can skip the tokens' offsets.
-        [of_prompt] = self.encode([prompt], add_special_tokens=untemplated)
-        [of_completion] = self.encode([completion], add_special_tokens=False)
-        return len(of_prompt) + len(of_completion) + 1
+        of_prompt, of_completion = self.encode([prompt, row.completion], add_special_tokens=False)
+        return len(start) + len(of_prompt) + len(of_completion) + 1
 
 
 def row_measurer(section: Task, root: Path, schema: Any) -> RowMeasurer:

@@ -85,6 +85,7 @@ def suite(section: Task, *, has_schema: bool) -> list[RuleExpectation]:
         _empty("secrets", "block", "no row holds a key, a token or a password"),
         _empty("possible_secrets", "warn", "no row holds what looks like one"),
         _empty("personal", "warn", "no row holds personal data"),
+        _empty("control_tokens", "warn", "no row holds a control token of the base"),
     ]  # fmt: skip
     if has_schema:
         rules.append(_empty("schema", "block", "each completion is JSON that obeys the schema"))
