@@ -18,6 +18,7 @@ from pawl.config.schema import TASK_NAME, Check, Params, RowPart
 from pawl.core.files import write_text
 from pawl.core.records import BaseRef, to_json
 from pawl.core.records.commands import NewTask
+from pawl.data.read.dataset_folder import one_file
 from pawl.data.read.examples import Rows, read_examples
 from pawl.data.read.formats import data_format
 from pawl.errors import UsageError
@@ -97,6 +98,12 @@ def new_task(workspace: Workspace, task: str, sources: Sources) -> NewTask:
         DataError: the rows or the schema cannot be read, or a row is longer than the base's window.
         BaseError: the base cannot be found.
     """
+    with one_file(sources.data) as (data, notes):
+        made = _new_task(workspace, task, dataclasses.replace(sources, data=data))
+    return dataclasses.replace(made, understood=(*notes, *made.understood))
+
+
+def _new_task(workspace: Workspace, task: str, sources: Sources) -> NewTask:
     params = workspace.params()
     _refuse_name(task, params)
     copies, pointer = _copies(task, sources, workspace), f"{_data_name(task, sources)}.dvc"
