@@ -74,9 +74,9 @@ def read_form(row: dict[str, Any], columns: Mapping[RowPart, str], notes: set[st
         both = "has 'messages' and also 'prompt' or 'completion'"
         raise ValueError(both.replace("messages", chat))
     if chat:
-        turns, used, form = _chat(row[names[chat]], names[chat], notes), {names[chat]}, chat
+        turns, used = _chat(row[names[chat]], names[chat], notes), {names[chat]}
     else:
-        turns, used, form = _question_and_answer(row, names, notes)
+        turns, used = _question_and_answer(row, names, notes)
     first: list[Turn] = []
     for name in TOOLS:
         if name in names and (tools := parse_tools(row[names[name]])):
@@ -89,6 +89,7 @@ def read_form(row: dict[str, Any], columns: Mapping[RowPart, str], notes: set[st
             content = text_of(row[names[system]], names[system])
             first.append(Turn(Message("system", content), taught=False))
         used.add(names[system])
+    form = ", ".join(key for key in row if key in used)
     return Read([*first, *turns], used, form)
 
 
@@ -152,7 +153,9 @@ def _chat(value: Any, key: str, notes: set[str]) -> list[Turn]:
     return parse_turns(value, key, notes)
 
 
-def _question_and_answer(row: dict[str, Any], names: dict[str, str], notes: set[str]) -> Read:
+def _question_and_answer(
+    row: dict[str, Any], names: dict[str, str], notes: set[str]
+) -> tuple[list[Turn], set[str]]:
     prompt = next((name for name in PROMPTS if name in names), None)
     answer = next((name for name in ANSWERS if name in names and name != prompt), None)
     if prompt is None or answer is None:
@@ -171,8 +174,7 @@ def _question_and_answer(row: dict[str, Any], names: dict[str, str], notes: set[
         if HISTORY in names:
             used.add(names[HISTORY])
             asked = [*_history(row[names[HISTORY]]), *asked]
-    form = ", ".join(k for k in row if k in used)
-    return Read([*asked, *_answered(row[names[answer]], names[answer], notes)], used, form)
+    return [*asked, *_answered(row[names[answer]], names[answer], notes)], used
 
 
 def _asked(value: Any, key: str, notes: set[str]) -> list[Turn]:
