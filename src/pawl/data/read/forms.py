@@ -30,7 +30,7 @@ SYSTEMS = ("system", "system_prompt", "system_message")
 TOOLS, HISTORY = ("tools", "functions"), "history"
 # Pictures and sounds; pairs of a better and a worse answer; rows that are not to be learned.
 OTHER_MEDIA = ("images", "image", "videos", "video", "audio", "audios", "pixel_values")
-WORSE = ("rejected",)
+WORSE = "rejected"
 ROW_WEIGHTS = ("weight", "loss_weight", "sample_weight")
 # A column without a name is the row's number, as pandas writes it.
 INDEX = ("", "unnamed:_0", "__index_level_0__")
@@ -77,11 +77,15 @@ def read_form(row: dict[str, Any], columns: Mapping[RowPart, str], notes: set[st
         turns, used = _chat(row[names[chat]], names[chat], notes), {names[chat]}
     else:
         turns, used = _question_and_answer(row, names, notes)
+    # As the field marks answers for training on preferences; a label may also be the answer.
+    if names.get("label") not in (None, *used) and row[names["label"]] is False:
+        raise ValueError("has 'label' false, which marks a worse answer: remove the row")
     first: list[Turn] = []
     for name in TOOLS:
-        if name in names and (tools := parse_tools(row[names[name]])):
-            first.append(Turn(tools, taught=False))
+        if name in names:
             used.add(names[name])
+            if tools := parse_tools(row[names[name]]):
+                first.append(Turn(tools, taught=False))
             break
     system = next((name for name in SYSTEMS if name in names), None)
     if system and not any(t.message.role == "system" for t in turns):
@@ -129,17 +133,14 @@ def _refuse(names: Mapping[str, str], row: dict[str, Any]) -> None:
     for name in OTHER_MEDIA:
         if name in names and row[names[name]]:
             raise ValueError(f"has '{names[name]}': text alone is learned, no picture or sound")
-    for name in WORSE:
-        if name in names and "chosen" in names:
-            raise ValueError(
-                "is a pair of a chosen and a rejected answer, for training on preferences: give "
-                "the chosen one as `completion` and leave out the other"
-            )
+    if any(name.startswith(WORSE) for name in names):
+        raise ValueError(
+            "is a pair of a chosen and a rejected answer, for training on preferences: give the "
+            "chosen one as `completion` and leave out the other"
+        )
     for name in ROW_WEIGHTS:
         if name in names and row[names[name]] in (0, "0"):
             raise ValueError(f"has '{names[name]}' 0: it is not to be learned; remove the row")
-    if "completion" in names and "label" in names and row[names["label"]] is False:
-        raise ValueError("has 'label' false, which marks a worse answer: remove the row")
 
 
 def _chat(value: Any, key: str, notes: set[str]) -> list[Turn]:
