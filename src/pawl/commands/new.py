@@ -18,6 +18,7 @@ from pawl.config.schema import TASK_NAME, Check, Params, RowPart
 from pawl.core.files import write_text
 from pawl.core.records import BaseRef, to_json
 from pawl.core.records.commands import NewTask
+from pawl.data.read.dataset_folder import one_file
 from pawl.data.read.examples import Rows, read_examples
 from pawl.data.read.formats import data_format
 from pawl.errors import UsageError
@@ -35,7 +36,6 @@ ROUND = 32
 SHOTS = 4
 # Shares of the held-out splits.
 DEV, GATE = 0.08, 0.2
-FLOORS = {"exact_match": 0.1}
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,12 @@ def new_task(workspace: Workspace, task: str, sources: Sources) -> NewTask:
         DataError: the rows or the schema cannot be read, or a row is longer than the base's window.
         BaseError: the base cannot be found.
     """
+    with one_file(sources.data) as (data, notes):
+        made = _new_task(workspace, task, dataclasses.replace(sources, data=data))
+    return dataclasses.replace(made, understood=(*notes, *made.understood))
+
+
+def _new_task(workspace: Workspace, task: str, sources: Sources) -> NewTask:
     params = workspace.params()
     _refuse_name(task, params)
     copies, pointer = _copies(task, sources, workspace), f"{_data_name(task, sources)}.dvc"
@@ -172,7 +178,7 @@ def _read(sources: Sources) -> tuple[Rows, str]:
 def _new(
     task: str, sources: Sources, base: BaseRef, read: Rows, workspace: Workspace, *, turns: str
 ) -> NewTask:
-    """The section, with lengths that fit the rows, a recipe, and the keys changed most often."""
+    """The task, with lengths that fit the rows, a recipe, and the keys changed most often."""
     folder = find_base(base, workspace.root)
     base = answering_at_once(base, folder)
     tokenizer, window = load_tokenizer(folder, base), context_length(folder)
@@ -185,7 +191,7 @@ def _new(
         section["schema"] = f"data/{task}.schema.json"
     if sources.prompt:
         section["prompt"] = f"data/{task}.prompt.md"
-    gate, why = judged_by(fits.examples)
+    gate, why_gate = judged_by(fits.examples)
     chosen = recipe(folder, rows=round(len(fits.examples) * (1 - DEV - GATE)))
     length = min(_rounded(longest), window)
     section |= {
@@ -197,18 +203,16 @@ def _new(
         "gate": {"metric": gate["metric"], "alpha": 0.05, "looks": 20, "floors": gate["floors"]},
     }
     taught = sum(1 + len(row.taught) for row in fits.examples)
-    of_lengths = f"rows of up to {longest:,} tokens: max_length {length:,} of {window:,}"
     understood = (
         f"{data_format(sources.data.name)}: {len(fits.examples):,} rows, {taught:,} answers taught",
         *read.notes,
         *([f"{read.bad:,} rows cannot be read and are left out"] if read.bad else []),
         *fits.notes,
         *template_notes(fits.examples, tokenizer.chat_template),
-        f"judged by {gate['metric']}: {why}",
+        f"judged by {gate['metric']}: {why_gate}",
     )
-    return NewTask(
-        task, section, f"{chosen.why}; {of_lengths}", understood, previews(fits.examples, tokenizer)
-    )
+    why = f"{chosen.why}; rows of up to {longest:,} tokens: max_length {length:,} of {window:,}"
+    return NewTask(task, section, why, understood, previews(fits.examples, tokenizer))
 
 
 def _base(named: str | None, params: Params, workspace: Workspace) -> BaseRef:
