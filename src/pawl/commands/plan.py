@@ -19,7 +19,7 @@ from pawl.data.split.split import (
     refuse_missing_fields,
     remove_overlaps,
 )
-from pawl.evaluate.preflight import longest_prompts, prompt_notes
+from pawl.evaluate.preflight import longest_prompts, planned_judging, prompt_notes
 from pawl.gate.power import gate_power, unprovable_guards
 from pawl.ledger.held_out import held_out_rows
 from pawl.ledger.looks import BudgetStatus, budget_status, unseen_rows
@@ -77,6 +77,9 @@ def plan(workspace: Workspace, store: Store, task: str, *, device: str | None = 
         train_hour=section.cost.train_hour if section.cost else None,
         base=section.base,
     )
+    everything = (split.parts["train"], split.parts["dev"], split.parts["gate"])
+    instruction = read_prompt(workspace, section)
+    held = planned_judging(section, everything, instruction, workspace.root, named(device))
     budget, judged = _next_look(workspace, store, task, section, split)
     groups = [row.fields.get(split.group_by or "") for row in judged]
     slices = [row.fields.get(section.split.slice_by or "") for row in judged]
@@ -93,6 +96,7 @@ def plan(workspace: Workspace, store: Store, task: str, *, device: str | None = 
         prompt_tokens=prompt_tokens,
         prompts=prompts,
         training=training,
+        judging=held,
         looks=looks_left(budget, section.gate),
         fresh_rows=fresh,
         gate=power,

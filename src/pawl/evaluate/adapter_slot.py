@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pawl.config.schema import Evaluate
-from pawl.core.records import Example
+from pawl.core.records import Example, Weights
 from pawl.evaluate.answer_cache import answer_key, cached_or_decoded
 from pawl.evaluate.baselines import Turns
 from pawl.evaluate.decode import greedy
@@ -38,6 +38,7 @@ class AdapterSlot:
     adapters: dict[str, str]
     prompt_limit: int
     cache: Path | None
+    weights: Weights = "dense"
     prompting: dict[str, PreTrainedTokenizerBase] = field(default_factory=dict)
 
     def replies(
@@ -63,6 +64,7 @@ class AdapterSlot:
             self.policy,
             base_digest=self.base,
             adapter_digest=self.adapters[adapter] if adapter else None,
+            weights=self.weights,
         )
         references = [row.completion for row in rows]
         longest = max((len(completion_tokens(self.tokenizer, r)) for r in references), default=0)

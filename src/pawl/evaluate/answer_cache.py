@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from pawl.config.code_digest import scoring_code
 from pawl.config.schema import Evaluate
 from pawl.core.files import digest_json, read_lines, write_lines
-from pawl.core.records import to_json
+from pawl.core.records import Weights, to_json
 from pawl.evaluate.decode import Answer
 
 if TYPE_CHECKING:
@@ -31,11 +31,12 @@ def answer_key(
     *,
     base_digest: str,
     adapter_digest: str | None,
+    weights: Weights = "dense",
 ) -> str:
     """Digest of all that decides the answers of one call of `greedy`.
 
-    Base (with its tokenizer), adapter, prompts as token ids in their order, decoding parameters,
-    Pawl's code, the versions of the libraries, and the kind of machine.
+    Base (with its tokenizer), how its weights are held, adapter, prompts as token ids in their
+    order, decoding parameters, Pawl's code, the versions of the libraries, and the kind of machine.
     """
     import bitsandbytes
     import peft
@@ -47,6 +48,7 @@ def answer_key(
         {
             "base": base_digest,
             "adapter": adapter_digest,
+            "weights": weights,
             "prompts": [list(prompt) for prompt in prompts],
             "max_new_tokens": policy.max_new_tokens,
             "batch_size": policy.batch_size,

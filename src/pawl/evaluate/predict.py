@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
 from pawl.config.schema import Task
 from pawl.core.records import Message
 from pawl.evaluate.decode import greedy
+from pawl.evaluate.judging import asked_of, cards_of, judged_model, judging
 from pawl.model.adapter import load_adapter, read_adapter
-from pawl.model.base import base_info, dequantised, find_base, load_base
+from pawl.model.base import base_info, find_base
+from pawl.model.device import here
 from pawl.model.prompt import prompt_tokens
 from pawl.model.tokenizer import load_tokenizer
 
@@ -25,11 +28,16 @@ def predict(
     manifest = read_adapter(adapter, base=base_info(section.base, root).digest)
     folder = find_base(section.base, root)
     tokenizer = load_tokenizer(folder, manifest.base)
-    model = load_adapter(dequantised(load_base(folder)), adapter, name="chosen")
+    asked = [prompt_tokens(tokenizer, messages) for messages in prompts]
+    bare = asked_of([asked], [], section.evaluate, tokenizer)
+    rank, targets = manifest.rank, section.train.targets
+    load = dataclasses.replace(bare, adapters=1, rank=rank, targets=targets)
+    held = judging(folder, load, here(), cards=cards_of(section))
+    model = load_adapter(judged_model(folder, held), adapter, name="chosen")
     answers = greedy(
         model,
         tokenizer,
-        [prompt_tokens(tokenizer, messages) for messages in prompts],
+        asked,
         max_new_tokens=section.evaluate.max_new_tokens,
         batch_size=section.evaluate.batch_size,
     )
