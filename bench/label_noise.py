@@ -27,7 +27,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from pawl.core.records import Example, Message
-from pawl.data.read.examples import read_examples, row_key
+from pawl.data.read.examples import read_examples
+from pawl.data.read.row import row_key
 from pawl.data.rules.label_noise import label_noise
 from pawl.data.rules.near_duplicates import near_duplicates, templates
 

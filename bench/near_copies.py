@@ -27,7 +27,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pawl.core.records import Example, Message
-from pawl.data.read.examples import read_examples, row_key
+from pawl.data.read.examples import read_examples
+from pawl.data.read.row import row_key
 from pawl.data.split import boilerplate
 from pawl.data.split.copies import without_copies
 

@@ -9,9 +9,11 @@ from pawl.core.records import (
     Contender,
     Cycle,
     Decision,
+    DevPoint,
     Look,
     Point,
     RankTrial,
+    StartTrial,
     Training,
     Verdict,
     Worth,
@@ -100,6 +102,14 @@ def judged(decision: Decision = "promote", *, text: str = HOSTILE, lost: int = 9
             0.0001433, 0.006294, 979.0, 3_000_000, 3280.0,
             rungs=tuple(
                 RankTrial(rank, 0.1, 0.2, p, p is None, 9.0) for rank, p in ((8, None), (16, 0.2))
+            ),
+            dev_points=tuple(
+                DevPoint(step, loss) for step, loss in ((200, 0.02), (400, 0.006294), (600, 0.009))
+            ),
+            kept=400, planned=1200,
+            starts=(
+                StartTrial(None, None, 0.001, 0.02, kept=False, seconds=400.0),
+                StartTrial(1, "1" * 64, 0.001, 0.006294, kept=True, seconds=579.0),
             ),
         ),
         since=Since(

@@ -19,11 +19,11 @@ from torch.nn.functional import cross_entropy
 from pawl.config.schema import Train
 from pawl.core.records import AdapterManifest, BaseInfo, Choices
 from pawl.errors import PawlError
-from pawl.evaluate.decode import greedy
-from pawl.evaluate.perplexity import answer_perplexity
+from pawl.evaluate.drafted import drafted
 from pawl.model.adapter import load_adapter, read_adapter
 from pawl.model.base import dequantised, load_base
 from pawl.model.cached_batches import sharing
+from pawl.model.prompt import completion_tokens
 from pawl.model.tokenizer import load_tokenizer
 from pawl.train.agreement import agreed
 from pawl.train.pack import packed
@@ -102,14 +102,23 @@ def _examined(base: Path, target: Path) -> Examined:
     judged = load_adapter(dequantised(load_base(base)), target, name="candidate")
     share = sharing(judged, prompts, pad=0, more=NEW)
     wanted = [_generated(judged, tokenizer, prompt) for prompt in prompts]
-    answers = greedy(
-        judged, tokenizer, prompts, max_new_tokens=NEW, batch_size=BATCH, label=None, share=share
+    # By drafts, as the gate decodes: the references, of which a random base writes nothing.
+    references = [completion_tokens(tokenizer, text) for text in REFERENCES]
+    found = drafted(
+        judged,
+        tokenizer,
+        prompts,
+        references,
+        max_new_tokens=NEW,
+        batch_size=BATCH,
+        share=share,
     )
-    decoded = sum(a.text == text for a, text in zip(answers, wanted, strict=True))
-    found = answer_perplexity(judged, tokenizer, prompts, REFERENCES, share=share)
+    decoded = sum(one.answer.text == text for one, text in zip(found, wanted, strict=True))
     off = [
         abs((one or math.nan) / _perplexity(judged, tokenizer, prompt, text) - 1)
-        for one, prompt, text in zip(found, prompts, REFERENCES, strict=True)
+        for one, prompt, text in zip(
+            (one.perplexity for one in found), prompts, REFERENCES, strict=True
+        )
     ]
     return Examined(choices.passes, gradient, share, decoded, max(off), reloaded)
 

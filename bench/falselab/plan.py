@@ -16,7 +16,7 @@ from pawl.config.schema import Gate, Split
 from pawl.core.alpha_budget import AlphaBudget, LookCost, gate_split_id, unspent
 from pawl.core.records import Champion, Example, HeldOutRow, Message
 from pawl.core.row_identity import row_hashes
-from pawl.data.read.examples import row_key
+from pawl.data.read.row import row_key
 from pawl.data.split.split import assign_splits
 from pawl.ledger.entries import Entry, replay_entries
 from pawl.ledger.looks import budget_status

@@ -8,7 +8,7 @@ import torch
 
 from pawl.config.schema import Train
 from pawl.core.records import Choices, Point
-from pawl.train.attention import _grouped, _varlen, pack_layout
+from pawl.train.attention import _attend, pack_layout
 from pawl.train.loop import Loop
 from pawl.train.pack import packed
 from pawl.train.passes import packed_mode, summed_loss
@@ -23,8 +23,7 @@ def attention_stays_within_rows() -> str:
     shapes = ((1, 8, total, 64), (1, 2, total, 64), (1, 2, total, 64))
     parts = [torch.randn(s, dtype=torch.bfloat16, device=DEVICE).requires_grad_() for s in shapes]
     rows = pack_layout(lengths, torch.arange(total, device=DEVICE))
-    attend = _varlen if DEVICE.type == "cuda" else _grouped
-    found = attend(*parts, rows, 0.125, rows.longest)[0].transpose(0, 1)
+    found = _attend(*parts, rows, scaling=0.125)[0].transpose(0, 1)
     alone = [
         torch.nn.functional.scaled_dot_product_attention(
             *three, is_causal=True, scale=0.125, enable_gqa=True

@@ -64,7 +64,7 @@ def contents(workspace: Workspace) -> dict[str, bytes]:
 def test_the_lengths_of_a_new_section_fit_every_row(
     workspace: Workspace, rows: Path, base_folder: Path, tokenizer: Any
 ) -> None:
-    written = new_task(workspace, "late", Sources(rows, base=str(base_folder)))
+    written = new_task(workspace, "late", Sources(rows, base=str(base_folder))).section
     task = read_params(workspace.params_file).task("late")
     assert (task.data, task.base.model) == (written["data"], str(base_folder))
     for line in rows.read_text().splitlines():
@@ -89,6 +89,38 @@ def test_the_few_shot_baseline_of_a_new_task_fits_in_the_bases_window(
     write_lines(rows, ({"prompt": text, "completion": "late"} for text in texts))
     new_task(workspace, "t", Sources(rows, base=str(base)))
     assert workspace.task("t").evaluate.shots in shots
+    assert workspace.task("t").train.max_length <= window
+
+
+def test_the_recipe_of_a_new_task_is_in_its_section_with_its_reason_above_it(
+    workspace: Workspace, rows: Path, base_folder: Path
+) -> None:
+    made = new_task(workspace, "late", Sources(rows, base=str(base_folder)))
+    train = workspace.task("late").train
+    assert (train.learning_rate, train.alpha, train.epochs) == (0.002, 16, 10)
+    assert (train.keep, train.patience) == ("best", 3)
+    assert "llama, 256 wide: rate 0.002, alpha 16; about 71 train rows" in made.recipe
+    text = workspace.params_file.read_text()
+    above, _, _ = text.partition("    train:\n      rank")
+    comment = [line.strip(" #") for line in above.splitlines() if line.startswith("    #")]
+    assert " ".join(comment) == f"{made.recipe} (docs: recipes)"
+    assert max(map(len, text.splitlines())) <= 100
+    # The next task's section leaves it where it is.
+    new_task(workspace, "later", Sources(rows, base=str(base_folder)))
+    assert workspace.params_file.read_text().startswith(text)
+
+
+def test_rows_longer_than_the_bases_window_are_refused_before_anything_is_written(
+    workspace: Workspace, rows: Path, base_folder: Path, tmp_path: Path
+) -> None:
+    base = shutil.copytree(base_folder, tmp_path / "base")
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(config | {"max_position_embeddings": 16}))
+    before = contents(workspace)
+    with pytest.raises(DataError, match="of 99 rows are longer than") as refused:
+        new_task(workspace, "late", Sources(rows, base=str(base)))
+    assert "the base's window, 16 tokens" in refused.value.rule
+    assert contents(workspace) == before
 
 
 def test_the_rows_of_a_new_task_are_tracked_by_dvc_and_its_other_files_copied(

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import AutoConfig, AutoModelForCausalLM
 
 from pawl.config.code_digest import PACKAGE, scoring_code
 from pawl.config.schema import Evaluate
@@ -37,10 +38,14 @@ from pawl.core.sealing import seal
 from pawl.data.check import check
 from pawl.data.inputs import held_out_register, inputs
 from pawl.data.split.split import split
-from pawl.errors import DataError, ParamsError
+from pawl.errors import BaseError, DataError, ParamsError
 from pawl.evaluate import answer_cache, run
-from pawl.evaluate.answer_cache import answer_key
+from pawl.evaluate.answer_cache import cached_or_decoded, contender_key, row_key
+from pawl.evaluate.answers import SAMPLE
+from pawl.evaluate.decode import Answer
+from pawl.evaluate.drafted import Drafted
 from pawl.evaluate.external_inputs import external_inputs
+from pawl.evaluate.preflight import preflight
 from pawl.evaluate.run import evaluate
 from pawl.gate.decide import decide
 from pawl.gate.run import read_evidence
@@ -175,27 +180,44 @@ def test_cached_answers_give_the_same_bytes_and_only_a_new_candidate_is_decoded(
 def test_any_part_that_decides_an_answer_changes_the_key(
     base_folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    model, prompts = load_base(base_folder), [[1, 2], [3]]
+    model = load_base(base_folder)
 
-    def key(
-        rows: list[list[int]] = prompts, base: str = "b", adapter: str = "a", **more: int
-    ) -> str:
+    def key(base: str = "b", adapter: str = "a", **more: int) -> str:
         policy = Evaluate(**more)
-        return answer_key(model, rows, policy, base_digest=base, adapter_digest=adapter)
+        return contender_key(model, policy, base_digest=base, adapter_digest=adapter)
 
-    keys = [
-        key(), key([[1, 2], [4]]), key([[3], [1, 2]]), key(base="c"), key(adapter="d"),
-        key(max_new_tokens=9), key(batch_size=9),
-    ]  # fmt: skip
+    rows = [row_key([1, 2], [3]), row_key([1], [2, 3]), row_key([1, 2], [4]), row_key([3, 2], [3])]
+    assert len(set(rows)) == len(rows)
+    keys = [key(), key(base="c"), key(adapter="d"), key(max_new_tokens=9)]
+    assert key(batch_size=9) == key(), "a row's answer is a row's, whatever its company"
     package = tmp_path / "pawl"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(answer_cache, "scoring_code", functools.partial(scoring_code, package))
     assert key() == keys[0]
-    for name in ("evaluate/decode.py", "model/tokenizer.py"):
+    for name in ("evaluate/decode.py", "evaluate/drafted.py", "model/tokenizer.py"):
         with (package / name).open("a") as file:
             file.write("# changed\n")
         keys.append(key())
     assert len(set(keys)) == len(keys)
+
+
+def test_of_rows_that_are_known_in_part_only_the_new_ones_are_decoded(tmp_path: Path) -> None:
+    asked: list[list[int]] = []
+
+    def decode(places: list[int]) -> list[Drafted]:
+        asked.append(places)
+        return [Drafted(Answer(f"answer {len(asked)}.{i}", 3, 0.5), 1.5) for i in places]
+
+    first, whole = cached_or_decoded(tmp_path, "k", ["a", "b"], decode)
+    assert not whole
+    second, whole = cached_or_decoded(tmp_path, "k", ["c", "b", "d", "a"], decode)
+    assert (asked, whole) == ([[0, 1], [0, 2]], False)
+    assert [second[3], second[1]] == first
+    again, whole = cached_or_decoded(tmp_path, "k", ["a", "c", "d"], decode)
+    assert (again, whole) == ([first[0], second[0], second[2]], True)
+    assert cached_or_decoded(None, "k", ["a"], decode)[1] is False
+    assert asked[2:] == [[0]], "without a cache nothing is known"
+    assert [path.name for path in tmp_path.iterdir()] == ["k.jsonl"]
 
 
 @pytest.mark.slow
@@ -387,3 +409,131 @@ def test_rows_carry_the_group_and_slice_that_the_split_names(ready: Workspace) -
     assert {(r["group"], r["slice"]) for r in rows} == {(f"c-{row.id}", None) for row in dev}
     assert report.general.keys() == {"base", "candidate"}
     assert read_adapter(files.adapter).digest == report.candidate
+
+
+@pytest.mark.parametrize("metric", ["exact_match", "json_equal"])
+def test_baselines_that_are_only_judged_get_the_same_verdict_and_no_figure_of_answers_nobody_gave(
+    ready: Workspace, metric: str
+) -> None:
+    edit(ready, "metric: exact_match", f"metric: {metric}")
+    reserve(ready)
+    evaluate(ready, TASK)
+    whole, _, full = read(ready)
+    wanted = decide(read_evidence(ready.files(TASK)), ready.task(TASK).gate, parents={})
+    edit(ready, "    evaluate:", "    evaluate:\n      baselines: judged")
+    reserve(ready)
+    evaluate(ready, TASK)
+    report, _, rows = read(ready)
+    for old, new in zip(full, rows, strict=True):
+        if new["contender"] in ("candidate", "champion"):
+            assert new == old
+            continue
+        assert new["values"].keys() == {metric, "perplexity"}
+        assert new["values"][metric] == old["values"][metric]
+        assert (
+            new["output"] == old["output"]
+            if new["whole"]
+            else old["output"].startswith(new["output"].rstrip("\ufffd"))
+        )
+    baseline = [r for r in rows if r["contender"] == "zero-shot"]
+    given_up = sum(not r["whole"] for r in baseline)
+    assert 0 < given_up <= len(baseline) - SAMPLE, "a sample is decoded in full, to show"
+    found = decide(read_evidence(ready.files(TASK)), ready.task(TASK).gate, parents={})
+    assert (found.decision, found.comparisons) == (wanted.decision, wanted.comparisons)
+    [one] = [c for c in report.contenders if c.name == "zero-shot"]
+    [other] = [c for c in whole.contenders if c.name == "zero-shot"]
+    assert (one.output_tokens, one.fields) == (None, {})
+    assert one.scores == {name: other.scores[name] for name in one.scores}
+
+
+@pytest.fixture
+def owner(ready: Workspace) -> Workspace:
+    """The base of `ready` in a folder of the workspace's own, `old`."""
+    section, files = ready.task(TASK), ready.files(TASK)
+    shutil.copytree(find_base(section.base, ready.root), ready.root / "old")
+    edit(ready, f"model: {section.base.model}", "model: old")
+    inputs(ready, TASK)
+    for folder, seed in ((files.adapter, 1), (files.champion / "adapter", 2)):
+        put_adapter(ready, folder, seed=seed)
+    champion = Champion(1, read_adapter(files.champion / "adapter").digest)
+    write_record(files.champion / "champion.json", champion)
+    reserve(ready)
+    return ready
+
+
+def move(workspace: Workspace, *, narrower: int = 1) -> None:
+    """Give the task another base, `new`, and a candidate on it; the champion stays on `old`."""
+    old, new = workspace.root / "old", workspace.root / "new"
+    config = AutoConfig.from_pretrained(old)
+    config.hidden_size, config.head_dim = (
+        config.hidden_size // narrower,
+        config.head_dim // narrower,
+    )
+    torch.manual_seed(0)
+    shutil.copytree(old, new, ignore=shutil.ignore_patterns("*.safetensors"))
+    AutoModelForCausalLM.from_config(config).save_pretrained(new)
+    edit(workspace, "model: old", "model: new")
+    inputs(workspace, TASK)
+    put_adapter(workspace, workspace.files(TASK).adapter, seed=3)
+    reserve(workspace)
+
+
+def test_a_champion_on_the_base_of_before_is_judged_on_it_in_the_same_run(owner: Workspace) -> None:
+    evaluate(owner, TASK)
+    before = {r["id"]: r["output"] for r in read(owner)[2] if r["contender"] == "champion"}
+    move(owner)
+    preflight(owner, TASK)
+    evaluate(owner, TASK)
+    report, _, rows = read(owner)
+    by_name = {c.name: c for c in report.contenders if c.split == "gate"}
+    assert by_name["champion"].base not in (None, report.base)
+    assert by_name["candidate"].base is None
+    answers = {
+        name: {r["id"]: r["output"] for r in rows if (r["contender"], r["split"]) == (name, "gate")}
+        for name in by_name
+    }
+    assert answers["champion"] == before, "it answers as it did when the task was there"
+    assert answers["candidate"].keys() == before.keys()
+    assert answers["candidate"] != before
+    assert by_name["carried"].elsewhere == "the champion's adapter on the task's new base"
+    assert answers["carried"] not in (before, answers["candidate"])
+    evaluate(owner, TASK)
+    assert len(read(owner)[1].kept) == len(report.contenders), "all are cached, the champion too"
+    verdict = decide(read_evidence(owner.files(TASK)), owner.task(TASK).gate, parents={})
+    assert verdict.decision != "invalid", verdict.reasons
+    assert "champion" in {c.against for c in verdict.comparisons}
+    assert [c.against for c in verdict.beside] == ["carried"]
+    assert "champion answered on the base that it was trained on" in verdict.reasons[-1]
+
+
+def test_a_champion_whose_base_is_gone_is_told_before_the_training_and_its_folder_may_be_renamed(
+    owner: Workspace,
+) -> None:
+    move(owner)
+    (owner.root / "old").rename(owner.root / "renamed")
+    with pytest.raises(BaseError, match="no base here has the digest") as gone:
+        preflight(owner, TASK)
+    assert "bring that base back to old" in gone.value.remedy
+    assert "`evaluate.bases`" in gone.value.remedy
+    edit(owner, "    evaluate:", "    evaluate:\n      bases: {before: {model: renamed}}")
+    preflight(owner, TASK)
+
+
+@pytest.mark.parametrize("where", ["metric: perplexity", "guards: {output_tokens: 2.0}"])
+def test_metrics_that_count_tokens_do_not_compare_two_bases(owner: Workspace, where: str) -> None:
+    move(owner, narrower=2)
+    if where.startswith("metric"):
+        edit(owner, "metric: exact_match", where)
+    else:
+        edit(owner, "metric: exact_match", f"metric: exact_match\n      {where}")
+    with pytest.raises(ParamsError, match="and the champion of 'tickets' sits on base old") as told:
+        preflight(owner, TASK)
+    assert "another metric" in told.value.remedy
+    if where.startswith("guards"):
+        return
+    reserve(owner)
+    evaluate(owner, TASK)
+    verdict = decide(read_evidence(owner.files(TASK)), owner.task(TASK).gate, parents={})
+    assert verdict.decision == "invalid"
+    assert "does not fit the layers" in read(owner)[0].skipped["carried"]
+    assert "compare no adapters of two bases" in verdict.reasons[0]

@@ -13,7 +13,7 @@ import pytest
 from pawl.config.schema import Check, Evaluate, Gate, Split, Task, Train
 from pawl.core.records import BaseRef
 from pawl.errors import BaseError
-from pawl.evaluate.answer_cache import answer_key
+from pawl.evaluate.answer_cache import contender_key
 from pawl.evaluate.decode import greedy
 from pawl.evaluate.judging import (
     Judging,
@@ -106,9 +106,9 @@ def test_a_base_that_is_judged_as_nf4_gives_the_answers_of_the_unpacked_one(
     for weights in ("dense", "nf4"):
         model = judged_model(base_folder, Judging(weights, 1, 0, {}, 0, True)).eval()
         answers = greedy(model, tokenizer, prompts, max_new_tokens=9, batch_size=4, label=None)
-        known = answer_perplexity(model, tokenizer, prompts, ["yes"] * 9)
-        key = answer_key(
-            model, prompts, Evaluate(), base_digest="b", adapter_digest=None, weights=weights
+        known = answer_perplexity(model, tokenizer, prompts, [[7, 8, 4]] * 9)
+        key = contender_key(
+            model, Evaluate(), base_digest="b", adapter_digest=None, weights=weights
         )
         found[weights] = ([answer.text for answer in answers], known, key)
     assert found["dense"][0] == found["nf4"][0]

@@ -48,7 +48,8 @@ def test_the_perplexity_of_an_answer_is_that_of_transformers_own_loss(
         one_by_one(model, prompt, completion_tokens(tokenizer, answer))
         for prompt, answer in zip(prompts, ANSWERS, strict=True)
     ]
-    found = answer_perplexity(model, tokenizer, prompts, ANSWERS)
+    answers = [completion_tokens(tokenizer, answer) for answer in ANSWERS]
+    found = answer_perplexity(model, tokenizer, prompts, answers)
     assert found == pytest.approx(expected, rel=1e-4)
 
 
@@ -57,8 +58,8 @@ def test_rows_with_one_and_the_same_prompt_are_measured_from_the_first_token(
 ) -> None:
     model, tokenizer = loaded
     prompt = prompt_tokens(tokenizer, (Message("user", "The same question. " * 20),))
-    answers = ["the same answer", "the same answer"]
-    expected = one_by_one(model, prompt, completion_tokens(tokenizer, answers[0]))
+    answers = [completion_tokens(tokenizer, "the same answer")] * 2
+    expected = one_by_one(model, prompt, answers[0])
     found = answer_perplexity(model, tokenizer, [prompt, prompt], answers)
     assert found == pytest.approx([expected, expected], rel=1e-4)
 

@@ -114,6 +114,11 @@ def test_every_figure_on_the_page_is_the_records(tab: Tab, tmp_path: Path) -> No
     assert "a gain of 5.3 points" in seen
     assert "Loss after training: 0.006294 on dev rows, 0.0001433 on as many train rows" in text
     assert "16.3 min, 3,280 tokens a second" in text
+    assert "It began with the weights of version 1, which did better than new weights" in text
+    assert "dev loss 0.006294 against 0.02." in text
+    assert "has the weights after step 400; dev loss was lowest after step 400." in text
+    assert "It ended early, after 600 of 1,200 steps." in text
+    assert len(tab.ask("document.querySelector('polyline.dev').points")) == 3
     for line in cycle.worth.says if cycle.worth else ():
         assert line in text
 

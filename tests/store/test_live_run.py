@@ -15,7 +15,7 @@ import pytest
 from tracking import Server, wait_for
 from workbench import TASK, Bench
 
-from pawl.core.records import Point
+from pawl.core.records import DevPoint, Point
 from pawl.store import live_run as live
 from pawl.store.client import Store, open_store
 from pawl.store.live_run import shown_live
@@ -31,16 +31,23 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextmanager
-def training(bench: Bench, question: str = "q", *, resumed: int = 0) -> Iterator[Any]:
-    """The train stage's side: yields what takes steps, each later than the last."""
+def training(
+    bench: Bench, question: str = "q", *, resumed: int = 0, evaluated: int = 0
+) -> Iterator[Any]:
+    """The train stage's side: yields what takes steps, each later than the last.
+
+    Dev loss is measured after every second one.
+    """
     path = bench.workspace.files(TASK).points
     path.parent.mkdir(parents=True, exist_ok=True)
     numbers = itertools.count(resumed + 1)
-    with step_log(path, fingerprint=question, resumed=resumed) as tell:
+    with step_log(path, fingerprint=question, resumed=resumed, evaluated=evaluated) as tell:
 
         def take(steps: int) -> None:
             for step in itertools.islice(numbers, steps):
                 tell(Point(step, 3.0 / step, 1e-3, 0.5, 100))
+                if step % 2 == 0:
+                    tell(DevPoint(step, 4.0 / step))
 
         yield take
 
@@ -82,23 +89,27 @@ def test_a_training_shows_while_it_runs_with_all_its_numbers_and_its_machine(ben
     assert run.data.metrics["train/tokens_per_second"] > 0
     assert run.data.metrics["train/memory_gib"] > 0
     assert {"train/learning_rate", "train/grad_norm"} <= set(run.data.metrics)
+    assert shown(bench.store, run, "train/dev_loss") == [2, 4]
+    assert run.data.metrics["train/dev_loss"] == 1.0
     assert run.data.params["train/rank"]
 
 
 def test_a_training_that_was_cut_off_goes_on_in_its_run_and_shows_no_step_twice(
     bench: Bench,
 ) -> None:
-    # Killed after step 7: no end is written. The last checkpoint was left after step 5.
+    # Killed after step 7: no end is written. The last checkpoint was left after step 6, before its
+    # dev loss was measured.
     with shown_live(bench.workspace, TASK):
         context = training(bench)
         context.__enter__()(7)
     assert [run.info.status for run in runs(bench.store)] == ["KILLED"]
-    with shown_live(bench.workspace, TASK), training(bench, resumed=5) as take:
-        take(4)
+    with shown_live(bench.workspace, TASK), training(bench, resumed=6, evaluated=4) as take:
+        take(3)
     (run,) = runs(bench.store)
     assert run.info.status == "FINISHED"
     for metric in ("train/loss", "train/memory_gib"):
         assert Counter(shown(bench.store, run, metric)) == Counter(range(1, 10))
+    assert Counter(shown(bench.store, run, "train/dev_loss")) == Counter([2, 4, 6, 8])
 
 
 def test_a_training_that_begins_anew_has_a_run_of_its_own(bench: Bench) -> None:

@@ -33,6 +33,9 @@ PARAMS = Train(
 )
 # Without dropout LoRA takes the merged product.
 HALF = dataclasses.replace(PARAMS, dropout=0.0, precision="bfloat16")
+# The weights of the best evaluation are a part of what is resumed.
+BEST = dataclasses.replace(PARAMS, keep="best", evaluations=5, patience=3)
+TRAININGS = {"float32": PARAMS, "bfloat16": HALF, "best": BEST}
 EXAMPLES = [
     Example(f"r{i}", f"{i:016x}", (Message("user", f"order {i} is late"),), f'{{"order":{i}}}')
     for i in range(10)
@@ -155,19 +158,19 @@ from pathlib import Path
 sys.path[:0] = [sys.argv[1]]
 import pawl.train.journal as journal
 journal.SHARE = 0
-from test_resume import HALF, PARAMS, trained
+from test_resume import TRAININGS, trained
 from pawl.model.tokenizer import load_tokenizer
 from pawl.train.choices import PLAIN
 from pawl.train.journal import Checkpoints
-base, into, half = Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4] == HALF.precision
-checkpoints, params = Checkpoints(into / "checkpoints", "q", every=0.0), HALF if half else PARAMS
+base, into, params = Path(sys.argv[2]), Path(sys.argv[3]), TRAININGS[sys.argv[4]]
+checkpoints = Checkpoints(into / "checkpoints", "q", every=0.0)
 trained(base, load_tokenizer(base), into / "adapter", checkpoints, params)
 """
 
 
-def child(base_folder: Path, into: Path, params: Train) -> subprocess.Popen[bytes]:
+def child(base_folder: Path, into: Path, name: str) -> subprocess.Popen[bytes]:
     """A training in a process of its own, with a checkpoint after each step."""
-    given = (Path(__file__).parent, base_folder, into, params.precision)
+    given = (Path(__file__).parent, base_folder, into, name)
     command = [sys.executable, "-c", CHILD, *map(str, given)]
     return subprocess.Popen(command, stderr=subprocess.DEVNULL)
 
@@ -178,18 +181,18 @@ def left(into: Path) -> list[Path]:
 
 
 def killed_and_resumed(
-    base_folder: Path, into: Path, pauses: list[float], params: Train = PARAMS
+    base_folder: Path, into: Path, pauses: list[float], name: str = "float32"
 ) -> int:
     """Kill the training after each pause from its first checkpoint on; return the hits."""
     kills = 0
     for pause in pauses:
-        process, seen = child(base_folder, into, params), set(left(into))
+        process, seen = child(base_folder, into, name), set(left(into))
         while process.poll() is None and set(left(into)) <= seen:
             time.sleep(0.002)
         time.sleep(pause)
         process.kill()
         kills += process.wait() == -signal.SIGKILL
-    assert child(base_folder, into, params).wait() == 0
+    assert child(base_folder, into, name).wait() == 0
     return kills
 
 
@@ -201,28 +204,29 @@ def test_a_training_killed_at_random_ends_in_the_same_bytes(
 
 
 @pytest.mark.slow
-def test_a_training_in_bf16_killed_at_random_ends_in_the_same_bytes(
-    base_folder: Path, tokenizer: Any, tmp_path: Path
+@pytest.mark.parametrize("name", ["bfloat16", "best"])
+def test_other_trainings_killed_at_random_end_in_the_same_bytes(
+    base_folder: Path, tokenizer: Any, tmp_path: Path, name: str
 ) -> None:
-    trained(base_folder, tokenizer, tmp_path / "whole", None, HALF)
-    assert killed_and_resumed(base_folder, tmp_path, [0.01, 0.05], HALF) >= 1
+    trained(base_folder, tokenizer, tmp_path / "whole", None, TRAININGS[name])
+    assert killed_and_resumed(base_folder, tmp_path, [0.01, 0.05], name) >= 1
     whole, resumed = ((tmp_path / name / WEIGHTS).read_bytes() for name in ("whole", "adapter"))
     assert resumed == whole
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(7200)  # some 80 processes, each of which loads torch
-@pytest.mark.parametrize("params", [PARAMS, HALF], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize("name", TRAININGS)
 def test_fifty_kills_at_random_moments_end_in_the_same_bytes(
-    base_folder: Path, tokenizer: Any, tmp_path: Path, params: Train
+    base_folder: Path, tokenizer: Any, tmp_path: Path, name: str
 ) -> None:
-    trained(base_folder, tokenizer, tmp_path / "whole", None, params)
+    trained(base_folder, tokenizer, tmp_path / "whole", None, TRAININGS[name])
     whole = (tmp_path / "whole" / WEIGHTS).read_bytes()
     generator = torch.Generator().manual_seed(11)
     met, trial = 0, 0
     while met < 50:
         into = tmp_path / f"t{trial}"
         pauses = (torch.rand(3, generator=generator) * 0.15).tolist()
-        met += killed_and_resumed(base_folder, into, pauses, params)
+        met += killed_and_resumed(base_folder, into, pauses, name)
         assert (into / "adapter" / WEIGHTS).read_bytes() == whole
         trial += 1

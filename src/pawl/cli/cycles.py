@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +28,15 @@ from pawl.cli.commands import command
 from pawl.cli.output import QUIET, console, emit, print_json, say, show_page
 from pawl.errors import UsageError
 
+
+class Turns(StrEnum):
+    """Which of a chat's answers are taught, `check.turns`: typer takes no literals."""
+
+    ALL = "all"
+    LAST = "last"
+    EACH = "each"
+
+
 EXIT = {"promote": 0, "unchanged": 0, "reject": 3, "inconclusive": 4, "invalid": 5}
 
 
@@ -43,7 +53,8 @@ def init(folder: Annotated[Path, typer.Argument(help="The folder to make it in."
 def new(
     task: Annotated[str, typer.Argument(help="The name of the new task.")],
     data: Annotated[
-        Path, typer.Option(help="Rows: .jsonl[.gz], .csv, .parquet.", exists=True, dir_okay=False)
+        Path,
+        typer.Option(help="Rows: .jsonl, .json, .csv, .tsv (also packed), .parquet, .arrow."),
     ],
     schema: Annotated[Path | None, typer.Option(help="JSON Schema of the completions.")] = None,
     prompt: Annotated[Path | None, typer.Option(help="The long prompt to beat.")] = None,
@@ -51,17 +62,29 @@ def new(
     drop_bad: Annotated[
         float, typer.Option(help="Share of unreadable rows to leave out.", min=0, max=0.2)
     ] = 0.0,
+    drop_long: Annotated[
+        bool, typer.Option("--drop-long", help="Leave out rows beyond the base's window.")
+    ] = False,
+    columns: Annotated[
+        str | None,
+        typer.Option(help="The rows' own keys: prompt=KEY,completion=KEY (system, tools, id)."),
+    ] = None,
+    turns: Annotated[
+        Turns | None,
+        typer.Option(help="Of a chat, teach all answers (default), the last, or each as a row."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Add a task: its data, and a section of params.yaml."""
-    from pawl.commands.new import Sources, new_task
+    from pawl.commands.new import Sources, named_columns, new_task
+    from pawl.report.new_task import show_new_task
 
     workspace = workspace_of()
-    section = new_task(workspace, task, Sources(data, schema, prompt, base, drop_bad))
-    if as_json:
-        print_json({"task": task, "section": section})
-    else:
-        say(f"task '{task}' added to params.yaml; next: pawl run {task}")
+    named = named_columns(columns or "")
+    sources = Sources(
+        data, schema, prompt, base, drop_bad, drop_long, named, turns.value if turns else None
+    )
+    emit(new_task(workspace, task, sources), show_new_task, as_json=as_json)
 
 
 @command(app, "start", "pawl schema")

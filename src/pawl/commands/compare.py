@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pawl.config.schema import completed
 from pawl.report.compare import VersionComparison
 from pawl.store.client import Store
 from pawl.store.versions import AdapterVersion, get
@@ -18,7 +19,7 @@ def compare(store: Store, task: str, a: int, b: int) -> VersionComparison:
     Raises `UsageError` if one is not there, `RegistryError` if the store cannot be reached.
     """
     one, other = get(store, task, a), get(store, task, b)
-    params = _pairs(_flatten(one.params), _flatten(other.params))
+    params = _pairs(_flatten(completed(one.params)), _flatten(completed(other.params)))
     same = {key: (getattr(one, key), getattr(other, key)) for key in SAME}
     return VersionComparison(
         task=task,

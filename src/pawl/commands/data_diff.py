@@ -48,7 +48,7 @@ def _rows(workspace: Workspace, section: Task, version: Version) -> Rows:
     """All readable rows, however many are not: a comparison shall show that too."""
     here = version.label == HERE
     path = data_file(workspace, section) if here else verified_file(workspace, version)
-    return read_examples(path, section.data, drop=1.0)
+    return read_examples(path, section.data, drop=1.0, check=section.check)
 
 
 def _count(workspace: Workspace, section: Task, rows: Rows) -> tuple[dict[str, int], str | None]:

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-import io
-import json
+import dataclasses
 import math
 import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
+from pawl.commands.answer_kind import judged_by
+from pawl.commands.row_lengths import rows_that_fit
+from pawl.commands.understood import previews, template_notes
+from pawl.config.add_section import with_section
 from pawl.config.load import parse_params
-from pawl.config.schema import TASK_NAME, Params
+from pawl.config.schema import TASK_NAME, Check, Params, RowPart
 from pawl.core.files import write_text
-from pawl.core.records import BaseRef, Example, to_json
-from pawl.data.read.examples import read_examples
+from pawl.core.records import BaseRef, to_json
+from pawl.core.records.commands import NewTask
+from pawl.data.read.examples import Rows, read_examples
 from pawl.data.read.formats import data_format
 from pawl.errors import UsageError
 from pawl.model.base import context_length, find_base
 from pawl.model.chat_template import answering_at_once
-from pawl.model.prompt import completion_tokens, prompt_tokens
 from pawl.model.tokenizer import load_tokenizer
+from pawl.train.recipe import recipe
 from pawl.workspace.dvc_calls import run_dvc
 from pawl.workspace.paths import Workspace
 from pawl.workspace.task_inputs import parse_prompt, parse_schema
@@ -30,36 +33,78 @@ from pawl.workspace.task_inputs import parse_prompt, parse_schema
 ROUND = 32
 # Solved rows in the few-shot baseline's prompt, if they fit in the base's window.
 SHOTS = 4
+# Shares of the held-out splits.
+DEV, GATE = 0.08, 0.2
+FLOORS = {"exact_match": 0.1}
 
 
 @dataclass(frozen=True)
 class Sources:
-    """The files and base of a new task; a share of `drop_bad` rows may be unreadable: left out."""
+    """The files and base of a new task, and how its rows are read.
+
+    A share of `drop_bad` rows may be unreadable, and with `drop_long` some may be longer than the
+    base's window: they are left out. `columns` and `turns` are those of `check` in params.yaml;
+    `turns` None: `all`, or `each` where all chats end in the same words.
+    """
 
     data: Path
     schema: Path | None = None
     prompt: Path | None = None
     base: str | None = None
     drop_bad: float = 0.0
+    drop_long: bool = False
+    columns: dict[RowPart, str] = field(default_factory=dict)
+    turns: Literal["last", "all", "each"] | None = None
+
+    def check(self, turns: str) -> dict[str, Any]:
+        """The keys of `check` that say how the rows are read."""
+        given = {"drop_bad": self.drop_bad, "drop_long": self.drop_long, "columns": self.columns}
+        return {"turns": turns, **{key: value for key, value in given.items() if value}}
 
 
-def new_task(workspace: Workspace, task: str, sources: Sources) -> dict[str, Any]:
-    """Add a task and return its section: its files are copied to `data/`, DVC tracks the rows.
+def named_columns(text: str) -> dict[RowPart, str]:
+    """Parse `prompt=KEY,completion=KEY`.
+
+    Raises:
+        UsageError: a part is not `NAME=KEY`, or no row has such a part.
+    """
+    columns: dict[RowPart, str] = {}
+    for part in filter(None, text.split(",")):
+        name, equals, key = part.partition("=")
+        if name not in get_args(RowPart) or not equals or not key:
+            raise UsageError(
+                f"--columns: '{part}'",
+                rule=f"it is NAME=KEY, NAME one of {', '.join(get_args(RowPart))}",
+                remedy="`--columns prompt=QUESTION,completion=ANSWER`, with the names that your "
+                "columns have",
+            )
+        columns[name] = key  # type: ignore[index]  # one of them, as was just seen
+    if columns and not {"prompt", "completion"} <= columns.keys() and "messages" not in columns:
+        raise UsageError(
+            f"--columns names {', '.join(columns)}",
+            rule="question and answer are named together, or the chat's turns",
+            remedy="`--columns prompt=QUESTION,completion=ANSWER`, or `--columns messages=CHAT`",
+        )
+    return columns
+
+
+def new_task(workspace: Workspace, task: str, sources: Sources) -> NewTask:
+    """Add a task: its files are copied to `data/`, DVC tracks the rows.
 
     Everything is checked before anything is written; after a failure nothing is left.
 
     Raises:
         UsageError: the name is invalid or taken, a file is missing, or no base was named.
-        DataError: the rows or the schema cannot be read.
+        DataError: the rows or the schema cannot be read, or a row is longer than the base's window.
         BaseError: the base cannot be found.
     """
     params = workspace.params()
     _refuse_name(task, params)
     copies, pointer = _copies(task, sources, workspace), f"{_data_name(task, sources)}.dvc"
-    examples = read_examples(sources.data, str(sources.data), drop=sources.drop_bad).examples
+    read, turns = _read(sources)
     base = _base(sources.base, params, workspace)
-    section = _section(task, sources, base, examples, workspace)
-    _with_task(workspace, task, section)
+    new = _new(task, sources, base, read, workspace, turns=turns)
+    _with_task(workspace, new)
     ignored = workspace.root / "data" / ".gitignore"
     before = ignored.read_bytes() if ignored.is_file() else None
     made: list[Path] = []
@@ -68,16 +113,16 @@ def new_task(workspace: Workspace, task: str, sources: Sources) -> dict[str, Any
             _copy(source, target, made)
         made.append(workspace.root / pointer)
         remedy = "see the message; `pawl doctor` checks the workspace"
-        add = ("add", "--quiet", section["data"])
+        add = ("add", "--quiet", new.section["data"])
         run_dvc(workspace, *add, rule="DVC tracks a task's rows", remedy=remedy)
         # Read again: the file may have been edited while DVC worked.
-        write_text(workspace.params_file, _with_task(workspace, task, section))
+        write_text(workspace.params_file, _with_task(workspace, new))
     except BaseException:
         for target in made:
             target.unlink(missing_ok=True)
         _put_back(ignored, before)
         raise
-    return section
+    return new
 
 
 def _copy(source: Path, target: Path, made: list[Path]) -> None:
@@ -101,57 +146,69 @@ def _put_back(path: Path, before: bytes | None) -> None:
         write_text(path, before.decode("utf-8"))
 
 
-def _with_task(workspace: Workspace, task: str, section: dict[str, Any]) -> str:
+def _with_task(workspace: Workspace, new: NewTask) -> str:
     """The text of params.yaml with the section, checked; raises if it has the task by now."""
-    if task in workspace.params().tasks:
-        raise _taken(f"the task '{task}'")
-    text = _with_section(workspace.params_file.read_text(encoding="utf-8"), task, section)
+    if new.task in workspace.params().tasks:
+        raise _taken(f"the task '{new.task}'")
+    text = workspace.params_file.read_text(encoding="utf-8")
+    text = with_section(text, new.task, new.section, {"train": f"{new.recipe} (docs: recipes)"})
     parse_params(text, workspace.params_file.name)
     return text
 
 
-def _section(
-    task: str, sources: Sources, base: BaseRef, examples: Sequence[Example], workspace: Workspace
-) -> dict[str, Any]:
-    """The section, with lengths that fit all rows and the keys that are changed most often."""
+def _read(sources: Sources) -> tuple[Rows, str]:
+    """Read the rows, and return which answers of a chat are taught."""
+    check = Check(drop_bad=sources.drop_bad, columns=sources.columns, turns=sources.turns or "all")
+    read = read_examples(sources.data, str(sources.data), check=check)
+    last = {row.completion for row in read.examples}
+    if sources.turns is None and len(last) == 1 and any(row.taught for row in read.examples):
+        each = dataclasses.replace(check, turns="each")
+        read = read_examples(sources.data, str(sources.data), check=each)
+        note = "all chats end in the same words: each answer is a row (`check.turns: each`)"
+        return dataclasses.replace(read, notes=(*read.notes, note)), "each"
+    return read, check.turns
+
+
+def _new(
+    task: str, sources: Sources, base: BaseRef, read: Rows, workspace: Workspace, *, turns: str
+) -> NewTask:
+    """The section, with lengths that fit the rows, a recipe, and the keys changed most often."""
     folder = find_base(base, workspace.root)
     base = answering_at_once(base, folder)
-    tokenizer = load_tokenizer(folder, base)
-    answers = [len(completion_tokens(tokenizer, e.completion)) for e in examples]
-    rows = [
-        len(prompt_tokens(tokenizer, e.messages)) + answer
-        for e, answer in zip(examples, answers, strict=True)
-    ]
+    tokenizer, window = load_tokenizer(folder, base), context_length(folder)
+    fits = rows_that_fit(read.examples, tokenizer, window=window, leave_out=sources.drop_long)
+    longest, longest_answer = max(fits.rows), max(fits.answers)
     # The window must hold that many solved rows as long as the longest, one more, and its answer.
-    window = context_length(folder)
-    shots = max(0, min(SHOTS, (window - _rounded(max(answers))) // max(rows) - 1))
+    shots = max(0, min(SHOTS, (window - _rounded(longest_answer)) // longest - 1))
     section: dict[str, Any] = {"data": _data_name(task, sources)}
     if sources.schema:
         section["schema"] = f"data/{task}.schema.json"
     if sources.prompt:
         section["prompt"] = f"data/{task}.prompt.md"
-    check: dict[str, Any] = {"min_rows": max(10, min(100, len(examples)))}
-    if sources.drop_bad:
-        check["drop_bad"] = sources.drop_bad
-    return section | {
+    gate, why = judged_by(fits.examples)
+    chosen = recipe(folder, rows=round(len(fits.examples) * (1 - DEV - GATE)))
+    length = min(_rounded(longest), window)
+    section |= {
         "base": to_json(base),
-        "check": check,
-        "split": {"salt": f"{task}-1", "dev": 0.08, "gate": 0.2},
-        "train": {
-            "rank": 16,
-            "epochs": 6,
-            "learning_rate": 0.002,
-            "batch_size": 16,
-            "max_length": _rounded(max(rows)),
-        },
-        "evaluate": {"shots": shots, "max_new_tokens": _rounded(max(answers))},
-        "gate": {
-            "metric": "exact_match",
-            "alpha": 0.05,
-            "looks": 20,
-            "floors": {"exact_match": 0.1},
-        },
+        "check": {"min_rows": max(10, min(100, len(fits.examples))), **sources.check(turns)},
+        "split": {"salt": f"{task}-1", "dev": DEV, "gate": GATE},
+        "train": {**chosen.train, "max_length": length},
+        "evaluate": {"shots": shots, "max_new_tokens": min(_rounded(longest_answer), window)},
+        "gate": {"metric": gate["metric"], "alpha": 0.05, "looks": 20, "floors": gate["floors"]},
     }
+    taught = sum(1 + len(row.taught) for row in fits.examples)
+    of_lengths = f"rows of up to {longest:,} tokens: max_length {length:,} of {window:,}"
+    understood = (
+        f"{data_format(sources.data.name)}: {len(fits.examples):,} rows, {taught:,} answers taught",
+        *read.notes,
+        *([f"{read.bad:,} rows cannot be read and are left out"] if read.bad else []),
+        *fits.notes,
+        *template_notes(fits.examples, tokenizer.chat_template),
+        f"judged by {gate['metric']}: {why}",
+    )
+    return NewTask(
+        task, section, f"{chosen.why}; {of_lengths}", understood, previews(fits.examples, tokenizer)
+    )
 
 
 def _base(named: str | None, params: Params, workspace: Workspace) -> BaseRef:
@@ -226,23 +283,6 @@ def _taken(found: str) -> UsageError:
         rule="`pawl new` never overwrites",
         remedy="choose another name, or change the task's section in params.yaml",
     )
-
-
-def _with_section(text: str, task: str, section: dict[str, Any]) -> str:
-    """The text of `params.yaml` with the section added; comments and order stay."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.comments import CommentedMap
-
-    yaml = YAML()
-    yaml.width = 100
-    document = yaml.load(text)
-    if not document["tasks"]:
-        document["tasks"] = CommentedMap()
-    # Through JSON, so that the section is plain values that round-trip writes in block style.
-    document["tasks"][task] = json.loads(json.dumps(section))
-    out = io.StringIO()
-    yaml.dump(document, out)
-    return out.getvalue()
 
 
 def _rounded(length: int) -> int:

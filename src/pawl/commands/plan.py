@@ -19,17 +19,19 @@ from pawl.data.split.split import (
     refuse_missing_fields,
     remove_overlaps,
 )
+from pawl.errors import BaseError
 from pawl.evaluate.preflight import longest_prompts, planned_judging, prompt_notes
 from pawl.gate.power import gate_power, unprovable_guards
 from pawl.ledger.held_out import held_out_rows
 from pawl.ledger.looks import BudgetStatus, budget_status, unseen_rows
 from pawl.ledger.state import read_state
 from pawl.model.adapter import read_adapter
-from pawl.model.base import base_width, find_config, has_tokenizer
+from pawl.model.base import base_info, base_width, find_config, has_tokenizer
 from pawl.release.local_copies import local_copy
 from pawl.report.dropped import dropped_text
 from pawl.report.plan import DroppedRows, Parameters, Plan, gate_text, rank_text
 from pawl.store.client import Store
+from pawl.train.ancestor import misfit
 from pawl.train.device import named
 from pawl.train.plan import plan as plan_training
 from pawl.train.plan import size
@@ -80,6 +82,8 @@ def plan(workspace: Workspace, store: Store, task: str, *, device: str | None = 
     everything = (split.parts["train"], split.parts["dev"], split.parts["gate"])
     instruction = read_prompt(workspace, section)
     held = planned_judging(section, everything, instruction, workspace.root, named(device))
+    if start := _start(workspace, store, task, section):
+        training = dataclasses.replace(training, says=(*training.says, start))
     budget, judged = _next_look(workspace, store, task, section, split)
     groups = [row.fields.get(split.group_by or "") for row in judged]
     slices = [row.fields.get(section.split.slice_by or "") for row in judged]
@@ -133,6 +137,30 @@ def _prompt_tokens(
         folder=base,
         base=section.base,
     )
+
+
+def _start(workspace: Workspace, store: Store, task: str, section: Task) -> str:
+    """What the training would begin with; empty where it can only be new weights.
+
+    Raises:
+        ParamsError: the champion's weights are to be gone on from, and cannot be.
+    """
+    start, champion = section.train.start, read_state(store, task).champion
+    if start == "base":
+        return ""
+    if champion.version is None:
+        return "begins with new weights: there is no champion"
+    manifest = read_adapter(local_copy(workspace, store, champion, task=task))
+    try:
+        base = base_info(section.base, workspace.root)
+    except BaseError:
+        # Its weights are not here yet.
+        base = manifest.base
+    if other := misfit(champion.version, manifest, base, section.train):
+        return f"begins with new weights: version {champion.version} has {other}"
+    if start == "champion":
+        return f"begins with the weights of version {champion.version}"
+    return f"two trainings, from new weights and from version {champion.version}'s: twice that time"
 
 
 def _next_look(

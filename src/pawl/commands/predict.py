@@ -7,8 +7,11 @@ from dataclasses import dataclass
 
 from pawl.core.records import Message
 from pawl.evaluate.predict import predict as decode
+from pawl.model.adapter import read_adapter
+from pawl.model.base import find_base
 from pawl.release.local_copies import adapter_folder
 from pawl.store.client import Store
+from pawl.workspace.adapter_base import find_adapter_base
 from pawl.workspace.paths import Workspace
 
 
@@ -28,9 +31,11 @@ def predict(
     Raises:
         UsageError: there is no such version, or no champion yet.
         AdapterError: the adapter's bytes are not those that were judged.
+        BaseError: the base that the version was trained on is not here.
         RegistryError: the store cannot be reached.
     """
     folder = adapter_folder(workspace, store, task, version)
     chats = [(Message("user", text),) for text in prompts]
-    answers = decode(workspace.task(task), workspace.root, folder, chats)
+    base = find_adapter_base(workspace, task, read_adapter(folder).base)
+    answers = decode(workspace.task(task).evaluate, find_base(base, workspace.root), folder, chats)
     return tuple(map(Prediction, prompts, answers))

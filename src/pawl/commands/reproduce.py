@@ -14,10 +14,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from pawl.core.files import whole_folder
 from pawl.core.processes import run
-from pawl.core.records import EvalReport, read_record
+from pawl.core.records import Champion, EvalReport, Training, read_record, write_record
 from pawl.errors import UsageError
 from pawl.model.adapter import read_adapter
+from pawl.store.adapters import fetch_adapter
 from pawl.store.artifacts import download
 from pawl.store.client import Store
 from pawl.store.versions import get
@@ -65,6 +67,7 @@ def reproduce(workspace: Workspace, store: Store, task: str, version: int) -> Re
         files = clean.files(task)
         files.root.mkdir(parents=True, exist_ok=True)
         download(store, registered.run_id, files.held_out_register.name, files.root)
+        _bring_ancestor(store, task, registered.run_id, files)
         repro(clean, "evaluate", task, force=True)
         again = read_adapter(files.adapter).digest
         scores = _dev_scores(files)
@@ -86,6 +89,17 @@ def reproduce(workspace: Workspace, store: Store, task: str, version: int) -> Re
         differs=tuple(differs),
         same=not differs,
     )
+
+
+def _bring_ancestor(store: Store, task: str, run: str, files: TaskFiles) -> None:
+    """Leave the champion that the version's training began with, if it did, as the flow had."""
+    if download(store, run, files.training.name, files.root) is None:
+        return
+    for trial in read_record(files.training, Training).starts:
+        if trial.version is not None:
+            with whole_folder(files.ancestor) as folder:
+                fetch_adapter(store, task, trial.version, into=folder / "adapter")
+                write_record(folder / "champion.json", Champion(trial.version, trial.digest))
 
 
 def _dev_scores(files: TaskFiles) -> dict[str, float]:

@@ -21,7 +21,7 @@ from pawl.config.schema import TASK_NAME, Params, Task
 from pawl.core.records import BaseRef
 from pawl.errors import ParamsError, PawlError, nearest
 
-BOOLEAN_KEYS = ("dora",)
+BOOLEAN_KEYS = ("dora", "drop_long")
 # Its values are for a base's chat template, whose arguments are mostly booleans.
 FREE_VALUES = "template"
 SECTIONS: dict[str, Any] = {

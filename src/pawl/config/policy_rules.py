@@ -128,6 +128,13 @@ def _looks_can_be_passed(task: Task) -> Iterator[Fault]:
         )
 
 
+def _a_start_has_a_rank(task: Task) -> Iterator[Fault]:
+    if task.train.start != "base" and task.train.rank == "auto":
+        found = f" = '{task.train.start}' with `train.rank: auto`"
+        rule = "an adapter that goes on from the champion's weights has its rank"
+        yield Fault(("train", "start"), found, rule, "name the champion's rank")
+
+
 def _points(value: float) -> str:
     if value > 100:
         return "give a share between 0 and 1"
@@ -143,4 +150,5 @@ RULES = (
     _margins_forbid_something,
     _slices_have_a_field,
     _looks_can_be_passed,
+    _a_start_has_a_rank,
 )

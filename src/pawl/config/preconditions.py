@@ -78,7 +78,8 @@ def _row_keys(path: Path) -> set[str] | None:
     except (OSError, ValueError, RecursionError):
         return None
     keys = {key for row in rows if isinstance(row, dict) for key in row}
-    return keys - set(ROW_KEYS) if rows else None
+    lines_of_rows = path.name.endswith(".jsonl") and all(isinstance(row, dict) for row in rows)
+    return keys - set(ROW_KEYS) if rows and lines_of_rows else None
 
 
 def _missing_enum(task: Task, root: Path) -> Iterator[Fault]:

@@ -7,6 +7,7 @@ gate policy does not retrain and a new rank does not re-check.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
@@ -24,14 +25,19 @@ TASK_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,39}$")
 CONTENDERS = ("candidate", "champion", "zero-shot", "few-shot", "long-prompt", "base")
 # The keys that every row may have; `split.group_by` and `slice_by` name a further one.
 ROW_KEYS = ("id", "prompt", "completion", "messages")
+# What a key of a row may be: `check.columns`.
+RowPart = Literal["prompt", "completion", "messages", "system", "tools", "id"]
 FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 # The rules of `pawl.data.rules.suite`, and those checked before a frame can be made.
 DataRule = Literal[
     "row_count", "length", "schema", "regex", "contradictions", "duplicates", "near_duplicates",
     "constant", "dominance", "templates", "slices", "blanks", "style", "facts", "language",
-    "secrets", "possible_secrets", "personal", "control_tokens", "label_noise", "readable",
+    "secrets", "possible_secrets", "personal", "control_tokens", "label_noise", "readable", "turns",
+    "paraphrases", "placeholders", "separators", "cut_off",
 ]  # fmt: skip
 Share = Annotated[float, Field(gt=0, lt=0.5)]
+# What AdamW's running means keep of themselves in a step.
+Beta = Annotated[float, Field(ge=0, lt=1)]
 # A file of the workspace; no system allows a NUL in a name.
 FileName = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]+$")]
 # Both become names of MLflow metrics, which allow no other characters.
@@ -91,11 +97,20 @@ def _cron(line: str) -> str:
 
 @dataclass(frozen=True, config=STRICT)
 class Check:
-    """Requirements on the data; more unreadable rows than the share `drop_bad` block a training."""
+    """How the data is read, and what it must be.
+
+    More unreadable rows than the share `drop_bad` block a training; `drop_long` leaves out rows
+    longer than `train.max_length`, which block it otherwise. `columns` names the rows' own
+    keys for what they are. Of a chat with several assistant turns, `turns` teaches and judges the
+    `last`; teaches `all` in one pass and judges the last; or makes `each` a row, judged by itself.
+    """
 
     min_rows: Annotated[int, Field(ge=10)] = 100
     # More than a fifth is not noise but the wrong file.
     drop_bad: Annotated[float, Field(ge=0, le=0.2)] = 0.0
+    drop_long: StrictBool = False
+    columns: dict[RowPart, Annotated[str, Field(min_length=1)]] = field(default_factory=dict)
+    turns: Literal["last", "all", "each"] = "last"
     severity: dict[DataRule, Literal["block", "warn"]] = field(default_factory=dict)
 
 
@@ -125,6 +140,11 @@ class Train:
     of one machine take each step together, each with the whole base (`ddp`) or with a share of it
     (`fsdp`). `precision` is what products are computed in on a CPU, `auto`: bfloat16 where it has
     it in hardware; a card computes in bfloat16.
+
+    `warmup` is a share of all steps. Dev loss is measured `evaluations` times, evenly; None: at
+    the end of each epoch where `keep: best` or `patience` (evaluations without a new best, after
+    which the training ends) need it, else only after the training. `start`: from new weights, from
+    the champion's, or from each, of which the one with the lower dev loss is the candidate.
     """
 
     rank: Annotated[
@@ -137,6 +157,16 @@ class Train:
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
     epochs: Annotated[float, Field(gt=0, le=1000)] = 6
     learning_rate: Annotated[float, Field(gt=0, le=1)] = 2e-3
+    schedule: Literal["cosine", "linear", "constant"] = "cosine"
+    warmup: Annotated[float, Field(ge=0, le=0.5)] = 0.06
+    weight_decay: Annotated[float, Field(ge=0, le=1)] = 0.0
+    # Trainings have a few hundred steps: AdamW's 0.999 would average over all of them.
+    betas: tuple[Beta, Beta] = (0.9, 0.99)
+    max_grad_norm: Annotated[float, Field(gt=0, le=1000)] = 1.0
+    evaluations: Annotated[int, Field(ge=1, le=1000)] | None = None
+    keep: Literal["best", "last"] = "last"
+    patience: Annotated[int, Field(ge=1, le=1000)] | None = None
+    start: Literal["base", "champion", "both"] = "base"
     batch_size: Annotated[int, Field(ge=1)] = 16
     max_length: Annotated[int, Field(ge=8)] = 512
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 17
@@ -159,13 +189,16 @@ class Evaluate:
     """How contenders answer: greedy decoding, batched; `shots` examples for the k-shot baseline.
 
     `scorers` maps a metric of your own (more is better) to `module:function`; `regex` is what
-    `regex_match` matches a whole answer with. `bases` and `endpoints` add contenders by name,
-    another base or a server, which are reported and need not be beaten.
+    `regex_match` matches a whole answer with. With `baselines: judged` a baseline's answer is
+    given up where it can no longer be right by `gate.metric`, if that is exact_match or json_equal.
+    `bases` and `endpoints` add contenders by name, another base or a server, which are reported and
+    need not be beaten.
     """
 
     shots: Annotated[int, Field(ge=0, le=64)] = 4
     max_new_tokens: Annotated[int, Field(ge=1)] = 64
     batch_size: Annotated[int, Field(ge=1)] = 64
+    baselines: Literal["full", "judged"] = "full"
     regex: Annotated[str, AfterValidator(_pattern)] | None = None
     scorers: dict[MetricName, Annotated[str, AfterValidator(_function)]] = field(
         default_factory=dict
@@ -263,3 +296,13 @@ class Params:
 def as_json(section: Any) -> dict[str, Any]:
     """A section as plain JSON values, with its defaults."""
     return to_json(section)
+
+
+def completed(section: Mapping[str, Any]) -> dict[str, Any]:
+    """A task's section that an earlier version of Pawl stored, with the keys that came since.
+
+    They are at their defaults, which do what that version did.
+    """
+    kinds: dict[str, Any] = {"check": Check, "train": Train, "evaluate": Evaluate, "gate": Gate}
+    said = {name: as_json(kind()) | section.get(name, {}) for name, kind in kinds.items()}
+    return {**section, **said}

@@ -18,6 +18,14 @@ TOO_DEEP = f"nested too deeply: more than {MAX_DEPTH} levels"
 
 def parse_json(line: bytes) -> dict[str, Any]:
     """Return the JSON object of a line; raises `ValueError` with the reason."""
+    value = parse_line(line)
+    if not isinstance(value, dict):
+        raise ValueError(f"a row is an object, not {type(value).__name__}")
+    return value
+
+
+def parse_line(line: bytes) -> Any:
+    """Return the JSON value of a line; raises `ValueError` with the reason."""
     if len(line) > MAX_LINE:
         raise ValueError(f"the line has more than {MAX_LINE:,} bytes")
     if line.startswith(BOM):
@@ -26,10 +34,7 @@ def parse_json(line: bytes) -> dict[str, Any]:
         text = line.decode("utf-8")
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8 at byte {error.start}") from error
-    value = parse_text(text)
-    if not isinstance(value, dict):
-        raise ValueError(f"a row is an object, not {type(value).__name__}")
-    return value
+    return parse_text(text)
 
 
 def parse_text(text: str) -> Any:

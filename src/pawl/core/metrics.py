@@ -8,10 +8,12 @@ from __future__ import annotations
 
 RISE = (
     "exact_match", "json_valid", "schema_valid", "json_equal", "field_accuracy", "field_f1",
-    "regex_match", "enum_valid",
+    "regex_match", "enum_valid", "calls_match",
 )  # fmt: skip
 FALL = ("char_error", "perplexity", "output_tokens", "seconds")
 METRICS = (*RISE, *FALL)
+# These count tokens, which contenders on two bases do not share.
+OF_TOKENS = ("perplexity", "output_tokens")
 # The gate counts at most 1, for a wholly wrong answer of any length: one endless answer must not
 # outweigh a hundred good ones, and only bounded values can be tested exactly.
 CAPPED = ("char_error",)

@@ -55,6 +55,8 @@ def describe_training(pages: Pages) -> None:
     run = watched or _child(pages, "training")
     if watched is None:
         log_curve(pages.store, run, [asdict(point) for point in training.points])
+        dev = [{"step": p.step, "dev_loss": p.loss} for p in training.dev_points]
+        log_curve(pages.store, run, dev)
     log_curve(pages.store, run, [by_rank(rung) for rung in training.rungs], prefix="rank")
     seconds, choices = training.seconds, training.choices.says()
     text = RunText(

@@ -59,7 +59,7 @@ def answer(judged: JudgedRow, contender: str, *, run: str, metrics: Sequence[str
         row=judged.row.id,
         messages=judged.row.messages,
         reference=judged.row.completion,
-        output=score.output,
+        output=score.shown,
         # MLflow counts what is true, and averages numbers.
         values={k: bool(v) if k in RISE and v in (0.0, 1.0) else v for k, v in values.items()},
         flip=judged.flip if contender == CANDIDATE else None,

@@ -18,7 +18,7 @@ from pawl.cycle.conclude import conclude, deliver_outbox
 from pawl.cycle.outbox import begin, end, waiting_error
 from pawl.cycle.progress import telling, timed
 from pawl.cycle.progress import training_told as told
-from pawl.cycle.snapshots import snapshot_champion, snapshot_held_out
+from pawl.cycle.snapshots import snapshot_ancestor, snapshot_champion, snapshot_held_out
 from pawl.cycle.unjudged import conclude_invalid, conclude_unchanged, find_cached_version
 from pawl.data.report.check_summary import read_check, summary_text
 from pawl.data.versions.dvc_versions import tracked_md5
@@ -32,6 +32,7 @@ from pawl.report.markdown import check_page, cycle_page
 from pawl.store.addresses import web_address
 from pawl.store.client import open_store
 from pawl.store.live_run import shown_live
+from pawl.train.ancestor import find_ancestor
 from pawl.workspace.fingerprints import cycle_fingerprint
 from pawl.workspace.lock import workspace_lock
 from pawl.workspace.paths import Workspace, find_workspace
@@ -131,16 +132,23 @@ def find_cached_result(workspace: Workspace, task: str, fingerprint: str) -> Cyc
 
 
 def snapshot_history(workspace: Workspace, task: str) -> None:
-    """Leave the held-out rows of earlier looks and the champion's data profile in `build/`."""
+    """Leave in `build/` what the stages up to the training read of the record.
+
+    The champion, which the preflight looks at, and once more if the training begins with it; the
+    champion's data profile; the held-out rows of earlier looks.
+    """
     store = open_store(workspace)
+    snapshot_champion(workspace, store, task)
     snapshot_held_out(workspace, store, task)
     snapshot_profile(workspace, store, task)
+    snapshot_ancestor(workspace, store, task)
 
 
 def check_and_split(workspace: Workspace, task: str, *, timeout: float) -> None:
     """Check and split the data; fail now on what the evaluation would fail on later."""
     with timed(workspace, task, "check and split"), shown_live(workspace, task):
         reproduce(workspace, "preflight", task, timeout=timeout)
+        find_ancestor(workspace, task)
 
 
 def train(workspace: Workspace, task: str, *, timeout: float, force: bool = False) -> None:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pawl.config.schema import as_json
+from pawl.config.schema import as_json, completed
 from pawl.core.files import digest_file, write_text
 from pawl.core.metrics import bounded
 from pawl.core.records import (
@@ -148,7 +148,7 @@ def _since(workspace: Workspace, store: Store, verdict: Verdict, files: TaskFile
             earlier: list[Example] = read_rows(checked)
             return changed(manifest, mine, read_record(adapter, AdapterManifest), earlier)
 
-    differ = _differences(champion.params, as_json(workspace.task(task)))
+    differ = _differences(completed(champion.params), as_json(workspace.task(task)))
     return Since(version, _or_none(rows), differ)
 
 

@@ -37,7 +37,7 @@ def check(workspace: Workspace, task: str) -> None:
     schema = read_value(files.schema)
     path = data_file(workspace, section)
     measurer = row_measurer(section, workspace.root, schema)
-    reader = ExampleReader(path, section.data, drop=section.check.drop_bad)
+    reader = ExampleReader(path, section.data, check=section.check)
     with whole_folder(files.check) as folder, whole_folder(files.docs) as docs:
         rows = require_fields(reader, section.split)
         results = run_rules(rows, section, measurer, to=folder / "rows.jsonl", docs=docs)
@@ -54,6 +54,7 @@ def check(workspace: Workspace, task: str) -> None:
             suite=digest_json(results.suite),
             histograms=_histograms(columns),
             drift=drift(profile, champion) if champion.rows else (),
+            notes=reader.notes,
         )
         write_record(folder / "report.json", report)
         (folder / PAGE).write_text(page(report), encoding="utf-8")

@@ -54,7 +54,7 @@ def champion_profile(workspace: Workspace, task: str) -> None:
 def task_rows(workspace: Workspace, section: Task) -> Rows:
     """Read the task's data file, which may be absent; raise `DataError` as `ExampleReader` does."""
     path = data_file(workspace, section)
-    return read_examples(path, section.data, drop=section.check.drop_bad)
+    return read_examples(path, section.data, check=section.check)
 
 
 def __getattr__(name: str) -> object:

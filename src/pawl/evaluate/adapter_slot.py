@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from pawl.config.schema import Evaluate
 from pawl.core.records import Example, Weights
-from pawl.evaluate.answer_cache import answer_key, cached_or_decoded
+from pawl.evaluate.answer_cache import cached_or_decoded, contender_key, row_key
+from pawl.evaluate.answers import answers
 from pawl.evaluate.baselines import Turns
-from pawl.evaluate.decode import greedy
-from pawl.evaluate.perplexity import answer_perplexity, general_perplexity
+from pawl.evaluate.drafted import Drafted
+from pawl.evaluate.perplexity import general_perplexity
 from pawl.evaluate.scoreboard import Reply
-from pawl.model.cached_batches import sharing
-from pawl.model.prompt import completion_tokens, prompt_tokens
+from pawl.evaluate.undecided import UNDECIDED
+from pawl.model.prompt import answer_text, completion_tokens, prompt_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -28,7 +29,8 @@ class AdapterSlot:
 
     `base` is its digest, `adapters` maps the names of its adapters to their digests, `prompt_limit`
     is the most tokens of a prompt, `cache` the folder of the answer cache (None: decode each time).
-    An adapter in `prompting` is asked as it was trained, by a tokenizer of its own.
+    `timed`: the seconds of each row are judged; `weights` is how the base is held. An adapter in
+    `prompting` is asked as it was trained, by a tokenizer of its own.
     """
 
     model: Any
@@ -38,6 +40,7 @@ class AdapterSlot:
     adapters: dict[str, str]
     prompt_limit: int
     cache: Path | None
+    timed: bool = False
     weights: Weights = "dense"
     prompting: dict[str, PreTrainedTokenizerBase] = field(default_factory=dict)
 
@@ -47,6 +50,7 @@ class AdapterSlot:
         rows: Sequence[Example],
         *,
         adapter: str | None = None,
+        judged_by: str | None = None,
         label: str | None,
     ) -> tuple[list[Reply], bool]:
         """Replies to `rows` in their order, and whether the answers came from the cache.
@@ -54,47 +58,50 @@ class AdapterSlot:
         Args:
             show: makes the prompt's messages from a row's.
             adapter: the name of the active adapter, None for the bare base.
+            judged_by: one of the metrics of `UNDECIDED`: an answer is given up where it can no
+                longer be right by it; None: all answers are whole.
             label: label of the progress bar; None: no bar.
         """
         tokenizer = self.prompting.get(adapter or "", self.tokenizer)
         prompts = [prompt_tokens(tokenizer, show(row.messages)) for row in rows]
-        key = answer_key(
+        drafts = [completion_tokens(tokenizer, answer_text(tokenizer, row)) for row in rows]
+        digest = self.adapters[adapter] if adapter else None
+        key = contender_key(
             self.model,
-            prompts,
             self.policy,
             base_digest=self.base,
-            adapter_digest=self.adapters[adapter] if adapter else None,
+            adapter_digest=digest,
+            judged_by=judged_by,
             weights=self.weights,
         )
-        references = [row.completion for row in rows]
-        longest = max((len(completion_tokens(self.tokenizer, r)) for r in references), default=0)
-        with self._active(adapter):
-            share = sharing(
+        may = UNDECIDED[judged_by] if judged_by else None
+
+        def decode(places: list[int]) -> list[Drafted]:
+            return answers(
                 self.model,
-                prompts,
-                pad=int(self.tokenizer.pad_token_id),
-                more=max(longest, self.policy.max_new_tokens),
+                self.tokenizer,
+                [prompts[i] for i in places],
+                [drafts[i] for i in places],
+                self.policy,
+                timed=self.timed,
+                undecided=may and (lambda i, text: may(text, rows[places[i]].completion)),
+                label=label,
             )
-            answers, cached = cached_or_decoded(
-                self.cache,
-                key,
-                len(rows),
-                lambda: greedy(
-                    self.model,
-                    self.tokenizer,
-                    prompts,
-                    max_new_tokens=self.policy.max_new_tokens,
-                    batch_size=self.policy.batch_size,
-                    label=label,
-                    share=share,
-                ),
-            )
-            perplexities = answer_perplexity(
-                self.model, self.tokenizer, prompts, references, share=share
+
+        with self._active(adapter):
+            found, cached = cached_or_decoded(
+                self.cache, key, list(map(row_key, prompts, drafts)), decode
             )
         replies = [
-            Reply(answer.text, answer.seconds, answer.tokens, len(prompt), perplexity)
-            for answer, prompt, perplexity in zip(answers, prompts, perplexities, strict=True)
+            Reply(
+                one.answer.text,
+                one.answer.seconds,
+                one.answer.tokens,
+                len(prompt),
+                one.perplexity,
+                one.whole,
+            )
+            for one, prompt in zip(found, prompts, strict=True)
         ]
         return replies, cached
 

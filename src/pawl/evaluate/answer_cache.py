@@ -1,42 +1,44 @@
 """Answer cache: what was decoded once is not decoded again while nothing that decides it changes.
 
-The unit is a call: one contender's answers to all rows of a split. Decoding is not bit-stable
-between batches of different shapes (bench/batching.py), so that a row's answer depends on the other
-rows of its call, and only the very same call may reuse it. Scores are never cached: they are
-computed from the answers each time.
+The unit is a row, so that a second gate against the same champion, on rows of which most are known,
+decodes what is new. The company in a batch changes the last bits of logits (bench/batching.py): a
+near tie may fall the other way in another batch, and the answer that is stored is the one that
+counts. Scores are never cached: they are computed from the answers each time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import TypeAdapter, ValidationError
 
 from pawl.config.code_digest import scoring_code
 from pawl.config.schema import Evaluate
 from pawl.core.files import digest_json, read_lines, write_lines
-from pawl.core.records import Weights, to_json
-from pawl.evaluate.decode import Answer
+from pawl.core.records import Weights
+from pawl.evaluate.drafted import Drafted
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def answer_key(
+def contender_key(
     model: PreTrainedModel,
-    prompts: Sequence[Sequence[int]],
     policy: Evaluate,
     *,
     base_digest: str,
     adapter_digest: str | None,
+    judged_by: str | None = None,
     weights: Weights = "dense",
 ) -> str:
-    """Digest of all that decides the answers of one call of `greedy`.
+    """Digest of all that decides a contender's answers beside the row.
 
-    Base (with its tokenizer), how its weights are held, adapter, prompts as token ids in their
-    order, decoding parameters, Pawl's code, the versions of the libraries, and the kind of machine.
+    Base (with its tokenizer), how its weights are held, adapter, decoding parameters, the metric by
+    which an answer is given up early, Pawl's code, the versions of the libraries, and the kind of
+    machine.
     """
     import bitsandbytes
     import peft
@@ -49,9 +51,8 @@ def answer_key(
             "base": base_digest,
             "adapter": adapter_digest,
             "weights": weights,
-            "prompts": [list(prompt) for prompt in prompts],
             "max_new_tokens": policy.max_new_tokens,
-            "batch_size": policy.batch_size,
+            "judged_by": judged_by,
             "code": scoring_code(),
             "versions": [m.__version__ for m in (torch, transformers, peft, bitsandbytes)],
             "machine": [device, str(model.dtype), torch.get_num_threads()],
@@ -59,30 +60,40 @@ def answer_key(
     )
 
 
+def row_key(prompt: Sequence[int], draft: Sequence[int]) -> str:
+    """Digest of a row's token ids: of its prompt as shown, and of its reference."""
+    return digest_json([list(prompt), list(draft)])
+
+
 def cached_or_decoded(
-    folder: Path | None, key: str, rows: int, decode: Callable[[], tuple[Answer, ...]]
-) -> tuple[tuple[Answer, ...], bool]:
-    """The answers cached under `key`, else those of `decode`; and whether they were cached.
+    folder: Path | None,
+    contender: str,
+    rows: Sequence[str],
+    decode: Callable[[list[int]], Sequence[Drafted]],
+) -> tuple[list[Drafted], bool]:
+    """The answer to each row, those that are not cached by `decode`; and whether all were cached.
 
     Args:
-        folder: the cache, one JSON lines file a key; None: neither read nor write one.
-        rows: how many answers the call has.
+        folder: the cache, one JSON lines file a contender; None: neither read nor write one.
+        contender: its key.
+        rows: the keys of the rows.
+        decode: decodes the rows at these places, in their order.
     """
-    if folder is None:
-        return decode(), False
-    path = folder / f"{key}.jsonl"
-    cached = _read(path)
-    if cached is not None and len(cached) == rows:
-        return cached, True
-    answers = decode()
-    write_lines(path, map(to_json, answers))
-    return answers, False
+    path = None if folder is None else folder / f"{contender}.jsonl"
+    known = {} if path is None else _read(path)
+    missing = [place for place, row in enumerate(rows) if row not in known]
+    if missing:
+        found = zip(missing, decode(missing), strict=True)
+        known |= {rows[place]: answer for place, answer in found}
+        if path is not None:
+            write_lines(path, ({"row": row, **asdict(answer)} for row, answer in known.items()))
+    return [known[row] for row in rows], not missing
 
 
-def _read(path: Path) -> tuple[Answer, ...] | None:
-    """The file's answers; None if it is absent or damaged, so that it is written anew."""
-    kind: TypeAdapter[Any] = TypeAdapter(Answer)
+def _read(path: Path) -> dict[str, Drafted]:
+    """The file's answers by row; none if it is absent or damaged, so that it is written anew."""
+    kind = TypeAdapter(Drafted)
     try:
-        return tuple(kind.validate_python(value) for value in read_lines(path))
-    except (OSError, ValueError, ValidationError):
-        return None
+        return {value.pop("row"): kind.validate_python(value) for value in read_lines(path)}
+    except (OSError, ValueError, KeyError, AttributeError, ValidationError):
+        return {}

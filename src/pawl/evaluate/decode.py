@@ -50,11 +50,38 @@ def greedy(
     Raises:
         BaseError: the base gives other logits with a cache than without.
     """
+    pad = int(tokenizer.pad_token_id)
+    decoded = greedy_tokens(
+        model,
+        prompts,
+        ends=end_tokens(model, tokenizer),
+        pad=pad,
+        max_new_tokens=max_new_tokens,
+        batch_size=batch_size,
+        share=share or sharing(model, prompts, pad=pad, more=max_new_tokens),
+        label=label,
+    )
+    return tuple(
+        Answer(tokenizer.decode(tokens, skip_special_tokens=True), len(tokens), seconds)
+        for tokens, seconds in decoded
+    )
+
+
+def greedy_tokens(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    *,
+    ends: set[int],
+    pad: int,
+    max_new_tokens: int,
+    batch_size: int,
+    share: Sharing,
+    label: str | None = None,
+) -> list[tuple[list[int], float]]:
+    """As `greedy`: the token ids that follow each prompt, and its share of the seconds."""
     import torch
     from tqdm import tqdm
 
-    ends, pad = _end_tokens(model, tokenizer), int(tokenizer.pad_token_id)
-    share = share or sharing(model, prompts, pad=pad, more=max_new_tokens)
     decoded: dict[int, tuple[list[int], float]] = {}
     bar = tqdm(total=len(prompts), desc=label, unit="row", disable=label is None)
     with torch.inference_mode(), bar:
@@ -67,10 +94,7 @@ def greedy(
             decoded.update(zip(rows, zip(tokens, shares, strict=True), strict=True))
             bar.update(len(rows))
             start = time.perf_counter()
-    return tuple(
-        Answer(tokenizer.decode(tokens, skip_special_tokens=True), len(tokens), seconds)
-        for tokens, seconds in (decoded[i] for i in range(len(prompts)))
-    )
+    return [decoded[i] for i in range(len(prompts))]
 
 
 def _decode(
@@ -114,7 +138,8 @@ def _decode(
     return out, seconds
 
 
-def _end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:
+def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    """The tokens that end an answer: the tokenizer's, and those of the base's own settings."""
     config: Any = model.generation_config
     named = getattr(config, "eos_token_id", None)
     ends = {int(tokenizer.eos_token_id)}

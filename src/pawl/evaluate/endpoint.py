@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from pawl.config.schema import Endpoint
 from pawl.core.records import Message
 from pawl.evaluate.scoreboard import Reply
+from pawl.model.chat_turns import as_text
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -89,7 +90,7 @@ def _key(endpoint: Endpoint) -> str | None:
 
 
 def _body(endpoint: Endpoint, chat: Sequence[Message], limit: int) -> bytes:
-    messages = [{"role": message.role, "content": message.content} for message in chat]
+    messages = [{"role": message.role, "content": message.content} for message in as_text(chat)]
     value = {"model": endpoint.model, "messages": messages, "temperature": 0, "max_tokens": limit}
     return json.dumps(value).encode()
 

@@ -28,17 +28,17 @@ DEEPEST = 100
 
 def json_valid(output: str, reference: str) -> float | None:
     """1 if the answer is JSON; None if the reference itself is not."""
-    if _parsed(reference) is INVALID:
+    if parsed(reference) is INVALID:
         return None
-    return float(_parsed(output) is not INVALID)
+    return float(parsed(output) is not INVALID)
 
 
 def json_equal(output: str, reference: str) -> float | None:
     """1 if the answer is the same JSON value; None if the reference is not JSON."""
-    expected, given = _parsed(reference), _parsed(output)
+    expected, given = parsed(reference), parsed(output)
     if expected is INVALID:
         return None
-    return float(given is not INVALID and _same(given, expected))
+    return float(given is not INVALID and same(given, expected))
 
 
 def field_accuracy(output: str, reference: str) -> float | None:
@@ -46,7 +46,7 @@ def field_accuracy(output: str, reference: str) -> float | None:
 
     None where the reference is not a JSON object with at least one field.
     """
-    expected, given = _parsed(reference), _parsed(output)
+    expected, given = parsed(reference), parsed(output)
     if not isinstance(expected, dict) or not expected:
         return None
     return len(_right(given, expected)) / len(expected)
@@ -57,7 +57,7 @@ def field_f1(output: str, reference: str) -> float | None:
 
     None where the reference is not a JSON object with at least one field.
     """
-    expected, given = _parsed(reference), _parsed(output)
+    expected, given = parsed(reference), parsed(output)
     if not isinstance(expected, dict) or not expected:
         return None
     offered = len(given) if isinstance(given, dict) else 0
@@ -66,7 +66,7 @@ def field_f1(output: str, reference: str) -> float | None:
 
 def schema_valid(output: str, validator: Draft202012Validator) -> float:
     """1 if the answer is JSON that the task's schema allows."""
-    value = _parsed(output)
+    value = parsed(output)
     return float(value is not INVALID and not schema_fault(value, validator))
 
 
@@ -81,11 +81,11 @@ def enum_valid(output: str, permitted: dict[str, list[Any]]) -> float:
 
     A field that the answer leaves out does not count, even if the schema makes it optional.
     """
-    given = _parsed(output)
+    given = parsed(output)
     if not isinstance(given, dict):
         return 0.0
     fit = sum(
-        name in given and any(_same(given[name], value) for value in values)
+        name in given and any(same(given[name], value) for value in values)
         for name, values in permitted.items()
     )
     return fit / len(permitted)
@@ -100,7 +100,7 @@ def by_field(pairs: Iterable[tuple[str, str]]) -> dict[str, dict[str, float]]:
     """
     wanted, offered, right = Counter[str](), Counter[str](), Counter[str]()
     for output, reference in pairs:
-        expected, given = _parsed(reference), _parsed(output)
+        expected, given = parsed(reference), parsed(output)
         if isinstance(expected, dict):
             wanted.update(list(expected))
             offered.update(list(given) if isinstance(given, dict) else ())
@@ -121,7 +121,8 @@ class _Invalid:
 INVALID = _Invalid()
 
 
-def _parsed(text: str) -> Any:
+def parsed(text: str) -> Any:
+    """The JSON value of a text; `INVALID` if it is no JSON."""
     try:
         value = json.loads(
             text,
@@ -148,10 +149,11 @@ def _deeper(value: Any, levels: int) -> bool:
 def _right(given: Any, expected: dict[str, Any]) -> list[str]:
     if not isinstance(given, dict):
         return []
-    return [name for name in expected if name in given and _same(given[name], expected[name])]
+    return [name for name in expected if name in given and same(given[name], expected[name])]
 
 
-def _same(a: Any, b: Any) -> bool:
+def same(a: Any, b: Any) -> bool:
+    """Whether two JSON values are the same."""
     # In Python True == 1; in JSON they differ.
     return json.dumps(_plain(a), sort_keys=True) == json.dumps(_plain(b), sort_keys=True)
 

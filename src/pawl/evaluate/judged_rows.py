@@ -11,7 +11,6 @@ from pydantic import TypeAdapter
 from pawl.core.alpha_budget import gate_split_id, unspent
 from pawl.core.records import (
     AdapterManifest,
-    BaseInfo,
     Champion,
     Example,
     Look,
@@ -38,13 +37,14 @@ def read_look(path: Path) -> Look | None:
         ) from error
 
 
-def champion_manifest(
-    files: TaskFiles, champion: Champion, base: BaseInfo
-) -> AdapterManifest | None:
-    """The manifest of the champion's snapshot, verified; None without a champion."""
+def champion_manifest(files: TaskFiles, champion: Champion) -> AdapterManifest | None:
+    """The manifest of the champion's snapshot, verified; None without a champion.
+
+    Its base may be another than the task's: that of before the task moved.
+    """
     if champion.version is None:
         return None
-    manifest = read_adapter(files.champion / "adapter", base=base.digest)
+    manifest = read_adapter(files.champion / "adapter")
     if manifest.digest != champion.digest:
         raise DataError(
             f"the snapshot of champion {champion.version} has digest {manifest.digest[:12]}",
@@ -65,9 +65,9 @@ def budget_rows(files: TaskFiles, task: str, gate: Sequence[Example], look: Look
 def unseen_rows(
     rows: Sequence[Example], adapters: Iterable[AdapterManifest | None]
 ) -> list[Example]:
-    """The rows that none of the adapters was trained on: only these may judge them."""
-    trained_on = {key for adapter in adapters if adapter for key in adapter.trained_on}
-    unseen = [row for row in rows if trained_on.isdisjoint(row_hashes(row))]
+    """The rows that none of the adapters or its ancestors was trained on: these may judge them."""
+    learned = {key for adapter in adapters if adapter for key in adapter.learned}
+    unseen = [row for row in rows if learned.isdisjoint(row_hashes(row))]
     if not unseen:
         raise DataError(
             f"all {len(rows)} gate rows were trained on by one of the contenders",

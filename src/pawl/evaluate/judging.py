@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pawl.config.schema import Evaluate, Task
-from pawl.core.records import Example, Weights
+from pawl.core.records import AdapterManifest, Example, Weights
 from pawl.errors import BaseError
 from pawl.evaluate.baselines import asked_prompts
 from pawl.evaluate.judging_memory import MOST_RANK, Asked, judging_peak
 from pawl.model.base import dequantised, load_base
 from pawl.model.device import GIB, Device
-from pawl.model.prompt import completion_tokens
+from pawl.model.prompt import answer_text, completion_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -35,8 +35,9 @@ HELD = {"dense": "unpacked", "nf4": "as NF4, unpacked for each product (slower)"
 class Judging:
     """How a base is judged: its `weights`, the `cards` that share it (1 on a CPU), and peak memory.
 
-    `parts` are bytes by part of the fullest card. `fits` in what tensors may take there, `usable`;
-    `unpacked` is what unpacked weights would take where NF4 was chosen.
+    `parts` are bytes by part of the fullest card, none where that is not known. `fits`: tensors may
+    take so much there, `usable`; `unpacked` is what unpacked weights would take where NF4 was
+    chosen.
     """
 
     weights: Weights
@@ -50,6 +51,8 @@ class Judging:
 
     def says(self) -> str:
         """It as text."""
+        if not self.parts:
+            return "judging: the memory of this family is not known; the base is unpacked"
         need = f"{self.peak / GIB:.2f} GiB"
         on = f" on each of {self.cards} cards" if self.cards > 1 else ""
         if not self.fits:
@@ -72,13 +75,16 @@ def judging(folder: Path, asked: Asked, device: Device, *, cards: int = 1) -> Ju
         folder: the base's; its config.json is enough.
         cards: how many cards may share it.
 
-    Raises:
-        BaseError: the passes cannot be taken on tensors without values.
+    A family whose passes cannot be taken on tensors without values is judged unpacked: its need is
+    not known.
     """
     counts = (1, cards) if device.cuda and cards > 1 else (1,)
     needs: dict[Weights, int] = {}
     for weights in ("dense", "nf4"):
-        found = judging_peak(folder, asked, weights, cuda=device.cuda)
+        try:
+            found = judging_peak(folder, asked, weights, cuda=device.cuda)
+        except BaseError:
+            return Judging("dense", 1, 0, {}, device.usable, True)
         for count in counts:
             parts = _shared(found, count)
             needs[weights] = sum(parts.values())
@@ -115,15 +121,21 @@ def asked_of(
     references: Sequence[str],
     policy: Evaluate,
     tokenizer: PreTrainedTokenizerBase,
+    adapter: AdapterManifest | None = None,
 ) -> Asked:
-    """What is asked of a base without adapters: the longest prompts of each kind of `prompts`."""
+    """What is asked of a base with this adapter: the longest prompts of each kind of `prompts`."""
     longest = tuple(
         tuple(tuple(p) for p in sorted(kind, key=len)[-policy.batch_size :])
         for kind in prompts
         if kind
     )
     reference = max((len(completion_tokens(tokenizer, text)) for text in references), default=1)
-    return Asked(longest, policy.max_new_tokens, reference)
+    bare = Asked(longest, policy.max_new_tokens, reference)
+    if adapter is None:
+        return bare
+    targets = adapter.params.get("targets")
+    names = None if targets is None else tuple(targets)
+    return dataclasses.replace(bare, adapters=1, rank=adapter.rank, targets=names)
 
 
 def asked_of_task(
@@ -142,7 +154,7 @@ def asked_of_task(
     prompts = asked_prompts(
         train, dev, gate, instruction=instruction, shots=policy.shots, tokenizer=tokenizer
     )
-    references = [row.completion for row in (*dev, *gate)]
+    references = [answer_text(tokenizer, row) for row in (*dev, *gate)]
     rank = MOST_RANK if lora.rank == "auto" else int(lora.rank)
     bare = asked_of(prompts, references, policy, tokenizer)
     return dataclasses.replace(bare, adapters=2, rank=rank, targets=lora.targets)

@@ -19,7 +19,7 @@ from pawl.evaluate.judging import asked_of, judged_model, judging
 from pawl.evaluate.scoreboard import Scoreboard
 from pawl.model.base import base_info, find_base
 from pawl.model.device import here
-from pawl.model.prompt import prompt_tokens, with_instruction
+from pawl.model.prompt import answer_text, prompt_tokens, with_instruction
 from pawl.model.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def score_bases(
             skipped[name] = f"its longest prompt has {longest} tokens, {limit} fit"
             continue
         prompts = [prompt_tokens(tokenizer, show(row.messages)) for row in rows]
-        references = [row.completion for row in rows]
+        references = [answer_text(tokenizer, row) for row in rows]
         held = judging(folder, asked_of([prompts], references, policy, tokenizer), here())
         if not held.fits:
             skipped[name] = held.says()

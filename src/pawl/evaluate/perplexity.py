@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 from pawl.model.cached_batches import Sharing, batches, sharing
-from pawl.model.prompt import completion_tokens, format_of
+from pawl.model.prompt import format_of
 
 if TYPE_CHECKING:
     import torch
@@ -28,26 +28,24 @@ def answer_perplexity(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[Sequence[int]],
-    references: Sequence[str],
+    answers: Sequence[Sequence[int]],
     *,
     share: Sharing | None = None,
 ) -> list[float | None]:
-    """Perplexity of each reference, end token included, after its prompt (token ids).
+    """Perplexity of each reference (token ids, end token included) after its prompt.
 
     `share`: how rows share batches (`sharing`); None: it is found here.
 
     Raises:
         BaseError: the base gives other logits with a cache than without.
     """
-    answers = [completion_tokens(tokenizer, text) for text in references]
     pad = int(tokenizer.pad_token_id)
     share = share or sharing(model, prompts, pad=pad, more=max(map(len, answers)))
-    losses = answer_losses(model, prompts, answers, pad=pad, share=share)
     perplexities: dict[int, float | None] = {}
-    for rows, of_rows in losses:
-        for index, loss in zip(rows, of_rows.tolist(), strict=True):
+    for rows, losses in answer_losses(model, prompts, answers, pad=pad, share=share):
+        for index, loss in zip(rows, losses.tolist(), strict=True):
             own = loss[-len(answers[index]) :]
-            perplexities[index] = _perplexity(sum(own) / len(own))
+            perplexities[index] = perplexity(sum(own) / len(own))
     return [perplexities[i] for i in range(len(prompts))]
 
 
@@ -63,8 +61,7 @@ def answer_losses(
     import torch
     from torch.nn.functional import cross_entropy
 
-    words = int(model.config.get_text_config().vocab_size)
-    size = max(1, min(ROWS, LOGITS // (max(map(len, answers)) * words)))
+    size = batch_rows(model, answers)
     inputs = batches(model, prompts, pad=pad, share=share, batch_size=size, answers=answers)
     found = []
     with torch.inference_mode():
@@ -85,6 +82,12 @@ def answer_losses(
     return found
 
 
+def batch_rows(model: Any, answers: Sequence[Sequence[int]]) -> int:
+    """How many rows with such answers (token ids) a pass may have whose logits are all kept."""
+    longest, words = max(map(len, answers)), int(model.config.get_text_config().vocab_size)
+    return max(1, min(ROWS, LOGITS // (longest * words)))
+
+
 def general_perplexity(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> float | None:
     """Perplexity of the general text that ships with Pawl, for the forgetting guard."""
     ids = tokenizer(general_text(), add_special_tokens=False)["input_ids"]
@@ -96,7 +99,7 @@ def general_perplexity(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBas
         window = ids[start : start + WINDOW + 1]
         total += float(text_loss(model, start_of_text + window, start=len(start_of_text)))
         count += len(window) - 1
-    return _perplexity(total / count)
+    return perplexity(total / count)
 
 
 def text_loss(model: Any, text: Sequence[int], *, start: int) -> torch.Tensor:
@@ -115,7 +118,7 @@ def general_text() -> str:
     return files("pawl.evaluate").joinpath("general.txt").read_text(encoding="utf-8")
 
 
-def _perplexity(loss: float) -> float | None:
+def perplexity(loss: float) -> float | None:
     """exp(loss); None if that is not finite."""
     try:
         value = math.exp(loss)

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from pawl.config.schema import Evaluate, Task
 from pawl.core.files import write_json
-from pawl.core.records import BaseRef, Example, read_rows
+from pawl.core.metrics import OF_TOKENS
+from pawl.core.records import BaseInfo, BaseRef, Champion, Example, read_record, read_rows
 from pawl.core.records.io import read_text, read_value
+from pawl.errors import ParamsError
 from pawl.evaluate.baselines import baselines, longest_prompt, prompt_limit
+from pawl.evaluate.judged_rows import champion_manifest
 from pawl.evaluate.judging import (
     Judging,
     asked_of_task,
@@ -24,17 +27,21 @@ from pawl.model.base import find_base, find_config, has_tokenizer
 from pawl.model.device import Device, here
 from pawl.model.prompt import format_of
 from pawl.model.tokenizer import load_tokenizer
+from pawl.workspace.adapter_base import find_adapter_base
 from pawl.workspace.paths import Workspace
 
 
 def preflight(workspace: Workspace, task: str) -> None:
     """Write `build/<task>/preflight.json`: the prompt limit, and each baseline's longest prompt.
 
-    The user's scorers are tried on dev rows with the reference as answer.
+    The user's scorers are tried on dev rows with the reference as answer; a champion on another
+    base is looked for with its base.
 
     Raises:
         DataError: a prompt does not fit, or a user's scorer failed.
-        BaseError: the base cannot be judged in this machine's memory.
+        BaseError: the base cannot be judged in this machine's memory, or the one that the champion
+            was trained on is not here.
+        ParamsError: the gate's metrics cannot compare adapters of two bases.
     """
     section, files = workspace.task(task), workspace.files(task)
     train, dev, gate = (
@@ -49,6 +56,7 @@ def preflight(workspace: Workspace, task: str) -> None:
         folder=find_base(section.base, workspace.root),
         base=section.base,
     )
+    _try_champion(workspace, task, [*dev, *gate])
     schema = read_value(files.schema)
     by_metric = scorers(schema, section.evaluate, workspace.root)
     for row in dev:
@@ -86,6 +94,28 @@ def planned_judging(
 def prompt_notes(folder: Path, base: BaseRef) -> tuple[str, ...]:
     """What a reader should know of the base's prompts, in sentences; none for most bases."""
     return format_of(load_tokenizer(folder, base)).template.says()
+
+
+def _try_champion(workspace: Workspace, task: str, rows: Sequence[Example]) -> None:
+    """Raise where the champion, as the flow left it, sits on another base and cannot be judged."""
+    files, section = workspace.files(task), workspace.task(task)
+    record = files.champion / "champion.json"
+    if not record.is_file():  # DVC alone in a workspace whose dvc.yaml is of before
+        return
+    champion = champion_manifest(files, read_record(record, Champion))
+    if champion is None or champion.base.digest == read_record(files.base, BaseInfo).digest:
+        return
+    if odd := sorted({section.gate.metric, *section.gate.guards}.intersection(OF_TOKENS)):
+        raise ParamsError(
+            f"the gate judges by {' and '.join(odd)}, and the champion of '{task}' sits on base "
+            f"{champion.base.model}",
+            rule="these metrics count tokens, and another base cuts text into others",
+            remedy="judge the move to another base by another metric: `gate.metric`, `gate.guards`",
+        )
+    folder = find_base(find_adapter_base(workspace, task, champion.base), workspace.root)
+    limit = prompt_limit(folder, section.evaluate)
+    tokenizer = load_tokenizer(folder, champion.base)
+    baselines((), rows, instruction="", shots=0, tokenizer=tokenizer, limit=limit)
 
 
 def longest_prompts(

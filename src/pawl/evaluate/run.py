@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pawl.config.schema import Gate
+from pawl.config.schema import Gate, Task
 from pawl.core.files import (
     digest_json,
     digest_text,
@@ -17,6 +17,7 @@ from pawl.core.files import (
     whole_folder,
 )
 from pawl.core.records import (
+    AdapterManifest,
     BaseInfo,
     Champion,
     EvalReport,
@@ -33,13 +34,16 @@ from pawl.evaluate.adapter_slot import AdapterSlot
 from pawl.evaluate.baselines import baselines, prompt_limit
 from pawl.evaluate.judged_rows import budget_rows, champion_manifest, read_look, unseen_rows
 from pawl.evaluate.judging import asked_of_task, cards_of, judged_model, judging
+from pawl.evaluate.moved_champion import score_moved_champion
 from pawl.evaluate.other_contenders import score_bases, score_endpoints
 from pawl.evaluate.scoreboard import Scoreboard
 from pawl.evaluate.scorers import scorers
+from pawl.evaluate.undecided import UNDECIDED
 from pawl.model.adapter import load_adapter, read_adapter
 from pawl.model.base import find_base
 from pawl.model.device import here
 from pawl.model.tokenizer import load_tokenizer, prompting_as
+from pawl.workspace.adapter_base import find_adapter_base
 from pawl.workspace.fingerprints import evaluation_fingerprint
 from pawl.workspace.paths import TaskFiles, Workspace
 
@@ -58,7 +62,8 @@ def evaluate(workspace: Workspace, task: str) -> None:
     exactly this champion; otherwise only dev is scored.
 
     Raises:
-        AdapterError: candidate or champion is damaged or was trained on another base.
+        AdapterError: an adapter is damaged, or the candidate was trained on another base.
+        BaseError: the champion's own base is not here.
         DataError: no gate row is left to judge on, a baseline's prompt does not fit, or a user's
             scorer failed.
     """
@@ -92,6 +97,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
             adapters=contest.adapters,
             prompt_limit=prompt_limit(folder, section.evaluate),
             cache=cache,
+            timed=timed,
             weights=held.weights,
             prompting={
                 name: prompting_as(tokenizer, base) for name, base in contest.trained_on.items()
@@ -101,7 +107,20 @@ def evaluate(workspace: Workspace, task: str) -> None:
         judged if look else None,
         train,
         instruction=instruction,
+        judged_by=_judged_by(section),
     )
+    if contest.moved:
+        place = find_adapter_base(workspace, task, contest.moved.base)
+        skipped |= score_moved_champion(
+            board,
+            section.evaluate,
+            judged,
+            adapter=files.champion / "adapter",
+            manifest=contest.moved,
+            bases=(find_base(place, workspace.root), folder),
+            base=contest.base,
+            cache=cache,
+        )
     if look:
         skipped |= _score_others(board, judged, workspace, task, instruction, tokenizer, cache)
     rows_text = lines_text(map(dataclasses.asdict, board.scores))
@@ -126,13 +145,14 @@ def evaluate(workspace: Workspace, task: str) -> None:
 class _Contest:
     """Who is judged, and on which gate rows.
 
-    `adapters` are digests by contender: the candidate's and, with a look, the champion's;
-    `trained_on` is what each was trained on. Without a look nothing is `judged`; `excluded` counts
-    the gate rows that do not judge this look.
+    `adapters` are digests by contender on the task's base: the candidate's and, with a look, the
+    champion's; one on another base is `moved` instead. `trained_on` is what each was trained on.
+    Without a look nothing is `judged`; `excluded` counts the gate rows that do not judge this look.
     """
 
     base: BaseInfo
     champion: Champion
+    moved: AdapterManifest | None
     look: Look | None
     adapters: dict[str, str]
     trained_on: dict[str, BaseInfo]
@@ -148,18 +168,19 @@ def _contest(workspace: Workspace, task: str) -> _Contest:
     if look and look.question != evaluation_fingerprint(workspace, task, champion):
         look = None
     candidate = read_adapter(files.adapter, base=base.digest)
-    current = champion_manifest(files, champion, base)
+    current = champion_manifest(files, champion)
+    moved = current if look and current and current.base.digest != base.digest else None
     manifests = {"candidate": candidate}
-    if look and current:
+    if look and current and not moved:
         manifests["champion"] = current
     adapters = {name: manifest.digest for name, manifest in manifests.items()}
     trained_on = {name: manifest.base for name, manifest in manifests.items()}
     if look is None:
-        return _Contest(base, champion, look, adapters, trained_on, [], 0)
+        return _Contest(base, champion, None, look, adapters, trained_on, [], 0)
     gate = read_rows(files.splits / "gate.jsonl")
     judged = unseen_rows(budget_rows(files, task, gate, look), (candidate, current))
     excluded = len(gate) - len(judged)
-    return _Contest(base, champion, look, adapters, trained_on, judged, excluded)
+    return _Contest(base, champion, moved, look, adapters, trained_on, judged, excluded)
 
 
 def _write(
@@ -186,6 +207,7 @@ def _score_task_base(
     train: Sequence[Example],
     *,
     instruction: str,
+    judged_by: str | None,
 ) -> tuple[dict[str, float], dict[str, str]]:
     """Score the contenders on the task's base; `gate` None: only the candidate, on dev.
 
@@ -211,8 +233,8 @@ def _score_task_base(
         board.add(name, "gate", gate, replies, adapter=digest, cached=cached)
     for baseline in prompted:
         label = board.bar_label(baseline.name)
-        replies, cached = loaded.replies(baseline.show, gate, label=label)
-        board.add(baseline.name, "gate", gate, replies, cached=cached)
+        replies, cached = loaded.replies(baseline.show, gate, judged_by=judged_by, label=label)
+        board.add(baseline.name, "gate", gate, replies, judged_by=judged_by, cached=cached)
     return general, skipped
 
 
@@ -239,6 +261,12 @@ def _model(files: TaskFiles, model: Any, adapters: Iterable[str]) -> PeftModel:
     for name in adapters:
         model = load_adapter(model, folders[name], name=name)
     return model
+
+
+def _judged_by(section: Task) -> str | None:
+    """The metric by which a baseline's answer is given up where it can no longer be right."""
+    early = section.evaluate.baselines == "judged" and not _timed(section.gate)
+    return section.gate.metric if early and section.gate.metric in UNDECIDED else None
 
 
 def _timed(policy: Gate) -> bool:

@@ -19,6 +19,7 @@ class Reply:
     """A contender's answer to one row, and what is measured while it answers.
 
     Token counts and the reference's perplexity are None if the contender (a server) gives none.
+    `whole` is False where the answer was given up, as it could no longer be right.
     """
 
     text: str
@@ -26,6 +27,7 @@ class Reply:
     tokens: int | None
     prompt_tokens: int | None
     perplexity: float | None = None
+    whole: bool = True
 
 
 @dataclass
@@ -55,6 +57,8 @@ class Scoreboard:
         *,
         adapter: str | None = None,
         elsewhere: str | None = None,
+        base: str | None = None,
+        judged_by: str | None = None,
         cached: bool = False,
     ) -> None:
         """Score one contender's replies to `rows`, one a row in the same order.
@@ -62,13 +66,17 @@ class Scoreboard:
         Args:
             adapter: digest of the active adapter.
             elsewhere: what it ran on if that is not the task's base.
+            base: digest of a champion's own base if that is not the task's.
+            judged_by: the only metric (beside the perplexity) of answers that may have been given
+                up; others would be those of answers that nobody gave.
             cached: its answers were decoded in an earlier run.
 
         Raises:
             DataError: a user's scorer failed.
         """
         scored = [
-            self._score(name, split, row, reply) for row, reply in zip(rows, replies, strict=True)
+            self._score(name, split, row, reply, judged_by)
+            for row, reply in zip(rows, replies, strict=True)
         ]
         self.scores += scored
         self.seconds[f"{split}/{name}"] = mean([reply.seconds for reply in replies])
@@ -80,12 +88,15 @@ class Scoreboard:
                 rows=len(rows),
                 scores=summary(s.values for s in scored),
                 prompt_tokens=_mean([reply.prompt_tokens for reply in replies]),
-                output_tokens=_mean([reply.tokens for reply in replies]),
+                output_tokens=None if judged_by else _mean([reply.tokens for reply in replies]),
                 adapter=adapter,
-                fields=by_field(
+                fields={}
+                if judged_by
+                else by_field(
                     (reply.text, row.completion) for row, reply in zip(rows, replies, strict=True)
                 ),
                 elsewhere=elsewhere,
+                base=base,
             )
         )
 
@@ -97,10 +108,13 @@ class Scoreboard:
     def timing(self) -> Timing:
         return Timing(self.seconds, tuple(self.cached))
 
-    def _score(self, name: str, split: Split, row: Example, reply: Reply) -> Score:
+    def _score(
+        self, name: str, split: Split, row: Example, reply: Reply, judged_by: str | None
+    ) -> Score:
         row_id = None if self.sealed and split == "gate" else row.id
-        values = score(self.scorers, reply.text, row.completion, row=row_id)
-        if reply.tokens is not None:
+        of = {judged_by: self.scorers[judged_by]} if judged_by else self.scorers
+        values = score(of, reply.text, row.completion, row=row_id)
+        if reply.tokens is not None and not judged_by:
             values["output_tokens"] = float(reply.tokens)
         if reply.perplexity is not None:
             values["perplexity"] = reply.perplexity
@@ -115,6 +129,7 @@ class Scoreboard:
             values,
             group=_field(row, self.splits.group_by),
             slice=_field(row, self.splits.slice_by),
+            whole=reply.whole,
         )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from pawl.config.schema import Evaluate
 from pawl.config.user_functions import load_function
+from pawl.core.calls import calls_match
 from pawl.core.json_schema import full_match, validator_of
 from pawl.errors import DataError
 from pawl.evaluate import fields
@@ -35,6 +36,7 @@ def scorers(schema: Any, policy: Evaluate, root: Path) -> dict[str, Scorer]:
     by_metric: dict[str, Scorer] = {
         "exact_match": exact_match,
         "char_error": char_error,
+        "calls_match": calls_match,
         "json_valid": fields.json_valid,
         "json_equal": fields.json_equal,
         "field_accuracy": fields.field_accuracy,

@@ -53,7 +53,7 @@ def decide(
     verdict = Verdict(
         task=report.task,
         decision=_decision(findings) if compared else "invalid",
-        reasons=(*(f.text for f in findings), *_left_out(evidence)),
+        reasons=(*(f.text for f in findings), *_notes(evidence)),
         candidate=report.candidate,
         champion=report.champion,
         look=report.look,
@@ -106,10 +106,16 @@ def _plausible_scores(contender: Contender) -> dict[str, float]:
     return {m: v for m, v in contender.scores.items() if plausible(m, v)}
 
 
-def _left_out(evidence: Evidence) -> list[str]:
-    """Reasons that name contenders and rows that were not measured."""
+def _notes(evidence: Evidence) -> list[str]:
+    """What names contenders and rows that were not measured, or not on the task's base."""
     skipped, rows = evidence.report.skipped, evidence.report.excluded
     texts = [f"{name} could not be measured: {why}" for name, why in sorted(skipped.items())]
+    texts += [
+        f"{c.name} answered on the base that it was trained on, {c.base[:12]}: the task has moved "
+        f"to {evidence.base[:12]}"
+        for c in evidence.report.contenders
+        if c.base is not None
+    ]
     if rows:
         texts.append(
             f"{rows} gate rows were left out: an earlier budget or another salt has used them up, "

@@ -10,12 +10,14 @@ from functools import cached_property
 
 from pawl.config.schema import Gate
 from pawl.core.files import digest_json
-from pawl.core.metrics import FALL, judged
+from pawl.core.metrics import FALL, OF_TOKENS, judged
 from pawl.core.records import EvalReport, Score
 from pawl.gate.forgetting import unmeasured
 
 CANDIDATE = "candidate"
 CHAMPION = "champion"
+# The champion's adapter on the new base of a task that has moved; informative.
+CARRIED = "carried"
 # `+inf` comes back from some stores as 1.8e308, the largest float.
 HUGE = 1e300
 
@@ -84,9 +86,14 @@ def faults(evidence: Evidence, policy: Gate) -> list[str]:
     reference = evidence.of(CANDIDATE)
     if len(reference) < policy.min_rows:
         found.append(f"{len(reference)} gate rows, the policy asks for at least {policy.min_rows}")
+    found += _base_faults(evidence, policy)
     metrics = sorted({policy.metric, *policy.floors, *policy.guards})
     for name in evidence.contenders:
-        found += _row_faults(name, evidence.of(name), reference, metrics)
+        # Baselines are compared by the one metric, and may have answers that were given up by it.
+        judged_by = [policy.metric] if name in evidence.baselines else metrics
+        found += _row_faults(name, evidence.of(name), reference, judged_by)
+        if name not in evidence.baselines and not all(s.whole for s in evidence.of(name)):
+            found.append(f"'{name}' has answers that were given up before their end")
     if policy.slices is not None and (missing := sum(score.slice is None for score in reference)):
         found.append(f"the policy guards slices, but {missing} of {len(reference)} rows have none")
     found += unmeasured(evidence.report.general, policy)
@@ -107,6 +114,16 @@ def _policy_faults(evidence: Evidence, policy: Gate) -> list[str]:
     look = evidence.report.look
     if look is not None and not 0 < look.level < 0.5:
         found.append(f"the look's level is {look.level}, it must lie between 0 and 0.5")
+    return found
+
+
+def _base_faults(evidence: Evidence, policy: Gate) -> list[str]:
+    """A contender on a base of its own that is no champion, or cannot be compared with one."""
+    moved = [c for c in evidence.report.contenders if c.base not in (None, evidence.base)]
+    found = [f"'{c.name}' answered on another base" for c in moved if c.name != CHAMPION]
+    odd = sorted({policy.metric, *policy.guards}.intersection(OF_TOKENS))
+    if moved and odd:
+        found.append(f"{' and '.join(odd)} count tokens: they compare no adapters of two bases")
     return found
 
 
@@ -131,7 +148,8 @@ def _report_faults(evidence: Evidence) -> list[str]:
         actual, stated = scored[name, split], reported[name, split]
         if actual != stated:
             found.append(f"'{name}' has {actual} {split} rows, the report says {stated}")
-    adapters = {CANDIDATE: report.candidate, CHAMPION: report.champion.digest}
+    champion = report.champion.digest
+    adapters = {CANDIDATE: report.candidate, CHAMPION: champion, CARRIED: champion}
     for contender in report.contenders:
         expected = adapters.get(contender.name)
         if contender.adapter != expected:

@@ -76,7 +76,7 @@ def flips(
                 )
             won = sign(metric) * (values[0] - values[1]) > 0
             text = _text(row.messages)
-            found.append(Flip(name, won, text, row.completion, mine.output, other.output, values))
+            found.append(Flip(name, won, text, row.completion, mine.shown, other.shown, values))
     return sorted(found, key=lambda flip: (not flip.won, flip.id))
 
 

@@ -51,7 +51,8 @@ def store_new_rows(
         for row in rows:
             if (split, row.key) not in registered:
                 line = {**to_json(row), "split": split}
-                del line["fields"]
+                for key in ("fields", "tool_calls", "taught"):  # of training alone
+                    line.pop(key, None)
                 fresh.setdefault((split, row.key, row.completion), line)
     if not fresh:
         return {}

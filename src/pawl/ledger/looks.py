@@ -137,8 +137,8 @@ def budget_status(
 
 
 def unseen_rows(gate: Sequence[Example], adapters: Iterable[AdapterManifest]) -> list[Example]:
-    """The gate rows that none of these adapters was trained on: the others cannot judge them."""
-    seen = {key for adapter in adapters for key in adapter.trained_on}
+    """The gate rows that none of these adapters learned: the others cannot judge them."""
+    seen = {key for adapter in adapters for key in adapter.learned}
     return [row for row in gate if seen.isdisjoint(row_hashes(row))]
 
 

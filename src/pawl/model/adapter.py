@@ -6,6 +6,7 @@ before it is scored, registered, released or served.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,22 +117,23 @@ def load_adapter(model: PreTrainedModel, folder: Path, *, name: str) -> PeftMode
     from peft import PeftModel, get_peft_model_state_dict
     from safetensors.torch import load_file
 
-    if isinstance(model, PeftModel):
-        model.load_adapter(str(folder), adapter_name=name, is_trainable=False)
-        peft = model
-    else:
-        peft = PeftModel.from_pretrained(model, str(folder), adapter_name=name)
+    try:
+        if isinstance(model, PeftModel):
+            model.load_adapter(str(folder), adapter_name=name, is_trainable=False)
+            peft = model
+        else:
+            peft = PeftModel.from_pretrained(model, str(folder), adapter_name=name)
+    except (RuntimeError, ValueError) as error:
+        if not re.search("size mismatch|not found in the base model", str(error)):
+            raise
+        raise _misfit(folder, str(error).splitlines()[0]) from error
     peft.set_adapter(name)
     saved = {key: value.shape for key, value in load_file(folder / WEIGHTS).items()}
     loaded = get_peft_model_state_dict(peft, adapter_name=name)
     shapes = {key: value.shape for key, value in loaded.items()}
     if saved != shapes:
         odd = sorted(set(saved) ^ set(shapes)) or [k for k in saved if saved[k] != shapes[k]]
-        raise AdapterError(
-            f"the adapter {folder} does not fit the base: {len(odd)} weights, first {odd[0]}",
-            rule="the saved weights are exactly those that the base's layers need",
-            remedy="it was made for another base, or is damaged: fetch or train it again",
-        )
+        raise _misfit(folder, f"{len(odd)} weights, first {odd[0]}")
     if not all(bool(torch.isfinite(value).all()) for value in loaded.values()):
         raise AdapterError(f"the adapter {folder} has weights that are not finite numbers")
     if not any(bool(value.any()) for key, value in loaded.items() if "lora_B" in key):
@@ -140,3 +142,11 @@ def load_adapter(model: PreTrainedModel, folder: Path, *, name: str) -> PeftMode
         )
     peft.eval()
     return peft
+
+
+def _misfit(folder: Path, what: str) -> AdapterError:
+    return AdapterError(
+        f"the adapter {folder} does not fit the base: {what}",
+        rule="the saved weights are exactly those that the base's layers need",
+        remedy="it was made for another base, or is damaged: fetch or train it again",
+    )

@@ -127,8 +127,11 @@ def load_base(
     """
     import torch
     from transformers import AutoModelForCausalLM, BitsAndBytesConfig
+    from transformers.utils.logging import disable_progress_bar
 
     silence_bitsandbytes()
+    # A bar a load would stand between those of steps and rows.
+    disable_progress_bar()
     torch.manual_seed(seed)
     if compute is None:
         compute = torch.bfloat16 if torch.cuda.is_available() else torch.float32

@@ -102,10 +102,10 @@ def sharing(model: Any, prompts: Sequence[Sequence[int]], *, pad: int, more: int
     with torch.no_grad(), warnings.catch_warnings():
         # transformers renames an argument, which earlier versions know by the old name alone.
         warnings.simplefilter("ignore", FutureWarning)
-        own = [_own_logits(model, prompt) for prompt in sample]
+        own = [own_logits(model, prompt) for prompt in sample]
         tolerance = TOLERANCE[str(own[0][1].dtype)]
         for share in ORDER:
-            if share == "padded" and reach > _padding_reach(model):
+            if share == "padded" and reach > padding_reach(model):
                 continue
             try:
                 off = _difference(model, sample, own, pad=pad, share=share)
@@ -203,7 +203,7 @@ def _common_prefix(prompts: Sequence[Sequence[int]]) -> int:
     return shared if shared >= SHARED_PREFIX else 0
 
 
-def _padding_reach(model: Any) -> float:
+def padding_reach(model: Any) -> float:
     """The most tokens up to which padding inside a row is seen by no layer."""
     from transformers import DynamicCache
     from transformers.cache_utils import DynamicLayer
@@ -217,7 +217,7 @@ def _padding_reach(model: Any) -> float:
     return min(windows, default=math.inf)
 
 
-def _own_logits(model: Any, prompt: Sequence[int]) -> tuple[list[int], torch.Tensor]:
+def own_logits(model: Any, prompt: Sequence[int]) -> tuple[list[int], torch.Tensor]:
     """Tokens that follow a prompt greedily, TRIED of them, and the logits [TRIED + 1, words] of
     each and the next, without a cache."""
     import torch

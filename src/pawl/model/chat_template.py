@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from pawl.core.records import BaseRef, Message
 from pawl.errors import BaseError, DataError, ParamsError, nearest
+from pawl.model.chat_turns import as_text, knows_calls, template_turns
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -79,8 +80,10 @@ class ChatTemplate:
             DataError: the template cannot show these turns.
         """
         if self.source is None:
-            return "".join(f"{m.content}\n" for m in messages)
-        if messages and messages[0].role == "system" and not self.takes_system:
+            return "".join(f"{m.content}\n" for m in as_text(messages))
+        if not knows_calls(self.source):
+            messages = as_text(messages)
+        if any(m.role == "system" for m in messages) and not self.takes_system:
             messages = _folded(messages)
         return self._rendered(messages, answered=answered)
 
@@ -123,11 +126,12 @@ class ChatTemplate:
         source, arguments = self.source or "", dict(self.arguments)
         if self.reads_clock:
             source, arguments["pawl_clock"] = STOPPED + source, _read_clock(self.clock)
-        turns = [{"role": m.role, "content": m.content} for m in messages]
+        turns, tools = template_turns(messages)
         try:
             return str(
                 self._tokenizer.apply_chat_template(
                     turns,
+                    tools=tools,
                     tokenize=False,
                     add_generation_prompt=not answered,
                     chat_template=source,
@@ -202,7 +206,8 @@ def _source(tokenizer: PreTrainedTokenizerBase) -> str | None:
 
 def _folded(messages: Sequence[Message]) -> tuple[Message, ...]:
     """The messages with the system turn's text at the head of the first user turn."""
-    system, rest = messages[0], list(messages[1:])
+    at = next(i for i, m in enumerate(messages) if m.role == "system")
+    system, rest = messages[at], [*messages[:at], *messages[at + 1 :]]
     first = next((i for i, m in enumerate(rest) if m.role == "user"), None)
     if first is None:
         return (Message("user", system.content), *rest)

@@ -8,18 +8,23 @@ text: a control token in it is no control token (`pawl.model.control_tokens`).
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from pawl.core.calls import calls_text
 from pawl.core.records import Example, Message
 from pawl.errors import DataError
 from pawl.model.chat_template import ChatTemplate
+from pawl.model.chat_turns import knows_calls
 from pawl.model.control_tokens import ControlTokens, any_found
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+# Turns before a chat's own, which a solved row does not repeat.
+HEAD = ("tools", "system")
 TURNS = (Message("user", "a"), Message("assistant", "b"), Message("user", "c"))
 
 
@@ -67,11 +72,35 @@ def prompt_tokens(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message
     """
     form = format_of(tokenizer)
     start = form.start if form.template.source is None else []
-    if any_found(form.control, [m.content for m in messages]):
-        hidden = [dataclasses.replace(m, content=form.control.hide(m.content)) for m in messages]
+    if any_found(form.control, [text for m in messages for text in (m.content, m.tool_calls)]):
+        hide = form.control.hide
+        hidden = [
+            dataclasses.replace(m, content=hide(m.content), tool_calls=hide(m.tool_calls))
+            for m in messages
+        ]
         return [*start, *form.control.ids(form.template.text(hidden))]
     text = form.template.text(messages)
     return [*start, *tokenizer(text, add_special_tokens=False)["input_ids"]]
+
+
+def answer_text(tokenizer: PreTrainedTokenizerBase, row: Example) -> str:
+    """The text that a row teaches: its completion, with calls as the base's own template has them.
+
+    That is what the template writes between the prompt and the end of the turn. A template that
+    does not go on from the prompt, drops a part of the answer, or writes control tokens in it,
+    gives way to the completion, whose calls are in the form of `pawl.core.calls`.
+    """
+    template = format_of(tokenizer).template
+    if not row.tool_calls or not knows_calls(template.source):
+        return row.completion
+    said = row.completion.removesuffix(calls_text("", json.loads(row.tool_calls))).rstrip("\n")
+    turns = (*row.messages, Message("assistant", said, row.tool_calls))
+    prompt, whole = template.text(row.messages), template.text(turns, answered=True)
+    answer = whole.removeprefix(prompt).rstrip().removesuffix(str(tokenizer.eos_token)).strip()
+    names = [call["name"] for call in json.loads(row.tool_calls)]
+    holds_all = all(part in answer for part in (said.strip(), *names))
+    special = any(token in answer for token in tokenizer.all_special_tokens)
+    return answer if whole.startswith(prompt) and holds_all and not special else row.completion
 
 
 def completion_tokens(tokenizer: PreTrainedTokenizerBase, completion: str) -> list[int]:
@@ -98,20 +127,21 @@ def naming_row(row: str) -> Iterator[None]:
 
 def with_instruction(messages: Sequence[Message], instruction: str) -> tuple[Message, ...]:
     """The messages with `instruction` as system turn, followed by the row's own system turn."""
-    rest = list(messages)
+    tools, rest = [m for m in messages if m.role == "tools"], [*messages]
+    rest = [m for m in rest if m.role != "tools"]
     if rest and rest[0].role == "system":
         instruction = f"{instruction}\n\n{rest.pop(0).content}"
-    return (Message("system", instruction), *rest)
+    return (*tools, Message("system", instruction), *rest)
 
 
 def with_shots(messages: Sequence[Message], shots: Sequence[Example]) -> tuple[Message, ...]:
     """The messages with solved examples before them, as earlier turns of the same chat."""
     turns: list[Message] = []
     for shot in shots:
-        turns += [m for m in shot.messages if m.role != "system"]
+        turns += [m for m in shot.messages if m.role not in HEAD]
         turns.append(Message("assistant", shot.completion))
-    head = [m for m in messages if m.role == "system"]
-    return (*head, *turns, *(m for m in messages if m.role != "system"))
+    head = [m for m in messages if m.role in HEAD]
+    return (*head, *turns, *(m for m in messages if m.role not in HEAD))
 
 
 def _turns(template: ChatTemplate) -> str:

@@ -25,6 +25,8 @@ def show_check(report: CheckReport, *, console: Terminal) -> None:
     text = summary.summary_text(report)
     console.print(Text.assemble(f"{report.task}: ", (text, f"bold {colour}")))
     console.print(f"{report.rows:,} rows, data {report.data[:12]}", highlight=False)
+    for note in report.notes:
+        console.print(_indented(Text(note)))
     console.print(_table(report))
     for rule in summary.by_state(report):
         if not rule.passed or rule.worst:

@@ -30,6 +30,7 @@ EVERY, SAMPLE = 3.0, 5.0
 # How long the last batch may take once the stage has ended, in seconds.
 PATIENCE = 20.0
 METRIC_NAMES = ("loss", "learning_rate", "grad_norm", "tokens_per_second", "memory_gib")
+DEV_LOSS = "dev_loss"
 
 
 @contextmanager
@@ -72,6 +73,7 @@ def _follow(workspace: Workspace, task: str, over: threading.Event) -> None:
             if new is not None and log.training:
                 run = run or LiveRun(open_store(workspace), workspace, task, log.training)
                 run.log(new)
+                run.log_dev(log.dev)
             if run and (log.end or ending):
                 run.end(log.end or "KILLED")
                 run = None
@@ -89,17 +91,19 @@ class StepLogReader:
     """Reads the file of `pawl.train.step_log` while it is written.
 
     `training` is the id of the training, `end` its final status, `steps` how many it takes; None:
-    not known yet.
+    not known yet. `dev` are the dev losses that the last `read` found.
     """
 
     def __init__(self, path: Path) -> None:
         self.training: str | None = None
         self.end: str | None = None
         self.steps: int | None = None
+        self.dev: list[dict[str, Any]] = []
         self._path, self._inode, self._offset = path, 0, 0
 
     def read(self) -> list[dict[str, Any]] | None:
         """The new steps; None where nothing is new, not even the end."""
+        self.dev = []
         if not self._path.is_file():
             return None
         with self._path.open("rb") as file:
@@ -116,6 +120,7 @@ class StepLogReader:
             self.training = line.get("training", self.training)
             self.end = line.get("end", self.end)
             self.steps = line.get("steps", self.steps)
+        self.dev = [line for line in lines if "dev_step" in line]
         return [line for line in lines if "step" in line] if lines else None
 
 
@@ -124,7 +129,7 @@ class LiveRun:
 
     def __init__(self, store: Store, workspace: Workspace, task: str, training: str) -> None:
         self.training, self._store = training, store
-        self._logged, self._status = 0, "RUNNING"
+        self._logged, self._dev_logged, self._status = 0, 0, "RUNNING"
         self._monitor: Any = None
         op_id = f"training:{training}"
         existing = find_run(store, task, op_id)
@@ -134,9 +139,7 @@ class LiveRun:
             log_evidence(store, self._id, params=params)
             return
         self._id, self._status = str(existing.info.run_id), str(existing.info.status)
-        with store_errors(store.uri):
-            history = store.client.get_metric_history(self._id, f"train/{METRIC_NAMES[0]}")
-        self._logged = max((metric.step for metric in history), default=0)
+        self._logged, self._dev_logged = map(self._last, (METRIC_NAMES[0], DEV_LOSS))
 
     def log(self, steps: Sequence[dict[str, Any]]) -> None:
         """Log the steps that are not logged yet, each with all its metrics."""
@@ -158,6 +161,27 @@ class LiveRun:
             with store_errors(self._store.uri):
                 self._store.client.log_batch(self._id, metrics)
             self._logged = part[-1]["step"]
+
+    def log_dev(self, losses: Sequence[dict[str, Any]]) -> None:
+        """Log the dev losses that are not logged yet."""
+        from mlflow.entities import Metric
+
+        new = [line for line in losses if line["dev_step"] > self._dev_logged]
+        if not new:
+            return
+        metrics = [
+            Metric(f"train/{DEV_LOSS}", line[DEV_LOSS], line["at"], line["dev_step"])
+            for line in new
+        ]
+        with store_errors(self._store.uri):
+            self._store.client.log_batch(self._id, metrics)
+        self._dev_logged = new[-1]["dev_step"]
+
+    def _last(self, name: str) -> int:
+        """The last step with this metric, 0 if there is none."""
+        with store_errors(self._store.uri):
+            history = self._store.client.get_metric_history(self._id, f"train/{name}")
+        return max((metric.step for metric in history), default=0)
 
     def end(self, status: str) -> None:
         """End the run with this status; it is opened again if the training is resumed."""

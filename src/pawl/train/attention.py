@@ -18,6 +18,7 @@ from pawl.errors import TrainError
 from pawl.train.capped_attention import capped_attention
 from pawl.train.groups import LengthGroup, length_groups
 from pawl.train.short_attention import GatherIndices, gather_indices, short_attention
+from pawl.train.varlen import varlen_attention
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -148,7 +149,8 @@ def _attend(
             q, k, v, groups, scaling=scaling, window=window, cap=softcap, sinks=s_aux
         )[None]
     if not rows.groups:
-        return _varlen(query, key, value, rows, scaling, window)
+        ends, longest = rows.cu_seqlens, rows.longest
+        return varlen_attention(query, key, value, ends, longest, scaling=scaling, window=window)
     return _grouped(query, key, value, rows, scaling, window)
 
 
@@ -173,32 +175,6 @@ def _refuse_unknown(others: dict[str, Any]) -> None:
                 rule="an argument that changes attention is known to it, or refused",
                 remedy="Pawl trains such a base with its own attention, more slowly",
             )
-
-
-def _varlen(
-    query: torch.Tensor,
-    key: torch.Tensor,
-    value: torch.Tensor,
-    rows: PackLayout,
-    scaling: float,
-    window: int,
-) -> torch.Tensor:
-    from torch.nn.attention.varlen import varlen_attn
-
-    q, k, v = (part[0].transpose(0, 1) for part in (query, key, value))
-    out: Any = varlen_attn(
-        q,
-        k,
-        v,
-        rows.cu_seqlens,
-        rows.cu_seqlens,
-        rows.longest,
-        rows.longest,
-        scale=scaling,
-        window_size=(window - 1 if window < rows.longest else -1, 0),
-        enable_gqa=q.shape[1] != k.shape[1],
-    )
-    return out[None]  # type: ignore[no-any-return]  # with `return_aux` it would be a pair
 
 
 def _grouped(

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pawl.core.files import digest_file, digest_json, remove, whole_folder
-from pawl.core.records import Point, read_record, to_json, write_record
+from pawl.core.records import DevPoint, Point, read_record, to_json, write_record
 from pawl.errors import PawlError
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Checkpoint:
     """`question` is the training's fingerprint, `state` the sha256 of the state file's bytes.
 
     `seconds` is the wall time so far, `resumed` the steps from which the training was resumed,
-    `seal` the digest of all other fields.
+    `dev_points` the dev losses so far, `seal` the digest of all other fields.
     """
 
     question: str
@@ -40,6 +40,7 @@ class Checkpoint:
     points: tuple[Point, ...]
     seconds: float
     resumed: tuple[int, ...] = ()
+    dev_points: tuple[DevPoint, ...] = ()
     seal: str = ""
 
     def sealed(self) -> Checkpoint:
@@ -49,24 +50,16 @@ class Checkpoint:
 
 
 def save_checkpoint(
-    folder: Path,
-    state: Mapping[str, torch.Tensor],
-    *,
-    fingerprint: str,
-    points: tuple[Point, ...],
-    seconds: float,
-    resumed: tuple[int, ...],
+    folder: Path, state: Mapping[str, torch.Tensor], checkpoint: Checkpoint
 ) -> None:
-    """Write a checkpoint after the last of `points` and delete all but the newest."""
+    """Write a checkpoint, its digest and seal computed, and delete all but the newest."""
     from safetensors.torch import save as serialised
 
-    step = points[-1].step
-    with whole_folder(folder / f"step-{step:08}") as new:
+    with whole_folder(folder / f"step-{checkpoint.step:08}") as new:
         tensors = {name: value.cpu().contiguous() for name, value in state.items()}
         (new / STATE).write_bytes(serialised(tensors))
-        digest = digest_file(new / STATE)
-        checkpoint = Checkpoint(fingerprint, step, digest, points, seconds, resumed)
-        write_record(new / MANIFEST, checkpoint.sealed())
+        digested = dataclasses.replace(checkpoint, state=digest_file(new / STATE))
+        write_record(new / MANIFEST, digested.sealed())
     for old in _newest_first(folder)[RETAINED:]:
         remove(old)
 
@@ -84,6 +77,8 @@ def latest_checkpoint(
     for place in _newest_first(folder):
         try:
             checkpoint = read_record(place / MANIFEST, Checkpoint)
+            if checkpoint.question != fingerprint:
+                continue
             if checkpoint != checkpoint.sealed():
                 raise ValueError(f"{MANIFEST} does not match its seal")
             data = (place / STATE).read_bytes()
@@ -93,8 +88,7 @@ def latest_checkpoint(
         except (OSError, ValueError, PawlError, SafetensorError) as error:
             LOG.warning("the checkpoint %s is damaged and not used: %s", place.name, error)
             continue
-        if checkpoint.question == fingerprint:
-            return checkpoint, state
+        return checkpoint, state
     return None
 
 

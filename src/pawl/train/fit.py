@@ -96,7 +96,8 @@ def remedies(
 
 def _cut(row: Row, length: int) -> Row:
     prompt = min(row.prompt, length - 1)
-    return dataclasses.replace(row, tokens=row.tokens[:length], prompt=prompt)
+    earlier = tuple(span for span in row.earlier if span[1] <= prompt)
+    return dataclasses.replace(row, tokens=row.tokens[:length], prompt=prompt, earlier=earlier)
 
 
 def heaviest(rows: Sequence[Row], dev_rows: Sequence[Row], params: Train, room: int) -> Load:
@@ -126,7 +127,7 @@ def _heaviest(rows: Sequence[Row], room: int) -> list[Row]:
 
 
 def _weight(rows: Sequence[Row]) -> tuple[int, int]:
-    return sum(map(len, rows)), sum(len(row) - row.prompt for row in rows)
+    return sum(map(len, rows)), sum(row.targets for row in rows)
 
 
 def _largest(need: Callable[[int], int], low: int, high: int, limit: int) -> int | None:

@@ -13,9 +13,9 @@ from types import FrameType
 
 from pawl.config.schema import Train, as_json
 from pawl.core.files import digest_file, digest_json, remove
-from pawl.core.records import BaseInfo, Choices, Point
+from pawl.core.records import BaseInfo, Choices, DevPoint, Point
 from pawl.errors import StoppedError
-from pawl.train.checkpoint import latest_checkpoint, save_checkpoint
+from pawl.train.checkpoint import Checkpoint, latest_checkpoint, save_checkpoint
 from pawl.train.loop import Loop
 from pawl.train.rows import Row
 
@@ -38,10 +38,14 @@ class Checkpoints:
 
 
 class Journal:
-    """`points` of all steps, `seconds` of all runs; resumes the loop from the newest checkpoint."""
+    """`points` of all steps, `dev_points`, `seconds` of all runs.
+
+    It resumes the loop from the newest checkpoint.
+    """
 
     def __init__(self, loop: Loop, checkpoints: Checkpoints | None) -> None:
         self.points: list[Point] = []
+        self.dev_points: list[DevPoint] = []
         self.resumed: tuple[int, ...] = ()
         self._earlier = 0.0
         self._loop, self._checkpoints = loop, checkpoints
@@ -57,10 +61,10 @@ class Journal:
         if latest is not None:
             checkpoint, state = latest
             loop.resume(checkpoint.step, state)
-            self.points = list(checkpoint.points)
+            self.points, self.dev_points = list(checkpoint.points), list(checkpoint.dev_points)
             self.resumed = (*checkpoint.resumed, checkpoint.step)
             self._earlier = checkpoint.seconds
-        self._saved_step = loop.step
+        self._saved_at = self._place()
         loop.process_group.refuse_different_steps(loop.step)
 
     @property
@@ -69,16 +73,21 @@ class Journal:
         return self._earlier + time.perf_counter() - self._start
 
     @contextmanager
-    def recording(self) -> Iterator[Callable[[Point], None]]:
-        """Within this, call the result with each step; SIGTERM saves a checkpoint and ends it.
+    def recording(self) -> Iterator[Callable[[Point | DevPoint], None]]:
+        """Within this, call the result with each step and each dev loss.
+
+        SIGTERM saves a checkpoint and ends the training.
 
         Raises:
             StoppedError: SIGTERM came.
         """
         with _sigterm_event() as sigterm:
 
-            def record(point: Point) -> None:
-                self.points.append(point)
+            def record(point: Point | DevPoint) -> None:
+                if isinstance(point, Point):
+                    self.points.append(point)
+                else:
+                    self.dev_points.append(point)
                 if self._loop.process_group.any(sigterm.is_set()):
                     self._save()
                     raise StoppedError(
@@ -91,8 +100,12 @@ class Journal:
 
             yield record
             # So that the same training, asked for again, repeats no step.
-            if self._loop.step > self._saved_step:
+            if self._place() > self._saved_at:
                 self._save()
+
+    def _place(self) -> tuple[int, int]:
+        """How far the training is: steps taken, dev losses measured."""
+        return self._loop.step, len(self.dev_points)
 
     def _interval(self) -> float:
         """Seconds from one checkpoint to the next."""
@@ -104,29 +117,42 @@ class Journal:
         if self._checkpoints is None or not self._loop.process_group.is_main:
             return
         start = time.perf_counter()
-        save_checkpoint(
-            self._checkpoints.folder,
-            self._loop.state(),
-            fingerprint=self._checkpoints.fingerprint,
+        checkpoint = Checkpoint(
+            question=self._checkpoints.fingerprint,
+            step=self._loop.step,
+            state="",
             points=tuple(self.points),
             seconds=self.seconds,
             resumed=self.resumed,
+            dev_points=tuple(self.dev_points),
         )
-        self._saved, self._saved_step = time.perf_counter(), self._loop.step
+        save_checkpoint(self._checkpoints.folder, self._loop.state(), checkpoint)
+        self._saved, self._saved_at = time.perf_counter(), self._place()
         self._cost = self._saved - start
 
 
 def training_fingerprint(
-    base: BaseInfo, rows: Sequence[Row], params: Train, choices: Choices
+    base: BaseInfo,
+    rows: Sequence[Row],
+    params: Train,
+    choices: Choices,
+    *,
+    dev_rows: Sequence[Row] = (),
+    start: str | None = None,
 ) -> str:
-    """Digest of what a training depends on: base, rows, parameters, choices, this room's code."""
+    """Digest of what a training depends on: base, rows, parameters, choices, this room's code.
+
+    `dev_rows` decide which weights are kept, `start` is the digest of the adapter it begins with.
+    """
     import torch
 
     code = sorted(Path(__file__).parent.glob("*.py"))
     return digest_json(
         {
             "base": base.digest,
-            "rows": [[row.id, list(row.tokens), row.prompt] for row in rows],
+            "rows": [_of_row(row) for row in rows],
+            "dev": [_of_row(row) for row in dev_rows],
+            "start": start,
             "params": as_json(params),
             "choices": as_json(choices),
             "code": {path.name: digest_file(path) for path in code},
@@ -151,3 +177,7 @@ def _sigterm_event() -> Iterator[threading.Event]:
         yield event
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def _of_row(row: Row) -> list[object]:
+    return [row.id, list(row.tokens), row.prompt, *row.earlier]

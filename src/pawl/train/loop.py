@@ -25,15 +25,14 @@ if TYPE_CHECKING:
     import torch
     from peft import PeftModel
 
-WARMUP = 0.06
-# Trainings have a few hundred steps: the default of 0.999 would average over all of them.
-BETAS = (0.9, 0.99)
-MAX_GRADIENT_NORM = 1.0
 SHOWN = 5
 
 
 class Loop:
-    """A model in training; `step` is the number of steps taken, `steps` the total."""
+    """A model in training; `step` is the number of steps taken, `steps` the total.
+
+    `best` are the weights to return to after the training, in main memory; empty: none.
+    """
 
     def __init__(
         self,
@@ -50,36 +49,41 @@ class Loop:
         self.choices, self.process_group = choices, process_group
         self.step = 0
         self.steps = step_count(len(rows), params)
+        self.steps_per_epoch = math.ceil(len(rows) / params.batch_size)
+        self.best: dict[str, torch.Tensor] = {}
         self.weights = {n: p for n, p in model.named_parameters() if p.requires_grad}
         self.optimizer = torch.optim.AdamW(
             parameter_groups(self.weights, params),
             lr=0.0,
-            betas=BETAS,
-            weight_decay=0.0,
+            betas=params.betas,
+            weight_decay=params.weight_decay,
             fused=True,
         )
 
-    def run(self, after: Callable[[Point], None]) -> None:
-        """Take all remaining steps; call `after` with each.
+    def run(self, after: Callable[[Point], None], *, until: int | None = None) -> None:
+        """Take the remaining steps up to `until` (None: all); call `after` with each.
 
         Raises:
             TrainError: a loss or gradient is not finite; the message names step and rows.
         """
+        end = self.steps if until is None else until
+        if self.step >= end:
+            return
         with training_settings(), packed_mode(self.model, self.choices):
             only_adapter_drops(self.model)
-            for batch in self._batches():
+            for batch in self._batches(end):
                 after(self._take(batch))
 
     def _take(self, batch: Sequence[Row]) -> Point:
         import torch
 
         self.step += 1
-        rate = self.params.learning_rate * learning_rate_factor(self.step - 1, self.steps)
+        rate = self.params.learning_rate * rate_factor(self.params, self.step - 1, self.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["pace"]
         # Dropout is seeded by the step, so that no random state has to be saved.
         torch.manual_seed(mix_seed(self.params.seed, self.step, self.process_group.rank))
-        targets = sum(len(row) - row.prompt for row in batch)
+        targets = sum(row.targets for row in batch)
         total = torch.zeros((), device=self.model.device)
         for pack, weight in self.process_group.packs(batch, self.choices):
             part = summed_loss(self.model, pack) * weight / targets
@@ -87,7 +91,7 @@ class Loop:
             total += part.detach()
         gradients = [w.grad for w in self.weights.values() if w.grad is not None]
         self.process_group.all_reduce([total, *gradients])
-        norm = torch.nn.utils.clip_grad_norm_(self.weights.values(), MAX_GRADIENT_NORM)
+        norm = torch.nn.utils.clip_grad_norm_(self.weights.values(), self.params.max_grad_norm)
         # The only synchronisation with the device in a step.
         loss, grad_norm = torch.stack((total, norm)).tolist()
         point = Point(self.step, loss, rate, grad_norm, sum(map(len, batch)))
@@ -96,18 +100,31 @@ class Loop:
         self.optimizer.zero_grad()
         return point
 
-    def _batches(self) -> Iterator[list[Row]]:
-        """The batches of the remaining steps."""
+    def _batches(self, end: int) -> Iterator[list[Row]]:
+        """The batches of the steps up to `end`."""
         size = self.params.batch_size
-        steps_per_epoch = math.ceil(len(self.rows) / size)
-        while self.step < self.steps:
-            epoch, start = divmod(self.step, steps_per_epoch)
+        while self.step < end:
+            epoch, start = divmod(self.step, self.steps_per_epoch)
             order = shuffled(len(self.rows), seed=self.params.seed, epoch=epoch)
             yield [self.rows[i] for i in order[start * size : (start + 1) * size]]
 
+    def remember(self) -> None:
+        """Make the weights of this step the best."""
+        # On a card `cpu` copies by itself.
+        self.best = {name: w.detach().cpu().clone() for name, w in self.weights.items()}
+
+    def return_to_best(self) -> None:
+        """Give the model the best weights, if there are any."""
+        import torch
+
+        with torch.no_grad():
+            for name, weight in self.best.items():
+                self.weights[name].copy_(weight)
+
     def state(self) -> dict[str, torch.Tensor]:
-        """All that later steps depend on besides rows and parameters: weights, optimiser."""
+        """All that the end depends on besides rows and parameters: weights, optimiser, `best`."""
         state = {f"weight.{name}": weight.detach() for name, weight in self.weights.items()}
+        state |= {f"best.{name}": weight for name, weight in self.best.items()}
         for name, weight in self.weights.items():
             for part, value in self.optimizer.state[weight].items():
                 state[f"{part}.{name}"] = value
@@ -128,6 +145,7 @@ class Loop:
                     part: state[f"{part}.{name}"].clone().to(weight.device)
                     for part in ("step", "exp_avg", "exp_avg_sq")
                 }
+        self.best = {name: state[key] for name in self.weights if (key := f"best.{name}") in state}
         self.step = step
 
 
@@ -150,12 +168,15 @@ def step_count(rows: int, params: Train) -> int:
     return math.ceil(params.epochs * math.ceil(rows / params.batch_size))
 
 
-def learning_rate_factor(step: int, steps: int) -> float:
-    """The learning rate's factor in a step, from 0: linear warm-up, then half a cosine."""
-    warmup = math.ceil(WARMUP * steps)
+def rate_factor(params: Train, step: int, steps: int) -> float:
+    """The learning rate's factor in a step, from 0: linear warm-up, then `train.schedule`."""
+    warmup = math.ceil(params.warmup * steps)
     if step < warmup:
         return step / warmup
-    return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, steps - warmup)))
+    if params.schedule == "constant":
+        return 1.0
+    done = (step - warmup) / max(1, steps - warmup)
+    return 1 - done if params.schedule == "linear" else 0.5 * (1 + math.cos(math.pi * done))
 
 
 def shuffled(rows: int, *, seed: int, epoch: int) -> list[int]:

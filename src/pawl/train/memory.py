@@ -95,9 +95,11 @@ def _counted(
         with torch.no_grad():
             summed_loss(model, load.read, layout=_layout(load.read, cuda))
     # The two moments of AdamW, in float32 as the weights are; they appear after the first step.
-    adam = 2 * sum(map(_bytes, weights))
+    trained = sum(map(_bytes, weights))
+    # The best weights so far stay in main memory.
+    more = 2 * trained + (trained if params.keep == "best" and not cuda else 0)
     for parts in count.worst.values():
-        parts[ADAPTER] += adam
+        parts[ADAPTER] += more
         parts[ACTIVATIONS] += CUBLAS if cuda else PROCESS
     return count.worst
 

@@ -86,8 +86,9 @@ def _pack(rows: Sequence[Row], *, filler_last: bool = False) -> Pack:
     targets: list[int] = []
     for row in ordered:
         # A token predicts the next of its row; the row's last predicts none.
-        at += range(len(ids) + row.prompt - 1, len(ids) + len(row) - 1)
-        targets += row.tokens[row.prompt :]
+        for span in row.taught:
+            at += range(len(ids) + span.start - 1, len(ids) + span.stop - 1)
+            targets += row.tokens[span.start : span.stop]
         positions += range(len(row))
         ids += row.tokens
     used = set(at)

@@ -45,8 +45,10 @@ def packed_mode(model: PeftModel, choices: Choices = PLAIN) -> Iterator[None]:
         setattr(base, CURRENT, current)
         stack.callback(delattr, base, CURRENT)
         if choices.checkpointing:
-            base.activation_checkpointing_enable()
-            stack.callback(base.activation_checkpointing_disable)
+            # transformers 5.17 has these by their old names alone.
+            now = "activation" if hasattr(base, "activation_checkpointing_enable") else "gradient"
+            getattr(base, f"{now}_checkpointing_enable")()
+            stack.callback(getattr(base, f"{now}_checkpointing_disable"))
         yield
 
 

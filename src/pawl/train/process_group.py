@@ -88,6 +88,16 @@ class ProcessGroup:
         self.all_reduce([count])
         return bool(count.item())
 
+    def mean(self, value: float) -> float:
+        """The mean over all processes; the same bits in every one, so that all decide alike."""
+        if self.size == 1:
+            return value
+        import torch
+
+        total = torch.tensor([value], dtype=torch.float64, device=_device())
+        self.all_reduce([total])
+        return total.item() / self.size
+
     def refuse_different_steps(self, step: int) -> None:
         """Refuse processes that resume from different steps.
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from pawl.config.schema import Train
 from pawl.core.files import digest_files, whole_folder, write_json
 from pawl.core.records import AdapterManifest, Choices, write_record
-from pawl.errors import TrainError
+from pawl.errors import AdapterError, TrainError
 from pawl.model.adapted_layers import linear_names
 from pawl.model.adapter import CONFIG, FILES, MANIFEST, WEIGHTS
 from pawl.model.base import dequantised, load_base
@@ -28,8 +28,19 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def prepared(folder: Path, params: Train, choices: Choices, *, sharded: bool = False) -> PeftModel:
-    """Load the base of `folder`, as NF4 or dense by `choices`, and put a new adapter on it."""
+def prepared(
+    folder: Path,
+    params: Train,
+    choices: Choices,
+    *,
+    sharded: bool = False,
+    start: Path | None = None,
+) -> PeftModel:
+    """Load the base of `folder`, as NF4 or dense by `choices`, and put an adapter on it.
+
+    Args:
+        start: the folder of an adapter whose weights it takes; None: new ones.
+    """
     import torch
 
     # Free the model of the previous rank, which only reference cycles still hold.
@@ -40,6 +51,8 @@ def prepared(folder: Path, params: Train, choices: Choices, *, sharded: bool = F
     base = load_base(folder, seed=params.seed, compute=compute, sharded=sharded)
     _unmap_weights(base)
     model = adapted(dequantised(base) if choices.weights == "dense" else base, params)
+    if start is not None:
+        take_weights(model, start)
     if sharded:
         shard(model)
     trim_heap()
@@ -70,6 +83,26 @@ def adapted(model: PreTrainedModel, params: Train) -> PeftModel:
     _refuse_experts(peft_model)
     _refuse_dead_outputs(peft_model)
     return peft_model
+
+
+def take_weights(model: PeftModel, folder: Path) -> None:
+    """Give the model's adapter the weights of the verified one in `folder`.
+
+    Raises:
+        AdapterError: they are not exactly those that the adapter has.
+    """
+    from peft import get_peft_model_state_dict, set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    saved, own = load_file(folder / WEIGHTS), get_peft_model_state_dict(model)
+    # peft only warns of missing weights.
+    if {k: v.shape for k, v in saved.items()} != {k: v.shape for k, v in own.items()}:
+        raise AdapterError(
+            f"the weights in {folder} are not those of the adapter that is trained",
+            rule="a training goes on from an adapter of the same layers and rank",
+            remedy="set `train.start: base`",
+        )
+    set_peft_model_state_dict(model, saved)
 
 
 def save(model: PeftModel, manifest: AdapterManifest, target: Path) -> AdapterManifest:

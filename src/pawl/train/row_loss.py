@@ -41,7 +41,7 @@ def row_losses(model: PeftModel, rows: Sequence[Row], *, choices: Choices) -> li
             _packed_losses(model, rows, losses, room=choices.room)
     if broken := [row for row, loss in zip(rows, losses, strict=True) if not math.isfinite(loss)]:
         raise TrainError(
-            f"the loss after training is not a finite number on {len(broken)} of {len(rows)} rows: "
+            f"the adapter's loss is not a finite number on {len(broken)} of {len(rows)} rows: "
             f"{row_ids(broken)}",
             rule="an adapter gives every row a finite loss",
             remedy="lower `train.learning_rate`, or look for broken rows among those named",
@@ -60,7 +60,7 @@ def _packed_losses(
         # The rows of a pack ascend in length.
         order = sorted(members, key=lambda i: len(rows[i]))
         (pack,) = packed([rows[i] for i in order], room=room)
-        counts = [len(rows[i]) - rows[i].prompt for i in order]
+        counts = [rows[i].targets for i in order]
         states = torch.split(learned_states(model, pack), counts)
         targets = torch.split(pack.targets.to(model.device), counts)
         for i, state, target in zip(order, states, targets, strict=True):
@@ -74,7 +74,7 @@ def mean_loss(model: PeftModel, rows: Sequence[Row], *, choices: Choices) -> flo
 
 def mean_per_token(losses: Sequence[float], rows: Sequence[Row]) -> float:
     """The mean per completion token of losses summed by row."""
-    return math.fsum(losses) / sum(len(row) - row.prompt for row in rows)
+    return math.fsum(losses) / sum(row.targets for row in rows)
 
 
 def refuse_no_effect(

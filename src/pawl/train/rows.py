@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from pawl.core.records import Example
 from pawl.errors import DataError
-from pawl.model.prompt import completion_tokens, naming_row, prompt_tokens
+from pawl.model.chat_turns import spoken
+from pawl.model.prompt import answer_text, completion_tokens, naming_row, prompt_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -16,20 +17,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Row:
-    """An example's `tokens`; the loss leaves out the first `prompt` of them."""
+    """An example's `tokens`; the loss is of those behind the first `prompt`, and of `earlier` ones.
+
+    `earlier` are the answers within the prompt that are taught too, as (start, end), in order.
+    """
 
     id: str
     tokens: tuple[int, ...]
     prompt: int
+    earlier: tuple[tuple[int, int], ...] = ()
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+    @property
+    def taught(self) -> tuple[range, ...]:
+        """The positions of the tokens that are taught, an answer after the other."""
+        return (*(range(*span) for span in self.earlier), range(self.prompt, len(self.tokens)))
+
+    @property
+    def targets(self) -> int:
+        """The number of tokens that are taught."""
+        return sum(map(len, self.taught))
 
 
 def token_rows(
     examples: Iterable[Example], tokenizer: PreTrainedTokenizerBase, *, max_length: int
 ) -> list[Row]:
     """Tokenise the examples, without truncation.
+
+    A chat is one row with all its taught answers if each of its prompts begins as the one before
+    goes on, as a model that answers sees them; an answer for which that does not hold (a template
+    that shows earlier turns otherwise) is a row of its own.
 
     Raises:
         DataError: a row is longer than `max_length` tokens (a truncated completion would teach the
@@ -40,7 +59,7 @@ def token_rows(
     for example in examples:
         with naming_row(example.id):
             prompt = prompt_tokens(tokenizer, example.messages)
-            answer = completion_tokens(tokenizer, example.completion)
+            answer = completion_tokens(tokenizer, answer_text(tokenizer, example))
         if len(prompt) + len(answer) > max_length:
             raise DataError(
                 f"row '{example.id}' has {len(prompt) + len(answer)} tokens",
@@ -53,5 +72,35 @@ def token_rows(
                 rule="a row has prompt tokens and completion tokens",
                 remedy="give it a prompt and a completion",
             )
-        rows.append(Row(example.id, (*prompt, *answer), len(prompt)))
+        earlier, apart = _earlier(example, prompt, tokenizer)
+        rows += [*apart, Row(example.id, (*prompt, *answer), len(prompt), earlier)]
     return rows
+
+
+def _earlier(
+    example: Example, whole: list[int], tokenizer: PreTrainedTokenizerBase
+) -> tuple[tuple[tuple[int, int], ...], list[Row]]:
+    """Where the taught answers are in the `whole` prompt, and those that are not in it as rows."""
+    spans: list[tuple[int, int]] = []
+    apart: list[Row] = []
+    for at in example.taught:
+        turn, before = example.messages[at], example.messages[:at]
+        text = spoken(turn).content
+        prompt = prompt_tokens(tokenizer, before)
+        part = Example(example.id, "", before, text, tool_calls=turn.tool_calls)
+        answer = completion_tokens(tokenizer, answer_text(tokenizer, part))
+        start = len(prompt)
+        # With the end of the turn, if the template writes the token that ends an answer.
+        end = next(
+            (
+                start + count
+                for count in (len(answer), len(answer) - 1)
+                if whole[: start + count] == [*prompt, *answer[:count]]
+            ),
+            0,
+        )
+        if end:
+            spans.append((start, end))
+        else:
+            apart.append(Row(f"{example.id}, turn {at + 1}", (*prompt, *answer), start))
+    return tuple(spans), apart

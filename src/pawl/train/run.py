@@ -1,6 +1,6 @@
 """The train stage: from splits and base to an adapter, in one process or several.
 
-A training is planned (`pawl.train.fit`), run (`pawl.train.loop`), resumed after an interruption
+A training is planned (`pawl.train.fit`), run (`pawl.train.training`), resumed after an interruption
 (`pawl.train.journal`), measured (`pawl.train.row_loss`) and saved (`pawl.train.qlora`).
 """
 
@@ -21,7 +21,6 @@ from pawl.core.records import (
     BaseInfo,
     Choices,
     Example,
-    Point,
     SplitReport,
     Training,
     read_record,
@@ -34,19 +33,25 @@ from pawl.model.base import base_width, find_base
 from pawl.model.cached_batches import sharing
 from pawl.model.tokenizer import load_tokenizer
 from pawl.train.agreement import agreed
-from pawl.train.choices import PLAIN
+from pawl.train.ancestor import (
+    Ancestor,
+    begins,
+    find_ancestor,
+    pick_start,
+    starts,
+    unlearned,
+    with_trials,
+)
 from pawl.train.device import GIB, computes, here, settled
 from pawl.train.fit import choose
-from pawl.train.journal import Checkpoints, Journal, training_fingerprint
+from pawl.train.journal import Checkpoints, training_fingerprint
 from pawl.train.launch import end_with_launcher, launch
-from pawl.train.loop import Loop, shuffled
 from pawl.train.process_group import SINGLE, ProcessGroup, ProcessLostError, joined_group
-from pawl.train.progress import progress_bar
 from pawl.train.qlora import prepared, save
 from pawl.train.rank import ranks, search_rank
-from pawl.train.row_loss import mean_loss, mean_per_token, refuse_no_effect, row_losses
+from pawl.train.row_loss import refuse_no_effect
 from pawl.train.rows import Row, token_rows
-from pawl.train.step_log import step_log
+from pawl.train.training import fit
 from pawl.workspace.paths import Workspace
 
 if TYPE_CHECKING:
@@ -99,7 +104,12 @@ def train_in_process(workspace: Workspace, task: str, process_group: ProcessGrou
             rule="a training is measured on rows that it was not trained on",
             remedy="raise `split.dev`, or add rows",
         )
+    ancestor = find_ancestor(workspace, task)
+    dev = unlearned(dev, ancestor)
+    if section.train.start != "base" and process_group.is_main:
+        sys.stderr.write(f"train: {begins(section.train.start, ancestor)}\n")
     trainings = _trainings(workspace, task, train_examples, dev, process_group)
+    start: Ancestor | None = None
     if section.train.rank == "auto":
         groups = [row.fields.get(report.group_by or "") for row in dev]
         rank, training = search_rank(
@@ -109,18 +119,22 @@ def train_in_process(workspace: Workspace, task: str, process_group: ProcessGrou
         model, _ = trainings.run(rank, points=None)
     else:
         rank = section.train.rank
-        model, training = trainings.run(rank, files.points)
+        start, model, training = _from_starts(trainings, rank, files.points, ancestor)
     refuse_no_effect(model, trainings.dev_rows, training.dev_losses, choices=training.choices)
     if not process_group.is_main:
         return
+    learned = {key for row in train_examples for key in row_hashes(row)}
     manifest = AdapterManifest(
         task=task,
         base=trainings.base,
         data=report.data,
         rank=rank,
         params=as_json(trainings.params),
-        trained_on=tuple(sorted({key for row in train_examples for key in row_hashes(row)})),
+        trained_on=tuple(sorted(learned)),
         files={},
+        step=training.kept,
+        ancestor=start.manifest.digest if start else None,
+        inherited=tuple(sorted(start.manifest.learned - learned)) if start else (),
     )
     save(model, manifest, files.adapter)
     write_record(files.training, training)
@@ -131,7 +145,7 @@ def train_in_process(workspace: Workspace, task: str, process_group: ProcessGrou
 
 @dataclasses.dataclass(frozen=True)
 class _Trainings:
-    """The trainings of one stage, which differ in their rank alone.
+    """The trainings of one stage, which differ in their rank or start alone.
 
     `ranks` are those that may be tried, the largest last; `params` are settled for this device.
     """
@@ -145,11 +159,14 @@ class _Trainings:
     checkpoints: Path
     process_group: ProcessGroup
 
-    def run(self, rank: int, points: Path | None) -> tuple[PeftModel, Training]:
+    def run(
+        self, rank: int, points: Path | None, start: Ancestor | None = None
+    ) -> tuple[PeftModel, Training]:
         """Train with this rank, or restore what its last checkpoint holds.
 
         Args:
             points: the file of the step log; None: none.
+            start: whose weights it begins with; None: new ones.
         """
         params = dataclasses.replace(self.params, rank=rank)
         group, rows, dev_rows = self.process_group, self.rows, self.dev_rows
@@ -159,7 +176,8 @@ class _Trainings:
             self.folder, rows, dev_rows, params, group, sharded=sharded, largest=largest
         )
         # Loaded anew for each rank: removing an adapter does not restore the base's layers.
-        model = prepared(self.folder, params, choices, sharded=sharded)
+        weights = start.folder if start else None
+        model = prepared(self.folder, params, choices, sharded=sharded, start=weights)
         choices, agreement = agreed(model, rows, choices)
         if not sharded:
             # The judge's pass over cached prompts, tried before anything is paid for.
@@ -167,18 +185,46 @@ class _Trainings:
             sharing(model, [by_length[0], by_length[len(by_length) // 2]], pad=0, more=0)
         if group.is_main and choices.passes != "packed":
             sys.stderr.write(f"train: {choices.says()}: {agreement.given_up[0]}\n")
-        fingerprint = training_fingerprint(self.base, rows, params, choices)
+        fingerprint = training_fingerprint(
+            self.base,
+            rows,
+            params,
+            choices,
+            dev_rows=dev_rows,
+            start=start.manifest.digest if start else None,
+        )
+        place = f"rank-{rank}" + (f"-from-{start.version}" if start else "")
         training = fit(
             model,
             rows,
             dev_rows,
             params=params,
             choices=choices,
-            checkpoints=Checkpoints(self.checkpoints / f"rank-{rank}", fingerprint),
+            checkpoints=Checkpoints(self.checkpoints / place, fingerprint),
             points=points,
             process_group=group,
         )
         return model, dataclasses.replace(training, agreement=agreement)
+
+
+def _from_starts(
+    trainings: _Trainings, rank: int, points: Path, ancestor: Ancestor | None
+) -> tuple[Ancestor | None, PeftModel, Training]:
+    """Train from each start that `train.start` names; the best on dev, its model and record."""
+    tried = starts(trainings.params.start, ancestor)
+    if trainings.params.start == "base":
+        return (None, *trainings.run(rank, points))
+    if len(tried) == 1:
+        model, training = trainings.run(rank, points, tried[0])
+        return tried[0], model, with_trials(tried, [training], kept=0)
+    start, training = pick_start(
+        tried,
+        lambda start: trainings.run(rank, points, start)[1],
+        process_group=trainings.process_group,
+    )
+    # Restored from its last checkpoint: no step is repeated or logged.
+    model, _ = trainings.run(rank, points=None, start=start)
+    return start, model, training
 
 
 def _trainings(
@@ -208,62 +254,6 @@ def _trainings(
         ranks=ranks(base_width(folder)) if rank == "auto" else [rank],
         checkpoints=workspace.checkpoints(task),
         process_group=process_group,
-    )
-
-
-def fit(
-    model: PeftModel,
-    rows: Sequence[Row],
-    dev_rows: Sequence[Row],
-    *,
-    params: Train,
-    choices: Choices = PLAIN,
-    checkpoints: Checkpoints | None = None,
-    points: Path | None = None,
-    process_group: ProcessGroup = SINGLE,
-) -> Training:
-    """Train the model in place and return the record of the training.
-
-    Args:
-        model: its base is NF4 or dense as in `choices` (`prepared`).
-        checkpoints: where checkpoints are written and resumed from; None: nowhere.
-        points: the file of the step log; None: none.
-        process_group: the processes that train together; only the main one writes.
-
-    Raises:
-        TrainError: a loss or gradient is not finite (the message names step and rows), or SIGTERM
-            came (a checkpoint was saved).
-    """
-    loop = Loop(model, rows, params=params, choices=choices, process_group=process_group)
-    journal = Journal(loop, checkpoints)
-    fingerprint = checkpoints.fingerprint if checkpoints else ""
-    log_file = points if process_group.is_main else None
-    with (
-        progress_bar(loop.steps, done=loop.step, quiet=not process_group.is_main) as show,
-        step_log(log_file, fingerprint=fingerprint, steps=loop.steps, resumed=loop.step) as log,
-        journal.recording() as record,
-    ):
-
-        def after(point: Point) -> None:
-            show(point)
-            log(point)
-            record(point)
-
-        loop.run(after)
-    dev_losses = row_losses(model, dev_rows, choices=choices)
-    sample = shuffled(len(rows), seed=params.seed, epoch=0)[: len(dev_rows)]
-    tokens = sum(point.tokens for point in journal.points)
-    seconds = journal.seconds
-    return Training(
-        points=tuple(journal.points),
-        train_loss=mean_loss(model, [rows[i] for i in sample], choices=choices),
-        dev_loss=mean_per_token(dev_losses, dev_rows),
-        dev_losses=tuple(dev_losses),
-        seconds=round(seconds, 2),
-        tokens=tokens,
-        tokens_per_second=round(tokens / seconds, 1),
-        choices=choices,
-        resumed=tuple(journal.resumed),
     )
 
 

@@ -2,8 +2,8 @@
 
 The loop knows no tracker: it calls back after each step, and this callback appends a line and
 flushes it. The first line is `{"training": …, "question": …, "steps": …}`, the last `{"end": …}`,
-unless the training was killed. A resumed training continues its file, without the steps that it
-repeats.
+unless the training was killed. A dev loss has a line of its own, `{"dev_step": …, "dev_loss": …}`.
+A resumed training continues its file, without the steps and dev losses that it repeats.
 """
 
 from __future__ import annotations
@@ -19,16 +19,21 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from pawl.core.files import write_text
-from pawl.core.records import Point
+from pawl.core.records import DevPoint, Point
 
 GIB = 2**30
 
 
 @contextmanager
 def step_log(
-    path: Path | None, *, fingerprint: str = "", steps: int | None = None, resumed: int = 0
-) -> Iterator[Callable[[Point], None]]:
-    """Within this, the log is open; call the result with each step.
+    path: Path | None,
+    *,
+    fingerprint: str = "",
+    steps: int | None = None,
+    resumed: int = 0,
+    evaluated: int = 0,
+) -> Iterator[Callable[[Point | DevPoint], None]]:
+    """Within this, the log is open; call the result with each step and each dev loss.
 
     A line has the fields of `Point`, `tokens_per_second`, `memory_gib` (CUDA: the peak so far; else
     this process's memory now) and `at`, the time in ms since 1970.
@@ -38,22 +43,30 @@ def step_log(
         fingerprint: the training's fingerprint (the field `question`).
         steps: how many the training takes, None where that is not known.
         resumed: the step that the training resumes from, 0 for a new one.
+        evaluated: the last step whose dev loss is known then, 0 if there is none.
     """
     if path is None:
         yield lambda _point: None
         return
-    write_text(path, "".join(_first_lines(path, fingerprint, steps, resumed)))
+    upto = {"step": resumed, "dev_step": evaluated}
+    write_text(path, "".join(_first_lines(path, fingerprint, steps, upto)))
     with path.open("a", encoding="utf-8") as file:
         previous = time.perf_counter()
 
-        def log(point: Point) -> None:
+        def log(point: Point | DevPoint) -> None:
             nonlocal previous
+            at = int(time.time() * 1000)
+            if isinstance(point, DevPoint):
+                _append(file, {"dev_step": point.step, "dev_loss": point.loss, "at": at})
+                # What an evaluation takes is no part of the next step's pace.
+                previous = time.perf_counter()
+                return
             now = time.perf_counter()
             line = {
                 **dataclasses.asdict(point),
                 "tokens_per_second": round(point.tokens / (now - previous), 1),
                 "memory_gib": round(_memory() / GIB, 3),
-                "at": int(time.time() * 1000),
+                "at": at,
             }
             previous = now
             _append(file, line)
@@ -66,14 +79,19 @@ def step_log(
         _append(file, {"end": "FINISHED"})
 
 
-def _first_lines(path: Path, fingerprint: str, steps: int | None, resumed: int) -> Iterator[str]:
-    """The file's lines of this training up to the step `resumed`, or a new header."""
+def _first_lines(
+    path: Path, fingerprint: str, steps: int | None, upto: dict[str, int]
+) -> Iterator[str]:
+    """The file's lines of this training up to the steps that it resumes from, or a new header."""
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.is_file() else []
     # A line without its newline was being written when its writer was killed.
     whole = [line for line in lines if line.endswith("\n")]
-    if resumed and whole and json.loads(whole[0])["question"] == fingerprint:
+    if upto["step"] and whole and json.loads(whole[0])["question"] == fingerprint:
         yield whole[0]
-        yield from (line for line in whole[1:] if json.loads(line).get("step", math.inf) <= resumed)
+        for line in whole[1:]:
+            value = json.loads(line)
+            if any(value.get(key, math.inf) <= last for key, last in upto.items()):
+                yield line
     else:
         head = {"training": uuid.uuid4().hex, "question": fingerprint, "steps": steps}
         yield json.dumps(head) + "\n"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pawl.config.code_digest import scoring_code, without_moves
-from pawl.config.schema import Evaluate, as_json
+from pawl.config.schema import Evaluate, Train, as_json
 from pawl.config.user_functions import function_digest
 from pawl.core.alpha_budget import gate_split_id, unspent
 from pawl.core.files import digest_file, digest_json
@@ -24,6 +24,12 @@ from pawl.model.adapter import read_adapter
 from pawl.model.base import base_info
 from pawl.workspace.paths import TaskFiles, Workspace
 from pawl.workspace.task_inputs import data_file, read_prompt, read_schema
+
+# Keys of `train` and `evaluate` that 0.1 did not have.
+SINCE_0_1 = (
+    *("schedule", "warmup", "weight_decay", "betas", "max_grad_norm"),
+    *("evaluations", "keep", "patience", "start", "baselines"),
+)
 
 
 def cycle_fingerprint(workspace: Workspace, task: str, *, accepted: Sequence[str]) -> str:
@@ -39,6 +45,7 @@ def cycle_fingerprint(workspace: Workspace, task: str, *, accepted: Sequence[str
     section = workspace.checked_task(task)
     params = as_json(section)
     del params["schedule"]  # the time of a run does not change its result
+    params |= {"train": _as_in_0_1(section.train), "evaluate": _as_in_0_1(section.evaluate)}
     return digest_json(
         {
             "params": params,
@@ -69,7 +76,7 @@ def evaluation_fingerprint(workspace: Workspace, task: str, champion: Champion) 
             "barred": _excluded_gate_rows(task, files),
             "inputs": {path.name: _digest(path) for path in (files.schema, files.prompt)},
             "gate": as_json(section.gate),
-            "evaluate": as_json(section.evaluate),
+            "evaluate": _as_in_0_1(section.evaluate),
             "base": base.digest,
             **_prompted(base),
             "named": scoring_inputs(section.evaluate, workspace.root),
@@ -90,6 +97,19 @@ def scoring_inputs(policy: Evaluate, root: Path) -> dict[str, dict[str, str]]:
         "scorers": {name: function_digest(at, root) for name, at in policy.scorers.items()},
         "bases": {name: base_info(base, root).digest for name, base in policy.bases.items()},
         "code": without_moves(scoring_code()),
+    }
+
+
+def _as_in_0_1(section: Train | Evaluate) -> dict[str, Any]:
+    """The section without the keys that 0.1 had not, where they say what 0.1 did.
+
+    A new version of Pawl is no reason to train again what was judged.
+    """
+    default = as_json(type(section)())
+    return {
+        key: value
+        for key, value in as_json(section).items()
+        if key not in SINCE_0_1 or value != default[key]
     }
 
 

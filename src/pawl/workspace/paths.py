@@ -154,9 +154,10 @@ class TaskFiles:
         self.curve = root / "curve.json"
         self.metrics = root / "metrics.json"
         # The flow's snapshots: the profile of the champion's data if there is a champion, the
-        # register of held-out rows, the champion (adapter folder, `champion.json`), the look that
-        # is reserved for this candidate.
+        # register of held-out rows, the champion (adapter folder, `champion.json`), the same as of
+        # before the training if it begins with that, the look that is reserved for this candidate.
         self.champion_profile = root / "before.json"
+        self.ancestor = root / "ancestor"
         self.held_out_register = root / "known.jsonl"
         self.champion = root / "champion"
         self.look = root / "look.json"

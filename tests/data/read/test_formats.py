@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
 import decimal
 import gzip
 import io
 import json
+import lzma
 import math
 import os
 import re
@@ -42,17 +44,32 @@ def written(folder: Path, form: str, rows: list[dict[str, Any]]) -> Path:
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
     if form == ".jsonl":
         path.write_bytes(lines)
-    elif form == ".jsonl.gz":
-        path.write_bytes(gzip.compress(lines))
     elif form == ".parquet":
         parquet.write_table(pa.Table.from_pylist(rows), path)
+    elif form == ".arrow":
+        table = pa.Table.from_pylist(rows)
+        with pa.ipc.new_stream(str(path), table.schema) as stream:
+            stream.write_table(table)
+    elif "json" in form:
+        whole = json.dumps({"data": rows}, indent=1, ensure_ascii=False).encode()
+        path.write_bytes(packed(whole if form.split(".")[1] == "json" else lines, form))
     else:
-        text = io.StringIO(newline="")
-        made = csv.DictWriter(text, list(rows[0]))
+        cells = io.StringIO(newline="")
+        made = csv.DictWriter(cells, list(rows[0]), delimiter="\t" if "tsv" in form else ",")
         made.writeheader()
         made.writerows(rows)
-        path.write_bytes(text.getvalue().encode())
+        path.write_bytes(packed(cells.getvalue().encode(), form))
     return path
+
+
+def packed(data: bytes, form: str) -> bytes:
+    """The bytes, packed as the end of a file's name says."""
+    pack = {".gz": gzip.compress, ".bz2": bz2.compress, ".xz": lzma.compress, ".zst": zstandard}
+    return pack.get(f".{form.split('.')[-1]}", bytes)(data)
+
+
+def zstandard(data: bytes) -> bytes:
+    return pa.compress(data, codec="zstd", asbytes=True)
 
 
 def read(path: Path, **options: Any) -> Rows:
@@ -70,7 +87,7 @@ def test_the_same_rows_are_read_from_every_format(tmp_path: Path, form: str) -> 
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_chats_are_read_from_every_format(tmp_path: Path, form: str) -> None:
-    turns: Any = json.dumps(CHAT) if form == ".csv" else CHAT
+    turns: Any = json.dumps(CHAT) if "sv" in form else CHAT
     (example,) = read(written(tmp_path, form, [{"messages": turns}])).examples
     assert (example.messages[0].content, example.completion) == ("hi", "hello")
 
@@ -89,6 +106,7 @@ def test_chats_are_read_from_every_format(tmp_path: Path, form: str) -> None:
         ({"id": "a\nb"}, "printable"),
         ({"id": "a" * 500}, "200 characters"),
         ({"prompt": 3}, "is a string"),
+        ({"prompt": {"a": 1}}, "is a string"),
     ],
 )
 def test_text_that_no_model_should_learn_is_refused_with_its_reason(
@@ -108,9 +126,9 @@ def test_text_that_no_model_should_learn_is_refused_with_its_reason(
     ("text", "says"),
     [
         (b"prompt,completion\np,c,d\n", "rows.csv:2: 3 cells where the header names 2 columns"),
-        (b"prompt,answer\np,c\n", "neither `messages` nor `prompt`"),
-        (b"prompt,prompt,completion\n", "one that another has"),
-        (b"\xef\xbb\xbfprompt,completion\np,c\n", "byte order mark"),
+        (b"prompt,reason\np,c\n", "found the columns prompt, reason"),
+        (b"prompt,prompt,completion\n", "the same name, or none"),
+        (b",,prompt,completion\n", "the same name, or none"),
         (b"prompt,completion\np,\xff\n", "rows.csv:2: 'completion' is not UTF-8"),
         (b'prompt,completion\n"p"x,c\n', "rows.csv:2: "),
         (b'prompt,completion\np,"c\n' + b"x\n" * MAX_LINE, "field larger than field limit"),
@@ -145,7 +163,7 @@ def test_a_name_with_an_unknown_suffix_names_the_nearest(tmp_path: Path) -> None
     path.write_text("{}")
     with pytest.raises(DataError) as caught:
         read(path)
-    assert "'.jsonl'" in caught.value.remedy
+    assert "'.json'" in caught.value.remedy
 
 
 def test_bad_rows_are_left_out_and_counted_up_to_the_stated_share(tmp_path: Path) -> None:
@@ -201,23 +219,34 @@ def test_a_small_archive_of_blank_lines_ends_at_a_stated_number_of_them(
         read(path, drop=1)
 
 
+NO_TEXT = {
+    "time beyond the calendar": pa.array([9 * 10**12]).cast(pa.timestamp("s")),
+    "time zone that is none": pa.array([1]).cast(pa.timestamp("s", tz="No/Town")),
+    "date": pa.array([2**30], pa.int32()).cast(pa.date32()),
+    "duration": pa.array([2**62]).cast(pa.duration("s")),
+    "decimal": pa.array([decimal.Decimal("1.5")]),
+    "bytes": pa.array([b"\xff"]),
+    "map": pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())),
+    "list": pa.array([[1]]),
+}
 ODD = {
-    "time beyond the calendar": (pa.array([9 * 10**12]).cast(pa.timestamp("s")), "key 3 (x)"),
-    "time zone that is none": (pa.array([1]).cast(pa.timestamp("s", tz="No/Town")), "key 3 (x)"),
-    "date": (
-        pa.array([2**30], pa.int32()).cast(pa.date32()),
-        "key 3 (x) is not a string, a number",
-    ),
-    "duration": (pa.array([2**62]).cast(pa.duration("s")), "key 3 (x) is not a string, a number"),
-    "decimal": (pa.array([decimal.Decimal("1.5")]), "key 3 (x) is not a string, a number"),
-    "bytes": (pa.array([b"\xff"]), "key 3 (x) is not a string, a number"),
-    "map": (pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())), "key 3 (x) is not a string"),
-    "list": (pa.array([[1]]), "key 3 (x) is not a string, a number"),
     "integer": (pa.array([2**64 - 1], pa.uint64()), "beyond 2^53"),
     "no number": (pa.array([math.nan]), "NaN is not JSON"),
     "no UTF-8": (pa.array([b"\xff"]).view(pa.string()), "not UTF-8 at byte"),
     "long": (pa.array(["x" * MAX_LINE]), "more than 1,048,576 bytes"),
 }
+
+
+@pytest.mark.parametrize("kind", NO_TEXT)
+def test_a_parquet_cell_that_is_no_text_is_no_field_and_is_told_as_not_shown(
+    tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "rows.parquet"
+    table = pa.table({"prompt": ["p"], "completion": ["c"], "x": NO_TEXT[kind]})
+    parquet.write_table(table, path)
+    found = read(path)
+    assert found.examples[0].fields == {}
+    assert "key `x` is not shown to the model (1 row)" in found.notes
 
 
 @pytest.mark.parametrize("kind", ODD)

@@ -33,7 +33,7 @@ def test_any_damaged_file_ends_in_rows_or_in_an_error(
     drop: float,
 ) -> None:
     # A process for each Parquet file takes too long here; those below have one.
-    monkeypatch.setitem(formats.FORMATS, ".parquet", hostile.within)
+    monkeypatch.setattr(formats, "parquet_records", hostile.within)
     path = tmp_path / f"hostile{form}"
     path.write_bytes(hostile_file(form, damages, seed))
     assert outcome(path, drop)
@@ -47,7 +47,7 @@ def test_a_damaged_parquet_file_ends_the_same_in_a_subprocess_and_in_this_proces
     path = tmp_path / "hostile.parquet"
     path.write_bytes(hostile_file(".parquet", damages, seed))
     apart = outcome(path, 0.0)
-    monkeypatch.setitem(formats.FORMATS, ".parquet", hostile.within)
+    monkeypatch.setattr(formats, "parquet_records", hostile.within)
     assert outcome(path, 0.0) == apart
 
 

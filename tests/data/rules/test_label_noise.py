@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pawl.core.records import Example, Message
-from pawl.data.read.examples import read_examples, row_key
+from pawl.data.read.examples import read_examples
+from pawl.data.read.row import row_key
 from pawl.data.rules.fields import fields_of
 from pawl.data.rules.label_noise import label_noise
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from pawl.core.records import Example, Message
 from pawl.core.row_identity import letters, prompt_text
-from pawl.data.read.examples import read_examples, row_key
+from pawl.data.read.examples import read_examples
+from pawl.data.read.row import row_key
 from pawl.data.rules.near_duplicates import near_duplicates, templates
 from pawl.data.split.boilerplate import Boilerplate, shingles
 from pawl.data.split.copies import HeldOutIndex, jaccard

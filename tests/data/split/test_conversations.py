@@ -23,7 +23,7 @@ from pawl.core.records import (
     write_record,
 )
 from pawl.data.inputs import held_out_register
-from pawl.data.read.examples import row_key
+from pawl.data.read.row import row_key
 from pawl.data.split.split import (
     CONVERSATION,
     assign_splits,

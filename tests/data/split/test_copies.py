@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pawl.core.records import Example, HeldOutRow, Message
-from pawl.data.read.examples import read_examples, row_key
+from pawl.data.read.examples import read_examples
+from pawl.data.read.row import row_key
 from pawl.data.split.boilerplate import Boilerplate
 from pawl.data.split.copies import HeldOutIndex, without_copies
 from pawl.data.split.minhash import bands

@@ -26,7 +26,7 @@ from pawl.core.records import (
 )
 from pawl.core.row_identity import row_hashes
 from pawl.data.inputs import held_out_register
-from pawl.data.read.examples import row_key
+from pawl.data.read.row import row_key
 from pawl.data.split.split import (
     assign_splits,
     refuse_missing_fields,

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pawl.core.records import Example
-from pawl.data.read.examples import example_of
+from pawl.data.read.row import example_of
 from pawl.data.versions.compare import Changed, Moved, compare_rows
 
 

@@ -156,7 +156,7 @@ def test_a_version_comes_back_from_the_remote_and_only_as_the_bytes_that_it_was(
 @pytest.mark.parametrize(
     ("source", "kind", "says"),
     [
-        ('{"prompt": "x"}\n', DataError, "bad.jsonl:1: 'completion' is missing"),
+        ('{"prompt": "x"}\n', DataError, "have one text alone, `prompt`"),
         ("", DataError, "has no rows"),
         (None, UsageError, "is no file"),
     ],

@@ -34,14 +34,24 @@ from pawl.core.records.io import (
 )
 from pawl.core.records.ledger import ArtifactRef, Champion, Look, Signature
 from pawl.core.records.model import QUANTISATION, STRICT, AdapterManifest, BaseInfo, BaseRef
-from pawl.core.records.train import SLOWER, Agreement, Choices, Passes, Point, RankTrial, Training
+from pawl.core.records.train import (
+    SLOWER,
+    Agreement,
+    Choices,
+    DevPoint,
+    Passes,
+    Point,
+    RankTrial,
+    StartTrial,
+    Training,
+)
 
 __all__ = [
     "QUANTISATION", "SLOWER", "STRICT", "AdapterManifest", "Agreement", "ArtifactRef", "BaseInfo",
     "BaseRef", "Candidate", "Champion", "CheckReport", "Choices", "Comparison", "Contender",
-    "Cycle", "Decision", "Drift", "EvalReport", "Example", "Fault", "FixReport", "HeldOutRow",
-    "Histogram", "Look", "Mend", "MendName", "Message", "Passes", "Point", "Profile", "RankTrial",
-    "Record", "Relabel", "Role", "Rule", "Score", "Signature", "SplitReport", "Timing", "Training",
-    "Verdict", "Weights", "Worth", "read_held_out_rows", "read_record", "read_rows", "to_json",
-    "write_record",
+    "Cycle", "Decision", "DevPoint", "Drift", "EvalReport", "Example", "Fault", "FixReport",
+    "HeldOutRow", "Histogram", "Look", "Mend", "MendName", "Message", "Passes", "Point", "Profile",
+    "RankTrial", "Record", "Relabel", "Role", "Rule", "Score", "Signature", "SplitReport",
+    "StartTrial", "Timing", "Training", "Verdict", "Weights", "Worth", "read_held_out_rows",
+    "read_record", "read_rows", "to_json", "write_record",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -148,3 +149,33 @@ class BackupReport:
     store: str | None
     keys: bool
     data: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """A run of a row's text; whether the model is taught it, or only sees it."""
+
+    text: str
+    taught: bool
+
+
+@dataclass(frozen=True)
+class Preview:
+    """A row as the model sees it: its number of tokens, how many are taught, its text in parts."""
+
+    id: str
+    tokens: int
+    taught: int
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True)
+class NewTask:
+    """A task that was added: its section of params.yaml, why it is trained as that says, how its
+    rows are read, some of them."""
+
+    task: str
+    section: dict[str, Any]
+    recipe: str
+    understood: tuple[str, ...]
+    preview: tuple[Preview, ...]

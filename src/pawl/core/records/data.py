@@ -6,15 +6,22 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 MendName = Literal["unreadable", "duplicates", "blanks", "style"]
-Role = Literal["system", "user", "assistant"]
+Role = Literal["tools", "system", "user", "assistant", "tool"]
 
 
 @dataclass(frozen=True)
 class Message:
-    """One turn of a chat."""
+    """One turn of a chat.
+
+    `tools`, at most the first turn, holds the functions that the model may call, as a JSON list.
+    `tool_calls` are those of an assistant turn, as a JSON list of `{"name", "arguments"}`, each
+    with the `id` that it has in the data; `call_id` is that of the call that a tool's turn answers.
+    """
 
     role: Role
     content: str
+    tool_calls: str = ""
+    call_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -23,6 +30,9 @@ class Example:
 
     `key` is the hash of the normalised messages, which decides the split; `id` the row's own name
     in the data file; `fields` its further keys, as text (`split.group_by`, `split.slice_by`).
+    `tool_calls` are the answer's, as in a `Message`: `completion` is then its text with them, as
+    `pawl.core.calls` writes it. `taught` are the indices of earlier assistant turns that are
+    learned too.
     """
 
     id: str
@@ -30,6 +40,8 @@ class Example:
     messages: tuple[Message, ...]
     completion: str
     fields: dict[str, str] = field(default_factory=dict)
+    tool_calls: str = ""
+    taught: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,7 +131,8 @@ class Drift:
 class CheckReport:
     """What `check` writes: `data` is the sha256 of the data file, `suite` that of its rules.
 
-    `drift` is empty where there is no champion, or none with a profile of its data.
+    `drift` is empty where there is no champion, or none with a profile of its data. `notes` say
+    what of the file is read as what, and what is not used.
     """
 
     task: str
@@ -129,6 +142,7 @@ class CheckReport:
     suite: str = ""
     histograms: tuple[Histogram, ...] = ()
     drift: tuple[Drift, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

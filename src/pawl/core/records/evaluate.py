@@ -15,7 +15,8 @@ Weights = Literal["dense", "nf4"]
 class Score:
     """One contender's answer to one held-out row; `values` maps metric to value.
 
-    Rows with the same `group` are no independent evidence; `slice` is guarded by itself.
+    Rows with the same `group` are no independent evidence; `slice` is guarded by itself. `whole` is
+    False where the answer was given up, as it could no longer be right.
     """
 
     id: str
@@ -26,6 +27,12 @@ class Score:
     values: dict[str, float]
     group: str | None = None
     slice: str | None = None
+    whole: bool = True
+
+    @property
+    def shown(self) -> str:
+        """The answer as people read it: one that was given up ends in an ellipsis."""
+        return self.output if self.whole else f"{self.output} …"
 
 
 @dataclass(frozen=True)
@@ -34,7 +41,9 @@ class Contender:
 
     `adapter` is its adapter's digest, None for a base with a prompt alone. `fields` maps each
     top-level field of JSON answers to its accuracy and F1. `elsewhere` names what it ran on where
-    that is not the task's base: such a contender is compared with, not judged by.
+    that is not the task's base: such a contender is compared with, not judged by. `base` is the
+    digest of a champion's own base where the task has moved to another: it is judged by all the
+    same.
     """
 
     name: str
@@ -46,6 +55,7 @@ class Contender:
     adapter: str | None = None
     fields: dict[str, dict[str, float]] = field(default_factory=dict)
     elsewhere: str | None = None
+    base: str | None = None
 
 
 @dataclass(frozen=True)

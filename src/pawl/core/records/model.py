@@ -95,8 +95,16 @@ class AdapterManifest:
     trained_on: tuple[str, ...]
     files: dict[str, str]
     quantisation: str = QUANTISATION
+    step: int | None = None
+    ancestor: str | None = None
+    inherited: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
         """The adapter's identity: its weights and configuration, not its paperwork."""
         return digest_json(self.files)
+
+    @property
+    def learned(self) -> frozenset[str]:
+        """Hashes of all rows that its weights learned from: none of them may judge it."""
+        return frozenset({*self.trained_on, *self.inherited})

@@ -51,6 +51,14 @@ class Point:
 
 
 @dataclass(frozen=True)
+class DevPoint:
+    """The loss of all dev rows after a step, in nats a completion token."""
+
+    step: int
+    loss: float
+
+
+@dataclass(frozen=True)
 class RankTrial:
     """One rank that `train.rank: auto` trained; `kept` unless it was no better than the one before.
 
@@ -69,6 +77,21 @@ class RankTrial:
     def gap(self) -> float:
         """By what the loss on rows that were not learned exceeds that on rows that were."""
         return self.dev_loss - self.train_loss
+
+
+@dataclass(frozen=True)
+class StartTrial:
+    """One start that was trained from: new weights, or those of version `version` (`digest`).
+
+    Losses as in `RankTrial`; `kept`: its adapter is the candidate.
+    """
+
+    version: int | None
+    digest: str | None
+    train_loss: float
+    dev_loss: float
+    kept: bool
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -93,6 +116,11 @@ class Training:
     were cut off and continued, from the steps `resumed`. `dev_loss` is in nats a completion token,
     `train_loss` that of as many train rows after the training; `dev_losses` the sum a dev row, in
     their order. With `train.rank: auto` `rungs` are the ranks that were tried, `seconds` of all.
+
+    `dev_points` are the dev losses measured meanwhile, `kept` the step whose weights the adapter
+    has, None in files of earlier versions: the last. `planned` are the steps that the training
+    would have taken; with fewer `points` dev loss ended it early. `starts` are those that were
+    trained from where `train.start` is not `base`; `seconds` are of all.
     """
 
     points: tuple[Point, ...]
@@ -107,3 +135,7 @@ class Training:
     resumed: tuple[int, ...] = ()
     rungs: tuple[RankTrial, ...] = ()
     agreement: Agreement | None = None
+    dev_points: tuple[DevPoint, ...] = ()
+    kept: int | None = None
+    planned: int | None = None
+    starts: tuple[StartTrial, ...] = ()

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import gzip
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
-from pawl.core.jsonio import MAX_LINE, parse_json
+from pawl.core.jsonio import BOM, MAX_LINE, parse_line
+from pawl.data.read.turns import is_turns
 from pawl.errors import DataError
 
 # Of a file, also decompressed. Blank lines compress a thousandfold and each is a bad row.
@@ -21,6 +20,8 @@ class ByteReader(Protocol):
     """A file, a decompressed stream, or the output of another process."""
 
     def readline(self, size: int, /) -> bytes: ...
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 @dataclass(slots=True)
@@ -52,28 +53,36 @@ def lines(file: ByteReader, name: str) -> Iterator[bytes]:
         yield line
 
 
-def json_records(path: Path, name: str) -> Iterator[Record]:
-    """Yield the records of a file of JSON lines, which may be gzipped."""
-    with gzip.open(path) if name.endswith(".gz") else path.open("rb") as file:
-        yield from map(json_record, itertools.count(1), lines(file, name))
+def json_records(file: ByteReader, name: str) -> Iterator[Record]:
+    """Yield the records of a file of JSON lines; a byte order mark at its start is skipped."""
+    for number, line in zip(itertools.count(1), lines(file, name)):
+        yield json_record(number, line.removeprefix(BOM) if number == 1 else line)
 
 
 def json_record(number: int, line: bytes) -> Record:
     """Parse one JSON line."""
     try:
-        return Record(number, line, parse_json(line))
+        return Record(number, line, as_row(parse_line(line)))
     except ValueError as error:
         return Record(number, line, None, str(error))
+
+
+def as_row(value: Any) -> dict[str, Any]:
+    """Return a JSON value as a row: an object, or the turns of a chat; raise `ValueError`."""
+    if is_turns(value):
+        return {"messages": value}
+    if not isinstance(value, dict):
+        raise ValueError(f"a row is an object, not {type(value).__name__}")
+    return value
 
 
 def header(cells: list[str], name: str) -> list[str]:
     """Return the column names of a table; raise `DataError` if they cannot name a row's values."""
     if len(cells) > MAX_COLUMNS:
         raise header_error(name, f"there are {len(cells):,} columns")
-    if len(set(cells)) != len(cells) or not all(cell.strip() for cell in cells):
-        raise header_error(name, "a column has no name, or one that another has")
-    if "messages" not in cells and not {"prompt", "completion"} <= set(cells):
-        raise header_error(name, "there is neither `messages` nor `prompt` and `completion`")
+    # One column without a name is the rows' numbers, as pandas writes them.
+    if len(set(cells)) != len(cells) or sum(not cell.strip() for cell in cells) > 1:
+        raise header_error(name, "two columns have the same name, or none")
     return cells
 
 
@@ -82,8 +91,7 @@ def header_error(name: str, problem: str) -> DataError:
     return DataError(
         f"{name}: {problem}",
         rule="the first line of a CSV file, and the schema of a Parquet file, name its columns, "
-        f"{MAX_COLUMNS:,} at most: `prompt` and `completion`, or `messages`; further ones have "
-        "names of their own",
+        f"{MAX_COLUMNS:,} at most, each with a name of its own",
         remedy="correct the header",
     )
 

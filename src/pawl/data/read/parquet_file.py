@@ -1,4 +1,4 @@
-"""Parquet files, decoded to JSON lines in a subprocess with limited memory.
+"""Parquet and Arrow files, decoded to JSON lines in a subprocess with limited memory.
 
 A few bytes of Parquet may expand to gigabytes (one long value, referenced by every row), declared
 sizes cannot be trusted, and the native decoder may crash: here each becomes an error message.
@@ -13,7 +13,7 @@ import json
 import resource
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -30,7 +30,7 @@ ABORTED = f"decoding it was aborted; it may take {MEMORY >> 30} GiB of memory"
 
 
 def parquet_records(path: Path, name: str) -> Iterator[Record]:
-    """Yield the records of a Parquet file; raise `DataError` if it is damaged or too large."""
+    """Yield the records of a Parquet or Arrow file; raise `DataError` if damaged or too large."""
     command = [sys.executable, "-P", "-m", "pawl.data.read.parquet_file", str(path)]
     with subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
@@ -60,8 +60,8 @@ def decoded_records(file: IO[bytes], name: str) -> Iterator[Record]:
 def decode(path: str, out: IO[bytes]) -> None:
     """Write a Parquet file as JSON lines, as the module's docstring describes.
 
-    A cell of a type that no row may have (bytes, times, decimals, maps) becomes a list with the
-    type's name, which the reader refuses; so it does text that is not UTF-8, written unchanged.
+    A cell of a type that JSON lacks (bytes, times, decimals, maps) becomes a list with the type's
+    name, which is no text for the reader; text that is not UTF-8 is written unchanged.
     """
     try:
         for value in _values(path):
@@ -82,13 +82,31 @@ def _parsed(line: bytes) -> Any:
 
 
 def _values(path: str) -> Iterator[Any]:
+    import pyarrow as pa
     from pyarrow import parquet
 
-    with parquet.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False) as file:
-        names = file.schema_arrow.names
-        yield names[: MAX_COLUMNS + 1]
-        for batch in file.iter_batches(BATCH_ROWS, use_threads=False):
-            columns = [_cells(column) for column in batch.columns]
+    with Path(path).open("rb") as raw:
+        magic = raw.read(8)
+    if magic.startswith(b"PAR") or not path.endswith(".arrow"):
+        with parquet.ParquetFile(path, buffer_size=BUFFER, pre_buffer=False) as file:
+            yield file.schema_arrow.names[: MAX_COLUMNS + 1]
+            yield from _rows(file.iter_batches(BATCH_ROWS, use_threads=False))
+        return
+    with pa.OSFile(path) as source:
+        if magic.startswith(b"ARROW1"):
+            reader = pa.ipc.open_file(source)
+            batches = map(reader.get_batch, range(reader.num_record_batches))
+        else:  # as `datasets` writes it
+            reader = batches = pa.ipc.open_stream(source)
+        yield reader.schema.names[: MAX_COLUMNS + 1]
+        yield from _rows(batches)
+
+
+def _rows(batches: Iterable[Any]) -> Iterator[dict[str, Any]]:
+    for batch in batches:
+        for start in range(0, batch.num_rows, BATCH_ROWS):
+            part = batch.slice(start, BATCH_ROWS)
+            names, columns = part.schema.names, [_cells(column) for column in part.columns]
             for cells in zip(*columns, strict=True):
                 # An absent value is an absent key, as in a JSON line that leaves it out.
                 yield {k: v for k, v in zip(names, cells, strict=True) if v is not None}

@@ -6,6 +6,8 @@ import re
 
 SHOWN = 60
 WORD = re.compile(r"[^\W\d_]+")
+# At most three words of letters: what has a digit may be a password.
+NAME = re.compile(r"(?:[^\W\d]{1,24}(?:[ .-](?=[^\W\d]))?){1,3}")
 FORMAT_WORDS = {"prompt", "completion", "messages", "role", "content", "id", "system", "user"} | {
     "assistant", "true", "false", "null", "NaN", "Infinity"
 }  # fmt: skip
@@ -22,3 +24,11 @@ def redacted_excerpt(data: bytes | str) -> str:
     text = WORD.sub(lambda word: word[0] if word[0] in FORMAT_WORDS else "x" * len(word[0]), text)
     text = "".join("9" if c.isdigit() else c for c in text)
     return "".join(c if c.isascii() and c.isprintable() else "?" for c in text)
+
+
+def shown_name(name: str) -> str:
+    """A key or role as messages show it: as it is if it looks like a name, else redacted.
+
+    A file without a header has its first row there, and a key may hold a secret.
+    """
+    return name if NAME.fullmatch(name) else redacted_excerpt(name)

@@ -19,12 +19,18 @@ REMEDIES = {
     "row_count": "Add rows. A few hundred clean ones are enough; lower `check.min_rows` only "
     "if fewer really suffice.",
     "length": "Shorten or split these rows. Raise `train.max_length` only as far as the base "
-    "and memory allow: `pawl plan {task}`.",
+    "and memory allow: `pawl plan {task}`. `check.drop_long: true` leaves such rows out.",
     "contradictions": "Decide which answer is right and give each prompt that one. If the "
     "answer depends on context, add it to the prompt.",
     "duplicates": "`pawl check {task} --fix` keeps the first of the rows with the same prompt "
     "and answer. If a prompt rightly occurs once for each customer or conversation, name that key "
     "in `split.group_by`.",
+    "paraphrases": "If one question has several good answers on purpose, nothing. Else keep one: "
+    "the gate compares an answer with one wording.",
+    "placeholders": "Fill them in, or leave out these rows: the model learns to write them.",
+    "separators": "Remove these marks, of files for models without chat templates: the template "
+    "ends the question, and the end token the answer.",
+    "cut_off": "Complete these answers or leave out the rows: the model learns to stop there.",
     "near_duplicates": "Keep the best row of each family, or name the family's key in "
     "`split.group_by`, so that its rows are in one split.",
     "constant": "There is nothing to learn. Look for a wrong completion column or a truncated "
@@ -45,6 +51,8 @@ REMEDIES = {
     "prompt (retrieval), so that completions are grounded in their prompts.",
     "language": "Check whether these rows belong here. If several languages are intended, make "
     "the language a key of the rows and name it in `split.slice_by`.",
+    "turns": "Give these rows the turns that the base takes (most take user and assistant in turn, "
+    "some no system turn), or take a base whose template takes them.",
     "secrets": "Revoke each of these secrets, then remove it from the rows: what a model has "
     "learned can be extracted from it.",
     "possible_secrets": "Check whether these are secrets: they were found by heuristics, as a "

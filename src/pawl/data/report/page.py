@@ -42,8 +42,15 @@ def _head(report: CheckReport, title: str) -> str:
         f'<p class="verdict {"passed" if summary.may_train(report) else "blocks"}" id="verdict">'
         f"{text_of(summary.summary_text(report))}</p>\n"
         f'<p class="soft">{report.rows:,} rows, {len(report.rules)} rules: {counts}. '
-        f'<a href="{summary.DOCS}">Data Docs of Great Expectations</a></p>\n</header>'
+        f'<a href="{summary.DOCS}">Data Docs of Great Expectations</a></p>\n'
+        f"{_notes(report)}</header>"
     )
+
+
+def _notes(report: CheckReport) -> str:
+    """How the rows are read, and what of them is not used."""
+    lines = "".join(f"<li>{text_of(note)}</li>\n" for note in report.notes)
+    return f'<ul class="soft">\n{lines}</ul>\n' if lines else ""
 
 
 def _rules(report: CheckReport) -> str:

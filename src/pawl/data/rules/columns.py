@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from pawl.config.schema import DataRule
-from pawl.core.records import Example
+from pawl.core.records import Example, Message
 from pawl.data.rules.facts import UngroundedFacts
 from pawl.data.rules.measure import RowMeasures
 from pawl.data.rules.style import StyleConventions
@@ -28,6 +28,10 @@ SAMPLE = 5_000
 SECRETS = ("secrets", "possible_secrets")
 KIND_ONLY = (*SECRETS, "personal")
 SHOWN = 5
+# The share of answers with facts of their own from which they are not made from their prompts:
+# knowledge, sums, stories. So few rows have no share.
+UNGROUNDED, FEW = 0.1, 20
+ODD = 0x9E3779B97F4A7C15
 HIDDEN = "not shown: the row holds a secret"
 
 
@@ -37,6 +41,7 @@ class Columns:
 
     `faults` maps a rule to messages by row number, worst first if they can be ranked;
     `checked_rows` a rule that was run on the sample alone to the sample's row numbers.
+    `silent` says of a rule that cannot judge these rows why; it has no faults then.
     `sample_tokens` holds the exact token count of each row of the sample.
     """
 
@@ -48,9 +53,11 @@ class Columns:
     prompt: array[int] = field(default_factory=lambda: array("I"))
     completion: array[int] = field(default_factory=lambda: array("I"))
     tokens: array[int] = field(default_factory=lambda: array("I"))
+    free: array[int] = field(default_factory=lambda: array("B"))
     faults: dict[str, dict[int, str]] = field(default_factory=dict)
     checked_rows: dict[str, list[int]] = field(default_factory=dict)
     slices: list[str] = field(default_factory=list)
+    silent: dict[str, str] = field(default_factory=dict)
     sample_tokens: list[int] = field(default_factory=list)
     _sample: list[tuple[int, int, Example]] = field(default_factory=list)
 
@@ -66,6 +73,7 @@ class Columns:
             self.prompt.append(measures.prompt)
             self.completion.append(measures.completion)
             self.tokens.append(measures.tokens)
+            self.free.append(measures.free)
             for rule, message in measures.faults.items():
                 self.faults.setdefault(rule, {})[number] = message
             self.facts.add(number, measures.ungrounded)
@@ -82,9 +90,14 @@ class Columns:
 
     def add_faults(self, cross_row: Mapping[DataRule, Mapping[int, str]]) -> None:
         """Add the faults that need all rows, and those of the cross-row rules by sample index."""
+        facts = dict(self.facts.rows())
+        if len(facts) > UNGROUNDED * max(len(self.ids), FEW):
+            share = f"{len(facts) / len(self.ids):.0%}"
+            self.silent["facts"] = f"not judged: {share} of the answers say what no prompt does"
+            facts = {}
         self.faults["facts"] = {
-            number: f"not in the prompt: {', '.join(facts[:SHOWN])}"
-            for number, facts in self.facts.rows()
+            number: f"not in the prompt: {', '.join(found[:SHOWN])}"
+            for number, found in facts.items()
         }
         self.faults["style"] = dict(self.style.rows())
         numbers, _ = self.sample()
@@ -101,8 +114,9 @@ class Columns:
         """Return a data frame with a row per example.
 
         Columns: row (its number), id, key, answer (hash), prompt and completion (characters),
-        tokens, answers (distinct ones to its prompt), copies (rows with its prompt), of_slice (rows
-        in its slice, with slices only).
+        tokens, answers (distinct ones to its prompt, 1 if they are sentences), wordings (the same
+        of sentences), copies (rows with its prompt and answer), of_slice (rows in its slice, with
+        slices only).
         """
         import numpy as np
         import pandas as pd
@@ -114,7 +128,15 @@ class Columns:
         group, copies = np.unique(columns["key"], return_inverse=True, return_counts=True)[1:]
         pairs = np.unique(np.stack([group.astype(np.uint64), columns["answer"]]), axis=1)[0]
         answers = np.bincount(pairs.astype(np.int64), minlength=len(copies))
-        columns |= {"answers": answers[group], "copies": copies[group]}
+        # Of sentences several may be right, so that only other answers contradict each other.
+        free = np.frombuffer(self.free, dtype=self.free.typecode) > 0
+        spoken = np.bincount(group, weights=free, minlength=len(copies))[group] > 0
+        columns["answers"] = np.where(spoken, 1, answers[group])
+        columns["wordings"] = np.where(spoken, answers[group], 1)
+        # One number for both hashes: an odd factor keeps each apart.
+        both = columns["key"] * np.uint64(ODD) + columns["answer"]
+        pair, copies = np.unique(both, return_inverse=True, return_counts=True)[1:]
+        columns["copies"] = copies[pair]
         if self.slices:
             counts = Counter(self.slices)
             columns["of_slice"] = [counts[name] for name in self.slices]
@@ -144,12 +166,25 @@ class Columns:
 
 def json_line(row: Example) -> str:
     """Return the row as a line of rows.jsonl, for `records.read_rows`."""
-    messages = [{"role": message.role, "content": message.content} for message in row.messages]
-    value = {
+    value: dict[str, Any] = {
         "completion": row.completion,
         "fields": row.fields,
         "id": row.id,
         "key": row.key,
-        "messages": messages,
+        "messages": [_turn(message) for message in row.messages],
     }
+    if row.tool_calls:
+        value["tool_calls"] = row.tool_calls
+    if row.taught:
+        value["taught"] = row.taught
     return json.dumps(value, ensure_ascii=False) + "\n"
+
+
+def _turn(message: Message) -> dict[str, str]:
+    # Not `to_json`, which takes ten times as long, for each row of a file.
+    turn = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        turn["tool_calls"] = message.tool_calls
+    if message.call_id:
+        turn["call_id"] = message.call_id
+    return turn

@@ -43,7 +43,7 @@ def template_rows(rows: Sequence[Example], _near: float) -> dict[int, str]:
 
 def other_language(rows: Sequence[Example], _near: float) -> dict[int, str]:
     """Rows whose prompt is in an unintended language; those of short prompts are unsure."""
-    codes = [language("\n".join(m.content for m in row.messages)) for row in rows]
+    codes = [language(_asked(row)) for row in rows]
     counts = Counter(code for code in codes if code != UNSURE)
     total = sum(counts.values())
     mix = ", ".join(f"{code} {count / total:.0%}" for code, count in counts.most_common(3))
@@ -54,6 +54,12 @@ def other_language(rows: Sequence[Example], _near: float) -> dict[int, str]:
         for index, code in enumerate(codes)
         if code != UNSURE and counts[code] < least
     }
+
+
+def _asked(row: Example) -> str:
+    """What the user says: functions, their results and a system turn are often in English."""
+    said = [m.content for m in row.messages if m.role == "user"]
+    return "\n".join(said or [m.content for m in row.messages])
 
 
 def dominant_values(rows: Sequence[Example], _near: float) -> dict[int, str]:

@@ -31,6 +31,11 @@ NUMBER = re.compile(r"\d+(?:[.,'\u00a0\u202f]\d{3}(?!\d))*(?:[.,]\d+)?")
 GROUPED = re.compile(r"\d{1,3}(?: \d{3}(?!\d))+(?:[.,]\d+)?")
 SEPARATORS = re.compile(r"[.,' \u00a0\u202f](?=\d{3}(?!\d))")
 DIGITS = re.compile(r"\d+")
+# Scripts without breaks between words, whose values cannot be told apart; a sentence is no value.
+WITHOUT_BREAKS = re.compile(
+    r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ud7ff\uf900-\uffef]{3}"
+)
+SENTENCE = re.compile(r"\w \w.*\w[.!?…]$")
 WORD = re.compile(r"\w+")
 # Capitals of Latin, Greek and Cyrillic script after a word or comma: not at a sentence start.
 CAPITAL = "A-Z\u00c0-\u00d6\u00d8-\u00de\u0391-\u03a9\u0410-\u042f"
@@ -94,7 +99,10 @@ def ungrounded_values(prompt: str, completion: str) -> tuple[str, ...]:
     for value in islice(_values(completion), MOST_VALUES):
         if source.contains(value):
             continue
-        if value.count(" ") < VALUE_WORDS and len(value) <= VALUE_LENGTH:
+        if WITHOUT_BREAKS.search(value):
+            continue
+        short = value.count(" ") < VALUE_WORDS and len(value) <= VALUE_LENGTH
+        if short and not SENTENCE.search(value):
             if not source.grounds(value):
                 missing.append(value)
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,8 +19,10 @@ from pawl.core.json_schema import (
 )
 from pawl.core.records import BaseRef, Example
 from pawl.data.rules.facts import ungrounded_values
+from pawl.data.rules.leftovers import cut_off, placeholder, separator
 from pawl.data.rules.secrets import GUESSES, personal, secrets
-from pawl.data.rules.style import Trait, traits
+from pawl.data.rules.style import Trait, is_free_text, traits
+from pawl.errors import DataError
 from pawl.model.base import find_base
 from pawl.model.control_tokens import any_found
 from pawl.model.prompt import (
@@ -44,7 +47,8 @@ class RowMeasures(NamedTuple):
     """One row: hashes of prompt and completion, lengths in characters, faults by rule.
 
     `tokens` is exact where the row might be too long, else an upper bound. `ungrounded` are values
-    that the prompt lacks: facts or labels, which only all rows can tell apart.
+    that the prompt lacks: facts or labels, which only all rows can tell apart. `free` answers are
+    text in sentences, of which several may be right.
     """
 
     key: int
@@ -55,6 +59,7 @@ class RowMeasures(NamedTuple):
     faults: dict[str, str]
     ungrounded: tuple[str, ...]
     traits: tuple[Trait, ...]
+    free: bool
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,9 @@ class RowMeasurer:
         completions = [row.completion for row in rows]
         texts = [f"{prompt}\n{answer}" for prompt, answer in zip(prompts, completions, strict=True)]
         kinds_of = list(map(secrets, texts))
+        tokens, refused = (
+            zip(*map(self._tokens_or_refusal, rows), strict=True) if rows else ((), ())
+        )
         faults = {
             "schema": [schema_error(text, self.validator) for text in completions],
             "regex": ["" if self._matches(text) else "does not match" for text in completions],
@@ -102,6 +110,10 @@ class RowMeasurer:
             "possible_secrets": [", ".join(k for k in kinds if k in GUESSES) for kinds in kinds_of],
             "personal": [", ".join(personal(text)) for text in texts],
             "control_tokens": [", ".join(self.control.found(text)) for text in texts],
+            "turns": refused,
+            "placeholders": list(map(placeholder, completions, prompts)),
+            "separators": list(map(separator, completions, prompts)),
+            "cut_off": list(map(cut_off, completions)),
         }
         return list(
             map(
@@ -110,10 +122,11 @@ class RowMeasurer:
                 map(_hash, completions),
                 map(len, prompts),
                 map(len, completions),
-                map(self._tokens_or_bound, rows),
+                tokens,
                 _by_row(faults, len(rows)),
                 map(ungrounded_values, prompts, completions),
                 map(self._share, map(traits, completions, prompts)),
+                map(is_free_text, completions),
             )
         )
 
@@ -127,6 +140,13 @@ class RowMeasurer:
             self._shared.clear()
         return self._shared.setdefault(found, found)
 
+    def _tokens_or_refusal(self, row: Example) -> tuple[int, str]:
+        """The row's tokens, and why the base's chat template cannot show its turns, or ""."""
+        try:
+            return self._tokens_or_bound(row), ""
+        except DataError as error:
+            return 0, error.found
+
     def _tokens_or_bound(self, row: Example) -> int:
         with naming_row(row.id):
             prompt = prompt_text(self.tokenizer, row.messages)
@@ -137,8 +157,13 @@ class RowMeasurer:
         return self._count(prompt, row)
 
     def tokens(self, row: Example) -> int:
-        """Count the tokens of the row in training, as `pawl.model.prompt` encodes it."""
-        return self._count(prompt_text(self.tokenizer, row.messages), row)
+        """Count the tokens of the row in training, as `pawl.model.prompt` encodes it.
+
+        0 for a row whose turns the base's chat template cannot show.
+        """
+        with suppress(DataError):
+            return self._count(prompt_text(self.tokenizer, row.messages), row)
+        return 0
 
     def _count(self, prompt: str, row: Example) -> int:
         if any_found(self.control, [row.completion, *(m.content for m in row.messages)]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -69,7 +70,8 @@ def run_rules(
         faults += ({"rule": rule.name, "id": fault.id, "says": fault.says} for fault in of_rule)
         found = len(of_rule) if outcome.observed is None else int(outcome.observed)
         passed, of, worst = outcome.passed, outcome.of, tuple(of_rule[:SHOWN])
-        rules.append(Rule(rule.name, rule.severity, passed, found, of, rule.description, worst))
+        says = columns.silent.get(rule.name, rule.description)
+        rules.append(Rule(rule.name, rule.severity, passed, found, of, says, worst))
     return RuleResults(columns, suite_json(expected, name=name), tuple(rules), tuple(faults))
 
 
@@ -81,8 +83,9 @@ def measure_columns(
     measured = measure_rows(rows, measurer, meanwhile=_load_libraries)
     with ExitStack() as stack:
         write = stack.enter_context(to.open("w", encoding="utf-8")).write if to else None
+        longest = section.train.max_length if section.check.drop_long else math.inf
         for row in columns.collect(measured, slice_by=section.split.slice_by):
-            if write:
+            if write and columns.tokens[-1] <= longest:
                 write(json_line(row))
     # Before the fork below; few rows are measured without workers, and then it is still to do.
     _load_libraries()

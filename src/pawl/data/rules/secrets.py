@@ -70,10 +70,30 @@ MARKERS = (
 # tokens in examples; of random words with 24 to 40 characters at least 96 % are detected.
 RANDOM = 0.86
 URL = re.compile(r"://[^\s\"']+|www\.[^\s\"']+")
+# Random by nature and no secret: subresource integrity (W3C), files within a text (RFC 2397).
+PUBLIC = re.compile(
+    r"sha(?:256|384|512)-[A-Za-z0-9+/=]{20,}|data:[\w/+.;=-]{0,60};base64,[A-Za-z0-9+/=]+"
+    r"|\b(?:iVBORw0KGgo|/9j/|R0lGOD)[A-Za-z0-9+/=]{20,}"
+)
+# An id of a hub: an owner, and a name of several parts.
+HUB_ID = re.compile(r"[A-Za-z][\w-]{0,40}/[A-Za-z0-9]{1,16}(?:[._-]+[A-Za-z0-9]{1,16}){2,}")
+# A text about passwords that are made up holds some.
+MADE_UP = re.compile(r"generat|random|生成|随机", re.IGNORECASE)
+# A value that is computed.
+COMPUTED = re.compile(r"[A-Za-z_][\w.]*\(.*")
 HEX = re.compile(r"(?<![A-Za-z0-9+/=_-])[0-9a-fA-F]{32,128}(?![A-Za-z0-9+/=_-])")
 BASE64 = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/=_-]{24,200}(?![A-Za-z0-9+/=_-])")
 
-EMAIL = re.compile(r"(?<![\w.+/:-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}\w{2,24}")
+EMAIL = re.compile(r"(?<![\w.+/:-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[a-z]{2,24}", re.A | re.I)
+# Addresses of nobody, as texts give them for an example.
+NOBODY = re.compile(
+    r"@(?:.*\.)?(?:(?:your-?|my-?)?(?:company|domain|email|organization|website)|example[\w-]*)\.\w+$"
+    r"|^(?:example|user|test|name|your[._-]?name|jo(?:hn|e)[._-]?doe|jane[._-]?doe)@",
+    re.IGNORECASE,
+)
+# No telephone number: a decimal, and two times of day.
+DECIMAL = re.compile(r"\d+[.,]\d+")
+TIMES = re.compile(r"(?:[01]\d|2[0-3])[0-5]\d-(?:[01]\d|2[0-4])[0-5]\d")
 # Candidates for phone and card numbers. Lookbehinds come second: a leading class is searched fast.
 NUMBER = re.compile(r"\d(?<![\w.,#-].)[\d ().\-/]{5,22}\d(?![\w-])")
 # Digits of the longest phone number, with the country (ITU-T E.164), and `00`.
@@ -106,7 +126,7 @@ def secrets(text: str) -> tuple[str, ...]:
         kinds.update(kind for kind in candidate_kinds(piece) if _detect(kind, piece))
         if not kinds and _has_random_word(piece):
             kinds.add("high-entropy token")
-        if not kinds and any(map(_may_be_secret, _keyword_value().findall(piece))):
+        if not kinds and not MADE_UP.search(piece) and any(map(_may_be_secret, _values(piece))):
             kinds.add("password beside its name")
     return tuple(sorted(kinds))
 
@@ -180,6 +200,12 @@ def _keyword_value() -> re.Pattern[str]:
     )
 
 
+def _values(text: str) -> list[str]:
+    """What stands beside a password's name, but for what is computed."""
+    found = _keyword_value().findall(text)
+    return [value for value in found if not COMPUTED.fullmatch(value)]
+
+
 def _is_mixed(word: str) -> bool:
     """Whether it has both digits and letters."""
     return any(c.isdigit() for c in word) and any(c.isalpha() for c in word)
@@ -201,11 +227,13 @@ def _has_random_word(text: str) -> bool:
 
     base16, base64 = entropy.HexHighEntropyString(), entropy.Base64HighEntropyString()
     # URLs are full of ids of pages, commits and videos.
-    text = URL.sub(" ", text)
+    text = PUBLIC.sub(" ", URL.sub(" ", text))
     for word in HEX.findall(text):
         if _may_be_secret(word) and base16.calculate_shannon_entropy(word) > base16.entropy_limit:
             return True
     for word in BASE64.findall(text):
+        if HUB_ID.fullmatch(word):
+            continue
         classes = (any(map(of, word)) for of in (str.isupper, str.islower, str.isdigit))
         if not all(classes) or not _may_be_secret(word):
             continue
@@ -225,8 +253,9 @@ def _is_email(text: str) -> bool:
         domain = validate_email(text, check_deliverability=False).ascii_domain
     except EmailNotValidError:
         return False
-    # Reserved for examples (RFC 2606).
-    return not re.search(r"(?:^|\.)example\.(?:com|net|org)$", domain)
+    # Reserved for examples (RFC 2606), or used as if it were.
+    reserved = re.search(r"(?:^|\.)example\.(?:com|net|org)$", domain)
+    return not reserved and not NOBODY.search(text)
 
 
 def _number_kinds(digits: str, before: str) -> Iterator[str]:
@@ -250,6 +279,8 @@ def _is_phone(number: str) -> bool:
     if number.startswith("+"):
         return _is_valid_phone(number, None)
     # Without a `+`, only its grouping distinguishes it from an order number.
+    if DECIMAL.fullmatch(number) or TIMES.fullmatch(number):
+        return False
     if number.isdigit() or DATE.search(number) or sum(map(str.isdigit, number)) > LONGEST_PHONE:
         return False
     if number.startswith("00"):

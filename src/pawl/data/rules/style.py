@@ -21,14 +21,22 @@ Trait = tuple[str, str]
 CONVENTION, MIN_ROWS = 0.8, 20
 # Limits on distinct traits and on stored rows of each; further rows are only counted.
 MAX_TRAITS, MAX_STORED = 20_000, 100_000
+# People write sentences in several ways: of these aspects only what nearly all do is a convention.
+OF_SENTENCES, SENTENCES = ("form", "first letter", "end"), 0.98
 # Characters up to which a JSON value may be a label.
 LABEL = 40
 # Words from which a text is prose.
 PROSE = 4
+ENDS = ".!?…。！？\"')”»"
 
 STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 DIVIDERS = re.compile(r"[\W_]+")
-CURLY, STRAIGHT = re.compile("[\u2018-\u201f\u00ab\u00bb\u2039\u203a]"), re.compile("[\"']")
+# Statements of a language for machines, which end and begin as its grammar says.
+CODE = re.compile(
+    r"\A\s*(?:SELECT|WITH|INSERT|UPDATE|DELETE|CREATE|def |class |import |from \w+ import|#include|"
+    r"<[a-z!?]|function |public |var |let |const |package )|[;{}]\s*\Z|\)\s*\Z",
+    re.IGNORECASE,
+)
 
 
 class StyleConventions:
@@ -58,7 +66,8 @@ class StyleConventions:
         for aspect, variants in self._aspects.items():
             convention, variant = max(variants.items(), key=lambda item: item[1].count)
             share = variant.count / (total := _rows_of(variants))
-            if total < MIN_ROWS or share < CONVENTION:
+            least = SENTENCES if aspect in OF_SENTENCES else CONVENTION
+            if total < MIN_ROWS or share < least:
                 continue
             for name, variant in variants.items():
                 for number in variant.rows if name != convention else ():
@@ -90,6 +99,14 @@ def traits(completion: str, prompt: str = "") -> tuple[Trait, ...]:
         return (*found, ("form", "JSON"), *_json_traits(text, value, prompt))
     form = "text in a code fence" if text.startswith("```") else "text"
     return (*found, ("form", form), *_text_traits(text))
+
+
+def is_free_text(completion: str) -> bool:
+    """Whether an answer is in sentences: of such a text there may be several that are right."""
+    text = completion.strip()
+    words = text.count(" ") + 1
+    spoken = words >= PROSE or not text.isascii()
+    return text[:1] not in ("{", "[") and spoken and (len(text) > LABEL or text[-1:] in ENDS)
 
 
 def _blanks_around(completion: str, text: str) -> str:
@@ -147,19 +164,17 @@ def _object_traits(value: Mapping[str, Any], prompt: str) -> Iterator[Trait]:
 
 
 def _text_traits(text: str) -> Iterator[Trait]:
-    if CURLY.search(text):
-        yield "quotes", "curly"
-    elif STRAIGHT.search(text):
-        yield "quotes", "straight"
     if not text:
         return
     if text.count(" ") + 1 < PROSE:
         if len(text) <= LABEL:
             yield f"spelt {DIVIDERS.sub('', text).casefold()}", text
         return
+    if CODE.search(text):
+        return
     if text[0].isalpha():
         yield "first letter", "small" if text[0].islower() else "capital"
-    yield "end", "with punctuation" if text[-1] in ".!?…。！？\"')”»" else "without punctuation"
+    yield "end", "with punctuation" if text[-1] in ENDS else "without punctuation"
 
 
 def _rows_of(variants: Mapping[str, _Variant]) -> int:

@@ -17,7 +17,8 @@ CONTRADICTIONS = 0.01
 # A slice with fewer rows has too few gate rows for a guard.
 MIN_SLICE = 50
 # Tolerated shares: real users repeat themselves, and annotators disagree at times.
-NEAR, NOISE, TEMPLATES, STYLE, LANGUAGE, FACTS = 0.02, 0.02, 0.5, 0.01, 0.01, 0.05
+NEAR, NOISE, TEMPLATES, STYLE, LANGUAGE, FACTS = 0.02, 0.02, 0.5, 0.02, 0.02, 0.05
+COPIES, PARAPHRASES, CUT = 0.0, 0.01, 0.01
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,13 +44,18 @@ def suite(section: Task, *, has_schema: bool) -> list[RuleExpectation]:
     rules = [
         RuleExpectation("row_count", "block", f"at least {least} rows",
                         "expect_table_row_count_to_be_between", {"min_value": least}),
-        _most("length", "block", f"prompt and completion fit in {longest} tokens", longest,
-              "tokens", message="{tokens} tokens"),
+        _most("length", "warn" if section.check.drop_long else "block",
+              f"prompt and completion fit in {longest} tokens"
+              + ("; longer rows are left out" if section.check.drop_long else ""),
+              longest, "tokens", message="{tokens} tokens"),
         _most("contradictions", "block",
-              f"at most {CONTRADICTIONS:.0%} of rows share a prompt but not the completion", 1,
+              f"at most {CONTRADICTIONS:.0%} of rows share a prompt but not its label or JSON", 1,
               "answers", mostly=1 - CONTRADICTIONS, message="{answers} answers to one question"),
-        _most("duplicates", "warn", "no prompt stands twice", 1,
-              "copies", message="occurs {copies} times"),
+        _most("duplicates", "warn", "no question stands twice with the same answer", 1,
+              "copies", mostly=1 - COPIES, message="occurs {copies} times"),
+        _most("paraphrases", "warn",
+              f"at most {PARAPHRASES:.0%} of rows share a prompt but not its sentences",
+              1, "wordings", mostly=1 - PARAPHRASES, message="{wordings} wordings of an answer"),
         RuleExpectation("constant", "block", "completions are not all the same",
                         "expect_column_unique_value_count_to_be_between",
                         {"column": "answer", "min_value": 2}),
@@ -62,6 +68,10 @@ def suite(section: Task, *, has_schema: bool) -> list[RuleExpectation]:
                f"at most {TEMPLATES:.0%} of the prompts are little else than a template",
                mostly=1 - TEMPLATES),
         _empty("dominance", "warn", f"no value stands in more than {DOMINANT:.0%} of the rows"),
+        _empty("placeholders", "warn", "no completion holds an unfilled placeholder"),
+        _empty("separators", "warn", "no text ends with a mark of older formats"),
+        _empty("cut_off", "warn", f"at most {CUT:.0%} of the completions seem to be cut off",
+               mostly=1 - CUT),
         _empty("blanks", "warn", "completions neither begin nor end with blanks"),
         _empty("style", "warn", f"at most {STYLE:.0%} of the completions are written otherwise",
                mostly=1 - STYLE),
@@ -71,6 +81,7 @@ def suite(section: Task, *, has_schema: bool) -> list[RuleExpectation]:
         _empty("facts", "warn",
                f"at most {FACTS:.0%} of the completions say what their prompt does not",
                mostly=1 - FACTS),
+        _empty("turns", "block", "the base's chat template can show each row's turns"),
         _empty("secrets", "block", "no row holds a key, a token or a password"),
         _empty("possible_secrets", "warn", "no row holds what looks like one"),
         _empty("personal", "warn", "no row holds personal data"),

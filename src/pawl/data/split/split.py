@@ -14,9 +14,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pawl.config.schema import Split
 from pawl.core.files import digest_file, whole_folder, write_lines
 from pawl.core.records import CheckReport, Example, HeldOutRow, SplitReport
-from pawl.core.records.io import read_held_out_rows, read_record, read_rows, write_record
+from pawl.core.records.io import (
+    read_held_out_rows,
+    read_record,
+    read_rows,
+    to_json,
+    write_record,
+)
 from pawl.core.row_identity import row_hashes
-from pawl.data.read.examples import row_key
+from pawl.data.read.row import row_key
 from pawl.data.split.copies import without_copies
 from pawl.data.split.held_out_answers import refuse_relabels
 from pawl.errors import DataError, nearest
@@ -46,7 +52,7 @@ def split(workspace: Workspace, task: str) -> None:
     _refuse_empty(parts, task)
     with whole_folder(files.splits) as folder:
         for name, part in parts.items():
-            write_lines(folder / f"{name}.jsonl", map(dataclasses.asdict, part))
+            write_lines(folder / f"{name}.jsonl", map(to_json, part))
         manifest = SplitReport(
             task=task,
             data=report.data,

@@ -13,14 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pawl.config.schema import Split
+from pawl.config.schema import Check, Split
 from pawl.core.files import digest_text
-from pawl.core.jsonio import MAX_LINE
+from pawl.core.jsonio import MAX_LINE, parse_json
 from pawl.core.records import Example, MendName
-from pawl.data.read.examples import MAX_NAME, example_of, parse_row
-from pawl.data.read.formats import records
+from pawl.data.read.formats import is_table, records
+from pawl.data.read.forms import ANSWERS, CHATS
 from pawl.data.read.lines import Record
 from pawl.data.read.redaction import redacted_excerpt
+from pawl.data.read.row import LAST, MAX_NAME, example_of
+from pawl.data.read.turns import TEXT_KEYS
 from pawl.data.versions.json_style import JsonStyle, canonical_answer, majority_style
 
 
@@ -41,30 +43,30 @@ class LineChange:
     form: str
 
 
-def line_changes(path: Path, name: str, split: Split) -> Iterator[LineChange]:
+def line_changes(path: Path, name: str, split: Split, check: Check = LAST) -> Iterator[LineChange]:
     """Yield the change of each line of a file, in order.
 
     Rows with the same prompt and answer are duplicates unless they differ in `split.group_by` or
     `slice_by`. A file of another format is treated as its equivalent in JSON lines.
     """
-    dropped, style = _drops_and_style(path, name, split)
+    dropped, style = _drops_and_style(path, name, split, check)
     remaining = 0
     for number, record in enumerate(records(path, name), start=1):
         old, row = _line(record, name), record.value or {}
         if number not in dropped:
             remaining += 1
-            example = example_of(row, remaining)
-            new, why = _cleaned(row, example, old=old, number=remaining, style=style)
+            example = example_of(row, remaining, check)
+            new, why = _cleaned(row, example, old=old, check=check, style=style)
             yield LineChange(number, _name(record), old, new, why, _texts(example, old), "")
             continue
         mend, reason = dropped[number]
-        texts = _texts(example_of(row, 1), old) if mend == "duplicates" else None
+        texts = _texts(example_of(row, 1, check), old) if mend == "duplicates" else None
         form = redacted_excerpt(record.raw)
         yield LineChange(number, _name(record), old, None, {mend: reason}, texts, form)
 
 
 def _drops_and_style(
-    path: Path, name: str, split: Split
+    path: Path, name: str, split: Split, check: Check
 ) -> tuple[dict[int, tuple[MendName, str]], JsonStyle | None]:
     """Return why lines are dropped, by number, and the majority's style."""
     dropped: dict[int, tuple[MendName, str]] = {}
@@ -77,7 +79,7 @@ def _drops_and_style(
                 if record.value is None:
                     raise ValueError(record.reason)
                 # A row without an id is named by its line in the copy.
-                example = example_of(record.value, len(names) + 1)
+                example = example_of(record.value, len(names) + 1, check)
                 if len(_line(record, name)) > MAX_LINE:
                     raise ValueError(f"the row has more than {MAX_LINE:,} bytes as a JSON line")
                 content = _content_hash(example, split)
@@ -104,7 +106,7 @@ def _content_hash(example: Example, split: Split) -> str:
 
 
 def _cleaned(
-    value: dict[str, Any], example: Example, *, old: bytes, number: int, style: JsonStyle | None
+    value: dict[str, Any], example: Example, *, old: bytes, check: Check, style: JsonStyle | None
 ) -> tuple[bytes, dict[MendName, str]]:
     """Return a row's line with its cleaned completion, and what was changed."""
     stripped = example.completion.strip()
@@ -114,8 +116,9 @@ def _cleaned(
         if answer == example.completion:
             break
         try:
-            new = _json_line(_with_completion(value, answer), escaped=old.isascii())
-            if parse_row(new, number).completion != answer:
+            changed = _with_completion(value, example.completion, answer)
+            new = _json_line(changed, escaped=old.isascii())
+            if example_of(parse_json(new), 1, check).completion != answer:
                 continue
         except ValueError:
             continue
@@ -130,16 +133,22 @@ def _cleaned(
 
 def _line(record: Record, name: str) -> bytes:
     """Return a record's line unchanged; a CSV row as a JSON line."""
-    if not name.endswith(".csv"):
+    if not is_table(name):
         return record.raw
     return b"" if record.value is None else _json_line(record.value, escaped=False)
 
 
-def _with_completion(value: dict[str, Any], completion: str) -> dict[str, Any]:
-    if "messages" not in value:
-        return {**value, "completion": completion}
-    *turns, last = value["messages"]
-    return {**value, "messages": [*turns, {**last, "content": completion}]}
+def _with_completion(value: dict[str, Any], was: str, now: str) -> dict[str, Any]:
+    """The row with another answer; unchanged where the answer is no text of its own in it."""
+    for key in ("completion", *ANSWERS):
+        if value.get(key) == was:
+            return {**value, key: now}
+    for key in CHATS:
+        *turns, last = value.get(key) or [None]
+        text = next((k for k in TEXT_KEYS if isinstance(last, dict) and last.get(k) == was), None)
+        if text is not None:
+            return {**value, key: [*turns, {**last, text: now}]}
+    return value
 
 
 def _json_line(value: dict[str, Any], *, escaped: bool) -> bytes:

@@ -54,13 +54,13 @@ def add(workspace: Workspace, task: str, source: Path, *, message: str | None = 
     _refuse_format(section, source.name)
     with workspace_lock(workspace):
         if target.exists() and source.samefile(target):
-            read = read_examples(target, str(source), drop=section.check.drop_bad)
+            read = read_examples(target, str(source), check=section.check)
         else:
             dvc_versions.refuse_loss(workspace, section.data, coming=digest_md5(source))
             with whole_file(target) as copy:
                 shutil.copyfile(source, copy)
                 # The copy, not the source, which may change meanwhile.
-                read = read_examples(copy, str(source), drop=section.check.drop_bad)
+                read = read_examples(copy, str(source), check=section.check)
         return _track(workspace, task, read, message)
 
 
@@ -77,7 +77,7 @@ def restore(
     target = workspace.inside(section.data)
     with workspace_lock(workspace):
         cached = dvc_versions.verified_file(workspace, version)
-        read = read_examples(cached, section.data, drop=section.check.drop_bad)
+        read = read_examples(cached, section.data, check=section.check)
         dvc_versions.refuse_loss(workspace, section.data, coming=version.md5)
         if not target.exists() or digest_md5(target) != version.md5:
             with whole_file(target) as copy:

@@ -45,7 +45,7 @@ def fix(workspace: Workspace, task: str) -> FixReport:
         with (folder / name).open("wb") as copy, (folder / DIFF).open("wb") as diff:
             diff.write(f"--- a/{section.data}\n+++ b/{section.data}\n".encode())
             tally = _Tally()
-            for change in line_changes(path, section.data, section.split):
+            for change in line_changes(path, section.data, section.split, section.check):
                 copy.write(change.new or b"")
                 if change.why:
                     texts = (change.name, *change.why.values(), *(change.texts or ()))

@@ -57,12 +57,15 @@ def strips(comparisons: Sequence[Comparison]) -> dict[int, Strip]:
 class Curve:
     """A training's loss: `path` over the steps, the height of `dev` after it, labels of the axes.
 
-    `ticks` are heights with their losses, `steps` the number of the last step; `log`: each part of
-    the height is a factor.
+    `dev_path` are the dev losses measured meanwhile, empty if less than two; `kept` is the place of
+    the step whose weights were kept, None if dev losses do not show it. `ticks` are heights with
+    their losses, `steps` the number of the last step; `log`: each part of the height is a factor.
     """
 
     path: str
     dev: float
+    dev_path: str
+    kept: tuple[float, float] | None
     ticks: tuple[tuple[float, str], ...]
     steps: int
     log: bool
@@ -77,7 +80,9 @@ def curve(training: Training) -> Curve | None:
     size = math.ceil(len(points) / POINTS)
     stretches = [points[i : i + size] for i in range(0, len(points), size)]
     losses = [sum(p.loss for p in stretch) / len(stretch) for stretch in stretches]
-    low, high = min(*losses, training.dev_loss), max(*losses, training.dev_loss)
+    dev = training.dev_points
+    shown = [*losses, training.dev_loss, *(point.loss for point in dev)]
+    low, high = min(shown), max(shown)
     log = low > 0 and high > 20 * low
 
     def height(loss: float) -> float:
@@ -87,9 +92,22 @@ def curve(training: Training) -> Curve | None:
 
     first, last = points[0].step, points[-1].step
     along = (WIDTH - LEFT) / max(1, last - first)
-    path = " ".join(
-        f"{LEFT + along * (stretch[-1].step - first):.1f},{height(loss):.1f}"
-        for stretch, loss in zip(stretches, losses, strict=True)
-    )
+
+    def at(step: int, loss: float) -> tuple[float, float]:
+        return LEFT + along * (step - first), height(loss)
+
+    steps = [stretch[-1].step for stretch in stretches]
     ticks = tuple((height(value), f"{value:.2g}") for value in (high, low))
-    return Curve(path, height(training.dev_loss), ticks, last, log)
+    return Curve(
+        path=_path([at(step, loss) for step, loss in zip(steps, losses, strict=True)]),
+        dev=height(training.dev_loss),
+        dev_path=_path([at(p.step, p.loss) for p in dev]) if len(dev) > 1 else "",
+        kept=next((at(p.step, p.loss) for p in dev if p.step == training.kept), None),
+        ticks=ticks,
+        steps=last,
+        log=log,
+    )
+
+
+def _path(places: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in places)

@@ -10,7 +10,7 @@ from pawl.core.records import Comparison
 from pawl.report.verdict.answers import cut, marked
 from pawl.report.verdict.drawing import HEIGHT, LEFT, WIDTH, curve, strips
 from pawl.report.verdict.record import VerdictPage
-from pawl.report.verdict.words import STATES, gain, headline, next_steps
+from pawl.report.verdict.words import STATES, course, gain, headline, next_steps
 
 # Flips that are shown, and ids of changed train rows that are named: `pawl flips` has all.
 LOST, WON, IDS = 40, 10, 8
@@ -54,6 +54,7 @@ def page(record: VerdictPage) -> str:
         interval=interval,
         probability=probability,
         duration=duration,
+        course=course,
         marked=marked,
         cut=cut,
     )

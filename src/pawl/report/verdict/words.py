@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pawl.core.metrics import sign
-from pawl.core.records import Comparison, Cycle, Worth
+from pawl.core.records import Comparison, Cycle, StartTrial, Training, Worth
 from pawl.report.verdict.record import VerdictPage
 
 STATES = {
@@ -31,6 +31,36 @@ def headline(cycle: Cycle) -> str:
         "unchanged": f"Unchanged: nothing is new since {mine} was judged; {stays}.",
         "invalid": f"Not judged: there is no fit evidence to judge by; {stays}.",
     }[cycle.verdict]
+
+
+def course(training: Training) -> str:
+    """What the training began with, whose step the adapter has, whether it ended early.
+
+    Empty for a training that could only begin with new weights and take the last ones.
+    """
+    said = [_started(training.starts)] if training.starts else []
+    if training.dev_points and training.points:
+        best = min(training.dev_points, key=lambda point: point.loss)
+        said.append(f"The adapter has the weights after step {training.kept:,}")
+        said[-1] += f"; dev loss was lowest after step {best.step:,}."
+        last, planned = training.points[-1].step, training.planned or 0
+        if last < planned:
+            said.append(f"It ended early, after {last:,} of {planned:,} steps.")
+    return " ".join(said)
+
+
+def _started(starts: Sequence[StartTrial]) -> str:
+    """The start that was kept, and the other one."""
+    kept, *others = sorted(starts, key=lambda trial: not trial.kept)
+    text = f"It began with {_weights(kept)}"
+    for other in others:
+        losses = f"dev loss {kept.dev_loss:.4g} against {other.dev_loss:.4g}"
+        text += f", which did better than {_weights(other)}: {losses}"
+    return f"{text}."
+
+
+def _weights(trial: StartTrial) -> str:
+    return "new weights" if trial.version is None else f"the weights of version {trial.version}"
 
 
 def gain(comparison: Comparison) -> float:

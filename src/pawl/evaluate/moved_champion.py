@@ -1,0 +1,76 @@
+"""The champion of a task that has moved to another base: judged on its own (ADR 36)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pawl.config.schema import Evaluate
+from pawl.core.records import AdapterManifest, BaseInfo, Example
+from pawl.errors import AdapterError
+from pawl.evaluate.adapter_slot import AdapterSlot
+from pawl.evaluate.baselines import prompt_limit
+from pawl.evaluate.judging import asked_of, judged_model, judging
+from pawl.evaluate.scoreboard import Reply, Scoreboard
+from pawl.model.adapter import load_adapter
+from pawl.model.device import here
+from pawl.model.prompt import answer_text, prompt_tokens
+from pawl.model.tokenizer import load_tokenizer
+
+CHAMPION, CARRIED = "champion", "carried"
+
+
+def score_moved_champion(
+    board: Scoreboard,
+    policy: Evaluate,
+    rows: Sequence[Example],
+    *,
+    adapter: Path,
+    manifest: AdapterManifest,
+    bases: tuple[Path, Path],
+    base: BaseInfo,
+    cache: Path | None,
+) -> dict[str, str]:
+    """Score the champion on its own base, and what its adapter does on the task's.
+
+    The second is informative: does the move need a training at all? Call when nothing else is
+    loaded: one base at a time is in memory.
+
+    Args:
+        adapter: the champion's folder, verified; `manifest` is its manifest.
+        bases: the folders of its own base and of the task's, which is `base`.
+
+    Returns:
+        Why the second was skipped, by name, if its layers are not those of the task's base.
+    """
+
+    def answer(name: str, folder: Path, base: BaseInfo) -> tuple[list[Reply], bool]:
+        tokenizer = load_tokenizer(folder, base)
+        prompts = [prompt_tokens(tokenizer, row.messages) for row in rows]
+        references = [answer_text(tokenizer, row) for row in rows]
+        asked = asked_of([prompts], references, policy, tokenizer, manifest)
+        held = judging(folder, asked, here())
+        loaded = AdapterSlot(
+            model=load_adapter(judged_model(folder, held), adapter, name=name),
+            tokenizer=tokenizer,
+            weights=held.weights,
+            policy=policy,
+            base=base.digest,
+            adapters={name: manifest.digest},
+            prompt_limit=prompt_limit(folder, policy),
+            cache=cache,
+            timed=board.timed,
+        )
+        return loaded.replies(lambda turns: turns, rows, adapter=name, label=board.bar_label(name))
+
+    own, new = bases
+    digest, of = manifest.digest, manifest.base.digest
+    replies, cached = answer(CHAMPION, own, manifest.base)
+    board.add(CHAMPION, "gate", rows, replies, adapter=digest, base=of, cached=cached)
+    try:
+        replies, cached = answer(CARRIED, new, base)
+    except AdapterError:
+        return {CARRIED: "the champion's adapter does not fit the layers of the task's new base"}
+    where = "the champion's adapter on the task's new base"
+    board.add(CARRIED, "gate", rows, replies, adapter=digest, elsewhere=where, cached=cached)
+    return {}

@@ -1,0 +1,119 @@
+"""Files as spreadsheets, pandas, `datasets` and other trainers write them are read as they are."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from pawl.data.read.examples import Rows, read_examples
+from pawl.errors import DataError
+
+ROWS = [{"prompt": f"how is shop {n}?", "completion": "open"} for n in range(5)]
+LINES = "".join(json.dumps(row) + "\n" for row in ROWS)
+TABLE = "prompt,completion\n" + "".join(f"{r['prompt']},{r['completion']}\n" for r in ROWS)
+
+
+def read(folder: Path, name: str, data: str | bytes) -> Rows:
+    path = folder / name
+    path.write_bytes(data.encode() if isinstance(data, str) else data)
+    return read_examples(path, name)
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("bom.csv", b"\xef\xbb\xbf" + TABLE.encode()),
+        ("bom.jsonl", b"\xef\xbb\xbf" + LINES.encode()),
+        ("bom.json", b"\xef\xbb\xbf" + json.dumps(ROWS).encode()),
+        ("semicolon.csv", TABLE.replace(",", ";")),
+        ("crlf.csv", TABLE.replace("\n", "\r\n")),
+        ("tab.csv", TABLE.replace(",", "\t")),
+        ("tab.tsv", TABLE.replace(",", "\t")),
+        ("index.csv", "\n".join(f"{n - 1 if n else ''},{line}"
+                                for n, line in enumerate(TABLE.splitlines()))),
+        ("index2.csv", "\n".join(f"{n - 1 if n else 'Unnamed: 0'},{line}"
+                                 for n, line in enumerate(TABLE.splitlines()))),
+        ("upper.CSV", TABLE.replace("prompt", "Prompt").replace("completion", " Completion")),
+        ("array.json", json.dumps(ROWS)),
+        ("pretty.json", json.dumps(ROWS, indent=2)),
+        ("pretty.jsonl", json.dumps(ROWS, indent=1)),
+        ("one_line.jsonl", json.dumps(ROWS)),
+        ("wrapped.json", json.dumps({"data": ROWS})),
+        ("wrapped.jsonl", json.dumps({"version": 1, "tags": [1, 2], "rows": ROWS, "n": 3})),
+        ("objects.jsonl", "\n".join(json.dumps(row, indent=2) for row in ROWS)),
+        ("lines.json", LINES),
+        ("blank_first.json", "\n\n" + json.dumps(ROWS, indent=2)),
+    ],
+)  # fmt: skip
+def test_a_file_as_people_have_it_is_read_whole(
+    tmp_path: Path, name: str, data: str | bytes
+) -> None:
+    found = read(tmp_path, name, data)
+    assert [e.messages[0].content for e in found.examples] == [row["prompt"] for row in ROWS]
+    assert {e.completion for e in found.examples} == {"open"}
+    assert all(not e.fields for e in found.examples)
+
+
+def test_rows_of_an_array_are_read_past_a_bad_one_and_not_past_what_is_no_json(
+    tmp_path: Path,
+) -> None:
+    bad = [*ROWS[:2], {"prompt": "x", "completion": ""}, *ROWS[2:]]
+    with pytest.raises(DataError, match=r"rows\.json:3: 'completion' is a string"):
+        read(tmp_path, "rows.json", json.dumps(bad))
+    with pytest.raises(DataError, match="several lists of rows"):
+        read(tmp_path, "rows.json", json.dumps({"train": ROWS, "test": ROWS}))
+    for broken in ('[{"prompt": "a", "completion": "b"}, oops]', '[{"prompt": "a"', "[] more"):
+        with pytest.raises(DataError, match=r"rows\.json"):
+            read(tmp_path, "rows.json", broken)
+
+
+def test_an_array_of_many_megabytes_is_read_row_by_row(tmp_path: Path) -> None:
+    rows = [{"prompt": f"{n} " + "x" * 9000, "completion": "ä"} for n in range(500)]
+    found = read(tmp_path, "rows.json", json.dumps(rows, indent=1, ensure_ascii=False))
+    assert [e.messages[0].content[:4].split()[0] for e in found.examples] == [
+        str(n) for n in range(500)
+    ]
+
+
+@pytest.mark.parametrize("form", ["stream", "file"])
+def test_arrow_files_are_read_as_datasets_writes_them(tmp_path: Path, form: str) -> None:
+    table = pa.Table.from_pylist(ROWS)
+    path = tmp_path / "data-00000-of-00001.arrow"
+    make = pa.ipc.new_stream if form == "stream" else pa.ipc.new_file
+    with make(str(path), table.schema) as out:
+        out.write_table(table)
+    assert len(read_examples(path, path.name).examples) == 5
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "says"),
+    [
+        ("rows.csv", TABLE.encode("utf-16"), "is UTF-16"),
+        ("rows.jsonl", LINES.encode("utf-16-le"), "is UTF-16"),
+        ("rows.json", json.dumps(ROWS).encode("utf-16-be"), "is UTF-16"),
+        ("rows.csv", TABLE.replace("shop", "café").encode("cp1252"), "Windows-1252"),
+        ("rows.jsonl", LINES.replace("shop", "café").encode("cp1252"), "Windows-1252"),
+        ("rows.json", json.dumps(ROWS).replace("shop", "café").encode("cp1252"), "Windows-1252"),
+    ],
+)
+def test_another_encoding_is_named_once_with_what_mends_it(
+    tmp_path: Path, name: str, data: bytes, says: str
+) -> None:
+    with pytest.raises(DataError) as caught:
+        read(tmp_path, name, data)
+    assert says in caught.value.found
+    assert "\n" not in caught.value.found
+    assert "iconv -f" in str(caught.value.remedy)
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"),
+    [("rows.xlsx", "CSV"), ("rows.zip", "unpack"), ("rows.txt", "JSON line"), ("rows", "known:")],
+)
+def test_a_format_that_is_not_read_says_what_to_do(tmp_path: Path, name: str, remedy: str) -> None:
+    with pytest.raises(DataError) as caught:
+        read(tmp_path, name, "x")
+    assert remedy in str(caught.value.remedy)

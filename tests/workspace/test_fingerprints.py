@@ -1,0 +1,70 @@
+"""A fingerprint changes with all that a cycle depends on, and with nothing else."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pawl.config.schema import Evaluate, Train, as_json, completed
+from pawl.core.files import write_text
+from pawl.workspace.fingerprints import SINCE_0_1, cycle_fingerprint
+from pawl.workspace.paths import Workspace
+
+# What a task's `train` and `evaluate` had in 0.1.
+IN_0_1 = (
+    "alpha batch_size dora dropout epochs learning_rate lora_plus max_length parallel precision "
+    "processes rank seed targets"
+)
+EVALUATE_IN_0_1 = "shots max_new_tokens batch_size regex scorers bases endpoints"
+OTHER: dict[str, Any] = {
+    "schedule": "linear",
+    "warmup": 0.1,
+    "weight_decay": 0.01,
+    "betas": [0.9, 0.999],
+    "max_grad_norm": 0.3,
+    "evaluations": 4,
+    "keep": "best",
+    "patience": 2,
+    "start": "both",
+}
+
+
+def fingerprint(
+    root: Path, base_folder: Path, *, evaluate: dict[str, Any] | None = None, **train: Any
+) -> str:
+    section = {
+        "data": "d.jsonl",
+        "base": {"model": str(base_folder)},
+        "check": {},
+        "split": {"salt": "s"},
+        "train": train,
+        "evaluate": evaluate or {},
+        "gate": {},
+    }
+    write_text(root / "params.yaml", json.dumps({"tasks": {"t": section}}))
+    write_text(root / "d.jsonl", '{"id": "1", "prompt": "a", "completion": "b"}\n')
+    return cycle_fingerprint(Workspace(root), "t", accepted=())
+
+
+def test_a_key_that_came_since_0_1_counts_only_where_it_says_something_new(
+    tmp_path: Path, base_folder: Path
+) -> None:
+    assert {*OTHER, "baselines"} == set(SINCE_0_1)
+    assert {*as_json(Train())} == {*IN_0_1.split(), *OTHER}
+    assert {*as_json(Evaluate())} == {*EVALUATE_IN_0_1.split(), "baselines"}
+    before = fingerprint(tmp_path, base_folder)
+    default = {key: as_json(Train())[key] for key in OTHER}
+    assert fingerprint(tmp_path, base_folder, **default) == before
+    changed = {fingerprint(tmp_path, base_folder, **{key: value}) for key, value in OTHER.items()}
+    assert len(changed | {before}) == len(OTHER) + 1
+    assert fingerprint(tmp_path, base_folder, evaluate={"baselines": "full"}) == before
+    judged = fingerprint(tmp_path, base_folder, evaluate={"baselines": "judged"})
+    assert judged not in {*changed, before}
+
+
+def test_a_section_that_an_earlier_version_stored_differs_only_in_what_was_changed() -> None:
+    names = IN_0_1.split()
+    stored = {"train": {name: value for name, value in as_json(Train()).items() if name in names}}
+    assert completed(stored)["train"] == as_json(Train())
+    assert completed({"train": {"rank": 8}})["train"]["rank"] == 8
