@@ -56,7 +56,7 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     source.write_text("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows))
     workspace = init(folder / "workspace")
-    section = new_task(workspace, TASK, Sources(source, base=str(given.base.resolve())))
+    section = new_task(workspace, TASK, Sources(source, base=str(given.base.resolve()))).section
     print(json.dumps(section["train"]), flush=True)
     started = time.monotonic()
     reproduce(workspace, "train", TASK)
