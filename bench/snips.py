@@ -56,8 +56,8 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     source.write_text("".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows))
     workspace = init(folder / "workspace")
-    section = new_task(workspace, TASK, Sources(source, base=str(given.base.resolve()))).section
-    print(json.dumps(section["train"]), flush=True)
+    made = new_task(workspace, TASK, Sources(source, base=str(given.base.resolve())))
+    print(made.recipe, flush=True)
     started = time.monotonic()
     reproduce(workspace, "train", TASK)
     trained = time.monotonic()

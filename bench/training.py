@@ -1,13 +1,15 @@
 """Training speed against TRL's SFTTrainer: the same base, rows, rate and tokens a step, in turns.
 
     pip install .[bench]
-    python bench/training.py [--runs 5] [--rows 480] [--snips FOLDER] [--best] [--sweep | --curve]
+    python bench/training.py [--runs 5] [--rows 480] [--snips FOLDER] [--base FOLDER] [--best]
+        [--sweep | --curve]
 
 Each run is a process of its own, because peak memory is one's own only there; runs alternate.
 Tokens are real ones, never padding; the clock starts after the first two steps. On a busy machine
 the tokens of a CPU second tell more than those of a second: both are printed, and the load.
 `--curve` prints instead the loss on the same held-out rows after the same shares of the tokens, by
-one measure for all, with three seeds of the order. TRL runs with what `--sweep` found best.
+one measure for all, with three seeds of the order. TRL runs with what `--sweep` found best; with
+`--base` its metrics are switched off in one line, as they cost with the size of the vocabulary.
 """
 
 from __future__ import annotations
@@ -59,16 +61,25 @@ def main() -> None:
     parser.add_argument("--best", action="store_true", help="Pawl and TRL's fastest alone")
     parser.add_argument("--sweep", action="store_true", help="TRL's settings, a run each")
     parser.add_argument("--curve", action="store_true", help="held-out losses instead of speed")
+    parser.add_argument("--base", type=Path, help="this base in place of the two small ones")
+    parser.add_argument("--rate", type=float, default=2e-3, help="the learning rate of all")
     given = parser.parse_args()
+    if given.base:
+        for name in [name for name in CONTENDERS if name.startswith("TRL")]:
+            CONTENDERS[f"{name}, without its metrics"] = {**CONTENDERS[name], "metrics": False}
     if given.best:
         for name in ("TRL, bfd", "TRL, no packing"):
             del CONTENDERS[name]
+            CONTENDERS.pop(f"{name}, without its metrics", None)
     cases = {"tickets": ("tiny base, tickets v2", ROOT / "examples/tickets/v2.jsonl", "tiny")}
     if given.snips:
         cases["snips"] = ("5M Llama, SNIPS", given.snips / "train_full.jsonl", "5m")
     for short, (name, data, base) in cases.items():
         if given.only in (None, short):
-            case = {"data": str(data), "base": base, "rows": given.rows}
+            case = {"data": str(data), "base": base, "rows": given.rows, "rate": given.rate}
+            if given.base:
+                name = f"{given.base.name}, {name.rpartition(', ')[2]}"
+                case["base"] = str(given.base.resolve())
             if given.sweep:
                 _sweep(name, case)
             elif given.curve:

@@ -66,7 +66,8 @@ def main() -> None:
     case = json.loads(sys.argv[1])
     torch.set_num_threads(case.get("threads", 1))
     with tempfile.TemporaryDirectory() as scratch:
-        folder = TINY if case["base"] == "tiny" else five_million(Path(scratch))
+        made = {"tiny": lambda: TINY, "5m": lambda: five_million(Path(scratch))}
+        folder = made.get(case["base"], lambda: Path(case["base"]))()
         tokenizer = load_tokenizer(folder)
         examples = readable(Path(case["data"]))
         order = torch.randperm(len(examples), generator=torch.Generator().manual_seed(3))
@@ -77,6 +78,7 @@ def main() -> None:
         params = dataclasses.replace(
             PARAMS,
             seed=case.get("seed", PARAMS.seed),
+            learning_rate=case.get("rate", PARAMS.learning_rate),
             precision=case.get("precision", "bfloat16" if case.get("bf16") else "float32"),
         )
         model = prepared(folder, params, Choices("dense" if case.get("dense", True) else "nf4"))
@@ -153,8 +155,13 @@ def trl(
 ) -> float:
     """SFTTrainer on the same tokens; as many tokens a step as Pawl's sixteen rows have."""
     from datasets import Dataset
-    from transformers import TrainerCallback
+    from transformers import Trainer, TrainerCallback
     from trl import SFTConfig, SFTTrainer
+
+    class WithoutMetrics(SFTTrainer):  # type: ignore[misc]  # trl ships no types
+        """Without entropy and token accuracy, which TRL computes in each step beside the loss."""
+
+        compute_loss = Trainer.compute_loss
 
     packing, length = case["packing"], case["length"]
     step = sum(map(len, rows)) / len(rows) * params.batch_size
@@ -200,7 +207,8 @@ def trl(
         **chosen,
     )
     start = peak()
-    trainer = SFTTrainer(
+    kind = SFTTrainer if case.get("metrics", True) else WithoutMetrics
+    trainer = kind(
         model=model,
         args=arguments,
         train_dataset=data,

@@ -50,6 +50,7 @@ def test_the_projects_own_parameters_are_valid() -> None:
         ("rank: 16", "keep: first", "'best' or 'last'"),
         ("rank: 16", "patience: 0", "greater than or equal to 1"),
         ("rank: 16", "evaluations: 1001", "less than or equal to 1000"),
+        ("rank: 16", "start: champoin", "'base', 'champion' or 'both'"),
         ("exact_match: 0.1", "exact_match: 30", "30 points is 0.3"),
         ("exact_match: 0.1", "exact_match: -0.1", "greater than or equal to 0"),
         ("exact_match: 0.1", "char_error: 0.1", "under `guards`"),
@@ -124,6 +125,13 @@ def test_what_is_wrong_is_named_with_its_line_and_the_remedy(old: str, new: str,
         lines = TEXT.replace(old, new, 1).split("\n")
         line = next(i for i, text in enumerate(lines, 1) if mark in text)
         assert f"params.yaml:{line}:" in str(caught.value)
+
+
+def test_a_start_from_the_champion_needs_a_rank_by_number() -> None:
+    text = TEXT.replace("rank: 16", "rank: auto\n      start: both")
+    with pytest.raises(ParamsError, match=r"'both' with `train\.rank: auto`") as caught:
+        parse_params(text, "params.yaml")
+    assert "champion's rank" in caught.value.remedy
 
 
 @pytest.mark.parametrize(

@@ -180,6 +180,7 @@ def test_a_snapshot_that_is_not_what_the_ledger_released_is_refused(
         train(workspace, TASK)
 
 
+@pytest.mark.slow
 def test_interrupted_trainings_from_both_starts_resume_to_the_same_bytes(
     tmp_path: Path, base_folder: Path, champion: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

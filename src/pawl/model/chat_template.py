@@ -83,7 +83,7 @@ class ChatTemplate:
             return "".join(f"{m.content}\n" for m in as_text(messages))
         if not knows_calls(self.source):
             messages = as_text(messages)
-        if messages and messages[0].role == "system" and not self.takes_system:
+        if any(m.role == "system" for m in messages) and not self.takes_system:
             messages = _folded(messages)
         return self._rendered(messages, answered=answered)
 
@@ -127,12 +127,11 @@ class ChatTemplate:
         if self.reads_clock:
             source, arguments["pawl_clock"] = STOPPED + source, _read_clock(self.clock)
         turns, tools = template_turns(messages)
-        if tools is not None:
-            arguments["tools"] = tools
         try:
             return str(
                 self._tokenizer.apply_chat_template(
                     turns,
+                    tools=tools,
                     tokenize=False,
                     add_generation_prompt=not answered,
                     chat_template=source,
@@ -207,7 +206,8 @@ def _source(tokenizer: PreTrainedTokenizerBase) -> str | None:
 
 def _folded(messages: Sequence[Message]) -> tuple[Message, ...]:
     """The messages with the system turn's text at the head of the first user turn."""
-    system, rest = messages[0], list(messages[1:])
+    at = next(i for i, m in enumerate(messages) if m.role == "system")
+    system, rest = messages[at], [*messages[:at], *messages[at + 1 :]]
     first = next((i for i, m in enumerate(rest) if m.role == "user"), None)
     if first is None:
         return (Message("user", system.content), *rest)

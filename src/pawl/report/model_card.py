@@ -100,7 +100,10 @@ def _recipe(manifest: AdapterManifest, params: Mapping[str, Any]) -> str:
     names = ("epochs", "learning_rate", "batch_size", "max_length", "seed")
     train = {name: params.get("train", {}).get(name) for name in names}
     said = [f"rank {manifest.rank}", *(f"{k} {v}" for k, v in train.items() if v is not None)]
-    return as_text(f"QLoRA: {', '.join(said)}. All of it is on the run's page.")
+    text = as_text(f"QLoRA: {', '.join(said)}. All of it is on the run's page.")
+    if manifest.ancestor is None:
+        return text
+    return f"{text} Its training went on from the weights of adapter `{manifest.ancestor[:12]}`."
 
 
 def _limits(verdict: Verdict, params: Mapping[str, Any]) -> str:

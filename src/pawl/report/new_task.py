@@ -18,6 +18,8 @@ def show_new_task(new: NewTask, *, console: Terminal) -> None:
     """Print how the rows are read, three of them with what is taught in brackets, what is next."""
     for line in new.understood:
         console.print(Padding(line, (0, 0, 0, 2), expand=False), highlight=False)
+    recipe = f"recipe: {new.recipe}"
+    console.print(Padding(recipe, (0, 0, 0, 2), expand=False), highlight=False)
     if new.preview:
         console.print("as the model sees them; it is taught what is between [[ and ]]:")
     for row in new.preview:

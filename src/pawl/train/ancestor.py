@@ -115,6 +115,16 @@ def starts(start: str, ancestor: Ancestor | None) -> list[Ancestor | None]:
     return [ancestor] if start == "champion" else [None, ancestor]
 
 
+def begins(start: str, ancestor: Ancestor | None) -> str:
+    """What a training begins with, in a sentence."""
+    if ancestor is None:
+        return "begins with new weights: there is no champion that it could go on from"
+    own = f"the weights of version {ancestor.version}"
+    return (
+        f"begins with {own}" if start == "champion" else f"trains from new weights and from {own}"
+    )
+
+
 def unlearned(dev: Sequence[Example], ancestor: Ancestor | None) -> list[Example]:
     """The dev rows that the ancestor did not learn: only these choose between weights.
 
@@ -179,4 +189,4 @@ def told(trials: Sequence[StartTrial]) -> str:
         f"(dev loss {trial.dev_loss:.4g})"
         for trial in sorted(trials, key=lambda trial: not trial.kept)
     ]
-    return f"started from {names[0]}" + (f", not from {names[1]}" if names[1:] else "")
+    return f"the candidate is the one from {' rather than from '.join(names)}"

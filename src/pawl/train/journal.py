@@ -150,8 +150,8 @@ def training_fingerprint(
     return digest_json(
         {
             "base": base.digest,
-            "rows": [[row.id, list(row.tokens), row.prompt, *row.earlier] for row in rows],
-            "dev": [[row.id, list(row.tokens), row.prompt, *row.earlier] for row in dev_rows],
+            "rows": [_of_row(row) for row in rows],
+            "dev": [_of_row(row) for row in dev_rows],
             "start": start,
             "params": as_json(params),
             "choices": as_json(choices),
@@ -177,3 +177,7 @@ def _sigterm_event() -> Iterator[threading.Event]:
         yield event
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+def _of_row(row: Row) -> list[object]:
+    return [row.id, list(row.tokens), row.prompt, *row.earlier]

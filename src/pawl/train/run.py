@@ -35,6 +35,7 @@ from pawl.model.tokenizer import load_tokenizer
 from pawl.train.agreement import agreed
 from pawl.train.ancestor import (
     Ancestor,
+    begins,
     find_ancestor,
     pick_start,
     starts,
@@ -105,6 +106,8 @@ def train_in_process(workspace: Workspace, task: str, process_group: ProcessGrou
         )
     ancestor = find_ancestor(workspace, task)
     dev = unlearned(dev, ancestor)
+    if section.train.start != "base" and process_group.is_main:
+        sys.stderr.write(f"train: {begins(section.train.start, ancestor)}\n")
     trainings = _trainings(workspace, task, train_examples, dev, process_group)
     start: Ancestor | None = None
     if section.train.rank == "auto":

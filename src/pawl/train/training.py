@@ -53,13 +53,14 @@ def fit(
     journal = Journal(loop, checkpoints)
     fingerprint = checkpoints.fingerprint if checkpoints else ""
     evaluated = max((point.step for point in journal.dev_points), default=0)
+    restored = loop.step
     with (
         progress_bar(loop.steps, done=loop.step, quiet=not process_group.is_main) as show,
         step_log(
             points if process_group.is_main else None,
             fingerprint=fingerprint,
             steps=loop.steps,
-            resumed=loop.step,
+            resumed=restored,
             evaluated=evaluated,
         ) as log,
         journal.recording() as record,
@@ -75,7 +76,7 @@ def fit(
     if params.keep == "best":
         loop.return_to_best()
         kept = best(journal.dev_points).step
-    if process_group.is_main and journal.dev_points:
+    if process_group.is_main and journal.dev_points and loop.step > restored:
         sys.stderr.write(f"train: {_ending(loop, journal.dev_points, kept)}\n")
     dev_losses = row_losses(model, dev_rows, choices=choices)
     sample = shuffled(len(rows), seed=params.seed, epoch=0)[: len(dev_rows)]
