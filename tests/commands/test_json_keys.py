@@ -14,6 +14,7 @@ from pawl.commands.replay import ReplayResult
 from pawl.commands.reproduce import ReproduceResult
 from pawl.core.records.commands import BackupReport, Check, Finding, GcReport, HistoryEntry, Lineage
 from pawl.data.versions.compare import Changed, Moved
+from pawl.evaluate.judging import Judging
 from pawl.gate.power import Power
 from pawl.report.compare import VersionComparison
 from pawl.report.data_versions import DataDiff
@@ -25,7 +26,7 @@ from pawl.report.trends.record import TaskReport
 from pawl.train.plan import TrainingPlan
 
 # Types that `pawl.report` names without importing them.
-NAMES = {kind.__name__: kind for kind in (Changed, Moved, Power, TrainingPlan)}
+NAMES = {kind.__name__: kind for kind in (Changed, Judging, Moved, Power, TrainingPlan)}
 LOOKS = {"used", "of", "budget", "says"}
 FLIP = {"id", "won", "prompt", "reference", "candidate", "champion", "values"}
 KEYS: dict[type, set[str] | dict[str, Any]] = {
@@ -106,6 +107,9 @@ KEYS: dict[type, set[str] | dict[str, Any]] = {
             "choices": {"weights", "checkpointing", "room", "gives_back", "passes"},
             "peak": {"total", "parts"},
             "speed": {"tokens_per_second", "steps", "passes"},
+        },
+        "judging": {
+            "weights", "cards", "peak", "parts", "usable", "fits", "unpacked", "remedies",
         },
         "looks": LOOKS,
         "fresh_rows": {"there", "needed"},

@@ -13,7 +13,8 @@ import pytest
 
 from pawl.commands.answer_kind import judged_by
 from pawl.commands.init import init
-from pawl.commands.new import Sources, named_columns, new_task
+from pawl.commands.new import new_task
+from pawl.commands.sources import Sources, named_columns
 from pawl.config.load import read_params
 from pawl.core.files import write_lines
 from pawl.core.records import Message

@@ -12,8 +12,9 @@ from pawl.core.records import Message, read_rows
 from pawl.data.check import check
 from pawl.data.inputs import held_out_register, inputs
 from pawl.data.split.split import split
-from pawl.errors import DataError
+from pawl.errors import BaseError, DataError
 from pawl.evaluate.preflight import preflight
+from pawl.model.device import LIBRARIES, Device
 from pawl.workspace.paths import Workspace
 
 TASK = "tickets"
@@ -74,3 +75,14 @@ def test_a_scorer_that_fails_on_right_answers_is_reported(
     edit(split_workspace, "    evaluate:", f"    evaluate:\n      scorers: {{mine: '{name}:mine'}}")
     with pytest.raises(DataError, match=f"'mine' {says}.* on row 't-"):
         preflight(split_workspace, TASK)
+
+
+def test_a_base_that_cannot_be_judged_here_is_refused_before_anything_is_trained(
+    split_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small = Device("a small machine", cuda=False, memory=LIBRARIES + (20 << 20), here=True)
+    monkeypatch.setattr("pawl.evaluate.preflight.here", lambda: small)
+    with pytest.raises(BaseError, match="cannot be judged on a small machine") as refused:
+        preflight(split_workspace, TASK)
+    assert "a device with" in refused.value.remedy
+    assert not split_workspace.files(TASK).preflight.exists()

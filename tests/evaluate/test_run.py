@@ -17,6 +17,7 @@ def test_without_a_look_dvc_goes_as_far_as_the_dev_scores_and_judges_nothing(
     files = quick_workspace.files("tickets")
     report = read_record(files.eval / "report.json", EvalReport)
     assert [(c.name, c.split) for c in report.contenders] == [("candidate", "dev")]
+    assert report.weights == "dense"
     verdict = read_record(files.verdict, Verdict)
     assert verdict.decision == "invalid"
     assert "no look was reserved" in verdict.reasons[0]

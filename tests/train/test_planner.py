@@ -184,7 +184,7 @@ def test_a_deep_base_is_the_sum_of_its_layers(
     folder, params = outline(tmp_path), dataclasses.replace(PARAMS, **changed)
     few = load([5, 9], several=several)
     found = peak(folder, params, few, choices, cuda=False)
-    monkeypatch.setattr("pawl.train.memory.LONG", 7)
+    monkeypatch.setattr("pawl.model.live_memory.LONG", 7)
     whole = peak(folder, params, few, choices, cuda=False)
     assert found.total == pytest.approx(whole.total, rel=1e-3)
     for part, size in whole.parts.items():

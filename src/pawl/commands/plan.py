@@ -20,7 +20,7 @@ from pawl.data.split.split import (
     remove_overlaps,
 )
 from pawl.errors import BaseError
-from pawl.evaluate.preflight import longest_prompts, prompt_notes
+from pawl.evaluate.preflight import longest_prompts, planned_judging, prompt_notes
 from pawl.gate.power import gate_power, unprovable_guards
 from pawl.ledger.held_out import held_out_rows
 from pawl.ledger.looks import BudgetStatus, budget_status, unseen_rows
@@ -79,6 +79,9 @@ def plan(workspace: Workspace, store: Store, task: str, *, device: str | None = 
         train_hour=section.cost.train_hour if section.cost else None,
         base=section.base,
     )
+    everything = (split.parts["train"], split.parts["dev"], split.parts["gate"])
+    instruction = read_prompt(workspace, section)
+    held = planned_judging(section, everything, instruction, workspace.root, named(device))
     if start := _start(workspace, store, task, section):
         training = dataclasses.replace(training, says=(*training.says, start))
     budget, judged = _next_look(workspace, store, task, section, split)
@@ -97,6 +100,7 @@ def plan(workspace: Workspace, store: Store, task: str, *, device: str | None = 
         prompt_tokens=prompt_tokens,
         prompts=prompts,
         training=training,
+        judging=held,
         looks=looks_left(budget, section.gate),
         fresh_rows=fresh,
         gate=power,

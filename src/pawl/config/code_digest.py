@@ -19,8 +19,9 @@ PACKAGE = Path(__file__).parents[1]
 # the loader of a task's own scorers.
 ROOMS = ("evaluate", "model")
 BESIDE = ("config/user_functions.py", "core/json_schema.py", "core/metrics.py")
-# What an adapter saves is computed after the verdict and decides nothing.
-AFTERWARDS = ("worth.py",)
+# What decides nothing: what an adapter saves, which is computed after the verdict, and how much
+# memory judging takes. What that leads to, how weights are held, is part of an answer's key.
+ASIDE = ("worth.py", "judging_memory.py", "fake_base.py", "live_memory.py", "device.py")
 # `code`: the digests as 0.1 had them; `moved`: the digest of today's, which score as those did.
 AS_IN_0_1 = Path(__file__).with_name("scoring_code_0_1.json")
 
@@ -28,7 +29,7 @@ AS_IN_0_1 = Path(__file__).with_name("scoring_code_0_1.json")
 def scoring_code(package: Path = PACKAGE) -> dict[str, str]:
     """Digest of each of Pawl's own files that decides a contender's prompt or score, by path."""
     inside = (path for room in ROOMS for path in (package / room).iterdir())
-    scoring = (p for p in inside if p.suffix in (".py", ".txt") and p.name not in AFTERWARDS)
+    scoring = (p for p in inside if p.suffix in (".py", ".txt") and p.name not in ASIDE)
     files = sorted([*scoring, *(package / name for name in BESIDE)])
     return {path.relative_to(package).as_posix(): digest_file(path) for path in files}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pawl.config.schema import Evaluate
-from pawl.core.records import Example
+from pawl.core.records import Example, Weights
 from pawl.evaluate.answer_cache import cached_or_decoded, contender_key, row_key
 from pawl.evaluate.answers import answers
 from pawl.evaluate.baselines import Turns
@@ -29,8 +29,8 @@ class AdapterSlot:
 
     `base` is its digest, `adapters` maps the names of its adapters to their digests, `prompt_limit`
     is the most tokens of a prompt, `cache` the folder of the answer cache (None: decode each time).
-    `timed`: the seconds of each row are judged. An adapter in `prompting` is asked as it was
-    trained, by a tokenizer of its own.
+    `timed`: the seconds of each row are judged; `weights` is how the base is held. An adapter in
+    `prompting` is asked as it was trained, by a tokenizer of its own.
     """
 
     model: Any
@@ -41,6 +41,7 @@ class AdapterSlot:
     prompt_limit: int
     cache: Path | None
     timed: bool = False
+    weights: Weights = "dense"
     prompting: dict[str, PreTrainedTokenizerBase] = field(default_factory=dict)
 
     def replies(
@@ -71,6 +72,7 @@ class AdapterSlot:
             base_digest=self.base,
             adapter_digest=digest,
             judged_by=judged_by,
+            weights=self.weights,
         )
         may = UNDECIDED[judged_by] if judged_by else None
 

@@ -18,6 +18,7 @@ from pydantic import TypeAdapter, ValidationError
 from pawl.config.code_digest import scoring_code
 from pawl.config.schema import Evaluate
 from pawl.core.files import digest_json, read_lines, write_lines
+from pawl.core.records import Weights
 from pawl.evaluate.drafted import Drafted
 
 if TYPE_CHECKING:
@@ -31,11 +32,13 @@ def contender_key(
     base_digest: str,
     adapter_digest: str | None,
     judged_by: str | None = None,
+    weights: Weights = "dense",
 ) -> str:
     """Digest of all that decides a contender's answers beside the row.
 
-    Base (with its tokenizer), adapter, decoding parameters, the metric by which an answer is given
-    up early, Pawl's code, the versions of the libraries, and the kind of machine.
+    Base (with its tokenizer), how its weights are held, adapter, decoding parameters, the metric by
+    which an answer is given up early, Pawl's code, the versions of the libraries, and the kind of
+    machine.
     """
     import bitsandbytes
     import peft
@@ -47,6 +50,7 @@ def contender_key(
         {
             "base": base_digest,
             "adapter": adapter_digest,
+            "weights": weights,
             "max_new_tokens": policy.max_new_tokens,
             "judged_by": judged_by,
             "code": scoring_code(),

@@ -96,6 +96,25 @@ def longest_prompt(
     return max(map(tokens, rows), default=0)
 
 
+def asked_prompts(
+    train: Sequence[Example],
+    dev: Sequence[Example],
+    gate: Sequence[Example],
+    *,
+    instruction: str,
+    shots: int,
+    tokenizer: PreTrainedTokenizerBase,
+) -> list[list[list[int]]]:
+    """Token ids of all prompts of an evaluation, by kind: the rows' own, and each baseline's."""
+    shows: list[Callable[[Turns], Turns]] = [lambda turns: turns]
+    if instruction:
+        shows.append(lambda turns: with_instruction(turns, instruction))
+    if examples := choose_shots(train, shots):
+        shows.append(_few_shot(examples).show)
+    kinds = [(shows[0], [*dev, *gate]), *((show, list(gate)) for show in shows[1:])]
+    return [[prompt_tokens(tokenizer, show(row.messages)) for row in rows] for show, rows in kinds]
+
+
 def _few_shot(examples: Sequence[Example]) -> Baseline:
     return Baseline("few-shot", partial(with_shots, shots=tuple(examples)))
 

@@ -10,9 +10,11 @@ from pawl.core.records import AdapterManifest, BaseInfo, Example
 from pawl.errors import AdapterError
 from pawl.evaluate.adapter_slot import AdapterSlot
 from pawl.evaluate.baselines import prompt_limit
+from pawl.evaluate.judging import asked_of, judged_model, judging
 from pawl.evaluate.scoreboard import Reply, Scoreboard
 from pawl.model.adapter import load_adapter
-from pawl.model.base import dequantised, load_base
+from pawl.model.device import here
+from pawl.model.prompt import answer_text, prompt_tokens
 from pawl.model.tokenizer import load_tokenizer
 
 CHAMPION, CARRIED = "champion", "carried"
@@ -43,9 +45,15 @@ def score_moved_champion(
     """
 
     def answer(name: str, folder: Path, base: BaseInfo) -> tuple[list[Reply], bool]:
+        tokenizer = load_tokenizer(folder, base)
+        prompts = [prompt_tokens(tokenizer, row.messages) for row in rows]
+        references = [answer_text(tokenizer, row) for row in rows]
+        asked = asked_of([prompts], references, policy, tokenizer, manifest)
+        held = judging(folder, asked, here())
         loaded = AdapterSlot(
-            model=load_adapter(dequantised(load_base(folder)), adapter, name=name),
-            tokenizer=load_tokenizer(folder, base),
+            model=load_adapter(judged_model(folder, held), adapter, name=name),
+            tokenizer=tokenizer,
+            weights=held.weights,
             policy=policy,
             base=base.digest,
             adapters={name: manifest.digest},

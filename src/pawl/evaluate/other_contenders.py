@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pawl.config.schema import Evaluate
-from pawl.core.records import BaseRef, Example
+from pawl.core.records import Example
 from pawl.evaluate.adapter_slot import AdapterSlot
 from pawl.evaluate.baselines import Turns, longest_prompt, prompt_limit
 from pawl.evaluate.endpoint import UnansweredError, chat_completions
+from pawl.evaluate.judging import asked_of, judged_model, judging
 from pawl.evaluate.scoreboard import Scoreboard
-from pawl.model.base import base_info, dequantised, find_base, load_base
-from pawl.model.prompt import with_instruction
+from pawl.model.base import base_info, find_base
+from pawl.model.device import here
+from pawl.model.prompt import answer_text, prompt_tokens, with_instruction
 from pawl.model.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
@@ -43,11 +45,28 @@ def score_bases(
     skipped: dict[str, str] = {}
     show = _prompted(instruction)
     for name, base in policy.bases.items():
-        loaded = _load(base, policy, root=root, cache=cache)
-        longest = longest_prompt(show, rows, loaded.tokenizer)
-        if longest > loaded.prompt_limit:
-            skipped[name] = f"its longest prompt has {longest} tokens, {loaded.prompt_limit} fit"
+        folder = find_base(base, root)
+        tokenizer, limit = load_tokenizer(folder, base), prompt_limit(folder, policy)
+        longest = longest_prompt(show, rows, tokenizer)
+        if longest > limit:
+            skipped[name] = f"its longest prompt has {longest} tokens, {limit} fit"
             continue
+        prompts = [prompt_tokens(tokenizer, show(row.messages)) for row in rows]
+        references = [answer_text(tokenizer, row) for row in rows]
+        held = judging(folder, asked_of([prompts], references, policy, tokenizer), here())
+        if not held.fits:
+            skipped[name] = held.says()
+            continue
+        loaded = AdapterSlot(
+            model=judged_model(folder, held).eval(),
+            tokenizer=tokenizer,
+            policy=policy,
+            base=base_info(base, root).digest,
+            adapters={},
+            prompt_limit=limit,
+            cache=cache,
+            weights=held.weights,
+        )
         replies, cached = loaded.replies(show, rows, label=board.bar_label(name))
         where = f"base {loaded.base[:12]}"
         board.add(name, "gate", rows, replies, elsewhere=where, cached=cached)
@@ -88,16 +107,3 @@ def score_endpoints(
 def _prompted(instruction: str) -> Callable[[Turns], Turns]:
     """Put the instruction, if there is one, before a row's messages."""
     return lambda turns: with_instruction(turns, instruction) if instruction else turns
-
-
-def _load(base: BaseRef, policy: Evaluate, *, root: Path, cache: Path | None) -> AdapterSlot:
-    folder = find_base(base, root)
-    return AdapterSlot(
-        model=dequantised(load_base(folder)).eval(),
-        tokenizer=load_tokenizer(folder, base),
-        policy=policy,
-        base=base_info(base, root).digest,
-        adapters={},
-        prompt_limit=prompt_limit(folder, policy),
-        cache=cache,
-    )

@@ -15,6 +15,7 @@ from pawl.model.cached_batches import Sharing, batches, sharing
 from pawl.model.prompt import format_of
 
 if TYPE_CHECKING:
+    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 # The most rows of a batch, and logits (rows × answer × vocabulary; 4 bytes each).
@@ -38,27 +39,36 @@ def answer_perplexity(
     Raises:
         BaseError: the base gives other logits with a cache than without.
     """
+    pad = int(tokenizer.pad_token_id)
+    share = share or sharing(model, prompts, pad=pad, more=max(map(len, answers)))
+    perplexities: dict[int, float | None] = {}
+    for rows, losses in answer_losses(model, prompts, answers, pad=pad, share=share):
+        for index, loss in zip(rows, losses.tolist(), strict=True):
+            own = loss[-len(answers[index]) :]
+            perplexities[index] = perplexity(sum(own) / len(own))
+    return [perplexities[i] for i in range(len(prompts))]
+
+
+def answer_losses(
+    model: Any,
+    prompts: Sequence[Sequence[int]],
+    answers: Sequence[Sequence[int]],
+    *,
+    pad: int,
+    share: Sharing,
+) -> list[tuple[list[int], torch.Tensor]]:
+    """The rows of each batch, and their losses [rows, longest answer], each answer at the end."""
     import torch
     from torch.nn.functional import cross_entropy
 
-    forward: Any = model
-    longest = max(map(len, answers))
-    pad = int(tokenizer.pad_token_id)
-    share = share or sharing(model, prompts, pad=pad, more=longest)
-    inputs = batches(
-        model,
-        prompts,
-        pad=pad,
-        share=share,
-        batch_size=batch_rows(model, answers),
-        answers=answers,
-    )
-    perplexities: dict[int, float | None] = {}
+    size = batch_rows(model, answers)
+    inputs = batches(model, prompts, pad=pad, share=share, batch_size=size, answers=answers)
+    found = []
     with torch.inference_mode():
         for rows, batch in inputs:
             # Padding is on the left, so that all answers end at the last position.
             longest = max(len(answers[i]) for i in rows)
-            logits = forward(
+            logits = model(
                 input_ids=batch.ids,
                 attention_mask=batch.attention_mask,
                 position_ids=batch.position_ids,
@@ -68,10 +78,8 @@ def answer_perplexity(
             ).logits[:, :-1]
             targets = batch.ids[:, -longest:]
             losses = cross_entropy(logits.float().transpose(1, 2), targets, reduction="none")
-            for index, loss in zip(rows, losses.tolist(), strict=True):
-                own = loss[-len(answers[index]) :]
-                perplexities[index] = perplexity(sum(own) / len(own))
-    return [perplexities[i] for i in range(len(prompts))]
+            found.append((rows, losses))
+    return found
 
 
 def batch_rows(model: Any, answers: Sequence[Sequence[int]]) -> int:
@@ -82,24 +90,27 @@ def batch_rows(model: Any, answers: Sequence[Sequence[int]]) -> int:
 
 def general_perplexity(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> float | None:
     """Perplexity of the general text that ships with Pawl, for the forgetting guard."""
-    import torch
-    from torch.nn.functional import cross_entropy
-
     ids = tokenizer(general_text(), add_special_tokens=False)["input_ids"]
     # Gemma without its start token predicts next to nothing.
     start_of_text = format_of(tokenizer).start
     total, count = 0.0, 0
-    forward: Any = model
-    with torch.inference_mode():
-        for start in range(0, len(ids) - 1, WINDOW):
-            # Windows overlap by one token, so that each token but the first is predicted once.
-            text = start_of_text + ids[start : start + WINDOW + 1]
-            whole = torch.tensor([text], device=forward.device)
-            window = whole[:, len(start_of_text) :]
-            logits = forward(input_ids=whole).logits[0, len(start_of_text) : -1]
-            total += float(cross_entropy(logits.float(), window[0, 1:], reduction="sum"))
-            count += window.shape[1] - 1
+    for start in range(0, len(ids) - 1, WINDOW):
+        # Windows overlap by one token, so that each token but the first is predicted once.
+        window = ids[start : start + WINDOW + 1]
+        total += float(text_loss(model, start_of_text + window, start=len(start_of_text)))
+        count += len(window) - 1
     return perplexity(total / count)
+
+
+def text_loss(model: Any, text: Sequence[int], *, start: int) -> torch.Tensor:
+    """The summed loss of a text's tokens after the first that is no start token."""
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    with torch.inference_mode():
+        whole = torch.tensor([list(text)], device=model.device)
+        logits = model(input_ids=whole).logits[0, start:-1]
+        return cross_entropy(logits.float(), whole[0, start + 1 :], reduction="sum")
 
 
 def general_text() -> str:

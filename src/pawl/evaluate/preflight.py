@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pawl.config.schema import Evaluate
+from pawl.config.schema import Evaluate, Task
 from pawl.core.files import write_json
 from pawl.core.metrics import OF_TOKENS
 from pawl.core.records import BaseInfo, BaseRef, Champion, Example, read_record, read_rows
@@ -14,8 +14,17 @@ from pawl.core.records.io import read_text, read_value
 from pawl.errors import ParamsError
 from pawl.evaluate.baselines import baselines, longest_prompt, prompt_limit
 from pawl.evaluate.judged_rows import champion_manifest
+from pawl.evaluate.judging import (
+    Judging,
+    asked_of_task,
+    assumed,
+    cards_of,
+    judging,
+    refuse_unfit,
+)
 from pawl.evaluate.scorers import score, scorers
-from pawl.model.base import find_base
+from pawl.model.base import find_base, find_config, has_tokenizer
+from pawl.model.device import Device, here
 from pawl.model.prompt import format_of
 from pawl.model.tokenizer import load_tokenizer
 from pawl.workspace.adapter_base import find_adapter_base
@@ -30,7 +39,8 @@ def preflight(workspace: Workspace, task: str) -> None:
 
     Raises:
         DataError: a prompt does not fit, or a user's scorer failed.
-        BaseError: the base that the champion was trained on is not here.
+        BaseError: the base cannot be judged in this machine's memory, or the one that the champion
+            was trained on is not here.
         ParamsError: the gate's metrics cannot compare adapters of two bases.
     """
     section, files = workspace.task(task), workspace.files(task)
@@ -51,9 +61,34 @@ def preflight(workspace: Workspace, task: str) -> None:
     by_metric = scorers(schema, section.evaluate, workspace.root)
     for row in dev:
         score(by_metric, row.completion, row.completion, row=row.id)
+    instruction, device = read_text(files.prompt), here()
+    held = planned_judging(section, (train, dev, gate), instruction, workspace.root, device)
+    refuse_unfit(held, device, section.base.model)
     write_json(files.preflight, prompts)
+    if held.weights != "dense":
+        sys.stderr.write(f"preflight: {held.says()}\n")
     for line in prompt_notes(find_base(section.base, workspace.root), section.base):
         sys.stderr.write(f"preflight: {line}\n")
+
+
+def planned_judging(
+    section: Task,
+    splits: tuple[Sequence[Example], Sequence[Example], Sequence[Example]],
+    instruction: str,
+    root: Path,
+    device: Device,
+) -> Judging:
+    """How the task's base will be judged on the device; `splits`: rows of train, dev and gate.
+
+    Without the base's tokenizer prompts as long as `train.max_length` are assumed.
+    """
+    folder = find_config(section.base, root)
+    if has_tokenizer(folder):
+        tokenizer = load_tokenizer(folder, section.base)
+        asked = asked_of_task(section, splits, instruction, tokenizer)
+    else:
+        asked = assumed(section)
+    return judging(folder, asked, device, cards=cards_of(section))
 
 
 def prompt_notes(folder: Path, base: BaseRef) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,13 +33,15 @@ from pawl.core.sealing import seal
 from pawl.evaluate.adapter_slot import AdapterSlot
 from pawl.evaluate.baselines import baselines, prompt_limit
 from pawl.evaluate.judged_rows import budget_rows, champion_manifest, read_look, unseen_rows
+from pawl.evaluate.judging import asked_of_task, cards_of, judged_model, judging
 from pawl.evaluate.moved_champion import score_moved_champion
 from pawl.evaluate.other_contenders import score_bases, score_endpoints
 from pawl.evaluate.scoreboard import Scoreboard
 from pawl.evaluate.scorers import scorers
 from pawl.evaluate.undecided import UNDECIDED
 from pawl.model.adapter import load_adapter, read_adapter
-from pawl.model.base import dequantised, find_base, load_base
+from pawl.model.base import find_base
+from pawl.model.device import here
 from pawl.model.tokenizer import load_tokenizer, prompting_as
 from pawl.workspace.adapter_base import find_adapter_base
 from pawl.workspace.fingerprints import evaluation_fingerprint
@@ -47,6 +50,9 @@ from pawl.workspace.paths import TaskFiles, Workspace
 if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedTokenizerBase
+
+
+LOG = logging.getLogger(__name__)
 
 
 def evaluate(workspace: Workspace, task: str) -> None:
@@ -73,11 +79,18 @@ def evaluate(workspace: Workspace, task: str) -> None:
     cache = None if timed or sealed else workspace.answers
     folder = find_base(section.base, workspace.root)
     tokenizer = load_tokenizer(folder, contest.base)
+    dev, gate, train = (
+        read_rows(files.splits / f"{name}.jsonl") for name in ("dev", "gate", "train")
+    )
+    asked = asked_of_task(section, (train, dev, gate), instruction, tokenizer)
+    held = judging(folder, asked, here(), cards=cards_of(section))
+    if not held.fits:
+        LOG.warning("%s", held.says())
     # The model is referenced by this call alone: the next base needs its memory.
     general, skipped = _score_task_base(
         board,
         AdapterSlot(
-            model=_model(files, folder, contest.adapters),
+            model=_model(files, judged_model(folder, held), contest.adapters),
             tokenizer=tokenizer,
             policy=section.evaluate,
             base=contest.base.digest,
@@ -85,13 +98,14 @@ def evaluate(workspace: Workspace, task: str) -> None:
             prompt_limit=prompt_limit(folder, section.evaluate),
             cache=cache,
             timed=timed,
+            weights=held.weights,
             prompting={
                 name: prompting_as(tokenizer, base) for name, base in contest.trained_on.items()
             },
         ),
-        read_rows(files.splits / "dev.jsonl"),
+        dev,
         judged if look else None,
-        read_rows(files.splits / "train.jsonl"),
+        train,
         instruction=instruction,
         judged_by=_judged_by(section),
     )
@@ -122,6 +136,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
         skipped=skipped,
         scores=digest_text(rows_text),
         general=general,
+        weights=held.weights,
     )
     _write(files.eval, board, report, rows_text, sealed=bool(look) and sealed)
 
@@ -240,10 +255,9 @@ def _score_others(
     )
 
 
-def _model(files: TaskFiles, folder: Path, adapters: Iterable[str]) -> PeftModel:
-    """Load the base with the verified adapters on it."""
+def _model(files: TaskFiles, model: Any, adapters: Iterable[str]) -> PeftModel:
+    """Load the verified adapters onto the base."""
     folders = {"candidate": files.adapter, "champion": files.champion / "adapter"}
-    model: Any = dequantised(load_base(folder))
     for name in adapters:
         model = load_adapter(model, folders[name], name=name)
     return model

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from pawl.core.records import BaseInfo, BaseRef
 from pawl.errors import BaseError
 from pawl.model.chat_template import CLOCK, READS_CLOCK, template_source
 from pawl.model.families import refusing_other_models
+from pawl.model.hub import from_hub
 
 if TYPE_CHECKING:
     import torch
@@ -48,7 +48,7 @@ def find_base(base: BaseRef, workspace: Path) -> Path:
             rule="a base is a folder with config.json, safetensors and a tokenizer, or a hub id",
             remedy="`dvc pull` brings it if the workspace tracks it; else correct `base.model`",
         )
-    return _complete(_from_hub(base, (*CONTENT, *TOKENIZER)), base.model)
+    return _complete(from_hub(base, (*CONTENT, *TOKENIZER)), base.model)
 
 
 def find_config(base: BaseRef, workspace: Path) -> Path:
@@ -64,7 +64,7 @@ def find_config(base: BaseRef, workspace: Path) -> Path:
         return _configured(folder, base.model)
     if _is_folder(base, workspace):
         return find_base(base, workspace)
-    return _configured(_from_hub(base, ("config.json", *TOKENIZER)), base.model)
+    return _configured(from_hub(base, ("config.json", *TOKENIZER)), base.model)
 
 
 def base_info(base: BaseRef, workspace: Path) -> BaseInfo:
@@ -106,7 +106,12 @@ def has_tokenizer(folder: Path) -> bool:
 
 
 def load_base(
-    folder: Path, *, seed: int = 0, compute: torch.dtype | None = None, sharded: bool = False
+    folder: Path,
+    *,
+    seed: int = 0,
+    compute: torch.dtype | None = None,
+    sharded: bool = False,
+    cards: int = 1,
 ) -> PreTrainedModel:
     """Load the base in NF4 with double quantisation (QLoRA, Dettmers et al. 2023), frozen.
 
@@ -115,6 +120,7 @@ def load_base(
         seed: seed of torch's generator.
         compute: dtype of products; None: bf16 on CUDA, fp32 on CPU.
         sharded: it will be split among processes, so it stays in main memory, stored as bf16.
+        cards: so many cards share its layers, which compute in turn.
 
     Raises:
         BaseError: transformers has no language model of its family.
@@ -136,13 +142,20 @@ def load_base(
         bnb_4bit_compute_dtype=compute,
         bnb_4bit_quant_storage=torch.bfloat16 if sharded else torch.uint8,
     )
-    on_card = torch.cuda.is_available() and not sharded
+    device_map: Any = {"": "cpu"}
+    if torch.cuda.is_available() and not sharded:
+        device_map = {"": f"cuda:{torch.cuda.current_device()}"}
+    share: dict[str, Any] = {}
+    if cards > 1:
+        sizes = [torch.cuda.get_device_properties(i).total_memory for i in range(cards)]
+        device_map, share = "balanced", {"max_memory": dict(enumerate(sizes))}
     with refusing_other_models(folder):
         model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
             folder,
             quantization_config=config,
             dtype=compute,
-            device_map={"": f"cuda:{torch.cuda.current_device()}" if on_card else "cpu"},
+            device_map=device_map,
+            **share,
             trust_remote_code=False,
             use_safetensors=True,
             local_files_only=True,
@@ -162,9 +175,10 @@ def dequantised(model: PreTrainedModel) -> PreTrainedModel:
     import bitsandbytes as bnb
     import torch
 
-    for name, layer in list(model.named_modules()):
-        if not isinstance(layer, bnb.nn.Linear4bit):
-            continue
+    packed = [n for n, layer in model.named_modules() if isinstance(layer, bnb.nn.Linear4bit)]
+    for name in packed:
+        # By its name, as a list of layers would hold all packed weights to the end.
+        layer: Any = model.get_submodule(name)
         weight = bnb.functional.dequantize_4bit(layer.weight.data, layer.weight.quant_state)
         dense = torch.nn.Linear(
             layer.in_features, layer.out_features, bias=layer.bias is not None, device="meta"
@@ -222,30 +236,3 @@ def _configured(folder: Path, name: str) -> Path:
             remedy="get the whole checkpoint (`dvc pull`, or download it again)",
         ) from error
     return folder
-
-
-def _from_hub(base: BaseRef, patterns: tuple[str, ...]) -> Path:
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
-    remedy = (
-        f"download it where there is a network: `hf download {base.model}`, or name a local "
-        "folder under `base.model` in params.yaml"
-    )
-    try:
-        path = snapshot_download(base.model, revision=base.revision, allow_patterns=list(patterns))
-    except HFValidationError as error:
-        raise BaseError(
-            f"the base '{base.model}' is neither a folder nor a hub id",
-            rule="a hub id has the form 'owner/name'",
-            remedy="correct `base.model` in params.yaml",
-        ) from error
-    except (LocalEntryNotFoundError, HfHubHTTPError, OSError) as error:
-        offline = os.environ.get("HF_HUB_OFFLINE")
-        cause = "the hub is switched off" if offline else "the hub is unreachable"
-        raise BaseError(
-            f"the base '{base.model}' is not in the local cache, and {cause}",
-            rule="a hub id must be cached or reachable",
-            remedy=remedy,
-        ) from error
-    return Path(path)

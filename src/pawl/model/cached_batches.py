@@ -165,11 +165,19 @@ def _batch(model: Any, ids: Any, mask: Any, prefix: Any) -> Batch:
 
     past, cache = 0, DynamicCache(config=model.config)
     if prefix is not None:
-        cache = copy.deepcopy(prefix)
+        cache = _copied(prefix)
         _repeat_row(cache, len(ids))
         past = prefix.pawl_tokens
         mask = torch.cat([mask.new_ones(len(ids), past), mask], dim=1)
     return Batch(ids, mask, (mask.cumsum(dim=1) - 1).clamp(min=0)[:, past:], cache)
+
+
+def _copied(cache: Any) -> Any:
+    """A copy of a cache; its tensors by `clone`, which those without values have, too."""
+    from torch.utils._pytree import tree_leaves
+
+    held = [value for layer in cache.layers for value in tree_leaves(vars(layer))]
+    return copy.deepcopy(cache, {id(v): v.clone() for v in held if hasattr(v, "clone")})
 
 
 def _prefix_cache(model: Any, prefix: Sequence[int]) -> Any:

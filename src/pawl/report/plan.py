@@ -15,6 +15,7 @@ from pawl.report.console import Terminal
 
 if TYPE_CHECKING:
     # Torch and scipy are loaded where they are needed, not to print.
+    from pawl.evaluate.judging import Judging
     from pawl.gate.power import Power
     from pawl.train.plan import TrainingPlan
 
@@ -60,6 +61,7 @@ class Plan:
     prompt_tokens: dict[str, int]
     prompts: tuple[str, ...]
     training: TrainingPlan
+    judging: Judging
     looks: LooksLeft
     fresh_rows: FreshRows
     gate: Power
@@ -92,6 +94,7 @@ def show_plan(plan: Plan, *, everything: bool = False, console: Terminal) -> Non
     )
     for line in training.says:
         say(f"  • {line}")
+    say(f"  • {plan.judging.says()}")
     if everything:
         console.print(_memory(training))
     say(f"gate: {plan.says}")

@@ -11,10 +11,11 @@ from pathlib import Path
 
 from pawl.config.schema import Train
 from pawl.core.records import Choices
+from pawl.model.live_memory import Peak
 from pawl.train.choices import fastest_first
 from pawl.train.device import GIB, Device
 from pawl.train.loop import shuffled
-from pawl.train.memory import Load, Peak, peak
+from pawl.train.memory import Load, peak
 from pawl.train.pack import best_fit, packed
 from pawl.train.rows import Row
 

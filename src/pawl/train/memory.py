@@ -1,46 +1,31 @@
 """Predict a training's peak memory, by part, without running it.
 
-The training's own code takes a step on fake tensors (`pawl.train.fake_model`), and each storage is
-counted while it lives: what `torch.cuda.max_memory_allocated` would report.
+The training's own code takes a step on fake tensors (`pawl.train.fake_model`), whose memory is
+counted (`pawl.model.live_memory`).
 """
 
 from __future__ import annotations
 
 import copy
 import dataclasses
-import weakref
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from pawl.config.schema import Train
 from pawl.core.records import Choices
 from pawl.errors import BaseError
+from pawl.model.live_memory import ACTIVATIONS, ADAPTER, CUBLAS, PROCESS, LiveMemory, Peak, peak_of
 from pawl.train.attention import PackLayout
 from pawl.train.device import compute_dtype
-from pawl.train.fake_model import fake_model, meta_base
+from pawl.train.fake_model import fake_model
 from pawl.train.pack import Pack
 from pawl.train.passes import ORDER, packed_mode, summed_loss
 
 if TYPE_CHECKING:
-    from peft import PeftModel
     from transformers import PreTrainedModel
-
-# cuBLAS' own workspace, from torch's allocator (Hopper; less on older GPUs).
-CUBLAS = 32 << 20
-# On CPU the process itself grows: Python's objects, compiled products, their buffers (12 to 34 MiB
-# measured, for any base: bench/README.md).
-PROCESS = 24 << 20
-# Numbers of layers that a deeper base is extrapolated from. The last layer differs from the others
-# (`pawl.train.fused`), so that the peak of both must be in another.
-SHORT, LONG = 4, 6
-LINEARS, TABLES, ADAPTER = "base, linear layers", "embeddings and head", "LoRA and optimiser"
-UNPACKED, LOGITS, ACTIVATIONS = "weight being used", "logits", "activations"
-PARTS = (LINEARS, TABLES, ADAPTER, UNPACKED, LOGITS, ACTIVATIONS)
 
 
 @dataclass(frozen=True)
@@ -54,41 +39,15 @@ class Load:
     several: bool
 
 
-@dataclass(frozen=True)
-class Peak:
-    """Peak memory in bytes, in total and by part."""
-
-    total: int
-    parts: dict[str, int]
-
-
 def peak(folder: Path, params: Train, load: Load, choices: Choices, *, cuda: bool) -> Peak:
     """The peak memory of training the base in `folder`; needs its config.json alone.
 
     `cuda`: with the attention of CUDA (`varlen_attn`), else with that of a CPU.
-
-    A deep base is extrapolated from two shorter ones: each layer adds the same at each moment that
-    can be the peak.
     """
-    base = meta_base(folder, compute_dtype(params, cuda=cuda))
-    layers: Any = getattr(base.base_model, "layers", ())
-    depth = len(layers)
-    if depth <= LONG:
-        return _worst(_moments(base, params, load, choices, cuda=cuda))
-    base.base_model.layers = layers[:LONG]
-    long = _moments(base, params, load, choices, cuda=cuda)
-    base = meta_base(folder, base.dtype)
-    base.base_model.layers = base.base_model.layers[:SHORT]
-    short = _moments(base, params, load, choices, cuda=cuda)
-    more = (depth - LONG) / (LONG - SHORT)
-    return _worst(
-        {
-            moment: {
-                part: round(parts[part] + more * (parts[part] - short[moment][part]))
-                for part in PARTS
-            }
-            for moment, parts in long.items()
-        }
+    return peak_of(
+        folder,
+        compute_dtype(params, cuda=cuda),
+        lambda base: _moments(base, params, load, choices, cuda=cuda),
     )
 
 
@@ -120,7 +79,7 @@ def _counted(
     mode = FakeTensorMode(allow_non_fake_inputs=True)
     model = fake_model(base, params, mode, nf4=choices.weights == "nf4")
     weights = [p for p in model.parameters() if p.requires_grad]
-    count = _Count(model)
+    count = LiveMemory(model)
     with mode, count, packed_mode(model, choices):
         model.train()
         halfway = weights[len(weights) // 2].register_post_accumulate_grad_hook(
@@ -143,77 +102,6 @@ def _counted(
         parts[ADAPTER] += more
         parts[ACTIVATIONS] += CUBLAS if cuda else PROCESS
     return count.worst
-
-
-def _worst(moments: dict[str, dict[str, int]]) -> Peak:
-    parts = max(moments.values(), key=lambda parts: sum(parts.values()))
-    return Peak(sum(parts.values()), parts)
-
-
-class _Count(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch's own
-    """Live bytes by part (`now`), and those at the peak of each phase entered (`worst`)."""
-
-    def __init__(self, model: PeftModel) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]  # torch's own
-        self.now = dict.fromkeys(PARTS, 0)
-        self.worst: dict[str, dict[str, int]] = {}
-        self.enter("forward")
-        self._known: dict[int, weakref.ref[Any]] = {}
-        self._words = model.config.get_text_config().vocab_size
-        self._slopes = {tuple(p.shape) for p in model.parameters() if p.requires_grad}
-        for name, value in (*model.named_parameters(), *model.named_buffers()):
-            owner = model.get_submodule(name.rpartition(".")[0])
-            part = LINEARS if isinstance(owner, torch.nn.Linear) else TABLES
-            part = ADAPTER if value.requires_grad else part
-            part = TABLES if owner is model.get_output_embeddings() else part
-            for tensor in (value, *_scales(value)):
-                self._note(tensor, part)
-
-    def enter(self, phase: str) -> None:
-        self.worst[phase] = dict(self.now)
-        self._phase, self._most = phase, sum(self.now.values())
-
-    def __torch_dispatch__(self, func: Any, _types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        out = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(out):
-            if isinstance(tensor, torch.Tensor):
-                self._note(tensor, self._part(func, args, tensor))
-        return out
-
-    def _part(self, func: Any, args: Any, made: torch.Tensor) -> str:
-        # W + s B A is the only addmm with a matrix; a layer's bias is a vector.
-        if "dequantize" in str(func) or (
-            func is torch.ops.aten.addmm.default and args[0].dim() == 2
-        ):
-            return UNPACKED
-        if made.shape[-1:] == (self._words,):
-            return LOGITS
-        return ADAPTER if tuple(made.shape) in self._slopes else ACTIVATIONS
-
-    def _note(self, tensor: torch.Tensor, part: str) -> None:
-        storage = tensor.untyped_storage()
-        key, size = storage._cdata, storage.nbytes()
-        if key in self._known:
-            return
-
-        def gone(_: Any) -> None:
-            del self._known[key]
-            self.now[part] -= size
-
-        self._known[key] = weakref.ref(storage, gone)
-        self.now[part] += size
-        # A new peak of this phase.
-        total = sum(self.now.values())
-        if total > self._most:
-            self._most, self.worst[self._phase] = total, dict(self.now)
-
-
-def _scales(weight: Any) -> list[torch.Tensor]:
-    """The quantisation state's tensors of an NF4 weight."""
-    state = getattr(weight, "quant_state", None)
-    if state is None:
-        return []
-    return [state.absmax, state.code, state.offset, state.state2.absmax, state.state2.code]
 
 
 def _layout(pack: Pack, cuda: bool) -> PackLayout | None:

@@ -15,12 +15,12 @@ from pawl.config.schema import Train
 from pawl.core.records import SLOWER, BaseRef, Choices, Example
 from pawl.model.adapted_layers import linear_names
 from pawl.model.base import has_tokenizer
+from pawl.model.live_memory import Peak
 from pawl.model.tokenizer import load_tokenizer
 from pawl.train.calibrate import Calibration, calibrate
 from pawl.train.device import GIB, KEPT, Device, computes
 from pawl.train.fake_model import meta_base
 from pawl.train.fit import Fit, choose, remedies
-from pawl.train.memory import Peak
 from pawl.train.rows import Row, token_rows
 
 HOUR = 3600.0

@@ -22,7 +22,7 @@ from pawl.core.records.data import (
     Rule,
     SplitReport,
 )
-from pawl.core.records.evaluate import Contender, EvalReport, Score, Timing, Worth
+from pawl.core.records.evaluate import Contender, EvalReport, Score, Timing, Weights, Worth
 from pawl.core.records.gate import Comparison, Decision, Verdict
 from pawl.core.records.io import (
     Record,
@@ -52,6 +52,6 @@ __all__ = [
     "Cycle", "Decision", "DevPoint", "Drift", "EvalReport", "Example", "Fault", "FixReport",
     "HeldOutRow", "Histogram", "Look", "Mend", "MendName", "Message", "Passes", "Point", "Profile",
     "RankTrial", "Record", "Relabel", "Role", "Rule", "Score", "Signature", "SplitReport",
-    "StartTrial", "Timing", "Training", "Verdict", "Worth", "read_held_out_rows", "read_record",
-    "read_rows", "to_json", "write_record",
+    "StartTrial", "Timing", "Training", "Verdict", "Weights", "Worth", "read_held_out_rows",
+    "read_record", "read_rows", "to_json", "write_record",
 ]  # fmt: skip

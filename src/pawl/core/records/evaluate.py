@@ -7,6 +7,9 @@ from typing import Literal
 
 from pawl.core.records.ledger import Champion, Look
 
+# Weights of a base that is judged: unpacked, or as NF4.
+Weights = Literal["dense", "nf4"]
+
 
 @dataclass(frozen=True)
 class Score:
@@ -60,8 +63,9 @@ class EvalReport:
     """What `evaluate` writes. `gate` digests the gate rows that were scored, None without a look.
 
     `scores` digests the row scores; `skipped` has the reason why a contender was not measured;
-    `general` maps base, candidate and champion to the perplexity of a general text. Wall times are
-    in timing.json beside it, so that the same evidence has the same bytes.
+    `general` maps base, candidate and champion to the perplexity of a general text, `weights` is
+    how the task's base was held. Wall times are in timing.json beside it, so that the same evidence
+    has the same bytes.
     """
 
     task: str
@@ -75,6 +79,7 @@ class EvalReport:
     skipped: dict[str, str]
     scores: str
     general: dict[str, float] = field(default_factory=dict)
+    weights: Weights = "dense"
 
 
 @dataclass(frozen=True)
