@@ -26,7 +26,8 @@ from random import Random
 from typing import Any
 
 from pawl.commands.init import init
-from pawl.commands.new import Sources, new_task
+from pawl.commands.new import new_task
+from pawl.commands.sources import Sources
 from pawl.core.records import Message
 from pawl.evaluate.predict import predict
 from pawl.model.base import find_base

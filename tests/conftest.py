@@ -17,7 +17,8 @@ from hypothesis import HealthCheck, settings
 from workbench import Bench, make_bench
 
 from pawl.commands.init import init
-from pawl.commands.new import Sources, new_task
+from pawl.commands.new import new_task
+from pawl.commands.sources import Sources
 from pawl.model.tokenizer import load_tokenizer
 from pawl.store.client import open_store
 from pawl.workspace.paths import Workspace

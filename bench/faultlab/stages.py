@@ -16,7 +16,8 @@ from faultlab import lab
 from faultlab.kills import Tally
 from faultlab.lab import Acks, attempt, check, clock
 from pawl.commands.init import init
-from pawl.commands.new import Sources, new_task
+from pawl.commands.new import new_task
+from pawl.commands.sources import Sources
 from pawl.core.files import digest_file
 from pawl.core.records import Verdict, read_record, to_json
 from pawl.cycle.conclude import conclude, deliver_outbox

@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
+from pawl.commands.answer_kind import judged_by
 from pawl.commands.init import init
-from pawl.commands.new import Sources, new_task
+from pawl.commands.new import new_task
+from pawl.commands.sources import Sources, named_columns
 from pawl.config.load import read_params
 from pawl.core.files import write_lines
 from pawl.core.records import Message
+from pawl.data.read.examples import read_examples
 from pawl.errors import BaseError, DataError, PawlError, UsageError
 from pawl.model.prompt import completion_tokens, prompt_tokens
 from pawl.workspace.paths import Workspace
@@ -119,7 +122,8 @@ def test_rows_longer_than_the_bases_window_are_refused_before_anything_is_writte
     before = contents(workspace)
     with pytest.raises(DataError, match="of 99 rows are longer than") as refused:
         new_task(workspace, "late", Sources(rows, base=str(base)))
-    assert "the base's window, 16 tokens" in refused.value.rule
+    assert "the base's window of 16 tokens" in refused.value.found
+    assert "--drop-long" in str(refused.value.remedy)
     assert contents(workspace) == before
 
 
@@ -250,3 +254,65 @@ def test_the_first_task_of_a_workspace_needs_a_base_by_name(
     with pytest.raises(UsageError, match="no base was named") as refused:
         new_task(workspace, "late", Sources(rows))
     assert "--base" in refused.value.remedy
+
+
+def test_rows_beyond_the_window_are_named_and_left_out_by_a_flag(
+    workspace: Workspace, rows: Path, base_folder: Path
+) -> None:
+    lines = rows.read_text()
+    long = json.dumps({"id": "long", "prompt": "order " * 3000, "completion": "late: x"})
+    rows.write_text(f"{lines}{long}\n")
+    made = new_task(workspace, "late", Sources(rows, base=str(base_folder), drop_long=True))
+    assert any("1 of 100 rows" in line and "long (" in line for line in made.understood)
+    task = workspace.task("late")
+    assert task.check.drop_long
+    assert task.train.max_length < 100
+
+
+@pytest.mark.parametrize(
+    ("answer", "metric", "floors"),
+    [
+        ("late", "exact_match", 1),
+        ('{{"order": {n}}}', "exact_match", 1),
+        ("Order {n} is on its way, and will be with you tomorrow.", "char_error", 0),
+        ("Order {n} is on its way. " * 12, "perplexity", 0),
+    ],
+)
+def test_answers_are_judged_by_what_a_model_can_reach(
+    tmp_path: Path, answer: str, metric: str, floors: int
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    row = ({"prompt": f"order {n}", "completion": answer.format(n=n)} for n in range(50))
+    write_lines(path, row)
+    gate, why = judged_by(read_examples(path, path.name).examples)
+    assert (gate["metric"], len(gate["floors"])) == (metric, floors)
+    assert ("no model gives" in why) == (not floors)
+
+
+def test_a_new_task_shows_rows_with_what_is_taught_and_none_with_a_secret(
+    workspace: Workspace, tmp_path: Path, base_folder: Path
+) -> None:
+    path = tmp_path / "chats.jsonl"
+    turns = ["How are you?", "Well.", "My key is AKIAIOSFODNN7REALKEY", "Noted."]
+    roles = ("user", "assistant") * 2
+    chats = [
+        {"messages": [{"role": r, "content": t.replace("My key is AKIAIOSFODNN7REALKEY", f"Is {n}?")
+                       if n else t} for r, t in zip(roles, turns, strict=True)], "note": [n]}
+        for n in range(20)
+    ]  # fmt: skip
+    write_lines(path, chats)
+    made = new_task(workspace, "chats", Sources(path, base=str(base_folder)))
+    assert "key `note` is not shown to the model (20 rows)" in made.understood
+    assert ".jsonl: 40 rows, 40 answers taught" in made.understood, "all end in the same words"
+    shown = [part for row in made.preview for part in row.parts]
+    assert made.preview
+    assert "AKIA" not in repr(made.preview)
+    assert all(part.text.endswith("<|end|>") for part in shown if part.taught)
+
+
+def test_columns_that_are_no_names_are_refused() -> None:
+    assert named_columns("prompt=a b,completion=c") == {"prompt": "a b", "completion": "c"}
+    for text in ("prompt", "question=a", "prompt=a", "system=a"):
+        with pytest.raises(UsageError, match="--columns") as caught:
+            named_columns(text)
+        assert caught.value.remedy

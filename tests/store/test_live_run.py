@@ -20,6 +20,7 @@ from pawl.store import live_run as live
 from pawl.store.client import Store, open_store
 from pawl.store.live_run import shown_live
 from pawl.train.step_log import step_log
+from pawl.workspace.prefect_server import prefect_settings
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -28,6 +29,18 @@ NOWHERE = "http://127.0.0.1:9"
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "EVERY", 0.05)
     monkeypatch.setattr(live, "SAMPLE", 0.2)
+
+
+def test_what_is_told_from_the_thread_goes_to_the_prefect_server_of_the_caller() -> None:
+    from prefect.settings import PREFECT_API_URL
+
+    seen: list[str | None] = []
+    with (
+        prefect_settings({"PREFECT_API_URL": f"{NOWHERE}/api"}),
+        live.beside(lambda _: seen.append(PREFECT_API_URL.value()), patience=5.0),
+    ):
+        pass
+    assert seen == [f"{NOWHERE}/api"]
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +51,8 @@ def chat(*answers: str, **further: Any) -> Example:
 
 
 def with_template(tokenizer: Any, template: str) -> Any:
-    import copy
-
     other = copy.deepcopy(tokenizer)
-    other.chat_template = template
+    other.chat_template, other.pawl_format = template, None
     return other
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pawl.config.schema import Train
-from pawl.train.recipe import BATCH, LEAST, MOST, STEPS, chosen
+from pawl.train.recipe import BATCH, MOST, NARROW, STEPS, STEPS_NARROW, chosen
 
 
 @pytest.mark.parametrize(
@@ -38,9 +38,10 @@ def test_every_recipe_is_valid_and_says_what_it_is_by(width: int, family: str, r
     train = Train(**made.train)
     assert f"{width:,} wide" in made.why
     assert f"rate {train.learning_rate:g}" in made.why
-    steps = train.epochs * max(1, rows) / BATCH
-    assert LEAST <= train.epochs <= MOST
-    assert train.epochs in (LEAST, MOST) or STEPS <= steps < STEPS + max(1, rows) / BATCH
+    wanted, least = STEPS_NARROW if width < NARROW else STEPS
+    epoch = max(1, rows) / BATCH
+    assert least <= train.epochs <= MOST
+    assert train.epochs in (least, MOST) or wanted <= train.epochs * epoch < wanted + epoch
 
 
 def test_a_wider_base_never_gets_a_higher_rate_or_scale() -> None:
@@ -49,3 +50,4 @@ def test_a_wider_base_never_gets_a_higher_rate_or_scale() -> None:
         for one, wider in itertools.pairwise(made):
             assert wider["learning_rate"] <= one["learning_rate"]
             assert wider["alpha"] <= one["alpha"]
+            assert wider["epochs"] <= one["epochs"]

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pawl.config.schema import Evaluate, Train, as_json, completed
+from pawl.config.schema import Check, Evaluate, Train, as_json, completed
 from pawl.core.files import write_text
 from pawl.workspace.fingerprints import SINCE_0_1, cycle_fingerprint
 from pawl.workspace.paths import Workspace
@@ -30,13 +30,22 @@ OTHER: dict[str, Any] = {
 }
 
 
+CHECK_IN_0_1 = "min_rows drop_bad severity"
+CHECK: dict[str, Any] = {"drop_long": True, "columns": {"id": "key"}, "turns": "all"}
+
+
 def fingerprint(
-    root: Path, base_folder: Path, *, evaluate: dict[str, Any] | None = None, **train: Any
+    root: Path,
+    base_folder: Path,
+    *,
+    evaluate: dict[str, Any] | None = None,
+    check: dict[str, Any] | None = None,
+    **train: Any,
 ) -> str:
     section = {
         "data": "d.jsonl",
         "base": {"model": str(base_folder)},
-        "check": {},
+        "check": check or {},
         "split": {"salt": "s"},
         "train": train,
         "evaluate": evaluate or {},
@@ -50,7 +59,8 @@ def fingerprint(
 def test_a_key_that_came_since_0_1_counts_only_where_it_says_something_new(
     tmp_path: Path, base_folder: Path
 ) -> None:
-    assert {*OTHER, "baselines"} == set(SINCE_0_1)
+    assert {*OTHER, *CHECK, "baselines"} == set(SINCE_0_1)
+    assert {*as_json(Check())} == {*CHECK_IN_0_1.split(), *CHECK}
     assert {*as_json(Train())} == {*IN_0_1.split(), *OTHER}
     assert {*as_json(Evaluate())} == {*EVALUATE_IN_0_1.split(), "baselines"}
     before = fingerprint(tmp_path, base_folder)
@@ -59,6 +69,10 @@ def test_a_key_that_came_since_0_1_counts_only_where_it_says_something_new(
     changed = {fingerprint(tmp_path, base_folder, **{key: value}) for key, value in OTHER.items()}
     assert len(changed | {before}) == len(OTHER) + 1
     assert fingerprint(tmp_path, base_folder, evaluate={"baselines": "full"}) == before
+    default = {key: as_json(Check())[key] for key in CHECK}
+    assert fingerprint(tmp_path, base_folder, check=default) == before
+    read = {fingerprint(tmp_path, base_folder, check={key: v}) for key, v in CHECK.items()}
+    assert len(read | {before}) == len(CHECK) + 1
     judged = fingerprint(tmp_path, base_folder, evaluate={"baselines": "judged"})
     assert judged not in {*changed, before}
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from pawl.commands.new import Sources, new_task
+from pawl.commands.new import new_task
+from pawl.commands.sources import Sources
 from pawl.core.sealing import KEY, key_file, seal
 from pawl.data.inputs import inputs
 from pawl.errors import PawlError

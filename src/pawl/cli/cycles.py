@@ -76,7 +76,8 @@ def new(
     as_json: Json = False,
 ) -> None:
     """Add a task: its data, and a section of params.yaml."""
-    from pawl.commands.new import Sources, named_columns, new_task
+    from pawl.commands.new import new_task
+    from pawl.commands.sources import Sources, named_columns
     from pawl.report.new_task import show_new_task
 
     workspace = workspace_of()

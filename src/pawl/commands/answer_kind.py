@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,8 +12,8 @@ from pawl.core.records import Example
 
 # The share of answers that makes their kind.
 MOST = 0.9
-# Answers so short, in characters, are given as they are; so many times each, they are labels.
-SHORT, REPEATED = 24, 2
+# Answers so short, in characters, are given as they are; what stands so often is a label.
+SHORT, REPEATED = 24, 3
 # Free text up to so many characters can be compared letter by letter.
 COMPARED = 200
 FLOOR = 0.1
@@ -26,22 +27,20 @@ def judged_by(examples: Sequence[Example]) -> tuple[dict[str, Any], str]:
     and neither has a floor.
     """
     answers = [example.completion.strip() for example in examples]
-    calls = sum(bool(example.tool_calls) for example in examples)
-    length = statistics.median(map(len, answers))
-    if calls >= MOST * len(examples):
+    if sum(bool(example.tool_calls) for example in examples) >= MOST * len(examples):
         return _with_floor("calls_match"), "the answers are calls of functions"
-    if sum(map(_is_json, answers)) >= MOST * len(answers):
-        return _with_floor("exact_match"), "the answers are JSON"
-    if len(set(answers)) * REPEATED <= len(answers):
-        return _with_floor("exact_match"), f"the answers are {len(set(answers)):,} labels"
-    if length <= SHORT:
-        return _with_floor("exact_match"), "the answers are short"
-    text = (
-        f"the answers are free text of about {length:,.0f} characters, hardly ever the same twice"
-    )
-    metric = "char_error" if length <= COMPARED else "perplexity"
-    why = "of the characters, how many are wrong" if metric == "char_error" else "of the references"
-    return {"metric": metric, "floors": {}}, f"{text}: {metric}, {why}, not exact_match"
+    times = Counter(answers)
+    given = [
+        bool(example.tool_calls) or len(text) <= SHORT or times[text] >= REPEATED or _is_json(text)
+        for example, text in zip(examples, answers, strict=True)
+    ]
+    if sum(given) >= MOST * len(answers):
+        return _with_floor("exact_match"), "the answers are labels, short values or JSON"
+    length = statistics.median(map(len, answers))
+    text = f"no model gives free text of about {length:,.0f} characters word for word"
+    if length <= COMPARED:
+        return {"metric": "char_error", "floors": {}}, f"{text}; the share of wrong characters"
+    return {"metric": "perplexity", "floors": {}}, f"{text}; how likely the references are"
 
 
 def _with_floor(metric: str) -> dict[str, Any]:

@@ -5,20 +5,21 @@ from __future__ import annotations
 import dataclasses
 import math
 import shutil
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from pawl.commands.answer_kind import judged_by
 from pawl.commands.row_lengths import rows_that_fit
+from pawl.commands.sources import Sources, read_sources
 from pawl.commands.understood import previews, template_notes
 from pawl.config.add_section import with_section
 from pawl.config.load import parse_params
-from pawl.config.schema import TASK_NAME, Check, Params, RowPart
+from pawl.config.schema import TASK_NAME, Params
 from pawl.core.files import write_text
 from pawl.core.records import BaseRef, to_json
 from pawl.core.records.commands import NewTask
-from pawl.data.read.examples import Rows, read_examples
+from pawl.data.read.dataset_folder import one_file
+from pawl.data.read.examples import Rows
 from pawl.data.read.formats import data_format
 from pawl.errors import UsageError
 from pawl.model.base import context_length, find_base
@@ -35,57 +36,6 @@ ROUND = 32
 SHOTS = 4
 # Shares of the held-out splits.
 DEV, GATE = 0.08, 0.2
-FLOORS = {"exact_match": 0.1}
-
-
-@dataclass(frozen=True)
-class Sources:
-    """The files and base of a new task, and how its rows are read.
-
-    A share of `drop_bad` rows may be unreadable, and with `drop_long` some may be longer than the
-    base's window: they are left out. `columns` and `turns` are those of `check` in params.yaml;
-    `turns` None: `all`, or `each` where all chats end in the same words.
-    """
-
-    data: Path
-    schema: Path | None = None
-    prompt: Path | None = None
-    base: str | None = None
-    drop_bad: float = 0.0
-    drop_long: bool = False
-    columns: dict[RowPart, str] = field(default_factory=dict)
-    turns: Literal["last", "all", "each"] | None = None
-
-    def check(self, turns: str) -> dict[str, Any]:
-        """The keys of `check` that say how the rows are read."""
-        given = {"drop_bad": self.drop_bad, "drop_long": self.drop_long, "columns": self.columns}
-        return {"turns": turns, **{key: value for key, value in given.items() if value}}
-
-
-def named_columns(text: str) -> dict[RowPart, str]:
-    """Parse `prompt=KEY,completion=KEY`.
-
-    Raises:
-        UsageError: a part is not `NAME=KEY`, or no row has such a part.
-    """
-    columns: dict[RowPart, str] = {}
-    for part in filter(None, text.split(",")):
-        name, equals, key = part.partition("=")
-        if name not in get_args(RowPart) or not equals or not key:
-            raise UsageError(
-                f"--columns: '{part}'",
-                rule=f"it is NAME=KEY, NAME one of {', '.join(get_args(RowPart))}",
-                remedy="`--columns prompt=QUESTION,completion=ANSWER`, with the names that your "
-                "columns have",
-            )
-        columns[name] = key  # type: ignore[index]  # one of them, as was just seen
-    if columns and not {"prompt", "completion"} <= columns.keys() and "messages" not in columns:
-        raise UsageError(
-            f"--columns names {', '.join(columns)}",
-            rule="question and answer are named together, or the chat's turns",
-            remedy="`--columns prompt=QUESTION,completion=ANSWER`, or `--columns messages=CHAT`",
-        )
-    return columns
 
 
 def new_task(workspace: Workspace, task: str, sources: Sources) -> NewTask:
@@ -98,10 +48,16 @@ def new_task(workspace: Workspace, task: str, sources: Sources) -> NewTask:
         DataError: the rows or the schema cannot be read, or a row is longer than the base's window.
         BaseError: the base cannot be found.
     """
+    with one_file(sources.data) as (data, notes):
+        made = _new_task(workspace, task, dataclasses.replace(sources, data=data))
+    return dataclasses.replace(made, understood=(*notes, *made.understood))
+
+
+def _new_task(workspace: Workspace, task: str, sources: Sources) -> NewTask:
     params = workspace.params()
     _refuse_name(task, params)
     copies, pointer = _copies(task, sources, workspace), f"{_data_name(task, sources)}.dvc"
-    read, turns = _read(sources)
+    read, turns = read_sources(sources)
     base = _base(sources.base, params, workspace)
     new = _new(task, sources, base, read, workspace, turns=turns)
     _with_task(workspace, new)
@@ -156,23 +112,10 @@ def _with_task(workspace: Workspace, new: NewTask) -> str:
     return text
 
 
-def _read(sources: Sources) -> tuple[Rows, str]:
-    """Read the rows, and return which answers of a chat are taught."""
-    check = Check(drop_bad=sources.drop_bad, columns=sources.columns, turns=sources.turns or "all")
-    read = read_examples(sources.data, str(sources.data), check=check)
-    last = {row.completion for row in read.examples}
-    if sources.turns is None and len(last) == 1 and any(row.taught for row in read.examples):
-        each = dataclasses.replace(check, turns="each")
-        read = read_examples(sources.data, str(sources.data), check=each)
-        note = "all chats end in the same words: each answer is a row (`check.turns: each`)"
-        return dataclasses.replace(read, notes=(*read.notes, note)), "each"
-    return read, check.turns
-
-
 def _new(
     task: str, sources: Sources, base: BaseRef, read: Rows, workspace: Workspace, *, turns: str
 ) -> NewTask:
-    """The section, with lengths that fit the rows, a recipe, and the keys changed most often."""
+    """The task, with lengths that fit the rows, a recipe, and the keys changed most often."""
     folder = find_base(base, workspace.root)
     base = answering_at_once(base, folder)
     tokenizer, window = load_tokenizer(folder, base), context_length(folder)
@@ -185,7 +128,7 @@ def _new(
         section["schema"] = f"data/{task}.schema.json"
     if sources.prompt:
         section["prompt"] = f"data/{task}.prompt.md"
-    gate, why = judged_by(fits.examples)
+    gate, why_gate = judged_by(fits.examples)
     chosen = recipe(folder, rows=round(len(fits.examples) * (1 - DEV - GATE)))
     length = min(_rounded(longest), window)
     section |= {
@@ -197,18 +140,16 @@ def _new(
         "gate": {"metric": gate["metric"], "alpha": 0.05, "looks": 20, "floors": gate["floors"]},
     }
     taught = sum(1 + len(row.taught) for row in fits.examples)
-    of_lengths = f"rows of up to {longest:,} tokens: max_length {length:,} of {window:,}"
     understood = (
         f"{data_format(sources.data.name)}: {len(fits.examples):,} rows, {taught:,} answers taught",
         *read.notes,
         *([f"{read.bad:,} rows cannot be read and are left out"] if read.bad else []),
         *fits.notes,
         *template_notes(fits.examples, tokenizer.chat_template),
-        f"judged by {gate['metric']}: {why}",
+        f"judged by {gate['metric']}: {why_gate}",
     )
-    return NewTask(
-        task, section, f"{chosen.why}; {of_lengths}", understood, previews(fits.examples, tokenizer)
-    )
+    why = f"{chosen.why}; rows of up to {longest:,} tokens: max_length {length:,} of {window:,}"
+    return NewTask(task, section, why, understood, previews(fits.examples, tokenizer))
 
 
 def _base(named: str | None, params: Params, workspace: Workspace) -> BaseRef:

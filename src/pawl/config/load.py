@@ -173,7 +173,7 @@ def _refuse_repeats(root: yaml.Node | None, source: str) -> None:
             if boolean and key.value not in BOOLEAN_KEYS and name != FREE_VALUES:
                 raise ParamsError(
                     f"{place}: {key.value} = {value.value}",
-                    rule=f"only {', '.join(BOOLEAN_KEYS)} takes a boolean; a bare yes, no, on or "
+                    rule=f"only {', '.join(BOOLEAN_KEYS)} take a boolean; a bare yes, no, on or "
                     "off is one in YAML",
                     remedy="give a number, or a text in quotes",
                 )

@@ -17,14 +17,16 @@ TAUGHT = ("[[", "]]")
 def show_new_task(new: NewTask, *, console: Terminal) -> None:
     """Print how the rows are read, three of them with what is taught in brackets, what is next."""
     for line in new.understood:
-        console.print(Padding(line, (0, 0, 0, 2)), highlight=False)
-    console.print(Padding(f"recipe: {new.recipe}", (0, 0, 0, 2)), highlight=False)
+        console.print(Padding(line, (0, 0, 0, 2), expand=False), highlight=False)
+    recipe = f"recipe: {new.recipe}"
+    console.print(Padding(recipe, (0, 0, 0, 2), expand=False), highlight=False)
     if new.preview:
         console.print("as the model sees them; it is taught what is between [[ and ]]:")
     for row in new.preview:
         says = f"  {row.id}: {row.tokens:,} tokens, {row.taught:,} taught"
         console.print(Text(says, "bold"))
-        console.print(Padding(_text(row), (0, 0, 0, 4)))
+        console.print(Padding(_text(row), (0, 0, 0, 4), expand=False))
+    console.print(f"recipe: {new.recipe}", highlight=False)
     console.print(f"task '{new.task}' added to params.yaml; next: pawl run {new.task}")
 
 

@@ -8,6 +8,7 @@ are logged once it answers again.
 
 from __future__ import annotations
 
+import contextvars
 import json
 import logging
 import os
@@ -45,10 +46,15 @@ def shown_live(workspace: Workspace, task: str) -> Iterator[None]:
 
 @contextmanager
 def beside(follow: Callable[[threading.Event], None], *, patience: float) -> Iterator[None]:
-    """Within this, `follow` runs in a thread; its event tells it to end, in `patience` seconds."""
+    """Within this, `follow` runs in a thread; its event tells it to end, in `patience` seconds.
+
+    It runs in the caller's context. Prefect's settings are in it: in a thread without them a log
+    line would have Prefect start a server of its own, which everybody on this machine could use.
+    """
     over = threading.Event()
+    run = contextvars.copy_context().run
     # A daemon: a store that hangs may keep its thread, not the process.
-    thread = threading.Thread(target=follow, args=(over,), daemon=True)
+    thread = threading.Thread(target=run, args=(follow, over), daemon=True)
     thread.start()
     try:
         yield

@@ -17,11 +17,14 @@ RATE, WIDTH = 2e-4, 4096
 # The rate's power of WIDTH / width.
 POWER, QWEN = 0.78, 0.08
 RANK, BATCH = 16, 16
-# rsLoRA's alpha, below and from NARROW on. At rank 16 an update is scaled by a quarter of it; 8 is
-# the scale of "LoRA Without Regret" there, within what is usual for bases of 1B to 8B.
-NARROW, ALPHA_NARROW, ALPHA = 1024, 16, 8
-# Epochs are so many that about STEPS steps are taken, within these.
-STEPS, LEAST, MOST = 250, 3, 10
+# Below this width a base is narrow: it knows less, so that it is pushed harder and for longer.
+NARROW = 1024
+# rsLoRA's alpha, of narrow bases and of others. At rank 16 an update is scaled by a quarter of it;
+# 8 is the scale of "LoRA Without Regret" there, within what is usual for bases of 1B to 8B.
+ALPHA_NARROW, ALPHA = 16, 8
+# Epochs are so many that about that many steps are taken, at least the second number of them.
+STEPS_NARROW, STEPS = (600, 6), (250, 3)
+MOST = 10
 PATIENCE = 3
 
 
@@ -46,8 +49,10 @@ def chosen(*, width: int, family: str, rows: int) -> Recipe:
     """The recipe for a base of this width and family (transformers' `model_type`)."""
     power = QWEN if family.startswith("qwen") else POWER
     rate = float(f"{RATE * (WIDTH / width) ** power:.0e}")
-    alpha = ALPHA_NARROW if width < NARROW else ALPHA
-    epochs = min(MOST, max(LEAST, math.ceil(STEPS * BATCH / max(1, rows))))
+    narrow = width < NARROW
+    alpha = ALPHA_NARROW if narrow else ALPHA
+    steps, least = STEPS_NARROW if narrow else STEPS
+    epochs = min(MOST, max(least, math.ceil(steps * BATCH / max(1, rows))))
     train = {
         "rank": RANK,
         "alpha": alpha,

@@ -72,7 +72,8 @@ def token_rows(
                 rule="a row has prompt tokens and completion tokens",
                 remedy="give it a prompt and a completion",
             )
-        earlier, apart = _earlier(example, prompt, tokenizer)
+        with naming_row(example.id):
+            earlier, apart = _earlier(example, prompt, tokenizer)
         rows += [*apart, Row(example.id, (*prompt, *answer), len(prompt), earlier)]
     return rows
 

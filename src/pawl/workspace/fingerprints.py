@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pawl.config.code_digest import scoring_code, without_moves
-from pawl.config.schema import Evaluate, Train, as_json
+from pawl.config.schema import Check, Evaluate, Train, as_json
 from pawl.config.user_functions import function_digest
 from pawl.core.alpha_budget import gate_split_id, unspent
 from pawl.core.files import digest_file, digest_json
@@ -25,10 +25,11 @@ from pawl.model.base import base_info
 from pawl.workspace.paths import TaskFiles, Workspace
 from pawl.workspace.task_inputs import data_file, read_prompt, read_schema
 
-# Keys of `train` and `evaluate` that 0.1 did not have.
+# Keys of `check`, `train` and `evaluate` that 0.1 did not have.
 SINCE_0_1 = (
     *("schedule", "warmup", "weight_decay", "betas", "max_grad_norm"),
     *("evaluations", "keep", "patience", "start", "baselines"),
+    *("drop_long", "columns", "turns"),
 )
 
 
@@ -45,7 +46,8 @@ def cycle_fingerprint(workspace: Workspace, task: str, *, accepted: Sequence[str
     section = workspace.checked_task(task)
     params = as_json(section)
     del params["schedule"]  # the time of a run does not change its result
-    params |= {"train": _as_in_0_1(section.train), "evaluate": _as_in_0_1(section.evaluate)}
+    for name in ("check", "train", "evaluate"):
+        params[name] = _as_in_0_1(getattr(section, name))
     return digest_json(
         {
             "params": params,
@@ -100,7 +102,7 @@ def scoring_inputs(policy: Evaluate, root: Path) -> dict[str, dict[str, str]]:
     }
 
 
-def _as_in_0_1(section: Train | Evaluate) -> dict[str, Any]:
+def _as_in_0_1(section: Check | Train | Evaluate) -> dict[str, Any]:
     """The section without the keys that 0.1 had not, where they say what 0.1 did.
 
     A new version of Pawl is no reason to train again what was judged.

@@ -201,6 +201,29 @@ def test_roles_of_other_trainers_are_understood_and_an_unknown_one_is_named(tmp_
         read(tmp_path, {"messages": [{"role": "narrator", "content": "a"}, DONE]})
 
 
+def test_rows_for_training_on_preferences_are_refused(tmp_path: Path) -> None:
+    chat = {"messages": [ASK, DONE]}
+    with pytest.raises(DataError, match="'label' false"):
+        read(tmp_path, chat | {"label": True}, chat | {"label": False})
+    for key in ("rejected", "rejected_messages"):
+        with pytest.raises(DataError, match="pair of a chosen and a rejected"):
+            read(tmp_path, chat | {key: "no"})
+    assert read(tmp_path, {"text": "spam?", "label": False}).examples[0].completion == "false"
+
+
+def test_parts_of_a_turn_may_be_thoughts_which_are_told_and_calls(tmp_path: Path) -> None:
+    parts = [
+        {"type": "reasoning", "value": "I think."},
+        {"type": "text", "value": "Yes."},
+        {"type": "tool_call", "value": json.dumps(CALL)},
+    ]
+    found = read(tmp_path, {"messages": [ASK, {"role": "assistant", "content": parts}]})
+    assert found.examples[0].completion.startswith("Yes.\n<tool_call>")
+    assert "parts of type reasoning are not taught (1 row)" in found.notes
+    with pytest.raises(DataError, match="of type image"):
+        read(tmp_path, {"messages": [ASK | {"content": [{"type": "image"}]}, DONE]})
+
+
 def test_ids_may_be_numbers_and_further_keys_that_are_no_text_are_told(tmp_path: Path) -> None:
     plain = {"prompt": "a", "completion": "b", "score": None, "metadata": {"a": 1}, "tags": ["x"]}
     found = read(tmp_path, plain | {"id": 0}, plain | {"id": 1.5})

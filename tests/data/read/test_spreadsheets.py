@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from pawl.data.read.dataset_folder import one_file
 from pawl.data.read.examples import Rows, read_examples
 from pawl.errors import DataError
 
@@ -117,3 +118,41 @@ def test_a_format_that_is_not_read_says_what_to_do(tmp_path: Path, name: str, re
     with pytest.raises(DataError) as caught:
         read(tmp_path, name, "x")
     assert remedy in str(caught.value.remedy)
+
+
+def arrow(path: Path, rows: list[dict[str, str]]) -> None:
+    table = pa.Table.from_pylist(rows)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with pa.ipc.new_stream(str(path), table.schema) as out:
+        out.write_table(table)
+
+
+@pytest.mark.parametrize("form", ["dict", "one", "hub"])
+def test_a_folder_of_datasets_is_one_file_of_its_train_rows(tmp_path: Path, form: str) -> None:
+    folder = tmp_path / "set"
+    train = folder / "train" if form == "dict" else folder
+    if form == "hub":
+        from pyarrow import parquet
+
+        (folder / "data").mkdir(parents=True)
+        for n, rows in enumerate((ROWS[:2], ROWS[2:])):
+            name = f"train-0000{n}-of-00002.parquet"
+            parquet.write_table(pa.Table.from_pylist(rows), folder / "data" / name)
+        parquet.write_table(pa.Table.from_pylist(ROWS), folder / "data" / "test-00000.parquet")
+    else:
+        names = ["data-00000-of-00002.arrow", "data-00001-of-00002.arrow"]
+        arrow(train / names[0], ROWS[:2])
+        arrow(train / names[1], ROWS[2:])
+        state = {"_data_files": [{"filename": name} for name in names]}
+        (train / "state.json").write_text(json.dumps(state))
+    if form == "dict":
+        (folder / "dataset_dict.json").write_text('{"splits": ["train", "test"]}')
+    with one_file(folder) as (path, notes):
+        found = read_examples(path, path.name)
+    assert [e.messages[0].content for e in found.examples] == [row["prompt"] for row in ROWS]
+    assert any("not used" in note for note in notes) == (form != "one")
+
+
+def test_a_folder_without_rows_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="has no rows"), one_file(tmp_path):
+        pass

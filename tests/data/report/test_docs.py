@@ -61,3 +61,19 @@ def test_a_check_leaves_nothing_outside_its_workspace(
     inputs(quick_workspace, "tickets")
     check(quick_workspace, "tickets")
     assert not list(aside.iterdir())
+
+
+def test_the_data_docs_do_not_fail_where_rules_only_warn(quick_workspace: Workspace) -> None:
+    path = quick_workspace.root / "data" / "tickets.jsonl"
+    rows = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    path.unlink()
+    path.write_text("".join([*rows, rows[0].replace('"id": "', '"id": "again-')]), encoding="utf-8")
+    inputs(quick_workspace, "tickets")
+    check(quick_workspace, "tickets")
+    files = quick_workspace.files("tickets")
+    report = read_record(files.check / "report.json", CheckReport)
+    assert not all(rule.passed for rule in report.rules)
+    (page,) = (files.docs / "validations").rglob("*.html")
+    text = page.read_text(encoding="utf-8")
+    assert "Succeeded" in text
+    assert "Failed" not in text

@@ -54,7 +54,6 @@ def test_one_row_that_breaks_a_convention_is_reported_with_it(odd: str, says: st
     [
         ("Your parcel will come soon", "end: without punctuation; 98 % of rows: with punctuation"),
         ("your parcel will come soon.", "first letter: small; 98 % of rows: capital"),
-        ("He said \u201cno\u201d to all of it.", "quotes: curly; 98 % of rows: straight"),
     ],
 )
 def test_prose_has_conventions_too(odd: str, says: str) -> None:

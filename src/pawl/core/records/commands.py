@@ -171,8 +171,8 @@ class Preview:
 
 @dataclass(frozen=True)
 class NewTask:
-    """A task that was added: its section of params.yaml, why it is trained as that says, how its
-    rows are read, some of them."""
+    """A task that was added: its section of params.yaml, why it is trained as it says, how its
+    rows are read, and some of them."""
 
     task: str
     section: dict[str, Any]

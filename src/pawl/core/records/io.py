@@ -16,9 +16,9 @@ from pawl.core.records.data import Example, HeldOutRow
 from pawl.errors import DataError
 
 Record = TypeVar("Record")
-# Fields that most records lack. They are left out where they are empty, so that files, digests and
-# fingerprints are as before there were these fields.
-SPARE = {"template", "clock", "tool_calls", "call_id", "taught"}
+# Absent where they are empty, so that files and fingerprints of what lacks them stay as they were
+# before there were these fields: of a base, and of rows.
+UNSAID = ("template", "clock", "tool_calls", "call_id", "taught")
 
 
 def to_json(record: Any) -> dict[str, Any]:
@@ -29,7 +29,7 @@ def to_json(record: Any) -> dict[str, Any]:
     value: dict[str, Any] = dataclasses.asdict(
         record,
         dict_factory=lambda fields: {
-            name.removesuffix("_"): v for name, v in fields if v or name not in SPARE
+            name.removesuffix("_"): v for name, v in fields if v or name not in UNSAID
         },
     )
     return value

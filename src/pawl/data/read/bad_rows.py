@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pawl.data.read.forms import FormError, guessed_columns
 from pawl.errors import DataError
 
+# Rows that are shown of one and the same fault.
+SAME = 3
 # Keys of a row that a message names.
 MOST_KEYS = 12
 FORMS = (
@@ -18,6 +20,9 @@ NOT_UTF8 = ("not UTF-8 at byte", "is not UTF-8")
 
 def too_many_bad(name: str, bad: int, rows: int, messages: Sequence[str], drop: float) -> DataError:
     """The error for a file with a larger share of bad rows than `drop`."""
+    reasons = {message.split(": ", 1)[1].rpartition(" (")[0] for message in messages}
+    if len(reasons) == 1:
+        messages = messages[:SAME]
     more = f"\n… and {bad - len(messages)} more" if bad > len(messages) else ""
     allowed = f"; up to {drop:.1%} may be (`check.drop_bad`), {bad / rows:.1%} are" if drop else ""
     return DataError(

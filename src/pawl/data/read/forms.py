@@ -30,7 +30,7 @@ SYSTEMS = ("system", "system_prompt", "system_message")
 TOOLS, HISTORY = ("tools", "functions"), "history"
 # Pictures and sounds; pairs of a better and a worse answer; rows that are not to be learned.
 OTHER_MEDIA = ("images", "image", "videos", "video", "audio", "audios", "pixel_values")
-WORSE = ("rejected",)
+WORSE = "rejected"
 ROW_WEIGHTS = ("weight", "loss_weight", "sample_weight")
 # A column without a name is the row's number, as pandas writes it.
 INDEX = ("", "unnamed:_0", "__index_level_0__")
@@ -74,14 +74,18 @@ def read_form(row: dict[str, Any], columns: Mapping[RowPart, str], notes: set[st
         both = "has 'messages' and also 'prompt' or 'completion'"
         raise ValueError(both.replace("messages", chat))
     if chat:
-        turns, used, form = _chat(row[names[chat]], names[chat], notes), {names[chat]}, chat
+        turns, used = _chat(row[names[chat]], names[chat], notes), {names[chat]}
     else:
-        turns, used, form = _question_and_answer(row, names, notes)
+        turns, used = _question_and_answer(row, names, notes)
+    # As the field marks answers for training on preferences; a label may also be the answer.
+    if names.get("label") not in (None, *used) and row[names["label"]] is False:
+        raise ValueError("has 'label' false, which marks a worse answer: remove the row")
     first: list[Turn] = []
     for name in TOOLS:
-        if name in names and (tools := parse_tools(row[names[name]])):
-            first.append(Turn(tools, taught=False))
+        if name in names:
             used.add(names[name])
+            if tools := parse_tools(row[names[name]]):
+                first.append(Turn(tools, taught=False))
             break
     system = next((name for name in SYSTEMS if name in names), None)
     if system and not any(t.message.role == "system" for t in turns):
@@ -89,6 +93,7 @@ def read_form(row: dict[str, Any], columns: Mapping[RowPart, str], notes: set[st
             content = text_of(row[names[system]], names[system])
             first.append(Turn(Message("system", content), taught=False))
         used.add(names[system])
+    form = ", ".join(key for key in row if key in used)
     return Read([*first, *turns], used, form)
 
 
@@ -128,17 +133,14 @@ def _refuse(names: Mapping[str, str], row: dict[str, Any]) -> None:
     for name in OTHER_MEDIA:
         if name in names and row[names[name]]:
             raise ValueError(f"has '{names[name]}': text alone is learned, no picture or sound")
-    for name in WORSE:
-        if name in names and "chosen" in names:
-            raise ValueError(
-                "is a pair of a chosen and a rejected answer, for training on preferences: give "
-                "the chosen one as `completion` and leave out the other"
-            )
+    if any(name.startswith(WORSE) for name in names):
+        raise ValueError(
+            "is a pair of a chosen and a rejected answer, for training on preferences: give the "
+            "chosen one as `completion` and leave out the other"
+        )
     for name in ROW_WEIGHTS:
         if name in names and row[names[name]] in (0, "0"):
             raise ValueError(f"has '{names[name]}' 0: it is not to be learned; remove the row")
-    if "completion" in names and "label" in names and row[names["label"]] is False:
-        raise ValueError("has 'label' false, which marks a worse answer: remove the row")
 
 
 def _chat(value: Any, key: str, notes: set[str]) -> list[Turn]:
@@ -152,7 +154,9 @@ def _chat(value: Any, key: str, notes: set[str]) -> list[Turn]:
     return parse_turns(value, key, notes)
 
 
-def _question_and_answer(row: dict[str, Any], names: dict[str, str], notes: set[str]) -> Read:
+def _question_and_answer(
+    row: dict[str, Any], names: dict[str, str], notes: set[str]
+) -> tuple[list[Turn], set[str]]:
     prompt = next((name for name in PROMPTS if name in names), None)
     answer = next((name for name in ANSWERS if name in names and name != prompt), None)
     if prompt is None or answer is None:
@@ -171,8 +175,7 @@ def _question_and_answer(row: dict[str, Any], names: dict[str, str], notes: set[
         if HISTORY in names:
             used.add(names[HISTORY])
             asked = [*_history(row[names[HISTORY]]), *asked]
-    form = ", ".join(k for k in row if k in used)
-    return Read([*asked, *_answered(row[names[answer]], names[answer], notes)], used, form)
+    return [*asked, *_answered(row[names[answer]], names[answer], notes)], used
 
 
 def _asked(value: Any, key: str, notes: set[str]) -> list[Turn]:

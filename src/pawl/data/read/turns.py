@@ -25,7 +25,7 @@ ROLES: dict[str, Role] = {
     "function_response": "tool", "ipython": "tool",
     "function_call": "assistant", "tool_call": "assistant",
 }  # fmt: skip
-CALLING = ("function_call", "tool_call")
+CALLING = CALL_PARTS = ("function_call", "tool_call")
 ROLE_KEYS, TEXT_KEYS = ("role", "from"), ("content", "value", "text")
 # Whether a turn is learned, by OpenAI, Axolotl and ms-swift: 0 or false is shown to the model and
 # not taught.
@@ -109,8 +109,10 @@ def _turn(turn: dict[str, Any], notes: set[str]) -> Turn:
     for key in turn.keys() - USED:
         notes.add(f"key `{shown_name(key)}` of a turn is not used")
     key = next((key for key in TEXT_KEYS if key in turn), "content")
-    content = _content(turn.get(key), key, notes, json_allowed=role in ("assistant", "tool"))
+    value, of_parts = _without_calls(turn.get(key))
+    content = _content(value, key, notes, json_allowed=role in ("assistant", "tool"))
     calls = [call for name in CALLS if name in turn for call in _calls(turn[name], name)]
+    calls += [call for part in of_parts for call in _calls(part, "content")]
     if named in CALLING:
         calls, content = [*calls, *_calls(content, "content")], ""
     if calls and role != "assistant":
@@ -143,6 +145,14 @@ def _content(value: Any, key: str, notes: set[str], *, json_allowed: bool) -> st
     if not isinstance(value, str):
         raise ValueError(f"'{key}' is a string that is not blank, or a list of parts of text")
     return value
+
+
+def _without_calls(value: Any) -> tuple[Any, list[Any]]:
+    """The value without its parts that are calls, and these."""
+    if not isinstance(value, list):
+        return value, []
+    calls = [p["value"] for p in value if _object(p).get("type") in CALL_PARTS and "value" in p]
+    return [p for p in value if not (_object(p).get("type") in CALL_PARTS and "value" in p)], calls
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -28,9 +28,9 @@ SAMPLE = 5_000
 SECRETS = ("secrets", "possible_secrets")
 KIND_ONLY = (*SECRETS, "personal")
 SHOWN = 5
-# The share of answers with facts of their own from which they are not made from their prompts:
-# knowledge, sums, stories. So few rows have no share.
-UNGROUNDED, FEW = 0.1, 20
+# The shares of answers with facts of their own, of values and of sentences, from which they are not
+# made from their prompts: knowledge, sums, stories. So few rows have no share.
+UNGROUNDED, FEW = (0.3, 0.1), 20
 ODD = 0x9E3779B97F4A7C15
 HIDDEN = "not shown: the row holds a secret"
 
@@ -90,11 +90,7 @@ class Columns:
 
     def add_faults(self, cross_row: Mapping[DataRule, Mapping[int, str]]) -> None:
         """Add the faults that need all rows, and those of the cross-row rules by sample index."""
-        facts = dict(self.facts.rows())
-        if len(facts) > UNGROUNDED * max(len(self.ids), FEW):
-            share = f"{len(facts) / len(self.ids):.0%}"
-            self.silent["facts"] = f"not judged: {share} of the answers say what no prompt does"
-            facts = {}
+        facts = self._judged(dict(self.facts.rows()))
         self.faults["facts"] = {
             number: f"not in the prompt: {', '.join(found[:SHOWN])}"
             for number, found in facts.items()
@@ -104,6 +100,19 @@ class Columns:
         for rule, messages in cross_row.items():
             self.faults[rule] = {numbers[index]: text for index, text in messages.items()}
             self.checked_rows[rule] = numbers
+
+    def _judged(self, facts: dict[int, tuple[str, ...]]) -> dict[int, tuple[str, ...]]:
+        """The rows with facts of their own, but for a kind of answers that many of them have."""
+        judged = dict(facts)
+        for free, most in enumerate(UNGROUNDED):
+            of_kind = [number for number in facts if self.free[number] == free]
+            if len(of_kind) > most * max(self.free.count(free), FEW):
+                for number in of_kind:
+                    del judged[number]
+        if len(judged) < len(facts):
+            share = f"{(len(facts) - len(judged)) / len(self.ids):.0%}"
+            self.silent["facts"] = f"not judged: {share} of the answers say what no prompt does"
+        return judged
 
     def sample(self) -> tuple[list[int], list[Example]]:
         """The row numbers and rows of the sample, in file order."""

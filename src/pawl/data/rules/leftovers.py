@@ -25,7 +25,7 @@ STOPS = re.compile(
 SEPARATORS = re.compile(r"(?:\n\s*#{3,}|\s#{3,}|\s->|\s=>)$")
 # A long text does not end in one of these.
 OPEN_END = re.compile(
-    r"(?:[,;(\[{]|\b(?:the|a|an|and|or|of|to|in|with|for|that|is|are|by|und|der))$"
+    r"(?:[,(\[{]|\b(?:the|a|an|and|or|of|to|in|with|for|that|is|are|by|und|der))$"
 )
 PROSE = 80
 

@@ -109,11 +109,11 @@ class RowMeasurer:
             "secrets": [", ".join(k for k in kinds if k not in GUESSES) for kinds in kinds_of],
             "possible_secrets": [", ".join(k for k in kinds if k in GUESSES) for kinds in kinds_of],
             "personal": [", ".join(personal(text)) for text in texts],
-            "control_tokens": [", ".join(self.control.found(text)) for text in texts],
             "turns": refused,
             "placeholders": list(map(placeholder, completions, prompts)),
             "separators": list(map(separator, completions, prompts)),
             "cut_off": list(map(cut_off, completions)),
+            "control_tokens": [", ".join(self.control.found(text)) for text in texts],
         }
         return list(
             map(

@@ -87,7 +87,7 @@ BASE64 = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/=_-]{24,200}(?![A-Za-z0-9
 EMAIL = re.compile(r"(?<![\w.+/:-])[\w.+-]{1,64}@(?:[\w-]{1,63}\.){1,8}[a-z]{2,24}", re.A | re.I)
 # Addresses of nobody, as texts give them for an example.
 NOBODY = re.compile(
-    r"@(?:.*\.)?(?:(?:your-?|my-?)?(?:company|domain|email|organization|website)|example[\w-]*)\.\w+$"
+    r"@(?:.*\.)?(?:(?:your-?|my-?)?(?:company|domain|email|organization|website)|example(?:-\w+)?)\.[a-z]{2,3}$"
     r"|^(?:example|user|test|name|your[._-]?name|jo(?:hn|e)[._-]?doe|jane[._-]?doe)@",
     re.IGNORECASE,
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from pawl.config.schema import Task
 from pawl.core.files import digest_file, digest_md5, whole_file
+from pawl.data.read.dataset_folder import one_file
 from pawl.data.read.examples import Rows, read_examples
 from pawl.data.read.formats import data_format
 from pawl.data.versions import dvc_versions
@@ -40,17 +41,22 @@ class Delivery:
 def add(workspace: Workspace, task: str, source: Path, *, message: str | None = None) -> Delivery:
     """Make the rows of `source` the task's data, tracked by DVC; commit only with a `message`.
 
-    `source` may be the task's own data file, edited in place.
+    `source` may be the task's own data file, edited in place, or a folder of `datasets`.
 
     Raises:
         DataError: its rows cannot be read.
         UsageError: it is not a file, has another format than the task's data, or would replace rows
             that could not be restored.
     """
+    if not source.is_file() and not source.is_dir():
+        raise UsageError(f"{source} is no file", remedy="name a file with rows")
+    with one_file(source) as (data, _):
+        return _add(workspace, task, data, message=message)
+
+
+def _add(workspace: Workspace, task: str, source: Path, *, message: str | None) -> Delivery:
     section = workspace.task(task)
     target = workspace.inside(section.data)
-    if not source.is_file():
-        raise UsageError(f"{source} is no file", remedy="name a file with rows")
     _refuse_format(section, source.name)
     with workspace_lock(workspace):
         if target.exists() and source.samefile(target):
