@@ -39,7 +39,7 @@ from pawl.data.check import check
 from pawl.data.inputs import held_out_register, inputs
 from pawl.data.split.split import split
 from pawl.errors import BaseError, DataError, ParamsError
-from pawl.evaluate import answer_cache, judging
+from pawl.evaluate import answer_cache, judging, run
 from pawl.evaluate.answer_cache import cached_or_decoded, contender_key, row_key
 from pawl.evaluate.answers import SAMPLE
 from pawl.evaluate.decode import Answer
