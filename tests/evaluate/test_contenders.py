@@ -39,7 +39,7 @@ from pawl.data.check import check
 from pawl.data.inputs import held_out_register, inputs
 from pawl.data.split.split import split
 from pawl.errors import BaseError, DataError, ParamsError
-from pawl.evaluate import answer_cache, run
+from pawl.evaluate import answer_cache, judging, run
 from pawl.evaluate.answer_cache import cached_or_decoded, contender_key, row_key
 from pawl.evaluate.answers import SAMPLE
 from pawl.evaluate.decode import Answer
@@ -139,7 +139,11 @@ def test_cached_answers_give_the_same_bytes_and_only_a_new_candidate_is_decoded(
     ready: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loaded: list[Path] = []
-    monkeypatch.setattr(run, "load_base", lambda folder: loaded.append(folder) or load_base(folder))
+    monkeypatch.setattr(
+        judging,
+        "load_base",
+        lambda folder, **how: loaded.append(folder) or load_base(folder, **how),
+    )
     evaluate(ready, TASK)
     assert len(loaded) == 1, "one base for all contenders"
     first, (report, timing, rows) = evidence(ready), read(ready)
