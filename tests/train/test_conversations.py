@@ -10,11 +10,11 @@ import pytest
 
 from pawl.config.schema import Check
 from pawl.core.calls import calls_match, calls_text, parse_calls
-from pawl.core.records import Example
+from pawl.core.records import Example, Message
 from pawl.data.read.row import example_of
 from pawl.model.prompt import answer_text, completion_tokens, prompt_text, prompt_tokens
 from pawl.train.pack import packed
-from pawl.train.rows import token_rows
+from pawl.train.rows import Row, row_groups, token_rows
 
 ALL = Check(turns="all")
 TOOLS = [{"type": "function", "function": {"name": "open_gate", "parameters": {"type": "object"}}}]
@@ -154,3 +154,21 @@ def test_a_chat_is_one_row_with_the_template_of_smollm2() -> None:
         "Do this.<|im_end|>",
         "Bye!<|im_end|>",
     ]
+
+
+def test_rows_of_one_chat_are_one_group_and_each_dev_loss_has_its_group() -> None:
+    ask = (Message("user", "a"),)
+    examples = [
+        Example("chat", "k1", ask, "b"),
+        Example("alone", "k2", ask, "b"),
+        Example("named", "k3", ask, "b", {"customer": "c7"}),
+    ]
+    rows = [
+        Row("chat, turn 2", (1, 2), 1, of="chat"),
+        Row("chat", (1, 2, 3), 2),
+        Row("alone", (1, 2), 1),
+        Row("named, turn 2", (1, 2), 1, of="named"),
+        Row("named", (1, 2, 3), 2),
+    ]
+    assert row_groups(rows, examples, "customer") == ["chat", "chat", None, "c7", "c7"]
+    assert row_groups(rows, examples, None) == ["chat", "chat", None, "named", "named"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 class Row:
     """An example's `tokens`; the loss is of those behind the first `prompt`, and of `earlier` ones.
 
-    `earlier` are the answers within the prompt that are taught too, as (start, end), in order.
+    `earlier` are the answers within the prompt that are taught too, as (start, end), in order. `of`
+    is the id of the example of which an answer is a row of its own.
     """
 
     id: str
     tokens: tuple[int, ...]
     prompt: int
     earlier: tuple[tuple[int, int], ...] = ()
+    of: str = ""
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -103,5 +105,16 @@ def _earlier(
         if end:
             spans.append((start, end))
         else:
-            apart.append(Row(f"{example.id}, turn {at + 1}", (*prompt, *answer), start))
+            name = f"{example.id}, turn {at + 1}"
+            apart.append(Row(name, (*prompt, *answer), start, of=example.id))
     return tuple(spans), apart
+
+
+def row_groups(
+    rows: Sequence[Row], examples: Iterable[Example], group_by: str | None
+) -> list[str | None]:
+    """The group of each row: its example's, else that example where it has several rows."""
+    named = {example.id: example.fields.get(group_by or "") for example in examples}
+    several = {row.of for row in rows}
+    ids = [row.of or row.id for row in rows]
+    return [named[of] or (of if of in several else None) for of in ids]

@@ -50,7 +50,7 @@ from pawl.train.process_group import SINGLE, ProcessGroup, ProcessLostError, joi
 from pawl.train.qlora import prepared, save
 from pawl.train.rank import ranks, search_rank
 from pawl.train.row_loss import refuse_no_effect
-from pawl.train.rows import Row, token_rows
+from pawl.train.rows import Row, row_groups, token_rows
 from pawl.train.training import fit
 from pawl.workspace.paths import Workspace
 
@@ -111,7 +111,7 @@ def train_in_process(workspace: Workspace, task: str, process_group: ProcessGrou
     trainings = _trainings(workspace, task, train_examples, dev, process_group)
     start: Ancestor | None = None
     if section.train.rank == "auto":
-        groups = [row.fields.get(report.group_by or "") for row in dev]
+        groups = row_groups(trainings.dev_rows, dev, report.group_by)
         rank, training = search_rank(
             trainings.ranks, lambda rank: trainings.run(rank, files.points)[1], groups=groups
         )
