@@ -48,8 +48,13 @@ def add(workspace: Workspace, task: str, source: Path, *, message: str | None = 
         UsageError: it is not a file, has another format than the task's data, or would replace rows
             that could not be restored.
     """
-    if not source.is_file() and not source.is_dir():
-        raise UsageError(f"{source} is no file", remedy="name a file with rows")
+    own = workspace.inside(workspace.task(task).data).is_relative_to(source.resolve())
+    if not source.is_file() and (own or not source.is_dir()):
+        raise UsageError(
+            f"{source} is no file{', and holds the rows that are there' * own}",
+            rule="a delivery is a file, or a folder as `datasets` saves one",
+            remedy="name a file with rows",
+        )
     with one_file(source) as (data, _):
         return _add(workspace, task, data, message=message)
 
