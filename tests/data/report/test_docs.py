@@ -76,4 +76,5 @@ def test_the_data_docs_do_not_fail_where_rules_only_warn(quick_workspace: Worksp
     (page,) = (files.docs / "validations").rglob("*.html")
     text = page.read_text(encoding="utf-8")
     assert "Succeeded" in text
-    assert "Failed" not in text
+    # The filter of the page has the word, whatever it shows.
+    assert "Failed" not in text.replace("Failed Only", "")
