@@ -79,7 +79,7 @@ def answers(
         batch_size=policy.batch_size,
         share=share,
         label=label,
-        **({"undecided": undecided} if undecided else {}),
+        undecided=undecided,
     )
     if not all(map(_agree, found, sample)):
         return plain(slice(None))

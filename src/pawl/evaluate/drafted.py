@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from pawl.evaluate.decode import Answer, end_tokens, greedy_tokens
 from pawl.evaluate.lookup import Row
-from pawl.evaluate.perplexity import batch_rows, perplexity
+from pawl.evaluate.perplexity import batch_rows, forced, perplexity
 from pawl.model.cached_batches import Batch, Sharing, batches, select_rows
 from pawl.model.masked_cache import sees_masked
 
@@ -53,7 +53,7 @@ class _Call:
     model: Any
     tokenizer: Any
     limit: int
-    undecided: Callable[[int, str], bool]
+    undecided: Callable[[int, str], bool] | None
     done: dict[int, tuple[Answer, bool]] = field(default_factory=dict)
 
     @cached_property
@@ -70,7 +70,7 @@ class _Call:
         row.out = row.out[: min(at + 1, self.limit)]
         whole = row.out[-1] in self.ends or len(row.out) == self.limit
         text = self.tokenizer.decode(row.out, skip_special_tokens=True)
-        if not whole and self.undecided(row.index, text):
+        if not whole and (self.undecided is None or self.undecided(row.index, text)):
             return False
         self.done[row.index] = Answer(text, len(row.out), row.seconds), whole
         return True
@@ -85,7 +85,7 @@ def drafted(
     max_new_tokens: int,
     batch_size: int,
     share: Sharing,
-    undecided: Callable[[int, str], bool] = lambda _, __: True,
+    undecided: Callable[[int, str], bool] | None = None,
     label: str | None = None,
 ) -> list[Drafted]:
     """Decode each prompt greedily up to an end token or `max_new_tokens`, in their order.
@@ -93,7 +93,7 @@ def drafted(
     Args:
         drafts: token ids of each row's reference, end token included.
         share: how rows share batches (`pawl.model.cached_batches.sharing`).
-        undecided: whether a row, by its place, is decoded on behind a text.
+        undecided: whether a row, by its place, is decoded on behind a text; None: to its end.
         label: label of the progress bar; None: no bar.
     """
     import torch
@@ -135,22 +135,10 @@ def _tried(
 ) -> tuple[list[float], list[list[int]]]:
     """One pass over prompts and drafts: each draft's mean loss (nats), and what greedy decoding
     writes up to its first difference from the draft, that token included."""
-    from torch.nn.functional import cross_entropy
-
-    # Padding is on the left, so that all drafts end at the last position.
     longest = max(map(len, drafts))
-    logits = model(
-        input_ids=batch.ids,
-        attention_mask=batch.attention_mask,
-        position_ids=batch.position_ids,
-        past_key_values=batch.cache,
-        use_cache=True,
-        logits_to_keep=longest + 1,
-    ).logits[:, -longest - 1 :]
-    targets = batch.ids[:, -longest:]
-    losses = cross_entropy(logits[:, :-1].float().transpose(1, 2), targets, reduction="none")
+    logits, losses = forced(model, batch, longest)
     chosen = logits.argmax(dim=-1)
-    alike = (chosen[:, :-1] == targets).tolist()
+    alike = (chosen[:, :-1] == batch.ids[:, -longest:]).tolist()
     means, found = [], []
     for row, draft in enumerate(drafts):
         first = longest - len(draft)

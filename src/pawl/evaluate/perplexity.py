@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from pawl.model.cached_batches import Sharing, batches, sharing
+from pawl.model.cached_batches import Batch, Sharing, batches, sharing
 from pawl.model.prompt import format_of
 
 if TYPE_CHECKING:
@@ -59,27 +59,38 @@ def answer_losses(
 ) -> list[tuple[list[int], torch.Tensor]]:
     """The rows of each batch, and their losses [rows, longest answer], each answer at the end."""
     import torch
-    from torch.nn.functional import cross_entropy
 
     size = batch_rows(model, answers)
     inputs = batches(model, prompts, pad=pad, share=share, batch_size=size, answers=answers)
     found = []
     with torch.inference_mode():
         for rows, batch in inputs:
-            # Padding is on the left, so that all answers end at the last position.
-            longest = max(len(answers[i]) for i in rows)
-            logits = model(
-                input_ids=batch.ids,
-                attention_mask=batch.attention_mask,
-                position_ids=batch.position_ids,
-                past_key_values=batch.cache,
-                use_cache=True,
-                logits_to_keep=longest + 1,
-            ).logits[:, :-1]
-            targets = batch.ids[:, -longest:]
-            losses = cross_entropy(logits.float().transpose(1, 2), targets, reduction="none")
+            _, losses = forced(model, batch, max(len(answers[i]) for i in rows))
             found.append((rows, losses))
     return found
+
+
+def forced(model: Any, batch: Batch, longest: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """One pass over prompts and answers, of which the longest has so many tokens.
+
+    Padding is on the left, so that all answers end at the last position.
+
+    Returns:
+        The logits [rows, longest + 1, words] of each answer's tokens and of the one after, and the
+        losses [rows, longest] of the former, in nats.
+    """
+    from torch.nn.functional import cross_entropy
+
+    logits = model(
+        input_ids=batch.ids,
+        attention_mask=batch.attention_mask,
+        position_ids=batch.position_ids,
+        past_key_values=batch.cache,
+        use_cache=True,
+        logits_to_keep=longest + 1,
+    ).logits
+    predicted, targets = logits[:, :-1].float().transpose(1, 2), batch.ids[:, -longest:]
+    return logits, cross_entropy(predicted, targets, reduction="none")
 
 
 def batch_rows(model: Any, answers: Sequence[Sequence[int]]) -> int:
