@@ -61,3 +61,18 @@ def test_programs_of_a_workspace_reach_a_server_here_past_a_proxy(
         )
         server.kill()
     assert done.stdout.split() == ["200"] * 3, done.stderr
+
+
+def test_prefect_starts_no_server_of_its_own_even_where_the_environment_asks_for_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECT_SERVER_EPHEMERAL_ENABLED", "true")
+    code = "from prefect.client.orchestration import get_client; get_client(sync_client=True)"
+    for key, value in quiet_environment(Workspace(tmp_path)).items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert "No Prefect API URL provided" in done.stderr

@@ -70,14 +70,11 @@ def fingerprint_now(workspace: Workspace, store: Store, task: str) -> str | None
 @contextmanager
 def _server(workspace: Workspace) -> Iterator[None]:
     """The Prefect server that records this block: the configured one, else a temporary one."""
-    from prefect.settings import PREFECT_API_URL, PREFECT_SERVER_EPHEMERAL_ENABLED
+    from prefect.settings import PREFECT_API_URL
 
     if url := PREFECT_API_URL.value():
         with prefect_settings(key_environment(workspace, url)):
             yield
-    elif not PREFECT_SERVER_EPHEMERAL_ENABLED.value():
-        yield
     else:
-        # Prefect would start one itself, which every page and user of this machine could use.
         with temporary_server(workspace):
             yield

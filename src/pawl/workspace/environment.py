@@ -13,12 +13,13 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 def quiet_environment(workspace: Workspace) -> dict[str, str]:
     """Variables that put the tools' state under `.pawl/` and switch telemetry and chatter off.
 
-    A variable that is already set keeps its value; `NO_PROXY` gets the names of this machine too.
+    A variable that is already set keeps its value, but for two: `NO_PROXY` gets the names of this
+    machine too, and Prefect starts no server by itself, which every page and user of this machine
+    could use: `temporary_server` and `pawl ui` start those that ask for a key.
     """
     defaults = {
         "PREFECT_HOME": str(workspace.home / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
         "DO_NOT_TRACK": "1",
         "DVC_NO_ANALYTICS": "1",
@@ -44,7 +45,12 @@ def quiet_environment(workspace: Workspace) -> dict[str, str]:
     found = {key: os.environ.get(key, value) for key, value in defaults.items()}
     # A server on this machine is not behind a proxy; programs read the one name or the other.
     direct = _direct(os.environ.get("no_proxy") or os.environ.get("NO_PROXY", ""))
-    return {**found, "NO_PROXY": direct, "no_proxy": direct}
+    return {
+        **found,
+        "NO_PROXY": direct,
+        "no_proxy": direct,
+        "PREFECT_SERVER_EPHEMERAL_ENABLED": "false",
+    }
 
 
 def _direct(hosts: str) -> str:
