@@ -19,6 +19,9 @@ from workbench import Bench, make_bench
 from pawl.commands.init import init
 from pawl.commands.new import new_task
 from pawl.commands.sources import Sources
+from pawl.data.check import check
+from pawl.data.inputs import held_out_register, inputs
+from pawl.data.split.split import split
 from pawl.model.tokenizer import load_tokenizer
 from pawl.store.client import open_store
 from pawl.workspace.paths import Workspace
@@ -84,6 +87,24 @@ def quick_workspace(template: Path, tmp_path: Path) -> Workspace:
     """A fresh copy of a workspace with the task `tickets`, whose cycle takes about a minute."""
     root = tmp_path / "workspace"
     shutil.copytree(template, root, symlinks=True)
+    return Workspace(root)
+
+
+@pytest.fixture(scope="session")
+def split_template(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """That workspace once its data is checked and split."""
+    root = tmp_path_factory.mktemp("split") / "workspace"
+    shutil.copytree(template, root, symlinks=True)
+    for stage in (inputs, check, held_out_register, split):
+        stage(Workspace(root), "tickets")
+    return root
+
+
+@pytest.fixture
+def split_workspace(split_template: Path, tmp_path: Path) -> Workspace:
+    """A fresh copy of a workspace that is checked and split: what training starts from."""
+    root = tmp_path / "workspace"
+    shutil.copytree(split_template, root, symlinks=True)
     return Workspace(root)
 
 

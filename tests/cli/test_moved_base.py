@@ -46,7 +46,9 @@ def test_a_task_moves_to_another_base_and_a_rollback_takes_it_back(
     assert second["verdict"] == "promote", second["reasons"]
     assert any("champion answered on the base" in reason for reason in second["reasons"])
     assert second["champion"]["version"] == 2
-    assert plan["training"]
+    assert (plan["moved"]["version"], plan["moved"]["base"]) == (1, "before")
+    assert 0 < plan["moved"]["judging"]["peak"] < plan["judging"]["peak"]
+    assert plan["moved"]["judging"]["fits"]
     assert answer(quick_workspace, "predict", "tickets", PROMPT) != said
 
     # At once, and the base of before answers, though params.yaml names the new one.

@@ -111,6 +111,12 @@ KEYS: dict[type, set[str] | dict[str, Any]] = {
         "judging": {
             "weights", "cards", "peak", "parts", "usable", "fits", "unpacked", "remedies",
         },
+        "moved": {
+            **dict.fromkeys(("version", "base")),
+            "judging": dict.fromkeys((
+                "weights", "cards", "peak", "parts", "usable", "fits", "unpacked", "remedies",
+            )),
+        },
         "looks": LOOKS,
         "fresh_rows": {"there", "needed"},
         "gate": {

@@ -35,9 +35,7 @@ from pawl.core.records import (
 )
 from pawl.core.row_identity import row_hashes
 from pawl.core.sealing import seal
-from pawl.data.check import check
-from pawl.data.inputs import held_out_register, inputs
-from pawl.data.split.split import split
+from pawl.data.inputs import inputs
 from pawl.errors import BaseError, DataError, ParamsError
 from pawl.evaluate import answer_cache, judging, run
 from pawl.evaluate.answer_cache import cached_or_decoded, contender_key, row_key
@@ -45,12 +43,14 @@ from pawl.evaluate.answers import SAMPLE
 from pawl.evaluate.decode import Answer
 from pawl.evaluate.drafted import Drafted
 from pawl.evaluate.external_inputs import external_inputs
-from pawl.evaluate.preflight import preflight
+from pawl.evaluate.moved_champion import planned_move
+from pawl.evaluate.preflight import planned_judging, preflight
 from pawl.evaluate.run import evaluate
 from pawl.gate.decide import decide
 from pawl.gate.run import read_evidence
 from pawl.model.adapter import read_adapter
 from pawl.model.base import find_base, load_base
+from pawl.model.device import LIBRARIES, Device
 from pawl.train.qlora import adapted, save
 from pawl.workspace.fingerprints import evaluation_fingerprint
 from pawl.workspace.paths import TaskFiles, Workspace
@@ -58,25 +58,27 @@ from pawl.workspace.paths import TaskFiles, Workspace
 TASK = "tickets"
 
 
-@pytest.fixture
-def split_workspace(quick_workspace: Workspace) -> Workspace:
-    """Checked and split: what training starts from."""
-    for stage in (inputs, check, held_out_register, split):
-        stage(quick_workspace, TASK)
-    return quick_workspace
-
-
-@pytest.fixture
-def ready(split_workspace: Workspace) -> Workspace:
+@pytest.fixture(scope="module")
+def ready_template(split_template: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Ready to be evaluated: a candidate, a champion, and a look reserved for the two."""
-    files = split_workspace.files(TASK)
-    external_inputs(split_workspace, TASK)
-    put_adapter(split_workspace, files.adapter, seed=1)
-    put_adapter(split_workspace, files.champion / "adapter", seed=2)
+    root = tmp_path_factory.mktemp("ready") / "workspace"
+    shutil.copytree(split_template, root, symlinks=True)
+    workspace = Workspace(root)
+    files = workspace.files(TASK)
+    external_inputs(workspace, TASK)
+    put_adapter(workspace, files.adapter, seed=1)
+    put_adapter(workspace, files.champion / "adapter", seed=2)
     champion = Champion(1, read_adapter(files.champion / "adapter").digest)
     write_record(files.champion / "champion.json", champion)
-    reserve(split_workspace)
-    return split_workspace
+    reserve(workspace)
+    return root
+
+
+@pytest.fixture
+def ready(ready_template: Path, tmp_path: Path) -> Workspace:
+    root = tmp_path / "workspace"
+    shutil.copytree(ready_template, root, symlinks=True)
+    return Workspace(root)
 
 
 def reserve(workspace: Workspace) -> None:
@@ -508,6 +510,26 @@ def test_a_champion_on_the_base_of_before_is_judged_on_it_in_the_same_run(owner:
     assert "champion" in {c.against for c in verdict.comparisons}
     assert [c.against for c in verdict.beside] == ["carried"]
     assert "champion answered on the base that it was trained on" in verdict.reasons[-1]
+
+
+def test_a_champion_whose_base_cannot_be_judged_here_is_told_before_the_training(
+    owner: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edit(owner, "shots: 4", "shots: 0")
+    move(owner, narrower=4)
+    section, files = owner.task(TASK), owner.files(TASK)
+    splits = tuple(read_rows(files.splits / f"{name}.jsonl") for name in ("train", "dev", "gate"))
+    none = Device("a machine", cuda=False, memory=LIBRARIES + (1 << 20), here=True)
+    new = planned_judging(section, splits, "", owner.root, none)
+    champion = read_adapter(files.champion / "adapter")
+    place, old = planned_move(owner, TASK, champion, [*splits[1], *splits[2]], none)
+    assert (place.model, new.fits, old.fits) == ("old", False, False)
+    assert new.peak < old.peak, "the least that each takes"
+    between = none.memory_for((new.peak + old.peak) // 2)
+    small = Device("a small machine", cuda=False, memory=between, here=True)
+    monkeypatch.setattr("pawl.evaluate.preflight.here", lambda: small)
+    with pytest.raises(BaseError, match="the base old cannot be judged on a small machine"):
+        preflight(owner, TASK)
 
 
 def test_a_champion_whose_base_is_gone_is_told_before_the_training_and_its_folder_may_be_renamed(

@@ -9,22 +9,12 @@ import pytest
 
 from pawl.core.files import write_lines
 from pawl.core.records import Message, read_rows
-from pawl.data.check import check
-from pawl.data.inputs import held_out_register, inputs
-from pawl.data.split.split import split
 from pawl.errors import BaseError, DataError
 from pawl.evaluate.preflight import preflight
 from pawl.model.device import LIBRARIES, Device
 from pawl.workspace.paths import Workspace
 
 TASK = "tickets"
-
-
-@pytest.fixture
-def split_workspace(quick_workspace: Workspace) -> Workspace:
-    for stage in (inputs, check, held_out_register, split):
-        stage(quick_workspace, TASK)
-    return quick_workspace
 
 
 def edit(workspace: Workspace, old: str, new: str) -> None:

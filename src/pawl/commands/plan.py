@@ -10,7 +10,7 @@ from pathlib import Path
 from pawl.commands.status import fresh_rows, looks_left
 from pawl.config.schema import Task
 from pawl.core.alpha_budget import AlphaBudget, gate_split_id, unspent
-from pawl.core.records import Example, HeldOutRow
+from pawl.core.records import AdapterManifest, BaseInfo, Example, HeldOutRow
 from pawl.data.inputs import task_rows
 from pawl.data.split.split import (
     CONVERSATION,
@@ -20,6 +20,7 @@ from pawl.data.split.split import (
     remove_overlaps,
 )
 from pawl.errors import BaseError
+from pawl.evaluate.moved_champion import planned_move
 from pawl.evaluate.preflight import longest_prompts, planned_judging, prompt_notes
 from pawl.gate.power import gate_power, unprovable_guards
 from pawl.ledger.held_out import held_out_rows
@@ -29,10 +30,10 @@ from pawl.model.adapter import read_adapter
 from pawl.model.base import base_info, base_width, find_config, has_tokenizer
 from pawl.release.local_copies import local_copy
 from pawl.report.dropped import dropped_text
-from pawl.report.plan import DroppedRows, Parameters, Plan, gate_text, rank_text
+from pawl.report.plan import BaseMove, DroppedRows, Parameters, Plan, gate_text, rank_text
 from pawl.store.client import Store
 from pawl.train.ancestor import misfit
-from pawl.train.device import named
+from pawl.train.device import Device, named
 from pawl.train.plan import plan as plan_training
 from pawl.train.plan import size
 from pawl.train.rank import ranks
@@ -82,9 +83,10 @@ def plan(workspace: Workspace, store: Store, task: str, *, device: str | None = 
     everything = (split.parts["train"], split.parts["dev"], split.parts["gate"])
     instruction = read_prompt(workspace, section)
     held = planned_judging(section, everything, instruction, workspace.root, named(device))
-    if start := _start(workspace, store, task, section):
+    champion = _champion(workspace, store, task)
+    if start := _start(workspace, section, champion):
         training = dataclasses.replace(training, says=(*training.says, start))
-    budget, judged = _next_look(workspace, store, task, section, split)
+    budget, judged = _next_look(store, task, section, split, champion)
     groups = [row.fields.get(split.group_by or "") for row in judged]
     slices = [row.fields.get(section.split.slice_by or "") for row in judged]
     power = gate_power(groups, section.gate, number=budget.number, nth=budget.nth)
@@ -101,6 +103,7 @@ def plan(workspace: Workspace, store: Store, task: str, *, device: str | None = 
         prompts=prompts,
         training=training,
         judging=held,
+        moved=_moved(workspace, task, section, champion, judged, named(device)),
         looks=looks_left(budget, section.gate),
         fresh_rows=fresh,
         gate=power,
@@ -139,38 +142,80 @@ def _prompt_tokens(
     )
 
 
-def _start(workspace: Workspace, store: Store, task: str, section: Task) -> str:
+def _champion(workspace: Workspace, store: Store, task: str) -> tuple[int, AdapterManifest] | None:
+    """The champion's version and manifest, if there is one."""
+    champion = read_state(store, task).champion
+    if champion.version is None:
+        return None
+    return champion.version, read_adapter(local_copy(workspace, store, champion, task=task))
+
+
+def _start(
+    workspace: Workspace, section: Task, champion: tuple[int, AdapterManifest] | None
+) -> str:
     """What the training would begin with; empty where it can only be new weights.
 
     Raises:
         ParamsError: the champion's weights are to be gone on from, and cannot be.
     """
-    start, champion = section.train.start, read_state(store, task).champion
+    start = section.train.start
     if start == "base":
         return ""
-    if champion.version is None:
+    if champion is None:
         return "begins with new weights: there is no champion"
-    manifest = read_adapter(local_copy(workspace, store, champion, task=task))
+    version, manifest = champion
+    base = _base_here(workspace, section) or manifest.base
+    if other := misfit(version, manifest, base, section.train):
+        return f"begins with new weights: version {version} has {other}"
+    if start == "champion":
+        return f"begins with the weights of version {version}"
+    return f"two trainings, from new weights and from version {version}'s: twice that time"
+
+
+def _base_here(workspace: Workspace, section: Task) -> BaseInfo | None:
     try:
-        base = base_info(section.base, workspace.root)
+        return base_info(section.base, workspace.root)
     except BaseError:
         # Its weights are not here yet.
-        base = manifest.base
-    if other := misfit(champion.version, manifest, base, section.train):
-        return f"begins with new weights: version {champion.version} has {other}"
-    if start == "champion":
-        return f"begins with the weights of version {champion.version}"
-    return f"two trainings, from new weights and from version {champion.version}'s: twice that time"
+        return None
+
+
+def _moved(
+    workspace: Workspace,
+    task: str,
+    section: Task,
+    champion: tuple[int, AdapterManifest] | None,
+    rows: Sequence[Example],
+    device: Device,
+) -> BaseMove | None:
+    """What a champion on another base than the task's adds to the cycle.
+
+    Raises:
+        BaseError: that base is not here, so that the champion could not be judged.
+    """
+    if champion is None:
+        return None
+    version, manifest = champion
+    base = _base_here(workspace, section)
+    if base is None or base.digest == manifest.base.digest:
+        return None
+    place, held = planned_move(workspace, task, manifest, rows, device)
+    return BaseMove(version, place.model, held)
 
 
 def _next_look(
-    workspace: Workspace, store: Store, task: str, section: Task, split: _SplitRows
+    store: Store,
+    task: str,
+    section: Task,
+    split: _SplitRows,
+    champion: tuple[int, AdapterManifest] | None,
 ) -> tuple[BudgetStatus, list[Example]]:
     """The gate split's budget, and the rows of its next look: the fresh ones once it is spent."""
     split_id, state = gate_split_id(task, section.split.salt), read_state(store, task)
-    budget, manifests = state.budgets.get(split_id, AlphaBudget()), []
-    if state.champion.version is not None:
-        manifests = [read_adapter(local_copy(workspace, store, state.champion, task=task))]
+    budget, manifests = (
+        state.budgets.get(split_id, AlphaBudget()),
+        [champion[1]] if champion else [],
+    )
     gate, held_out = unseen_rows(split.parts["gate"], manifests), split.held_out
     status = budget_status(budget, state.life, section.gate, gate, held_out, split=split_id)
     since = status.charge.since if status.charge else budget.looks + 1

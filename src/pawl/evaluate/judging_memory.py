@@ -51,7 +51,10 @@ def judging_peak(folder: Path, asked: Asked, weights: Weights, *, cuda: bool) ->
     dtype = torch.bfloat16 if cuda else torch.float32
     try:
         return peak_of(
-            folder, dtype, lambda base: _moments(base, asked, nf4=weights == "nf4", cuda=cuda)
+            folder,
+            dtype,
+            lambda base: _moments(base, asked, nf4=weights == "nf4", cuda=cuda),
+            of=("judging", asked, weights, cuda),
         )
     except BaseError:
         raise

@@ -6,18 +6,53 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pawl.config.schema import Evaluate
-from pawl.core.records import AdapterManifest, BaseInfo, Example
+from pawl.core.records import AdapterManifest, BaseInfo, BaseRef, Example
 from pawl.errors import AdapterError
 from pawl.evaluate.adapter_slot import AdapterSlot
 from pawl.evaluate.baselines import prompt_limit
-from pawl.evaluate.judging import asked_of, judged_model, judging
+from pawl.evaluate.judging import Judging, asked_of, judged_model, judging
 from pawl.evaluate.scoreboard import Reply, Scoreboard
 from pawl.model.adapter import load_adapter
-from pawl.model.device import here
+from pawl.model.base import find_base
+from pawl.model.device import Device, here
 from pawl.model.prompt import answer_text, prompt_tokens
 from pawl.model.tokenizer import load_tokenizer
+from pawl.workspace.adapter_base import find_adapter_base
+from pawl.workspace.paths import Workspace
 
 CHAMPION, CARRIED = "champion", "carried"
+
+
+def champion_judging(
+    folder: Path,
+    rows: Sequence[Example],
+    policy: Evaluate,
+    manifest: AdapterManifest,
+    base: BaseInfo,
+    device: Device,
+) -> Judging:
+    """How an adapter, of this manifest, is judged on `base`, which lies in `folder`."""
+    tokenizer = load_tokenizer(folder, base)
+    prompts = [prompt_tokens(tokenizer, row.messages) for row in rows]
+    references = [answer_text(tokenizer, row) for row in rows]
+    return judging(folder, asked_of([prompts], references, policy, tokenizer, manifest), device)
+
+
+def planned_move(
+    workspace: Workspace,
+    task: str,
+    manifest: AdapterManifest,
+    rows: Sequence[Example],
+    device: Device,
+) -> tuple[BaseRef, Judging]:
+    """Where the base of a champion that sits on another than the task's lies, and how it is judged.
+
+    Raises:
+        BaseError: its base is not here.
+    """
+    place, policy = find_adapter_base(workspace, task, manifest.base), workspace.task(task).evaluate
+    folder = find_base(place, workspace.root)
+    return place, champion_judging(folder, rows, policy, manifest, manifest.base, device)
 
 
 def score_moved_champion(
@@ -45,14 +80,10 @@ def score_moved_champion(
     """
 
     def answer(name: str, folder: Path, base: BaseInfo) -> tuple[list[Reply], bool]:
-        tokenizer = load_tokenizer(folder, base)
-        prompts = [prompt_tokens(tokenizer, row.messages) for row in rows]
-        references = [answer_text(tokenizer, row) for row in rows]
-        asked = asked_of([prompts], references, policy, tokenizer, manifest)
-        held = judging(folder, asked, here())
+        held = champion_judging(folder, rows, policy, manifest, base, here())
         loaded = AdapterSlot(
             model=load_adapter(judged_model(folder, held), adapter, name=name),
-            tokenizer=tokenizer,
+            tokenizer=load_tokenizer(folder, base),
             weights=held.weights,
             policy=policy,
             base=base.digest,

@@ -22,12 +22,12 @@ from pawl.evaluate.judging import (
     judging,
     refuse_unfit,
 )
+from pawl.evaluate.moved_champion import planned_move
 from pawl.evaluate.scorers import score, scorers
 from pawl.model.base import find_base, find_config, has_tokenizer
 from pawl.model.device import Device, here
 from pawl.model.prompt import format_of
 from pawl.model.tokenizer import load_tokenizer
-from pawl.workspace.adapter_base import find_adapter_base
 from pawl.workspace.paths import Workspace
 
 
@@ -40,7 +40,7 @@ def preflight(workspace: Workspace, task: str) -> None:
     Raises:
         DataError: a prompt does not fit, or a user's scorer failed.
         BaseError: the base cannot be judged in this machine's memory, or the one that the champion
-            was trained on is not here.
+            was trained on cannot or is not here.
         ParamsError: the gate's metrics cannot compare adapters of two bases.
     """
     section, files = workspace.task(task), workspace.files(task)
@@ -112,10 +112,13 @@ def _try_champion(workspace: Workspace, task: str, rows: Sequence[Example]) -> N
             rule="these metrics count tokens, and another base cuts text into others",
             remedy="judge the move to another base by another metric: `gate.metric`, `gate.guards`",
         )
-    folder = find_base(find_adapter_base(workspace, task, champion.base), workspace.root)
+    device = here()
+    place, held = planned_move(workspace, task, champion, rows, device)
+    folder = find_base(place, workspace.root)
     limit = prompt_limit(folder, section.evaluate)
     tokenizer = load_tokenizer(folder, champion.base)
     baselines((), rows, instruction="", shots=0, tokenizer=tokenizer, limit=limit)
+    refuse_unfit(held, device, place.model)
 
 
 def longest_prompts(

@@ -6,7 +6,7 @@ Each storage is counted while it lives: what `torch.cuda.max_memory_allocated` w
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,14 +39,28 @@ class Peak:
     parts: dict[str, int]
 
 
-def peak_of(folder: Path, dtype: torch.dtype, moments: Callable[[Any], Moments]) -> Peak:
-    """The worst of the moments of the base in `folder`; needs its config.json alone.
+# Peaks that were counted in this process: two starts of a training ask for one twice.
+_COUNTED: dict[Hashable, Peak] = {}
 
-    A deep base is extrapolated from two shorter ones: each layer adds the same at each moment that
-    can be the peak.
+
+def peak_of(
+    folder: Path, dtype: torch.dtype, moments: Callable[[Any], Moments], *, of: Hashable
+) -> Peak:
+    """The worst of the moments of the base in `folder`; needs its config.json alone.
 
     Args:
         moments: peak bytes by part in each phase, of the base of `meta_base`, which it may modify.
+        of: all that the moments depend on besides the base and `dtype`.
+    """
+    key = (folder.joinpath("config.json").read_bytes(), dtype, of)
+    if key not in _COUNTED:
+        _COUNTED[key] = _counted(folder, dtype, moments)
+    return _COUNTED[key]
+
+
+def _counted(folder: Path, dtype: torch.dtype, moments: Callable[[Any], Moments]) -> Peak:
+    """A deep base is extrapolated from two shorter ones: each layer adds the same at each moment
+    that can be the peak.
     """
     base = meta_base(folder, dtype)
     layers: Any = getattr(base.base_model, "layers", ())

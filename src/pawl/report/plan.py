@@ -43,13 +43,30 @@ class Parameters:
 
 
 @dataclass(frozen=True)
+class BaseMove:
+    """The champion's `version` sits on another `base` than the task's: how it is judged there."""
+
+    version: int
+    base: str
+    judging: Judging
+
+    def says(self) -> str:
+        """It as text."""
+        return (
+            f"the task has moved: version {self.version}, the champion, answers the gate rows on "
+            f"its own base {self.base} in the same run, and on the new one; one base is in memory "
+            f"at a time; on {self.base} {self.judging.says()}"
+        )
+
+
+@dataclass(frozen=True)
 class Plan:
     """What is known of a cycle before it is paid for.
 
     `rows` a split, `rank` as text, optimiser `steps`, `prompt_tokens` of each baseline's longest
     prompt (empty: the base's tokenizer is not here), `prompts`: what its chat template makes of
-    them, in sentences, `gate`: what the next look can detect, `says` in words; `unprovable`: guards
-    and slices that these rows could not prove.
+    them, in sentences, `moved`: what a champion on another base adds, `gate`: what the next look
+    can detect, `says` in words; `unprovable`: guards and slices that these rows could not prove.
     """
 
     task: str
@@ -62,6 +79,7 @@ class Plan:
     prompts: tuple[str, ...]
     training: TrainingPlan
     judging: Judging
+    moved: BaseMove | None
     looks: LooksLeft
     fresh_rows: FreshRows
     gate: Power
@@ -95,6 +113,8 @@ def show_plan(plan: Plan, *, everything: bool = False, console: Terminal) -> Non
     for line in training.says:
         say(f"  • {line}")
     say(f"  • {plan.judging.says()}")
+    if plan.moved:
+        say(f"  • {plan.moved.says()}")
     if everything:
         console.print(_memory(training))
     say(f"gate: {plan.says}")

@@ -38,6 +38,12 @@ class Load:
     read: Pack
     several: bool
 
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """All of it that memory depends on: lengths of rows, and numbers of targets."""
+        sizes = ((pack.lengths, len(pack.at)) for pack in (self.learned, self.read))
+        return (*sizes, self.several)
+
 
 def peak(folder: Path, params: Train, load: Load, choices: Choices, *, cuda: bool) -> Peak:
     """The peak memory of training the base in `folder`; needs its config.json alone.
@@ -48,6 +54,7 @@ def peak(folder: Path, params: Train, load: Load, choices: Choices, *, cuda: boo
         folder,
         compute_dtype(params, cuda=cuda),
         lambda base: _moments(base, params, load, choices, cuda=cuda),
+        of=("training", params, load.shape, choices, cuda),
     )
 
 

@@ -134,7 +134,9 @@ def test_the_check_names_every_repeated_prompt_of_snips(snips: Path) -> None:
     section = Task("d", BaseRef("b"), Check(), Split("s"), Train(), Evaluate(), Gate())
     rows = read_examples(snips / "train_full.jsonl", "train_full.jsonl", drop=0.01).examples
     columns = Columns(UngroundedFacts())
-    seen = ((row, RowMeasures(int(row.key, 16), 0, 0, 0, 0, {}, (), (), free=False)) for row in rows)
+    seen = (
+        (row, RowMeasures(int(row.key, 16), 0, 0, 0, 0, {}, (), (), free=False)) for row in rows
+    )
     assert tuple(columns.collect(seen, slice_by=None)) == rows
     duplicates = [rule for rule in suite(section, has_schema=False) if rule.name == "duplicates"]
     outcome = validate(columns.frame(), duplicates, name="snips")["duplicates"]
