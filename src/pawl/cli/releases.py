@@ -9,7 +9,7 @@ import typer
 
 from pawl.cli.app import All, Json, Limit, Open, Task, Version, app, store_of, workspace_of
 from pawl.cli.commands import command
-from pawl.cli.output import emit, print_json, say, show_page
+from pawl.cli.output import console, emit, print_json, say, show_page
 
 if TYPE_CHECKING:
     from pawl.ledger.entries import Entry
@@ -116,13 +116,16 @@ def verify(
 
     Exit code 1 if one is off.
     """
-    from pawl.release.verify import verify as check
-    from pawl.report.terminal import show_findings
+    from pawl.release.verify import each_check
+    from pawl.report.terminal import show_finding, show_outcome
 
-    workspace = workspace_of(task)
-    checks = check(workspace, store_of(workspace, reading=True), task, version)
-    emit(checks, show_findings, as_json=as_json, title=f"{task}: verify")
-    raise typer.Exit(0 if all(one.ok for one in checks) else 1)
+    workspace, found, terminal = workspace_of(task), [], console()
+    for one in each_check(workspace, store_of(workspace, reading=True), task, version):
+        found.append(one)
+        if not as_json:
+            show_finding(one, console=terminal)
+    emit(found, show_outcome, as_json=as_json, title=f"{task}: verify")
+    raise typer.Exit(0 if all(one.ok for one in found) else 1)
 
 
 @command(app, "judge", "pawl flips tickets 2 --lost")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pawl.core.files import digest_file
@@ -34,26 +34,33 @@ def verify(
         RegistryError: the store cannot be read.
         UsageError: there is no such version, or no champion yet.
     """
+    return tuple(each_check(workspace, store, task, version))
+
+
+def each_check(
+    workspace: Workspace, store: Store, task: str, version: int | None = None
+) -> Iterator[Check]:
+    """The checks of `verify`, each as soon as it is known: an adapter may be large, a store far."""
     ledger = read_ledger(store, task)
     state = ledger.state
-    checks = [
-        check_ledger(store, task, ledger),
-        check_alias(task, state, ledger.alias),
-        _check_judgements(store, task),
-    ]
-    chosen = _find_version(store, task, version, state, ledger_ok=checks[0].ok)
+    sound = check_ledger(store, task, ledger)
+    yield sound
+    yield check_alias(task, state, ledger.alias)
+    yield _check_judgements(store, task)
+    chosen = _find_version(store, task, version, state, ledger_ok=sound.ok)
     if isinstance(chosen, Check):
-        return (*checks, chosen)
+        yield chosen
+        return
     was_released = any(entry.new == chosen.champion for entry in state.releases)
     with tempfile.TemporaryDirectory(prefix="pawl-verify-") as scratch:
         folder = Path(scratch) / "adapter"
-        checks.append(_check_adapter(store, chosen, folder))
-        checks.append(_check_local_copy(workspace, chosen))
-        if was_released and checks[3].ok:
-            checks += _check_release(workspace, store, chosen, state, folder=folder)
+        adapter = _check_adapter(store, chosen, folder)
+        yield adapter
+        yield _check_local_copy(workspace, chosen)
+        if was_released and adapter.ok:
+            yield from _check_release(workspace, store, chosen, state, folder=folder)
         elif not was_released:
-            checks.append(Check("signature", True, "never released, so not signed"))
-    return tuple(checks)
+            yield Check("signature", True, "never released, so not signed")
 
 
 def check_ledger(store: Store, task: str, ledger: LedgerReading) -> Check:

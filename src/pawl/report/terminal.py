@@ -52,16 +52,6 @@ def score_table(scores: Mapping[str, Mapping[str, float]], *, title: str) -> Tab
     return table
 
 
-def show_findings(
-    found: Sequence[Finding] | Sequence[Check], *, title: str, console: Terminal
-) -> None:
-    """Print what was examined and whether it is ok, with the remedy where it is not."""
-    for one in found:
-        show_finding(one, console=console)
-    wrong = sum(not one.ok for one in found)
-    console.print(f"{title}: {f'{wrong} of {len(found)} NOT OK' if wrong else 'all is well'}")
-
-
 def show_finding(one: Finding | Check, *, console: Terminal) -> None:
     """Print one thing that was examined: whether it is ok, what it is, what was found."""
     name, found = (one.what, one.says) if isinstance(one, Finding) else (one.name, one.found)
@@ -73,6 +63,14 @@ def show_finding(one: Finding | Check, *, console: Terminal) -> None:
     if isinstance(one, Check) and one.remedy and not one.ok:
         table.add_row("", "", f"remedy: {one.remedy}")
     console.print(table)
+
+
+def show_outcome(
+    found: Sequence[Finding] | Sequence[Check], *, title: str, console: Terminal
+) -> None:
+    """Print in a line whether all that was examined is ok."""
+    wrong = sum(not one.ok for one in found)
+    console.print(f"{title}: {f'{wrong} of {len(found)} NOT OK' if wrong else 'all is well'}")
 
 
 def show_gc(report: GcReport, *, console: Terminal) -> None:
