@@ -147,7 +147,7 @@ def test_a_cycle_judges_and_releases_and_the_record_answers_for_it(
     assert refused.returncode == 2
     assert "what a rollback may need" in refused.stderr
     space = answer(quick_workspace, "gc")
-    assert (space["freed"], {row["what"] for row in space["found"]}) == (False, {"kept answers"})
+    assert (space["freed"], space["found"]) == (False, [])
 
     trends = answer(quick_workspace, "report", "tickets")
     assert [(one["version"], one["released"]) for one in trends["versions"]] == [

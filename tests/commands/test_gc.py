@@ -16,6 +16,9 @@ from pawl.commands.gc import find_reclaimable, free, gc
 from pawl.commands.status import status
 from pawl.core.files import write_json, write_text
 from pawl.errors import RegistryError, UsageError
+from pawl.evaluate.answer_cache import cached_or_decoded
+from pawl.evaluate.decode import Answer
+from pawl.evaluate.drafted import Drafted
 from pawl.ledger.ledger import model
 from pawl.ledger.state import read_state
 from pawl.model.adapter import read_adapter
@@ -128,18 +131,16 @@ def test_what_a_rollback_needs_cannot_be_retired(bench: Bench) -> None:
         retire(bench.workspace, bench.store, TASK, 1, why="w", who="Bo")
 
 
-def test_gc_finds_what_crashes_and_former_tasks_left_and_kept_answers(bench: Bench) -> None:
+def test_gc_finds_what_crashes_and_former_tasks_left(bench: Bench) -> None:
     root = bench.workspace.root
     task = root / "build" / TASK
     for place in (task / ".eval.new-x1x1x1x1", task / ".adapter.old-x1x1x1x1"):
         (place / "deep").mkdir(parents=True)
         os.utime(place, (1, 1))
-    write_text(bench.workspace.answers / "a.jsonl", "{}")
     write_json(root / "build" / "former" / "verdict.json", {"task": "former"})
     (root / "build" / TASK / ".keep").mkdir()
     assert sorted(found(bench)) == [
         "build of a task that is no more",
-        "kept answers",
         "left by a crash",
         "left by a crash",
     ]
@@ -147,6 +148,25 @@ def test_gc_finds_what_crashes_and_former_tasks_left_and_kept_answers(bench: Ben
     assert found(bench) == []
     assert (root / "build" / TASK / ".keep").is_dir()
     assert (root / "build" / TASK / "inputs").is_dir()
+
+
+def test_kept_answers_are_bounded_and_those_that_were_not_used_for_longest_go(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [f"{i:064x}" for i in range(20)]
+    answer = Drafted(Answer("yes", 3, 0.1), 1.5)
+    for name in "abc":
+        cached_or_decoded(bench.workspace.answers, name, rows, lambda at: [answer] * len(at))
+        os.utime(bench.workspace.answers / f"{name}.jsonl", ns=(1, ord(name)))
+    size = (bench.workspace.answers / "a.jsonl").stat().st_size
+    monkeypatch.setattr("pawl.commands.gc.ANSWERS", 2 * size)
+    # The oldest file is used again.
+    _, cached = cached_or_decoded(bench.workspace.answers, "a", rows, lambda _: [])
+    assert cached
+    freed = gc(bench.workspace, yes=True)
+    assert [(row.what, row.bytes) for row in freed.found] == [("kept answers", size)]
+    assert sorted(path.name for path in bench.workspace.answers.iterdir()) == ["a.jsonl", "c.jsonl"]
+    assert found(bench) == []
 
 
 def everything(root: Path) -> dict[str, bytes]:
@@ -207,9 +227,12 @@ def test_gc_leaves_what_it_cannot_know_to_be_pawls_and_names_it(
     assert all(path in page.getvalue() for path in freed.left)
 
 
-def test_what_cannot_be_deleted_is_an_error_and_not_called_freed(bench: Bench) -> None:
+def test_what_cannot_be_deleted_is_an_error_and_not_called_freed(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pawl.commands.gc.ANSWERS", 0)
     write_text(bench.workspace.answers / "a.jsonl", "{}")
-    bench.workspace.answers.parent.chmod(0o555)
+    bench.workspace.answers.chmod(0o555)
     found = find_reclaimable(bench.workspace, bench.store)
     # Root may delete everywhere, somebody else may not.
     user = os.geteuid()
@@ -219,7 +242,7 @@ def test_what_cannot_be_deleted_is_an_error_and_not_called_freed(bench: Bench) -
             free(bench.store, found)
     finally:
         os.seteuid(user)
-        bench.workspace.answers.parent.chmod(0o755)
+        bench.workspace.answers.chmod(0o755)
     assert refused.value.remedy
     assert (bench.workspace.answers / "a.jsonl").is_file()
 

@@ -5,6 +5,7 @@ Only what Pawl made is freed. Anything else in its folders is named, and left.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ from pawl.workspace.paths import TaskFiles, Workspace
 
 # Large, and not ours to walk: MLflow's files, Prefect's home.
 FOREIGN = ("artifacts", "prefect")
+# Bytes of kept answers that stay: a contender's 500 rows take some 200 kB.
+ANSWERS = 200_000_000
 # Records that name their task.
 NAMING = (
     "splits/manifest.json", "verdict.json", "cycle.json", "check/report.json", "adapter/pawl.json",
@@ -78,8 +81,7 @@ def find_reclaimable(workspace: Workspace, store: Store) -> list[Reclaimable]:
         foreign = _foreign_in(build)
         paths = _made_in(build) if foreign else [build]
         found += [_local("build of a task that is no more", path) for path in paths]
-    if workspace.answers.is_dir():
-        found.append(_local("kept answers", workspace.answers))
+    found += [_local("kept answers", path) for path in _seldom_used(workspace.answers)]
     listed = [one.path for one in found if one.path]
     for path in _unfinished(workspace, params):
         if not any(path.is_relative_to(other) for other in listed):
@@ -213,6 +215,17 @@ def _unfinished(workspace: Workspace, params: Params) -> Iterator[Path]:
                 # What lies in a leftover goes with it.
                 if folder.is_dir() and not folder.is_symlink():
                     yield from leftovers(folder)
+
+
+def _seldom_used(answers: Path) -> list[Path]:
+    """The files of kept answers beyond `ANSWERS` bytes in all, the least recently used.
+
+    A use sets a file's time (`pawl.evaluate.answer_cache`). The champion's are used by each gate.
+    """
+    stats = [(path, path.stat()) for path in answers.glob("*.jsonl")]
+    newest = sorted(stats, key=lambda one: one[1].st_mtime_ns, reverse=True)
+    totals = itertools.accumulate(stat.st_size for _, stat in newest)
+    return [path for (path, _), total in zip(newest, totals, strict=True) if total > ANSWERS]
 
 
 def _local(what: str, path: Path) -> Reclaimable:

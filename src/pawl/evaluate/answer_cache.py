@@ -87,6 +87,9 @@ def cached_or_decoded(
         known |= {rows[place]: answer for place, answer in found}
         if path is not None:
             write_lines(path, ({"row": row, **asdict(answer)} for row, answer in known.items()))
+    elif path is not None:
+        # The last use: `pawl gc` frees what was not used for longest.
+        path.touch()
     return [known[row] for row in rows], not missing
 
 
