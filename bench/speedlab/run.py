@@ -130,7 +130,7 @@ def peak() -> float:
 def pawl(
     model: Any, _tokenizer: Any, rows: list[Row], watch: Watch, params: Train, *_: Any
 ) -> float:
-    """As `pawl.train.run.fit` does, without bar and checkpoints; returns the memory before."""
+    """As `pawl.train.training.fit` does, without bar and checkpoints; returns the memory before."""
     loop = Loop(model, rows, params=params, choices=Choices(room=ROOM))
     total, done = sum(map(len, rows)), 0
 

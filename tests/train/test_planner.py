@@ -29,7 +29,8 @@ from pawl.train.passes import packed_mode, summed_loss
 from pawl.train.plan import assumed, plan
 from pawl.train.process_group import SINGLE
 from pawl.train.qlora import adapted, prepared
-from pawl.train.run import chosen, fit
+from pawl.train.training import fit
+from pawl.train.trainings import chosen
 
 ROOT = Path(__file__).parents[2]
 MAPS = Path("/proc/self/maps")

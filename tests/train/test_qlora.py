@@ -21,7 +21,7 @@ from pawl.model.base import base_info, dequantised, load_base
 from pawl.model.prompt import prompt_tokens
 from pawl.train.qlora import adapted, save
 from pawl.train.rows import token_rows
-from pawl.train.run import fit
+from pawl.train.training import fit
 
 PARAMS = Train(rank=4, epochs=1, batch_size=4, max_length=128, seed=3)
 EXAMPLES = [

@@ -25,7 +25,7 @@ from pawl.train.choices import PLAIN
 from pawl.train.journal import Checkpoints, training_fingerprint
 from pawl.train.qlora import prepared, save
 from pawl.train.rows import token_rows
-from pawl.train.run import fit
+from pawl.train.training import fit
 
 # Dropout, an epoch that ends in a short batch, and a kill in the middle of an epoch.
 PARAMS = Train(
