@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +17,8 @@ from pawl.core.files import (
     whole_folder,
 )
 from pawl.core.records import (
-    AdapterManifest,
-    BaseInfo,
-    Champion,
     EvalReport,
     Example,
-    Look,
     SplitReport,
     read_record,
     read_rows,
@@ -32,23 +28,21 @@ from pawl.core.records.io import read_text, read_value
 from pawl.core.sealing import seal
 from pawl.evaluate.adapter_slot import AdapterSlot
 from pawl.evaluate.baselines import baselines, prompt_limit
-from pawl.evaluate.judged_rows import budget_rows, champion_manifest, read_look, unseen_rows
-from pawl.evaluate.judging import asked_of_task, cards_of, judged_model, judging
+from pawl.evaluate.contest import Contest, read_contest
+from pawl.evaluate.judging import Judging, asked_of_task, cards_of, judged_model, judging
 from pawl.evaluate.moved_champion import score_moved_champion
 from pawl.evaluate.other_contenders import score_bases, score_endpoints
 from pawl.evaluate.scoreboard import Scoreboard
 from pawl.evaluate.scorers import scorers
 from pawl.evaluate.undecided import UNDECIDED
-from pawl.model.adapter import load_adapter, read_adapter
+from pawl.model.adapter import load_adapter
 from pawl.model.base import find_base
 from pawl.model.device import here
 from pawl.model.tokenizer import load_tokenizer, prompting_as
 from pawl.workspace.adapter_base import find_adapter_base
-from pawl.workspace.fingerprints import evaluation_fingerprint
 from pawl.workspace.paths import TaskFiles, Workspace
 
 if TYPE_CHECKING:
-    from peft import PeftModel
     from transformers import PreTrainedTokenizerBase
 
 
@@ -68,7 +62,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
             scorer failed.
     """
     files, section = workspace.files(task), workspace.task(task)
-    contest = _contest(workspace, task)
+    contest = read_contest(workspace, task)
     look, judged = contest.look, contest.judged
     schema, instruction = read_value(files.schema), read_text(files.prompt)
     splits = read_record(files.splits / "manifest.json", SplitReport)
@@ -89,20 +83,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
     # The model is referenced by this call alone: the next base needs its memory.
     general, skipped = _score_task_base(
         board,
-        AdapterSlot(
-            model=_model(files, judged_model(folder, held), contest.adapters),
-            tokenizer=tokenizer,
-            policy=section.evaluate,
-            base=contest.base.digest,
-            adapters=contest.adapters,
-            prompt_limit=prompt_limit(folder, section.evaluate),
-            cache=cache,
-            timed=timed,
-            weights=held.weights,
-            prompting={
-                name: prompting_as(tokenizer, base) for name, base in contest.trained_on.items()
-            },
-        ),
+        _slot(files, section, contest, folder, held, cache=cache),
         dev,
         judged if look else None,
         train,
@@ -139,48 +120,6 @@ def evaluate(workspace: Workspace, task: str) -> None:
         weights=held.weights,
     )
     _write(files.eval, board, report, rows_text, sealed=bool(look) and sealed)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Contest:
-    """Who is judged, and on which gate rows.
-
-    `adapters` are digests by contender on the task's base: the candidate's and, with a look, the
-    champion's; one on another base is `moved` instead. `trained_on` is what each was trained on.
-    Without a look nothing is `judged`; `excluded` counts the gate rows that do not judge this look.
-    """
-
-    base: BaseInfo
-    champion: Champion
-    moved: AdapterManifest | None
-    look: Look | None
-    adapters: dict[str, str]
-    trained_on: dict[str, BaseInfo]
-    judged: list[Example]
-    excluded: int
-
-
-def _contest(workspace: Workspace, task: str) -> _Contest:
-    files = workspace.files(task)
-    base = read_record(files.base, BaseInfo)
-    champion = read_record(files.champion / "champion.json", Champion)
-    look = read_look(files.look)
-    if look and look.question != evaluation_fingerprint(workspace, task, champion):
-        look = None
-    candidate = read_adapter(files.adapter, base=base.digest)
-    current = champion_manifest(files, champion)
-    moved = current if look and current and current.base.digest != base.digest else None
-    manifests = {"candidate": candidate}
-    if look and current and not moved:
-        manifests["champion"] = current
-    adapters = {name: manifest.digest for name, manifest in manifests.items()}
-    trained_on = {name: manifest.base for name, manifest in manifests.items()}
-    if look is None:
-        return _Contest(base, champion, None, look, adapters, trained_on, [], 0)
-    gate = read_rows(files.splits / "gate.jsonl")
-    judged = unseen_rows(budget_rows(files, task, gate, look), (candidate, current))
-    excluded = len(gate) - len(judged)
-    return _Contest(base, champion, moved, look, adapters, trained_on, judged, excluded)
 
 
 def _write(
@@ -255,12 +194,35 @@ def _score_others(
     )
 
 
-def _model(files: TaskFiles, model: Any, adapters: Iterable[str]) -> PeftModel:
-    """Load the verified adapters onto the base."""
+def _slot(
+    files: TaskFiles,
+    section: Task,
+    contest: Contest,
+    folder: Path,
+    held: Judging,
+    *,
+    cache: Path | None,
+) -> AdapterSlot:
+    """The task's base, held as was found to fit, with the verified adapters on it."""
+    tokenizer: Any = load_tokenizer(folder, contest.base)
+    model: Any = judged_model(folder, held)
     folders = {"candidate": files.adapter, "champion": files.champion / "adapter"}
-    for name in adapters:
+    for name in contest.adapters:
         model = load_adapter(model, folders[name], name=name)
-    return model
+    return AdapterSlot(
+        model=model,
+        tokenizer=tokenizer,
+        policy=section.evaluate,
+        base=contest.base.digest,
+        adapters=contest.adapters,
+        prompt_limit=prompt_limit(folder, section.evaluate),
+        cache=cache,
+        timed=_timed(section.gate),
+        weights=held.weights,
+        prompting={
+            name: prompting_as(tokenizer, base) for name, base in contest.trained_on.items()
+        },
+    )
 
 
 def _judged_by(section: Task) -> str | None:
