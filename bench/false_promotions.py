@@ -30,6 +30,7 @@ from falselab.judging import Judge
 from falselab.plan import turns
 from falselab.retrains import NEVER, in_blocks, retrains
 from falselab.sight import sight
+from falselab.withdrawals import ALL, LAST, withdraw
 from scipy.stats import beta
 
 PROMISED = 0.05
@@ -103,8 +104,10 @@ def main() -> None:
 
 def play(case: Case, sequences: int, sampled: int, rng: np.random.Generator) -> Outcome:
     """Play a case's sequences; so many hopeless judgements of all go to `decide` as well."""
-    start, looks = time.perf_counter(), turns(case.policy, case.arrivals, case.salts)
-    count = round(case.share * sequences)
+    start, count = time.perf_counter(), round(case.share * sequences)
+    if case.how in (ALL, LAST):
+        return _withdrawn(case, count, sampled, rng)
+    looks = turns(case.policy, case.arrivals, case.salts)
     judge = Judge(case.policy, case.world, rng, sampled / (count * len(looks)), case.first)
     if case.how:
         first = in_blocks(count, lambda n: attack(judge, looks, n, how=case.how))
@@ -118,6 +121,15 @@ def play(case: Case, sequences: int, sampled: int, rng: np.random.Generator) -> 
     false = int((first != NEVER).sum())
     budgets = len({turn.budget for turn in looks})
     return Outcome(case, len(looks), budgets, count, false, judge, time.perf_counter() - start)
+
+
+def _withdrawn(case: Case, count: int, sampled: int, rng: np.random.Generator) -> Outcome:
+    """The outcome of a case whose attacker has rows withdrawn, in the task's first budget."""
+    start, looks = time.perf_counter(), case.policy.looks - 1
+    judge = Judge(case.policy, case.world, rng, sampled / (count * looks))
+    first = withdraw(judge, case.arrivals, count, how=case.how, churn=case.churn, mercy=case.mercy)
+    false = int((first != NEVER).sum())
+    return Outcome(case, looks, 1, count, false, judge, time.perf_counter() - start)
 
 
 def powers(draws: int, rng: np.random.Generator) -> list[str]:

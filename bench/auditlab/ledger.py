@@ -97,7 +97,7 @@ def accepted(adoptions):
 
 def rows_of(record, entry):
     """Whether the rows that a look or a relabel brought are still those."""
-    for key in ("known", "relabels"):
+    for key in ("known", "relabels", "removed"):
         ref = entry["body"]["details"].get(key)
         if ref and sha256(record.files.read(ref["run"], ref["name"])) != ref["digest"]:
             yield f"I1: entry {entry['number']}: its rows ({ref['name']}) are gone or altered"

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from falselab.attacks import BETS, CLIMBS, DRIFTS, GUARD, PICKS
 from falselab.plan import ROUNDS
+from falselab.withdrawals import ALL, LAST
 from falselab.world import World
 from pawl.config.schema import Gate
 
@@ -23,9 +24,10 @@ class Case:
     """One scenario of `ROUNDS` rounds.
 
     `arrivals` are the gate rows that come new before each round, `churn` the share of units that
-    a candidate changes, `harm` the spread of its true effect below 0, `how` an attacker's manner.
-    Where nothing is `promised` the figure is for contrast. `share` of the sequences asked for are
-    played; `quick` cases are those of the everyday test.
+    a candidate changes, `harm` the spread of its true effect below 0, `how` an attacker's manner;
+    one who withdraws rows has some `mercy` (`falselab.withdrawals`). Where nothing is `promised`
+    the figure is for contrast. `share` of the sequences asked for are played; `quick` cases are
+    those of the everyday test.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Case:
     harm: float = 0.0
     pick_of: int = 1
     how: str = ""
+    mercy: float = 0.0
     first: bool = False
     promised: bool = True
     share: float = 1.0
@@ -136,6 +139,13 @@ def _attacks() -> Iterator[Case]:
         yield Case(f"{said}, front-loaded", once(300), front, how=how)
         yield Case(f"{said}, budgets of 5 looks, refilled", refilled(5), fives, how=how)
         yield Case(f"{said}, is told of a guard", once(300), GUARDED, how=how, quick=how == DRIFTS)
+    for rows, new in ((50, 200), (200, 200), (1000, 50)):
+        for mercy in (-1.0, 0.0, 0.5, 1.0):
+            name = f"attacker withdraws, {rows} rows and {new} a delivery, mercy {mercy:g}"
+            there = (rows, *(new,) * ROUNDS)
+            yield Case(name, there, how=ALL, mercy=mercy, quick=(rows, mercy) == (200, 0.5))
+    name = "*for contrast: attacker withdraws what the last delivery brought, levels as before*"
+    yield Case(name, (50, *(200,) * ROUNDS), how=LAST, promised=False, share=0.1, quick=True)
     for how, by in ((CLIMBS, "the score"), (PICKS, "each row's result")):
         name = f"*for contrast: full disclosure, attacker {how} by {by}*"
         yield Case(name, once(300), how=how, promised=False, share=0.1, quick=how == CLIMBS)

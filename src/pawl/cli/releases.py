@@ -209,20 +209,35 @@ def retire(task: Task, version: Version, reason: Reason, as_json: Json = False) 
 
 
 @command(app, "data", "pawl accept tickets --reason 'the answers were wrong'")
-def accept(task: Task, reason: Reason, as_json: Json = False) -> None:
+def accept(
+    task: Task,
+    reason: Reason,
+    removed: Annotated[
+        bool, typer.Option("--removed", help="Let go gate rows that the data no longer holds.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Let the changed answers of held-out rows count from now on."""
     from pawl.commands.accept import accept as relabel
+    from pawl.commands.accept import let_go
     from pawl.data.split.held_out_answers import relabel_text
     from pawl.ledger.provenance import author
 
     workspace = workspace_of(task)
-    done = relabel(workspace, store_of(workspace), task, who=author(workspace), why=reason)
+    who, store = author(workspace), store_of(workspace)
+    if removed:
+        gone = let_go(workspace, store, task, who=who, why=reason)
+        lines, entry = [row.id for row in gone.removed], gone.entry
+        said = "gate rows judge no longer, and stay out of train"
+    else:
+        changed = relabel(workspace, store, task, who=who, why=reason)
+        lines, entry = [*map(relabel_text, changed.changes)], changed.entry
+        said = "held-out rows have these answers now"
     if as_json:
-        print_json(done)
+        print_json(gone if removed else changed)
         return
-    say("\n".join(map(relabel_text, done.changes)))
-    count, number = len(done.changes), done.entry.number
-    say(f"{count} held-out rows have these answers now (ledger entry {number})")
+    say("\n".join(lines))
+    say(f"{len(lines)} {said} (ledger entry {entry.number})")
 
 
 def _release(

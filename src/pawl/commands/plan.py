@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from pawl.commands.status import fresh_rows, looks_left
@@ -12,24 +11,18 @@ from pawl.config.schema import Task
 from pawl.core.alpha_budget import AlphaBudget, gate_split_id, unspent
 from pawl.core.records import AdapterManifest, BaseInfo, Example, HeldOutRow
 from pawl.data.inputs import task_rows
-from pawl.data.split.split import (
-    CONVERSATION,
-    assign_splits,
-    mark_conversations,
-    refuse_missing_fields,
-    remove_overlaps,
-)
+from pawl.data.split.split import Dealt, deal, refuse_missing_fields
 from pawl.errors import BaseError
 from pawl.evaluate.moved_champion import planned_move
 from pawl.evaluate.preflight import longest_prompts, planned_judging, prompt_notes
 from pawl.gate.power import gate_power, unprovable_guards
 from pawl.ledger.held_out import held_out_rows
-from pawl.ledger.looks import BudgetStatus, budget_status, unseen_rows
+from pawl.ledger.looks import BudgetStatus, budget_status, unseen_rows, withdrawals
 from pawl.ledger.state import read_state
 from pawl.model.adapter import read_adapter
 from pawl.model.base import base_info, base_width, find_config, has_tokenizer
 from pawl.release.local_copies import local_copy
-from pawl.report.dropped import dropped_text
+from pawl.report.dropped import dealt_text
 from pawl.report.plan import BaseMove, DroppedRows, Parameters, Plan, gate_text, rank_text
 from pawl.store.client import Store
 from pawl.train.ancestor import misfit
@@ -39,19 +32,6 @@ from pawl.train.plan import size
 from pawl.train.rank import ranks
 from pawl.workspace.paths import Workspace
 from pawl.workspace.task_inputs import read_prompt
-
-
-@dataclass(frozen=True)
-class _SplitRows:
-    """The rows as the split stage would deal them, those left out by cause, the held-out register.
-
-    `group_by`: the field of a row that names its group, None if there is none.
-    """
-
-    parts: dict[str, list[Example]]
-    dropped: dict[str, int]
-    held_out: Sequence[HeldOutRow]
-    group_by: str | None
 
 
 def plan(workspace: Workspace, store: Store, task: str, *, device: str | None = None) -> Plan:
@@ -66,7 +46,8 @@ def plan(workspace: Workspace, store: Store, task: str, *, device: str | None = 
     """
     section = workspace.checked_task(task)
     trained_on = named(device).shared(section.train.processes)
-    split = _split_rows(workspace, store, task, section)
+    held_out = held_out_rows(store, task)
+    split = _dealt(workspace, section, task, held_out)
     base, train = find_config(section.base, workspace.root), section.train
     prompt_tokens = _prompt_tokens(workspace, section, split, base)
     prompts = prompt_notes(base, section.base) if has_tokenizer(base) else ()
@@ -86,7 +67,7 @@ def plan(workspace: Workspace, store: Store, task: str, *, device: str | None = 
     champion = _champion(workspace, store, task)
     if start := _start(workspace, section, champion):
         training = dataclasses.replace(training, says=(*training.says, start))
-    budget, judged = _next_look(store, task, section, split, champion)
+    budget, judged = _next_look(store, task, section, split, held_out, champion)
     groups = [row.fields.get(split.group_by or "") for row in judged]
     slices = [row.fields.get(section.split.slice_by or "") for row in judged]
     power = gate_power(groups, section.gate, number=budget.number, nth=budget.nth)
@@ -95,7 +76,7 @@ def plan(workspace: Workspace, store: Store, task: str, *, device: str | None = 
     return Plan(
         task=task,
         rows=rows,
-        dropped=DroppedRows(**split.dropped, says=dropped_text(rows["train"], split.dropped)),
+        dropped=DroppedRows(**split.dropped, says=dealt_text(rows["train"], split)),
         parameters=Parameters(largest.trainable, largest.base, largest.trainable / largest.base),
         rank=rank_text(to_try),
         steps=round(-(-rows["train"] // train.batch_size) * train.epochs),
@@ -112,23 +93,14 @@ def plan(workspace: Workspace, store: Store, task: str, *, device: str | None = 
     )
 
 
-def _split_rows(workspace: Workspace, store: Store, task: str, section: Task) -> _SplitRows:
+def _dealt(workspace: Workspace, section: Task, task: str, held_out: Sequence[HeldOutRow]) -> Dealt:
+    """The rows as the split stage would deal them."""
     rows: Sequence[Example] = task_rows(workspace, section).examples
     refuse_missing_fields(rows, section.split)
-    group_by = section.split.group_by
-    if group_by is None:
-        rows, has_conversations = mark_conversations(rows)
-        group_by = CONVERSATION if has_conversations else None
-    held_out = held_out_rows(store, task)
-    parts, dropped = remove_overlaps(
-        assign_splits(rows, section.split), held_out, near=section.split.near
-    )
-    return _SplitRows(parts, dropped, held_out, group_by)
+    return deal(rows, held_out, section.split, task)
 
 
-def _prompt_tokens(
-    workspace: Workspace, section: Task, split: _SplitRows, base: Path
-) -> dict[str, int]:
+def _prompt_tokens(workspace: Workspace, section: Task, split: Dealt, base: Path) -> dict[str, int]:
     """Tokens of each baseline's longest prompt; empty if the base's tokenizer is not here."""
     if not has_tokenizer(base):
         return {}
@@ -188,18 +160,17 @@ def _moved(
     rows: Sequence[Example],
     device: Device,
 ) -> BaseMove | None:
-    """What a champion on another base than the task's adds to the cycle.
-
-    Raises:
-        BaseError: that base is not here, so that the champion could not be judged.
-    """
+    """What a champion on another base than the task's adds to the cycle."""
     if champion is None:
         return None
     version, manifest = champion
     base = _base_here(workspace, section)
     if base is None or base.digest == manifest.base.digest:
         return None
-    place, held = planned_move(workspace, task, manifest, rows, device)
+    try:
+        place, held = planned_move(workspace, task, manifest, rows, device)
+    except BaseError:
+        return BaseMove(version, manifest.base.model, None)
     return BaseMove(version, place.model, held)
 
 
@@ -207,16 +178,22 @@ def _next_look(
     store: Store,
     task: str,
     section: Task,
-    split: _SplitRows,
+    split: Dealt,
+    held_out: Sequence[HeldOutRow],
     champion: tuple[int, AdapterManifest] | None,
 ) -> tuple[BudgetStatus, list[Example]]:
     """The gate split's budget, and the rows of its next look: the fresh ones once it is spent."""
     split_id, state = gate_split_id(task, section.split.salt), read_state(store, task)
-    budget, manifests = (
-        state.budgets.get(split_id, AlphaBudget()),
-        [champion[1]] if champion else [],
+    budget, looks = state.budgets.get(split_id, AlphaBudget()), state.looks.get(split_id, ())
+    gate = unseen_rows(split.parts["gate"], [champion[1]] if champion else [])
+    status = budget_status(
+        budget,
+        state.life,
+        section.gate,
+        gate,
+        held_out,
+        split=split_id,
+        withdrawals=withdrawals(looks, budget, split.withdrawn),
     )
-    gate, held_out = unseen_rows(split.parts["gate"], manifests), split.held_out
-    status = budget_status(budget, state.life, section.gate, gate, held_out, split=split_id)
     since = status.charge.since if status.charge else budget.looks + 1
     return status, unspent(gate, held_out, split_id=split_id, since=since)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
+from pawl.core.files import digest_text
 from pawl.core.records import Example, HeldOutRow
 from pawl.core.row_identity import row_hashes
 
@@ -102,14 +103,22 @@ class AlphaBudget:
         return AlphaBudget(number, self.since, self.alpha, spent, self.nth)
 
     def next(
-        self, policy: LookPolicy, history: BudgetHistory, *, rows: int, fresh: int
+        self,
+        policy: LookPolicy,
+        history: BudgetHistory,
+        *,
+        rows: int,
+        fresh: int,
+        withdrawals: int = 0,
     ) -> LookCost | None:
         """The cost of the next look, or None if rows or budget do not suffice for it.
 
-        `rows`: gate rows that the present budget may judge on; `fresh`: those never scored.
+        `rows`: gate rows that the present budget may judge on; `fresh`: those never scored. Where
+        rows were withdrawn from the budget, whoever withdrew them could choose which rows judge:
+        the level is divided by one more than their number (bench/README.md has what that keeps).
         """
         if self.looks and self.used < policy.looks and rows >= policy.min_rows:
-            price = level(policy, self.used + 1, nth=self.nth)
+            price = level(policy, self.used + 1, nth=self.nth) / (1 + withdrawals)
             cost = LookCost(price, policy.alpha, self.since, rows)
             if self.take(cost, history):
                 return cost
@@ -148,26 +157,41 @@ def unspent(
     """The gate rows that a look of the budget opened at look `since` may judge on.
 
     Excluded are rows held out for an earlier budget or another gate split (a new salt gives no new
-    looks on old rows), former dev rows, and all but the first of rows with the same prompt.
+    looks on old rows), former dev rows, rows that no longer judge, and all but one of rows with the
+    same prompt.
     """
     spent = (
-        row for row in held_out if row.lineage != split_id or row.look < since or row.split == "dev"
+        row
+        for row in held_out
+        if row.lineage != split_id
+        or row.look < since
+        or row.split == "dev"
+        or row.standing in ("withdrawn", "removed")
     )
     return _distinct(rows, spent)
 
 
 def fresh(rows: Sequence[Example], held_out: Iterable[HeldOutRow]) -> list[Example]:
-    """The gate rows that no look has ever scored; of rows with the same prompt, the first."""
+    """The gate rows that no look has ever scored; one of those with the same prompt."""
     return _distinct(rows, held_out)
 
 
 def _distinct(rows: Iterable[Example], others: Iterable[HeldOutRow]) -> list[Example]:
-    """The rows whose prompt, retyped or not, is neither one of `others` nor of an earlier row."""
+    """The rows whose prompt, retyped or not, is neither one of `others` nor of another row here.
+
+    Which of several stays depends on what they say, not on their order: a delivery could else
+    choose among the answers of a contradicted prompt.
+    """
     seen = {row_hash for row in others for row_hash in row_hashes(row)}
-    distinct = []
-    for row in rows:
-        hashes = row_hashes(row)
+    rows = list(rows)
+    kept = []
+    for number in sorted(range(len(rows)), key=lambda at: _drawn(rows[at])):
+        hashes = row_hashes(rows[number])
         if seen.isdisjoint(hashes):
-            distinct.append(row)
+            kept.append(number)
             seen.update(hashes)
-    return distinct
+    return [rows[number] for number in sorted(kept)]
+
+
+def _drawn(row: Example) -> str:
+    return digest_text(f"{row.key} {row.completion}")

@@ -36,9 +36,10 @@ class Entry:
     release). `when` is UTC in ISO 8601. `evidence` is the sha256 of the verdict file, `previous`
     the digest of the last entry that the writer saw, '' if it saw none (see `hash_chain`). A look's
     `details` are `lineage` (the id of its gate split), `question` (the evaluation fingerprint),
-    `of`, its `LookCost` and `known` (the `ArtifactRef` of the rows that it saw first); a relabel's
-    `relabels` is the `ArtifactRef` of the changes. `number` is assigned by the store, from 1.
-    `signature` is the writer's over `body`; None in ledgers of Pawl 0.1.
+    `of`, its `LookCost`, `known` (the `ArtifactRef` of the rows that it saw first) and `withdrawn`
+    (the looks whose rows judge no longer, from this one on); a relabel's `relabels` or `removed` is
+    the `ArtifactRef` of the changes, or of the rows that were let go. `number` is assigned by the
+    store, from 1. `signature` is the writer's over `body`; None in ledgers of Pawl 0.1.
     """
 
     number: int
@@ -207,6 +208,7 @@ def check_details(entry: Entry) -> None:
     if entry.kind == "look":
         _look_cost(entry)
         str(details["lineage"]), str(details["question"]), int(details["of"])
+        [*map(int, details.get("withdrawn", ()))]
     elif entry.kind == "retire":
         retired_champion(entry)
         str(details["run"])

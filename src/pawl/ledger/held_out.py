@@ -14,28 +14,39 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from pawl.core.records import Example, HeldOutRow, Relabel, to_json
+from pawl.core.records.data import Standing
 from pawl.errors import UsageError
-from pawl.ledger.entries import Entry
+from pawl.ledger.entries import EARNED, Entry, State
 from pawl.ledger.ledger import append, given_reason, model
 from pawl.ledger.state import read_state, undoubted_state
 from pawl.store.artifacts import fetch_rows, store_rows
 from pawl.store.client import Store
 
-KNOWN, RELABELS = "known", "relabels"
+KNOWN, RELABELS, REMOVED, WITHDRAWN = "known", "relabels", "removed", "withdrawn"
 
 
 @dataclass(frozen=True)
 class EntryRows:
-    """One ledger entry's part: the rows that its look saw first, or the answers that it changed."""
+    """One ledger entry's part: the rows that its look saw first, the answers that it changed, or
+    the keys of the rows that it let go.
+    """
 
     rows: tuple[HeldOutRow, ...] = ()
     relabels: tuple[Relabel, ...] = ()
+    removed: tuple[str, ...] = ()
 
 
 def store_new_rows(
-    store: Store, task: str, gate_split_id: str, held_out: Mapping[str, Sequence[Example]]
+    store: Store,
+    task: str,
+    gate_split_id: str,
+    held_out: Mapping[str, Sequence[Example]],
+    *,
+    grouping: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Store the dev and gate rows that no look at this gate split has seen.
+
+    `grouping` names the fields that are kept, by which rows are grouped or sliced.
 
     Returns the part of the look's `details` that refers to them; empty where there are none.
     Called before the look is reserved: rows without an entry are never read, an entry without its
@@ -51,6 +62,8 @@ def store_new_rows(
         for row in rows:
             if (split, row.key) not in registered:
                 line = {**to_json(row), "split": split}
+                if groups := {name: row.fields[name] for name in grouping if name in row.fields}:
+                    line["groups"] = groups
                 for key in ("fields", "tool_calls", "taught"):  # of training alone
                     line.pop(key, None)
                 fresh.setdefault((split, row.key, row.completion), line)
@@ -75,17 +88,41 @@ def held_out_rows(store: Store, task: str) -> tuple[HeldOutRow, ...]:
             parts[entry.number] = schema.validate_python({"rows": lines})
     for entry in state.relabels:
         lines = fetch_rows(store, entry.details, RELABELS)
-        parts[entry.number] = schema.validate_python({"relabels": lines})
-    return replay_held_out(parts[number] for number in sorted(parts))
+        gone = [line["key"] for line in fetch_rows(store, entry.details, REMOVED)]
+        parts[entry.number] = schema.validate_python({"relabels": lines, "removed": gone})
+    rows = replay_held_out(parts[number] for number in sorted(parts))
+    return tuple(dataclasses.replace(row, standing=standing(row, state)) for row in rows)
+
+
+def standing(row: HeldOutRow, state: State) -> Standing:
+    """Whether the row is a goalpost (''), not yet, or no longer one (ADR 38). Pure.
+
+    Rows are pending until a look that had them, or a later one, has led to a release: what only
+    rejected candidates were judged on may have come with a damaged delivery.
+    """
+    if row.standing:
+        return row.standing
+    looks = state.looks[row.lineage]
+    if row.look in withdrawn_looks(looks):
+        return "withdrawn"
+    released = (e.number for e in state.releases if e.kind in (*EARNED, "override"))
+    return "pending" if looks[row.look - 1].number > max(released, default=0) else ""
+
+
+def withdrawn_looks(looks: Iterable[Entry]) -> set[int]:
+    """The numbers of the looks whose rows no longer judge, by the looks at one gate split. Pure."""
+    return {int(number) for look in looks for number in look.details.get(WITHDRAWN, ())}
 
 
 def replay_held_out(parts: Iterable[EntryRows]) -> tuple[HeldOutRow, ...]:
     """The register that the parts of entries, in number order, lead to. Pure.
 
     A prompt's answers are those of the entry that first held it out, at whichever gate split, until
-    a relabel changes them. There is one row for each gate split, split and answer.
+    a relabel changes them. There is one row for each gate split, split and answer. What was let go
+    stays known.
     """
     answers: dict[str, tuple[str, ...]] = {}
+    removed: set[str] = set()
     first: dict[tuple[str, str, str], HeldOutRow] = {}
     for part in parts:
         new: dict[str, dict[str, None]] = {}
@@ -95,8 +132,11 @@ def replay_held_out(parts: Iterable[EntryRows]) -> tuple[HeldOutRow, ...]:
         for key, completions in new.items():
             answers.setdefault(key, tuple(completions))
         answers |= {change.key: change.now for change in part.relabels}
+        removed.update(part.removed)
     return tuple(
-        dataclasses.replace(row, completion=answer)
+        dataclasses.replace(
+            row, completion=answer, standing="removed" if row.key in removed else row.standing
+        )
         for row in first.values()
         for answer in answers[row.key]
     )
@@ -114,9 +154,30 @@ def accept(store: Store, task: str, changes: Sequence[Relabel], *, who: str, why
             rule="an acceptance changes the answers of registered dev and gate rows",
             remedy=f"`pawl run {task}` goes on with the present data",
         )
+    return _append(store, task, RELABELS, [to_json(change) for change in changes], who, why)
+
+
+def let_go(store: Store, task: str, rows: Sequence[HeldOutRow], *, who: str, why: str) -> Entry:
+    """Let registered gate rows judge no longer; the champion stays, and they stay out of train.
+
+    Raises:
+        UsageError: there are none, or no reason was given.
+    """
+    if not rows:
+        raise UsageError(
+            "the data holds every gate row that judges",
+            rule="only rows that the data no longer holds are let go",
+            remedy=f"`pawl run {task}` goes on with the present data",
+        )
+    lines = [{"key": row.key, "id": row.id, "split": row.split} for row in rows]
+    return _append(store, task, REMOVED, lines, who, why)
+
+
+def _append(
+    store: Store, task: str, what: str, lines: Sequence[dict[str, Any]], who: str, why: str
+) -> Entry:
     why = given_reason(why, of="relabel")
-    lines = [to_json(change) for change in changes]
-    ref = store_rows(store, model(task), lines, name=f"{RELABELS}.jsonl")
+    ref = store_rows(store, model(task), lines, name=f"{what}.jsonl")
     return append(
         store,
         task,
@@ -124,5 +185,5 @@ def accept(store: Store, task: str, changes: Sequence[Relabel], *, who: str, why
         expected=undoubted_state(store, task).champion,
         who=who,
         why=why,
-        details={RELABELS: to_json(ref)},
+        details={what: to_json(ref)},
     )

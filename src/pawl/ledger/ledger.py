@@ -141,7 +141,9 @@ def _description(entry: Entry, task: str) -> str:
     MLflow's list of versions shows the first line as plain text and no more than 32 characters.
     """
     if entry.kind == "relabel":
-        first, text = "relabel", f"{entry.details['relabels']['rows']} held-out rows"
+        removal = entry.details.get("removed")
+        changed = f"{(removal or entry.details['relabels'])['rows']} held-out rows"
+        first, text = "relabel", f"{changed} let go" if removal else changed
     elif entry.kind == "retire":
         gone = retired_champion(entry)
         first, text = f"retire: {gone.version}", f"{_linked(gone, task)} is never released again"

@@ -17,11 +17,20 @@ from pawl.core.alpha_budget import (
     unspent,
 )
 from pawl.core.files import write_json
-from pawl.core.records import AdapterManifest, Example, HeldOutRow, Look, read_rows, to_json
+from pawl.core.records import (
+    AdapterManifest,
+    Example,
+    HeldOutRow,
+    Look,
+    SplitReport,
+    read_record,
+    read_rows,
+    to_json,
+)
 from pawl.core.row_identity import row_hashes
 from pawl.errors import DataError
-from pawl.ledger.entries import State
-from pawl.ledger.held_out import held_out_rows, store_new_rows
+from pawl.ledger.entries import Entry, State
+from pawl.ledger.held_out import WITHDRAWN, held_out_rows, store_new_rows, withdrawn_looks
 from pawl.ledger.ledger import append
 from pawl.ledger.provenance import author
 from pawl.ledger.state import read_state, undoubted_state
@@ -73,6 +82,9 @@ def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
         if (cost := status.charge) is None:
             raise _blocked(split, status, section)
         held_out = {name: read_rows(files.splits / f"{name}.jsonl") for name in ("dev", "gate")}
+        report = read_record(files.splits / "manifest.json", SplitReport)
+        grouping = [name for name in (report.group_by, report.slice_by) if name]
+        gone = sorted({*report.withdrawn} - withdrawn_looks(state.looks.get(split, ())))
         append(
             store,
             task,
@@ -85,7 +97,8 @@ def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
                 "question": fingerprint,
                 "of": section.gate.looks,
                 **dataclasses.asdict(cost),
-                **store_new_rows(store, task, split, held_out),
+                **store_new_rows(store, task, split, held_out, grouping=grouping),
+                **({WITHDRAWN: gone} if gone else {}),
             },
         )
         # Somebody else may have taken the last look, or this one, in between: replay again.
@@ -104,7 +117,27 @@ def task_budget_status(workspace: Workspace, store: Store, state: State, task: s
     gate = unseen_rows(read_rows(path), contenders) if path.is_file() else []
     split = gate_split_id(task, section.split.salt)
     budget, registered = state.budgets.get(split, AlphaBudget()), held_out_rows(store, task)
-    return budget_status(budget, state.life, section.gate, gate, registered, split=split)
+    manifest = files.splits / "manifest.json"
+    now = read_record(manifest, SplitReport).withdrawn if manifest.is_file() else ()
+    return budget_status(
+        budget,
+        state.life,
+        section.gate,
+        gate,
+        registered,
+        split=split,
+        withdrawals=withdrawals(state.looks.get(split, ()), budget, now),
+    )
+
+
+def withdrawals(looks: Sequence[Entry], budget: AlphaBudget, now: Sequence[int]) -> int:
+    """How often rows of this budget were withdrawn, the present delivery's looks (`now`) included.
+
+    Pure. `looks` are all at the gate split.
+    """
+    gone = [withdrawn_looks([look]) for look in looks]
+    gone.append({*now} - set().union(*gone))
+    return sum(any(number >= budget.since for number in numbers) for numbers in gone)
 
 
 def budget_status(
@@ -115,6 +148,7 @@ def budget_status(
     registered: Sequence[HeldOutRow],
     *,
     split: str,
+    withdrawals: int = 0,
 ) -> BudgetStatus:
     """The status of a gate split's budget with these gate rows. Pure.
 
@@ -122,7 +156,7 @@ def budget_status(
     """
     rows = len(unspent(gate, registered, split_id=split, since=budget.since))
     new = len(fresh(gate, registered))
-    cost = budget.next(policy, life, rows=rows, fresh=new)
+    cost = budget.next(policy, life, rows=rows, fresh=new, withdrawals=withdrawals)
     same_budget = cost is not None and cost.since <= budget.looks
     return BudgetStatus(
         used=budget.used,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Protocol
 
 from pawl.core.records import SplitReport, read_record
 
@@ -28,6 +29,35 @@ CAUSES = {
 }
 
 
+# Gate rows that no longer judge (`pawl.data.split.goalposts`), by cause.
+LEFT = {
+    "withdrawn": "{count} gate rows left the judgement: only rejected candidates were judged on "
+    "them, and this delivery answers some otherwise; further looks are judged more strictly",
+    "removed": "{count} gate rows do not judge: a person let them go (`pawl history`)",
+}
+
+
+class Split(Protocol):
+    """What a split came to: the record of the stage, or what `pawl plan` deals."""
+
+    @property
+    def dropped(self) -> Mapping[str, int]: ...
+    @property
+    def returned(self) -> int: ...
+
+
+def dealt_text(train: int, split: Split) -> tuple[str, ...]:
+    """`dropped_text`, and what was done about gate rows that judged before."""
+    dropped = split.dropped
+    lines = [text.format(count=dropped[cause]) for cause, text in LEFT.items() if cause in dropped]
+    if split.returned:
+        lines.append(
+            f"{split.returned} gate rows judge on though this delivery no longer holds them; "
+            "`pawl accept TASK --removed --reason …` lets them go"
+        )
+    return (*dropped_text(train, dropped), *lines)
+
+
 def dropped_text(train: int, dropped: Mapping[str, int]) -> tuple[str, ...]:
     """A line per split that lost rows, and a warning if train (`train` rows stayed) lost many."""
     gone = {cause: count for cause in CAUSES if (count := dropped.get(cause))}
@@ -48,8 +78,8 @@ def dropped_text(train: int, dropped: Mapping[str, int]) -> tuple[str, ...]:
 
 
 def read_dropped_text(path: Path) -> tuple[str, ...]:
-    """`dropped_text` of a split's `manifest.json`; empty where the data was not fit to be split."""
+    """`dealt_text` of a split's `manifest.json`; empty where the data was not fit to be split."""
     if not path.exists():
         return ()
     report = read_record(path, SplitReport)
-    return dropped_text(report.rows["train"], report.dropped)
+    return dealt_text(report.rows["train"], report)

@@ -31,6 +31,8 @@ class DroppedRows:
     known_gate_row: int
     dev_copy: int
     says: tuple[str, ...]
+    withdrawn: int = 0
+    removed: int = 0
 
 
 @dataclass(frozen=True)
@@ -44,14 +46,22 @@ class Parameters:
 
 @dataclass(frozen=True)
 class BaseMove:
-    """The champion's `version` sits on another `base` than the task's: how it is judged there."""
+    """The champion's `version` sits on another `base` than the task's: how it is judged there.
+
+    `judging` is None where that base is not here: the cycle would end before its training.
+    """
 
     version: int
     base: str
-    judging: Judging
+    judging: Judging | None
 
     def says(self) -> str:
         """It as text."""
+        if self.judging is None:
+            return (
+                f"the task has moved: version {self.version}, the champion, is judged on its own "
+                f"base {self.base}, which is not here: bring it back before the next cycle"
+            )
         return (
             f"the task has moved: version {self.version}, the champion, answers the gate rows on "
             f"its own base {self.base} in the same run, and on the new one; one base is in memory "

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 MendName = Literal["unreadable", "duplicates", "blanks", "style"]
+Standing = Literal["", "pending", "withdrawn", "removed"]
 Role = Literal["tools", "system", "user", "assistant", "tool"]
 
 
@@ -48,7 +49,11 @@ class Example:
 class HeldOutRow:
     """A held-out row of the ledger's register, with the answer that it was first given.
 
-    `lineage` is the id of its gate split, `look` the number of the look that first held it out.
+    `lineage` is the id of its gate split, `look` the number of the look that first held it out,
+    `groups` its fields that `split.group_by` and `split.slice_by` name. `standing` is '' where it
+    is a goalpost; `pending` while no look that had it has led to a release; `withdrawn` and
+    `removed` where it no longer judges: a delivery contradicted the pending rows, or a person let
+    it go (ADR 38).
     """
 
     key: str
@@ -58,6 +63,8 @@ class HeldOutRow:
     completion: str
     lineage: str
     look: int
+    groups: dict[str, str] = field(default_factory=dict)
+    standing: Standing = ""
 
 
 @dataclass(frozen=True)
@@ -180,9 +187,11 @@ class FixReport:
 
 @dataclass(frozen=True)
 class SplitReport:
-    """Rows a split; `dropped` counts the rows left out, by cause: `split.remove_overlaps`.
+    """Rows a split; `dropped` counts the rows left out, by cause (`pawl.data.split.deal`).
 
     `group_by` and `slice_by` name the rows' fields of group (else their conversation) and slice.
+    `returned` counts the gate rows that the data no longer holds and that judge all the same,
+    `withdrawn` are the looks whose rows were first held out by them and no longer judge (ADR 38).
     """
 
     task: str
@@ -193,3 +202,5 @@ class SplitReport:
     digests: dict[str, str]
     group_by: str | None = None
     slice_by: str | None = None
+    returned: int = 0
+    withdrawn: tuple[int, ...] = ()

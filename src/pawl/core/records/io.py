@@ -17,8 +17,12 @@ from pawl.errors import DataError
 
 Record = TypeVar("Record")
 # Absent where they are empty, so that files and fingerprints of what lacks them stay as they were
-# before there were these fields: of a base, and of rows.
-UNSAID = ("template", "clock", "tool_calls", "call_id", "taught")
+# before there were these fields: of a base, of rows, and of a split.
+UNSAID = (
+    *("template", "clock"),
+    *("tool_calls", "call_id", "taught", "groups", "standing"),
+    *("returned", "withdrawn"),
+)
 
 
 def to_json(record: Any) -> dict[str, Any]:

@@ -10,8 +10,10 @@ import dataclasses
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from pawl.config.schema import Split
+from pawl.core.alpha_budget import gate_split_id
 from pawl.core.files import digest_file, whole_folder, write_lines
 from pawl.core.records import CheckReport, Example, HeldOutRow, SplitReport
 from pawl.core.records.io import (
@@ -24,7 +26,7 @@ from pawl.core.records.io import (
 from pawl.core.row_identity import row_hashes
 from pawl.data.read.row import row_key
 from pawl.data.split.copies import without_copies
-from pawl.data.split.held_out_answers import refuse_relabels
+from pawl.data.split.goalposts import goalposts
 from pawl.errors import DataError, nearest
 from pawl.workspace.paths import Workspace
 
@@ -43,27 +45,66 @@ def split(workspace: Workspace, task: str) -> None:
     files, policy = workspace.files(task), workspace.task(task).split
     report = read_record(files.check / "report.json", CheckReport)
     registered = read_held_out_rows(files.held_out_register)
-    rows, conversations = read_rows(files.check / "rows.jsonl"), False
-    if policy.group_by is None:
-        rows, conversations = mark_conversations(rows)
-    parts = assign_splits(rows, policy)
-    refuse_relabels(parts, registered, task=task)
-    parts, dropped = remove_overlaps(parts, registered, near=policy.near)
-    _refuse_empty(parts, task)
+    dealt = deal(read_rows(files.check / "rows.jsonl"), registered, policy, task)
+    _refuse_empty(dealt.parts, task)
     with whole_folder(files.splits) as folder:
-        for name, part in parts.items():
+        for name, part in dealt.parts.items():
             write_lines(folder / f"{name}.jsonl", map(to_json, part))
         manifest = SplitReport(
             task=task,
             data=report.data,
             salt=policy.salt,
-            rows={name: len(part) for name, part in parts.items()},
-            dropped=dropped,
+            rows={name: len(part) for name, part in dealt.parts.items()},
+            dropped=dealt.dropped,
             digests={name: digest_file(folder / f"{name}.jsonl") for name in SPLITS},
-            group_by=CONVERSATION if conversations else policy.group_by,
+            group_by=dealt.group_by,
             slice_by=policy.slice_by,
+            returned=dealt.returned,
+            withdrawn=dealt.withdrawn,
         )
         write_record(folder / "manifest.json", manifest)
+
+
+@dataclass(frozen=True)
+class Dealt:
+    """The rows by split, and the counts of those that a split was to have and lacks, by cause.
+
+    `group_by`: the field that names a row's group, None if there is none. `returned`, `withdrawn`:
+    as in `SplitReport`.
+    """
+
+    parts: dict[str, list[Example]]
+    dropped: dict[str, int]
+    group_by: str | None
+    returned: int
+    withdrawn: tuple[int, ...]
+
+
+def deal(
+    rows: Sequence[Example], registered: Sequence[HeldOutRow], policy: Split, task: str
+) -> Dealt:
+    """Deal the rows of a delivery to train, dev and gate; with the register's gate rows.
+
+    Call `refuse_missing_fields` first.
+
+    Raises:
+        DataError: a goalpost has another answer than its first (`pawl.data.split.goalposts`).
+    """
+    group_by = policy.group_by
+    if group_by is None:
+        rows, has_conversations = mark_conversations(rows)
+        group_by = CONVERSATION if has_conversations else None
+    parts = assign_splits(rows, policy)
+    split_id = gate_split_id(task, policy.salt)
+    posts = goalposts(parts, registered, gate_split_id=split_id, group_by=group_by, task=task)
+    parts, dropped = remove_overlaps(parts, registered, near=policy.near, returned=posts.returned)
+    return Dealt(
+        parts={**parts, "gate": posts.gate},
+        dropped=dropped | posts.left_out,
+        group_by=group_by,
+        returned=len(posts.returned),
+        withdrawn=posts.withdrawn,
+    )
 
 
 def assign_splits(rows: Sequence[Example], policy: Split) -> dict[str, list[Example]]:
@@ -99,14 +140,19 @@ def mark_conversations(rows: Sequence[Example]) -> tuple[list[Example], bool]:
 
 
 def remove_overlaps(
-    parts: Mapping[str, list[Example]], registered: Sequence[HeldOutRow], *, near: float
+    parts: Mapping[str, list[Example]],
+    registered: Sequence[HeldOutRow],
+    *,
+    near: float,
+    returned: Sequence[Example] = (),
 ) -> tuple[dict[str, list[Example]], dict[str, int]]:
     """Remove rows from train and dev that a stricter split also has; also count them by cause.
 
     Removed are, from train, near-copies of rows that are or were held out (`without_copies`); from
-    dev (`dev_copy`), rows with a gate row's prompt: dev may be looked at freely.
+    dev (`dev_copy`), rows with the prompt of a gate row, or of one of the `returned`: dev may be
+    looked at freely.
     """
-    gate_hashes = {found for row in parts["gate"] for found in row_hashes(row)}
+    gate_hashes = {found for row in (*parts["gate"], *returned) for found in row_hashes(row)}
     dev = [row for row in parts["dev"] if gate_hashes.isdisjoint(row_hashes(row))]
     held_out, judged = [*parts["dev"], *parts["gate"]], [r for r in registered if r.split == "gate"]
     train, dropped = without_copies(parts["train"], held_out, judged, near=near)
