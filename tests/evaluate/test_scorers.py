@@ -11,7 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pawl.config.code_digest import (
+    ASIDE,
+    ENTRY,
     PACKAGE,
+    local_sources,
     scoring_code,
     without_moves,
 )
@@ -331,7 +334,7 @@ def test_a_change_of_pawls_scoring_code_changes_its_digest(tmp_path: Path) -> No
     before = scoring_code(package)
     assert without_moves(before) == scoring_inputs(Evaluate(), tmp_path)["code"]
     for name in (
-        "core/metrics.py",
+        "core/calls.py",
         "model/tokenizer.py",
         "evaluate/fields.py",
         "evaluate/decode.py",
@@ -342,6 +345,28 @@ def test_a_change_of_pawls_scoring_code_changes_its_digest(tmp_path: Path) -> No
         after = scoring_code(package)
         assert {k for k in after if after[k] != before[k]} == {name}
         before = after
+
+
+def test_all_that_scoring_imports_counts_but_for_what_is_named_with_a_reason() -> None:
+    code = scoring_code()
+    everything = local_sources("pawl.evaluate.run", PACKAGE / ENTRY, PACKAGE.parent)
+    imported = {path.relative_to(PACKAGE).as_posix() for path in everything.values()}
+    sources = {name for name in code if name.endswith(".py")}
+    assert imported >= ASIDE, "what is named is imported still"
+    # Besides, what only they import.
+    assert sources <= imported - ASIDE
+    # How calls are written and compared fell out of the list that this was before.
+    assert {"core/calls.py", "model/tokenizer.py", "evaluate/lookup.py"} <= sources
+    assert "evaluate/general.txt" in code
+
+
+def test_a_module_that_scoring_comes_to_import_counts_from_then_on(tmp_path: Path) -> None:
+    package = tmp_path / "pawl"
+    shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
+    (package / "core" / "new_rule.py").write_text("RULE = 1\n")
+    with (package / "evaluate" / "scorers.py").open("a") as file:
+        file.write("def later() -> None:\n    from pawl.core.new_rule import RULE\n")
+    assert "core/new_rule.py" in scoring_code(package)
 
 
 def test_code_that_only_moved_since_0_1_keeps_its_digests_and_changed_code_has_its_own(

@@ -7,31 +7,49 @@ old code would be reused for the new.
 from __future__ import annotations
 
 import ast
+import functools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from pathlib import Path
 
 from pawl.core.files import digest_file, digest_json
 
 PACKAGE = Path(__file__).parents[1]
-# Whole rooms: `evaluate` (how contenders answer and are scored) and `model` (prompt, tokenizer,
-# base in NF4, adapter on it). Besides: the metrics, what judges by a schema or an expression, and
-# the loader of a task's own scorers.
-ROOMS = ("evaluate", "model")
-BESIDE = ("config/user_functions.py", "core/json_schema.py", "core/metrics.py")
-# What decides nothing: what an adapter saves, which is computed after the verdict, and how much
-# memory judging takes. What that leads to, how weights are held, is part of an answer's key.
-ASIDE = ("worth.py", "judging_memory.py", "fake_base.py", "live_memory.py", "device.py")
+# What scores, and the texts beside it. All that it imports decides an answer or a score, but for:
+ENTRY, TEXTS = "evaluate/run.py", ("evaluate/*.txt", "model/*.txt")
+ASIDE = frozenset({
+    # What is configured, recorded and found where: its values are in the fingerprints themselves.
+    *("__init__.py", "config/__init__.py", "core/__init__.py", "workspace/__init__.py"),
+    *("earlier.py", "errors.py", "config/code_digest.py", "config/load.py"),
+    *("config/policy_rules.py", "config/preconditions.py", "config/schema.py"),
+    *("workspace/adapter_base.py", "workspace/fingerprints.py", "workspace/paths.py"),
+    *("workspace/pointers.py", "workspace/task_inputs.py"),
+    *("core/files.py", "core/private_files.py", "core/private_places.py", "core/sealing.py"),
+    *("core/records/__init__.py", "core/records/cycle.py", "core/records/data.py"),
+    *("core/records/evaluate.py", "core/records/gate.py", "core/records/io.py"),
+    *("core/records/ledger.py", "core/records/model.py", "core/records/train.py"),
+    # Which rows judge: their keys are in the evaluation's fingerprint.
+    *("core/alpha_budget.py", "core/row_identity.py"),
+    # How much memory judging takes: what that leads to, how weights are held, is in a row's key.
+    *("evaluate/judging_memory.py", "model/device.py"),
+    *("model/fake_base.py", "model/live_memory.py"),
+})  # fmt: skip
 # `code`: the digests as 0.1 had them; `moved`: the digest of today's, which score as those did.
 AS_IN_0_1 = Path(__file__).with_name("scoring_code_0_1.json")
 
 
 def scoring_code(package: Path = PACKAGE) -> dict[str, str]:
     """Digest of each of Pawl's own files that decides a contender's prompt or score, by path."""
-    inside = (path for room in ROOMS for path in (package / room).iterdir())
-    scoring = (p for p in inside if p.suffix in (".py", ".txt") and p.name not in ASIDE)
-    files = sorted([*scoring, *(package / name for name in BESIDE)])
-    return {path.relative_to(package).as_posix(): digest_file(path) for path in files}
+    return {path.relative_to(package).as_posix(): digest_file(path) for path in _scoring(package)}
+
+
+@functools.cache
+def _scoring(package: Path) -> tuple[Path, ...]:
+    """The files that `ENTRY` imports, at any depth, and the texts that they read."""
+    name = f"{package.name}.{ENTRY.removesuffix('.py').replace('/', '.')}"
+    aside = {package / place for place in ASIDE}
+    found = local_sources(name, package / ENTRY, package.parent, aside=aside)
+    return tuple(sorted({*found.values(), *(p for glob in TEXTS for p in package.glob(glob))}))
 
 
 def without_moves(code: dict[str, str]) -> dict[str, str]:
@@ -44,12 +62,15 @@ def without_moves(code: dict[str, str]) -> dict[str, str]:
     return was if digest_json(code) == earlier["moved"] else code
 
 
-def local_sources(module: str, file: Path, root: Path) -> dict[str, Path]:
+def local_sources(
+    module: str, file: Path, root: Path, *, aside: Container[Path] = ()
+) -> dict[str, Path]:
     """The local files that are loaded when `module` is imported from `file`, by module name.
 
     Local are files in the workspace `root`, and those of the module's own top package if that is
     installed. Import statements are read from the source at any depth, also within functions; an
-    import by a name that is computed at run time is not seen.
+    import by a name that is computed at run time is not seen. Files `aside` are neither named nor
+    followed.
     """
     top = module.partition(".")[0]
     package = file.parent if file.name == "__init__.py" else file
@@ -57,7 +78,8 @@ def local_sources(module: str, file: Path, root: Path) -> dict[str, Path]:
 
     def find(name: str) -> Path | None:
         below = _below(root, name)
-        return below or (_below(home, name) if name.partition(".")[0] == top else None)
+        found = below or (_below(home, name) if name.partition(".")[0] == top else None)
+        return None if found in aside else found
 
     files = {module: file}
     queue = [*_with_parents(module, find), (module, file)]
