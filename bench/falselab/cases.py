@@ -139,6 +139,13 @@ def _attacks() -> Iterator[Case]:
         yield Case(f"{said}, front-loaded", once(300), front, how=how)
         yield Case(f"{said}, budgets of 5 looks, refilled", refilled(5), fives, how=how)
         yield Case(f"{said}, is told of a guard", once(300), GUARDED, how=how, quick=how == DRIFTS)
+    for how, by in ((CLIMBS, "the score"), (PICKS, "each row's result")):
+        name = f"*for contrast: full disclosure, attacker {how} by {by}*"
+        yield Case(name, once(300), how=how, promised=False, share=0.1, quick=how == CLIMBS)
+    yield from _withdrawals()
+
+
+def _withdrawals() -> Iterator[Case]:
     for rows, new in ((50, 200), (200, 200), (1000, 50)):
         for mercy in (-1.0, 0.0, 0.5, 1.0):
             name = f"attacker withdraws, {rows} rows and {new} a delivery, mercy {mercy:g}"
@@ -146,6 +153,3 @@ def _attacks() -> Iterator[Case]:
             yield Case(name, there, how=ALL, mercy=mercy, quick=(rows, mercy) == (200, 0.5))
     name = "*for contrast: attacker withdraws what the last delivery brought, levels as before*"
     yield Case(name, (50, *(200,) * ROUNDS), how=LAST, promised=False, share=0.1, quick=True)
-    for how, by in ((CLIMBS, "the score"), (PICKS, "each row's result")):
-        name = f"*for contrast: full disclosure, attacker {how} by {by}*"
-        yield Case(name, once(300), how=how, promised=False, share=0.1, quick=how == CLIMBS)
