@@ -37,7 +37,7 @@ PROMISED = 0.05
 # Hopeless judgements a case that `decide` sees all the same, in expectation.
 SAMPLED, DRAWS = 500, 2000
 # The everyday test: sequences a case, hopeless judgements, draws of the power.
-QUICK, QUICK_SAMPLED, QUICK_DRAWS = 2000, 60, 40
+QUICK, QUICK_SAMPLED, QUICK_DRAWS = 1000, 30, 20
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def main() -> None:
     parser.add_argument("--sequences", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--only", default="", help="cases whose name holds this word")
-    parser.add_argument("--quick", action="store_true", help="a few cases, 2,000 sequences")
+    parser.add_argument("--quick", action="store_true", help="a few cases, 1,000 sequences")
     asked = parser.parse_args()
     sequences = min(asked.sequences, QUICK) if asked.quick else asked.sequences
     print(

@@ -417,7 +417,9 @@ def test_rows_carry_the_group_and_slice_that_the_split_names(ready: Workspace) -
     assert read_adapter(files.adapter).digest == report.candidate
 
 
-@pytest.mark.parametrize("metric", ["exact_match", "json_equal"])
+@pytest.mark.parametrize(
+    "metric", [pytest.param("exact_match", marks=pytest.mark.slow), "json_equal"]
+)
 def test_baselines_that_are_only_judged_get_the_same_verdict_and_no_figure_of_answers_nobody_gave(
     ready: Workspace, metric: str
 ) -> None:

@@ -43,7 +43,9 @@ def free(port: int) -> bool:
 
 
 @pytest.mark.server
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "stop", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM]
+)
 def test_both_pages_answer_and_a_stop_leaves_no_process(
     workspace: Workspace,
     ports: tuple[int, int],
