@@ -41,8 +41,8 @@ POINTS = (
     "pawl.store.versions.register",
     "pawl.release.local_copies.local_copy",
     "pawl.ledger.ledger.append",
-    "pawl.store.client.add_version",
-    "pawl.store.client.set_alias",
+    "pawl.store.registry.add_version",
+    "pawl.store.registry.set_alias",
     "pawl.store.cycle_runs.close_run",
 )
 

@@ -20,7 +20,8 @@ from pawl.ledger.keys import TRUSTED, private_path
 from pawl.ledger.ledger import SIGNATURE, TAG, entries, model
 from pawl.ledger.state import read_state
 from pawl.release.release import rollback
-from pawl.store.client import Store, get_alias, open_store
+from pawl.store.client import Store, open_store
+from pawl.store.registry import get_alias
 from pawl.workspace.fingerprints import cycle_fingerprint
 
 REPOSITORY = Path(__file__).parents[2]

@@ -30,7 +30,7 @@ from pawl.ledger.state import read_state
 from pawl.model.adapter import WEIGHTS
 from pawl.release.release import promote, rollback
 from pawl.release.verify import verify
-from pawl.store.client import add_version, set_alias
+from pawl.store.registry import add_version, set_alias
 from pawl.store.versions import versions
 
 AUDITOR = Path(__file__).parents[2] / "bench" / "auditor.py"

@@ -18,8 +18,8 @@ from pawl.ledger.looks import reserve_look
 from pawl.ledger.state import read_state
 from pawl.release.release import promote, rollback
 from pawl.store.adapters import fetch_adapter
-from pawl.store.client import get_alias, set_alias
 from pawl.store.cycle_runs import last_cycle
+from pawl.store.registry import get_alias, set_alias
 from pawl.store.versions import versions
 
 

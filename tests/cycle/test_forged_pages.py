@@ -25,7 +25,8 @@ from pawl.ledger.looks import reserve_look
 from pawl.ledger.state import read_state
 from pawl.release.release import adopt, promote
 from pawl.release.verify import verify
-from pawl.store.client import open_store, set_alias
+from pawl.store.client import open_store
+from pawl.store.registry import set_alias
 from pawl.store.version_tags import EVIDENCE_TAG
 from pawl.store.versions import get, register, versions
 

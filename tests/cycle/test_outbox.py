@@ -26,7 +26,8 @@ from pawl.ledger.looks import reserve_look
 from pawl.ledger.state import read_state
 from pawl.model.adapter import WEIGHTS
 from pawl.release.release import rollback
-from pawl.store.client import Store, all_versions, open_store
+from pawl.store.client import Store, open_store
+from pawl.store.registry import all_versions
 
 NOWHERE = "http://127.0.0.1:9"
 

@@ -15,7 +15,8 @@ import psutil
 import pytest
 from tracking import wait_for
 
-from pawl.store.client import all_versions, open_store
+from pawl.store.client import open_store
+from pawl.store.registry import all_versions
 from pawl.workspace.paths import Workspace
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]

@@ -14,7 +14,8 @@ from tracking import Server, wait_for
 
 from pawl.ledger.ledger import entries
 from pawl.release.release import promote
-from pawl.store.client import all_versions, open_store
+from pawl.store.client import open_store
+from pawl.store.registry import all_versions
 from pawl.workspace.paths import Workspace
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]

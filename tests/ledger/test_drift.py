@@ -20,7 +20,8 @@ from pawl.release.history import history
 from pawl.release.local_copies import local_copy
 from pawl.release.release import adopt, promote, rollback
 from pawl.release.signing import sign_release
-from pawl.store.client import get_alias, open_store, set_alias
+from pawl.store.client import open_store
+from pawl.store.registry import get_alias, set_alias
 from pawl.store.versions import get
 
 

@@ -18,7 +18,8 @@ from pawl.ledger.looks import reserve_look
 from pawl.ledger.state import read_state
 from pawl.release.history import history
 from pawl.release.release import promote, rollback
-from pawl.store.client import get_alias, open_store
+from pawl.store.client import open_store
+from pawl.store.registry import get_alias
 from pawl.workspace.paths import Workspace
 
 # fork would share MLflow's open SQLite connections; a fresh interpreter is what a rival is.

@@ -19,7 +19,7 @@ from pawl.model.adapter import WEIGHTS
 from pawl.release.history import history
 from pawl.release.local_copies import adapter_folder
 from pawl.release.release import promote, rollback
-from pawl.store.client import get_alias, set_alias
+from pawl.store.registry import get_alias, set_alias
 
 
 def claim(bench: Bench, version: int, **tags: str) -> None:

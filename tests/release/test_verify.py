@@ -17,7 +17,8 @@ from pawl.model.adapter import WEIGHTS
 from pawl.release.local_copies import local_copy
 from pawl.release.signing import sign_release
 from pawl.release.verify import verify
-from pawl.store.client import open_store, set_alias
+from pawl.store.client import open_store
+from pawl.store.registry import set_alias
 from pawl.store.versions import get
 
 

@@ -18,8 +18,9 @@ from pawl.ledger.ledger import model
 from pawl.ledger.state import read_ledger
 from pawl.release.verify import verify
 from pawl.store.addresses import PLAIN_SQLITE, is_sqlite, parsed, sqlite_file
-from pawl.store.client import Store, all_versions, check_connection, open_store
+from pawl.store.client import Store, check_connection, open_store
 from pawl.store.cycle_runs import POSTED, find_delivered, last_cycle
+from pawl.store.registry import all_versions
 from pawl.store.runs import copy_files, list_files
 from pawl.store.sqlite_reader import open_reader
 from pawl.store.version_tags import read_model, version_page

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pawl.config.schema import Check, RowPart
+from pawl.config.field_types import RowPart
+from pawl.config.schema import Check
 from pawl.data.read.examples import Rows, read_examples
 from pawl.errors import UsageError
 

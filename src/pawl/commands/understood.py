@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from pawl.core.records import Example
 from pawl.core.records.commands import Part, Preview
-from pawl.data.rules.secrets import personal, secrets
+from pawl.data.rules.personal import personal
+from pawl.data.rules.secrets import secrets
 from pawl.errors import DataError
 from pawl.model.chat_turns import has_calls, knows_calls
 from pawl.train.rows import token_rows

@@ -10,12 +10,28 @@ import re
 from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Any, Literal
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, Field, PlainValidator, StrictBool
 from pydantic.dataclasses import dataclass
 
-from pawl.core.json_schema import full_match
+from pawl.config.field_types import (
+    Amount,
+    Beta,
+    ContenderName,
+    DataRule,
+    FileName,
+    LayerName,
+    MetricName,
+    RankInput,
+    RowPart,
+    Share,
+    valid_cron,
+    valid_distinct,
+    valid_function,
+    valid_pattern,
+    valid_rank,
+    valid_timezone,
+)
 from pawl.core.records import STRICT, BaseRef, to_json
 from pawl.errors import ParamsError, nearest
 
@@ -25,74 +41,6 @@ TASK_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,39}$")
 CONTENDERS = ("candidate", "champion", "zero-shot", "few-shot", "long-prompt", "base")
 # The keys that every row may have; `split.group_by` and `slice_by` name a further one.
 ROW_KEYS = ("id", "prompt", "completion", "messages")
-# What a key of a row may be: `check.columns`.
-RowPart = Literal["prompt", "completion", "messages", "system", "tools", "id"]
-FUNCTION = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
-# The rules of `pawl.data.rules.suite`, and those checked before a frame can be made.
-DataRule = Literal[
-    "row_count", "length", "schema", "regex", "contradictions", "duplicates", "near_duplicates",
-    "constant", "dominance", "templates", "slices", "blanks", "style", "facts", "language",
-    "secrets", "possible_secrets", "personal", "control_tokens", "label_noise", "readable", "turns",
-    "paraphrases", "placeholders", "separators", "cut_off",
-]  # fmt: skip
-Share = Annotated[float, Field(gt=0, lt=0.5)]
-# What AdamW's running means keep of themselves in a step.
-Beta = Annotated[float, Field(ge=0, lt=1)]
-# A file of the workspace; no system allows a NUL in a name.
-FileName = Annotated[str, Field(min_length=1, pattern=r"^[^\x00]+$")]
-# Both become names of MLflow metrics, which allow no other characters.
-MetricName = Annotated[str, Field(pattern=r"^[A-Za-z]\w{0,39}$")]
-ContenderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][\w.-]{0,39}$")]
-LayerName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
-# In the metric's own unit; `pawl.config.policy_rules` checks it against the metric's range.
-Amount = Annotated[float, Field(ge=0)]
-# What `_rank` accepts, for the JSON Schema.
-RankInput = Annotated[int, Field(ge=1, le=512)] | Literal["auto"]
-
-
-def _timezone(name: str) -> str:
-    if name not in available_timezones():
-        raise ValueError(f"'{name}' is no IANA time zone; {nearest(name, available_timezones())}")
-    return name
-
-
-def _function(name: str) -> str:
-    if not FUNCTION.fullmatch(name):
-        raise ValueError(f"'{name}' is not `module:function`")
-    return name
-
-
-def _pattern(text: str) -> str:
-    full_match(text)
-    return text
-
-
-def _rank(value: Any) -> int | str:
-    if value != "auto" and (type(value) is not int or not 1 <= value <= 512):
-        raise ValueError("a rank is a whole number from 1 to 512, or 'auto'")
-    return value  # type: ignore[no-any-return]  # one of the two, as was just seen
-
-
-def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
-    if not names or len(set(names)) < len(names):
-        raise ValueError("targets are names of linear layers, at least one, each once")
-    return names
-
-
-def _cron(line: str) -> str:
-    # Prefect judges a schedule by it; nothing else here needs it.
-    from croniter import CroniterError, croniter
-
-    if len(line.split()) != 5:
-        raise ValueError("a cron line has five fields: minute hour day month weekday")
-    # croniter's R is a random time, H one that needs a name to hash; Prefect takes neither.
-    if {"r", "h"} & set(re.split(r"[\W\d]+", line.casefold())):
-        raise ValueError(f"'{line}' names a random time (R or H), which no schedule has")
-    try:
-        croniter.expand(line)
-    except CroniterError as error:
-        raise ValueError(f"'{line}' is not a cron line: {str(error).splitlines()[-1]}") from error
-    return line
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -148,10 +96,10 @@ class Train:
     """
 
     rank: Annotated[
-        int | Literal["auto"], PlainValidator(_rank, json_schema_input_type=RankInput)
+        int | Literal["auto"], PlainValidator(valid_rank, json_schema_input_type=RankInput)
     ] = 16
     alpha: Annotated[float, Field(gt=0)] = 16
-    targets: Annotated[tuple[LayerName, ...], AfterValidator(_distinct)] | None = None
+    targets: Annotated[tuple[LayerName, ...], AfterValidator(valid_distinct)] | None = None
     dora: StrictBool = False
     lora_plus: Annotated[float, Field(ge=1, le=1024)] = 1
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
@@ -199,8 +147,8 @@ class Evaluate:
     max_new_tokens: Annotated[int, Field(ge=1)] = 64
     batch_size: Annotated[int, Field(ge=1)] = 64
     baselines: Literal["full", "judged"] = "full"
-    regex: Annotated[str, AfterValidator(_pattern)] | None = None
-    scorers: dict[MetricName, Annotated[str, AfterValidator(_function)]] = field(
+    regex: Annotated[str, AfterValidator(valid_pattern)] | None = None
+    scorers: dict[MetricName, Annotated[str, AfterValidator(valid_function)]] = field(
         default_factory=dict
     )
     bases: dict[ContenderName, BaseRef] = field(default_factory=dict)
@@ -243,8 +191,8 @@ class Cost:
 class Schedule:
     """When the flow runs: a cron line of five fields and an IANA time zone."""
 
-    cron: Annotated[str, AfterValidator(_cron)]
-    timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
+    cron: Annotated[str, AfterValidator(valid_cron)]
+    timezone: Annotated[str, AfterValidator(valid_timezone)] = "UTC"
 
 
 @dataclass(frozen=True, config=STRICT)

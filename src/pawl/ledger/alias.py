@@ -28,7 +28,8 @@ from pawl.ledger.manual_changes import (
     moved_by_hand,
     projected_entry_missing,
 )
-from pawl.store.client import Store, set_alias
+from pawl.store.client import Store
+from pawl.store.registry import set_alias
 from pawl.store.version_tags import listed_version, mark_version, read_model, tag_model
 
 PROJECTED, STRAYED = "pawl.projected", "pawl.strayed"

@@ -27,7 +27,8 @@ from pawl.ledger.keys import TRUSTED, trusted_keys
 from pawl.ledger.signatures import sign
 from pawl.ledger.vouching import KIND, signed_content, vouched
 from pawl.store.addresses import displayed, sqlite_file
-from pawl.store.client import Store, add_version, all_versions
+from pawl.store.client import Store
+from pawl.store.registry import add_version, all_versions
 
 if TYPE_CHECKING:
     from pawl.store.pages import VersionPage

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pawl.store.client import DESCRIPTION, Store, cut, none_if_absent, store_errors
+from pawl.store.client import Store, none_if_absent, store_errors
+from pawl.store.registry import DESCRIPTION, cut
 from pawl.store.runs import experiment_id
 
 PARENT, NOTE = "mlflow.parentRunId", "mlflow.note.content"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pawl.core.records import Champion
 from pawl.errors import RegistryError
-from pawl.store.client import ALIAS, Store, none_if_absent, store_errors
+from pawl.store.client import Store, none_if_absent, store_errors
 from pawl.store.pages import ModelPage, VersionPage
+from pawl.store.registry import ALIAS
 
 EVIDENCE_TAG, SIGNATURE_TAG = "pawl.evidence", "pawl.judged"
 

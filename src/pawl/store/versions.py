@@ -15,8 +15,9 @@ from pawl.core.files import digest_json
 from pawl.core.records import Champion, Signature, Verdict, Worth, to_json
 from pawl.errors import RegistryError, UsageError
 from pawl.report.markdown import verdict_page
-from pawl.store.client import Store, add_version, all_versions, none_if_absent, store_errors
+from pawl.store.client import Store, none_if_absent, store_errors
 from pawl.store.pages import VersionPage
+from pawl.store.registry import add_version, all_versions
 from pawl.store.version_tags import SIGNATURE_TAG
 
 ADAPTER = "adapter"

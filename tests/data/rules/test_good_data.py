@@ -14,8 +14,9 @@ from pawl.core.records import Rule
 from pawl.data.read.examples import ExampleReader
 from pawl.data.rules.leftovers import cut_off, placeholder, separator
 from pawl.data.rules.measure import row_measurer
+from pawl.data.rules.personal import personal
 from pawl.data.rules.run_rules import run_rules
-from pawl.data.rules.secrets import personal, secrets
+from pawl.data.rules.secrets import secrets
 
 
 def found_in(rows: list[tuple[str, str]], folder: Path, base: Path) -> dict[str, Rule]:

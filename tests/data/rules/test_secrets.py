@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pawl.data.rules import secrets as module
+from pawl.data.rules.personal import personal
 from pawl.data.rules.secrets import (
     GUESSES,
     LONG,
@@ -20,7 +21,6 @@ from pawl.data.rules.secrets import (
     MARKERS,
     _detector,
     may_hold_secret,
-    personal,
     secrets,
 )
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from pawl.config.schema import RowPart
+from pawl.config.field_types import RowPart
 from pawl.core.records import Message
 from pawl.data.read.redaction import shown_name
 from pawl.data.read.turns import Turn, is_turns, json_text, parse_tools, parse_turns, text_of

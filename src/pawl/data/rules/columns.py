@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pawl.config.schema import DataRule
+from pawl.config.field_types import DataRule
 from pawl.core.records import Example, Message
 from pawl.data.rules.facts import UngroundedFacts
 from pawl.data.rules.measure import RowMeasures

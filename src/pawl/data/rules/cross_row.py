@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from pawl.config.schema import DataRule
+from pawl.config.field_types import DataRule
 from pawl.core.records import Example
 from pawl.data.rules.label_noise import label_noise
 from pawl.data.rules.language import UNSURE, language

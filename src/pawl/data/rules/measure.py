@@ -20,7 +20,8 @@ from pawl.core.json_schema import (
 from pawl.core.records import BaseRef, Example
 from pawl.data.rules.facts import ungrounded_values
 from pawl.data.rules.leftovers import cut_off, placeholder, separator
-from pawl.data.rules.secrets import GUESSES, personal, secrets
+from pawl.data.rules.personal import personal
+from pawl.data.rules.secrets import GUESSES, secrets
 from pawl.data.rules.style import Trait, is_free_text, traits
 from pawl.errors import DataError
 from pawl.model.base import find_base

@@ -9,7 +9,8 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, Literal
 
-from pawl.config.schema import DataRule, Task
+from pawl.config.field_types import DataRule
+from pawl.config.schema import Task
 from pawl.data.rules.cross_row import DOMINANT
 
 # Up to this share of contradicting rows is ordinary noise; more is a labelling error.
