@@ -99,7 +99,9 @@ KEYS: dict[type, set[str] | dict[str, Any]] = {
     Plan: {
         **dict.fromkeys(("task", "rows", "rank", "steps", "prompt_tokens", "prompts", "says")),
         "unprovable": None,
-        "dropped": {"copy", "near_copy", "known_gate_row", "dev_copy", "says"},
+        "dropped": {
+            "copy", "near_copy", "known_gate_row", "dev_copy", "says", "withdrawn", "removed",
+        },
         "parameters": {"trainable", "base", "share"},
         "training": {
             **dict.fromkeys(("usable", "fits", "tokens", "seconds", "cost", "says")),
