@@ -135,6 +135,13 @@ def _damaged(row: Example, rows: Sequence[Example]) -> Example:
     return dataclasses.replace(row, completion="damaged") if row.id in names(rows) else row
 
 
+def test_before_any_release_a_relabel_is_refused_for_no_row_would_be_left_to_judge() -> None:
+    damaged = [dataclasses.replace(row, completion="damaged") for row in GATE[:3]]
+    register = known([*damaged, *GATE[3:]], standing="pending")
+    with pytest.raises(DataError, match="3 held-out rows have other answers than before"):
+        deal(ROWS, register, POLICY, "t")
+
+
 def test_pending_rows_judge_while_nothing_contradicts_them() -> None:
     register = [*known(GATE[:30]), *known(GATE[30:], look=4, standing="pending")]
     dealt = deal(ROWS[:-1], register, POLICY, "t")
@@ -146,8 +153,9 @@ def test_pending_rows_judge_while_nothing_contradicts_them() -> None:
 
 def test_what_was_withdrawn_stays_so_and_changes_no_byte_when_it_is_repeated() -> None:
     damaged = [dataclasses.replace(row, completion="damaged") for row in GATE[:10]]
-    before = deal(ROWS, known(damaged, look=2, standing="pending"), POLICY, "t")
-    after = deal(ROWS, known(damaged, look=2, standing="withdrawn"), POLICY, "t")
+    old = known(GATE[10:])
+    before = deal(ROWS, [*old, *known(damaged, look=2, standing="pending")], POLICY, "t")
+    after = deal(ROWS, [*old, *known(damaged, look=2, standing="withdrawn")], POLICY, "t")
     assert after == before
     # Neither a release nor a clean delivery brings them back, nor are they trained on.
     gone = [row for row in ROWS if row.id not in names(damaged)]

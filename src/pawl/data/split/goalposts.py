@@ -89,11 +89,14 @@ def _withdrawn(
 ) -> set[int]:
     """The looks at this gate split whose rows judge no longer; refuses relabels of goalposts."""
     here = [row for row in registered if row.lineage == gate_split_id]
-    pending = {row.key for row in here if row.standing == "pending"}
+    # Before any release all rows are pending: none would be left to judge.
+    vouched = any(row.split == "gate" and row.standing == "" for row in here)
+    pending = {row.key for row in here if vouched and row.standing == "pending"}
     # A prompt may be pending here and a goalpost of another split, or of another gate split.
-    pending -= {row.key for row in registered if row.standing == ""}
     pending -= {
-        row.key for row in registered if row.standing == "pending" and row.lineage != gate_split_id
+        row.key
+        for row in registered
+        if row.standing == "" or (row.standing == "pending" and row.lineage != gate_split_id)
     }
     pinned = [row for row in registered if row.standing in ("", "pending")]
     refuse_relabels(parts, [row for row in pinned if row.key not in pending], task=task)
