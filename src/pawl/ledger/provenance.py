@@ -43,10 +43,11 @@ def data_md5(workspace: Workspace, task: str) -> str:
 
     Not computed from the data file: a delivery may have come since.
     """
-    path = workspace.root / "dvc.lock"
-    if not path.is_file():
+    try:
+        stages = yaml.safe_load((workspace.root / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+        inputs = stages.get(f"check@{task}", {}).get("deps", ())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError):
+        # None yet, or cut off by a DVC that was killed: the next run mends it.
         return ""
-    stages = yaml.safe_load(path.read_text(encoding="utf-8")).get("stages", {})
-    inputs = stages.get(f"check@{task}", {}).get("deps", ())
     data = workspace.task(task).data
     return next((str(one["md5"]) for one in inputs if one["path"] == data and "md5" in one), "")

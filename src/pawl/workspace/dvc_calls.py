@@ -16,6 +16,7 @@ from typing import Any
 
 from pawl.core.processes import DVC, run
 from pawl.errors import PawlError
+from pawl.workspace.dvc_lock_file import mend_lock_file
 from pawl.workspace.dvc_locks import free_dead_locks
 from pawl.workspace.environment import SITE_CACHE, quiet_environment
 from pawl.workspace.paths import Workspace
@@ -36,6 +37,7 @@ def dvc_environment(workspace: Workspace) -> dict[str, str]:
 def run_dvc(workspace: Workspace, *words: str, rule: str, remedy: str) -> None:
     """Run DVC in the workspace; raises `UsageError` with its output if it fails."""
     free_dead_locks(workspace)
+    mend_lock_file(workspace)
     environment = dvc_environment(workspace)
     run(workspace.root, *DVC, *words, rule=rule, remedy=remedy, environment=environment)
 
@@ -64,6 +66,7 @@ def open_dvc(workspace: Workspace) -> Iterator[Any]:
     level = log.level
     state = dvc_environment(workspace)[SITE_CACHE]
     free_dead_locks(workspace)
+    mend_lock_file(workspace)
     try:
         with Repo(str(workspace.root), config={"core": {"site_cache_dir": state}}) as repo:
             # Its hints and progress bars would mix with ours, and with the JSON of `--json`.

@@ -25,6 +25,7 @@ from pawl.core.records import read_record
 from pawl.core.visible import guard_output
 from pawl.errors import PawlError, StoppedError, UsageError, file_error
 from pawl.workspace.dvc_calls import dvc_environment
+from pawl.workspace.dvc_lock_file import mend_lock_file
 from pawl.workspace.dvc_locks import free_dead_locks, live_holders
 from pawl.workspace.environment import quiet_environment
 from pawl.workspace.lock import stage_lock
@@ -109,6 +110,7 @@ def reproduce(
     refuse_other_data(workspace, section)
     clear_failure(workspace, task)
     free_dead_locks(workspace)
+    mend_lock_file(workspace)
     words = ["repro", "--quiet", f"{stage}@{task}", *(["--force"] if force else [])]
     code = _run(workspace, words, timeout=timeout)
     if code == 0:
