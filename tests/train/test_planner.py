@@ -18,7 +18,7 @@ from pawl.config.schema import Train
 from pawl.core.records import BaseRef, Choices, Example, Message
 from pawl.errors import BaseError, UsageError
 from pawl.model.base import find_base, find_config, load_base
-from pawl.train import run
+from pawl.train import trainings
 from pawl.train.calibrate import calibrate
 from pawl.train.choices import LEAST, PLAIN, ROOM, fastest_first
 from pawl.train.device import GIB, KEPT, LIBRARIES, OTHERS, Device, computes, here, named, settled
@@ -283,7 +283,9 @@ def test_malloc_returns_freed_memory_from_the_first_rank_on_if_the_last_one_need
     params = dataclasses.replace(PARAMS, rank=8)
     least = peak(folder, params, load([100] * 4), fastest, cuda=False).total
     memory = int(LIBRARIES + 1.1 * KEPT * least / (1 - OTHERS))
-    monkeypatch.setattr(run, "here", lambda: Device("cpu", cuda=False, memory=memory, here=True))
+    monkeypatch.setattr(
+        trainings, "here", lambda: Device("cpu", cuda=False, memory=memory, here=True)
+    )
     for largest, gives_back in ((8, False), (512, True)):
         found = chosen(folder, rows, rows, params, SINGLE, sharded=False, largest=largest)
         assert found == dataclasses.replace(fastest, gives_back=gives_back)
