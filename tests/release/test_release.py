@@ -211,7 +211,7 @@ def test_a_release_asks_the_store_a_dozen_times_at_most_however_long_the_ledger_
 ) -> None:
     for seed in (1, 2):
         bench.cycle(seed)
-    monkeypatch.setattr("pawl.store.client.PAGE", 2)
+    monkeypatch.setattr("pawl.store.registry.PAGE", 2)
     for _ in range(2):
         rollback(bench.workspace, bench.store, TASK, why="back", who="Bo", to=1)
         promote(bench.workspace, bench.store, TASK, 2, why="on", who="Bo", override=True)

@@ -14,7 +14,7 @@ from pawl.ledger.ledger import append, entries, model
 from pawl.ledger.state import read_state
 from pawl.release.retire import retire
 from pawl.release.verify import verify
-from pawl.store import client as module
+from pawl.store import registry
 from pawl.store.client import open_store
 from pawl.store.versions import versions
 
@@ -24,7 +24,7 @@ PRICE = {"level": 0.001, "alpha": 0.05, "since": 1, "rows": 20}
 def test_a_ledger_longer_than_one_page_is_read_whole(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "PAGE", 2)
+    monkeypatch.setattr(registry, "PAGE", 2)
     state = read_state(bench.store, TASK)
     for number in range(5):
         append(
