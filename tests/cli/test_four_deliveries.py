@@ -24,21 +24,22 @@ def damaged(row: dict[str, Any], draw: random.Random) -> dict[str, Any]:
     return {**row, "completion": json.dumps(said, separators=(",", ":"))}
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # some 20 minutes on two cores
+@pytest.mark.timeout(3000)
 @pytest.mark.server
 def test_clean_larger_damaged_clean_ends_in_promote_promote_reject_promote_without_a_hand(
     quick_workspace: Workspace,
 ) -> None:
     rows = [json.loads(line) for line in ROWS.read_text(encoding="utf-8").splitlines()]
     draw = random.Random(0)
-    night = rows[1200:1700]
+    night = rows[1000:1300]
     deliveries = (
         rows[:400],
-        rows[:1200],
-        rows[:1200] + [damaged(row, draw) for row in night],
-        rows[:1200] + night + rows[1700:],
+        rows[:1000],
+        rows[:1000] + [damaged(row, draw) for row in night],
+        rows[:1800],
     )
-    edit(quick_workspace, "epochs: 1", "epochs: 4")
+    edit(quick_workspace, "epochs: 1", "epochs: 10")
     edit(quick_workspace, "metric: exact_match", "metric: json_equal")
     edit(quick_workspace, "exact_match: 0.1", "json_equal: 0.1")
     edit(quick_workspace, "looks: 3", "looks: 4")
@@ -54,5 +55,5 @@ def test_clean_larger_damaged_clean_ends_in_promote_promote_reject_promote_witho
     assert [cycle["verdict"] for cycle in found] == ["promote", "promote", "reject", "promote"]
     splits = json.loads((quick_workspace.files("tickets").splits / "manifest.json").read_text())
     assert splits["withdrawn"] == [3]
-    assert splits["dropped"]["withdrawn"] > 50
+    assert splits["dropped"]["withdrawn"] > 30
     assert answer(quick_workspace, "verify", "tickets")
