@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from test_dvc_locks import PARAMS
 
 from pawl.errors import DataError
 from pawl.ledger.provenance import data_md5
@@ -16,17 +17,6 @@ from pawl.workspace.dvc_lock_file import mend_lock_file
 from pawl.workspace.paths import Workspace
 from pawl.workspace.stages import reproduce
 
-PARAMS = """
-tasks:
-  tickets:
-    data: rows.jsonl
-    base: {model: b}
-    check: {}
-    split: {salt: s}
-    train: {}
-    evaluate: {}
-    gate: {}
-"""
 STAGES = """
 stages:
   split:

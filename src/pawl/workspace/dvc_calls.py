@@ -34,10 +34,19 @@ def dvc_environment(workspace: Workspace) -> dict[str, str]:
     return environment
 
 
-def run_dvc(workspace: Workspace, *words: str, rule: str, remedy: str) -> None:
-    """Run DVC in the workspace; raises `UsageError` with its output if it fails."""
+def recover(workspace: Workspace) -> None:
+    """Undo what a killed DVC left, by which every later call would fail; call before DVC.
+
+    Raises:
+        DataError: `dvc.lock` holds a merge conflict of git.
+    """
     free_dead_locks(workspace)
     mend_lock_file(workspace)
+
+
+def run_dvc(workspace: Workspace, *words: str, rule: str, remedy: str) -> None:
+    """Run DVC in the workspace; raises `UsageError` with its output if it fails."""
+    recover(workspace)
     environment = dvc_environment(workspace)
     run(workspace.root, *DVC, *words, rule=rule, remedy=remedy, environment=environment)
 
@@ -65,8 +74,7 @@ def open_dvc(workspace: Workspace) -> Iterator[Any]:
     log = logging.getLogger("dvc")
     level = log.level
     state = dvc_environment(workspace)[SITE_CACHE]
-    free_dead_locks(workspace)
-    mend_lock_file(workspace)
+    recover(workspace)
     try:
         with Repo(str(workspace.root), config={"core": {"site_cache_dir": state}}) as repo:
             # Its hints and progress bars would mix with ours, and with the JSON of `--json`.

@@ -24,9 +24,8 @@ from pawl.core.processes import DVC, QUIET, leave_git_hook, started
 from pawl.core.records import read_record
 from pawl.core.visible import guard_output
 from pawl.errors import PawlError, StoppedError, UsageError, file_error
-from pawl.workspace.dvc_calls import dvc_environment
-from pawl.workspace.dvc_lock_file import mend_lock_file
-from pawl.workspace.dvc_locks import free_dead_locks, live_holders
+from pawl.workspace.dvc_calls import dvc_environment, recover
+from pawl.workspace.dvc_locks import live_holders
 from pawl.workspace.environment import quiet_environment
 from pawl.workspace.lock import stage_lock
 from pawl.workspace.paths import Workspace, find_workspace
@@ -109,8 +108,7 @@ def reproduce(
         workspace.inside(name)
     refuse_other_data(workspace, section)
     clear_failure(workspace, task)
-    free_dead_locks(workspace)
-    mend_lock_file(workspace)
+    recover(workspace)
     words = ["repro", "--quiet", f"{stage}@{task}", *(["--force"] if force else [])]
     code = _run(workspace, words, timeout=timeout)
     if code == 0:

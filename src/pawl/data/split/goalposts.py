@@ -20,7 +20,7 @@ Parts = Mapping[str, Sequence[Example]]
 
 @dataclass(frozen=True)
 class Goalposts:
-    """The gate rows that judge, once more those that the delivery lacks (`returned`, among them).
+    """The gate rows that judge, with those that the delivery lacks; the latter are `returned` too.
 
     `withdrawn` are the looks at this gate split whose rows left the judgement, now or before;
     `left_out` counts the delivery's gate rows that do not judge, by cause.
@@ -73,7 +73,7 @@ def missing_goalposts(
     parts: Parts, registered: Sequence[HeldOutRow], *, gate_split_id: str
 ) -> list[HeldOutRow]:
     """The gate rows of this gate split that judge and that the delivery no longer holds."""
-    present = _hashes([*parts["gate"]])
+    present = _hashes(parts["gate"])
     return [
         row
         for row in registered
