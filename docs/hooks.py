@@ -17,7 +17,7 @@ from mkdocs.structure.files import File, Files
 from typer.cli import get_docs_for_click
 
 from pawl.cli import app
-from pawl.gate.stats import power
+from pawl.gate.power import power
 
 ROOT = Path(__file__).resolve().parent.parent
 # Where a file of the repository is read on the site.

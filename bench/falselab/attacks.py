@@ -123,7 +123,7 @@ def _judged(
     """How far each candidate gets. Only what the verdict discloses is read of it."""
     got, level = np.full(len(open_), BEATS), turn.charge.level
     wins, losses = (gain > 0).sum(axis=1), (gain < 0).sum(axis=1)
-    asked, p = judge.worth_judging(wins, losses, level, open_)
+    asked, p = judge.worth_judging(wins, losses, level, open_, units=turn.gate.size)
     metrics = (judge.world.metric, *judge.policy.guards)
     for i in asked:
         rows = Rows(champion.at(i, turn.gate, metrics), tried.at(i, turn.gate, metrics))

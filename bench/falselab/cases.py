@@ -13,6 +13,7 @@ from pawl.config.schema import Gate
 
 EVEN, FRONT, GRADED = Gate(), Gate(spending="front"), Gate(metric="field_accuracy")
 SEALED = Gate(disclosure="sealed")
+SCREENED = Gate(spending="front", screen=0.3)
 GUARDED = Gate(disclosure="sealed", guards={GUARD: 0.05})
 ONE_SALT = ("salt",) * ROUNDS
 # Rows between refills, which the looks of a budget see come.
@@ -71,6 +72,7 @@ def cases() -> Iterator[Case]:
     yield from _refills()
     yield from _shapes()
     yield from _attacks()
+    yield from _screened()
 
 
 def _spending() -> Iterator[Case]:
@@ -153,3 +155,10 @@ def _withdrawals() -> Iterator[Case]:
             yield Case(name, there, how=ALL, mercy=mercy, quick=(rows, mercy) == (200, 0.5))
     name = "*for contrast: attacker withdraws what the last delivery brought, levels as before*"
     yield Case(name, (50, *(200,) * ROUNDS), how=LAST, promised=False, share=0.1, quick=True)
+
+
+def _screened() -> Iterator[Case]:
+    for rows in (300, 1000):
+        yield Case(f"screened on dev, front-loaded, {rows} rows", once(rows), SCREENED)
+        name = f"screened on dev, front-loaded, {rows} rows, best of ten"
+        yield Case(name, once(rows), SCREENED, pick_of=10, quick=rows == 300)

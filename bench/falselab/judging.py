@@ -21,10 +21,13 @@ from pawl.core.records import Champion, Contender, EvalReport, Look, Score, Verd
 from pawl.gate.decide import decide
 from pawl.gate.evidence import Evidence
 from pawl.gate.margins import not_worse
-from pawl.gate.stats import Units, mcnemar_p
+from pawl.gate.mcnemar import mcnemar_p, unconditional_p
+from pawl.gate.stats import Units
 
 # What the screen leaves out has a p of so many times the level, or more.
 NEAR = 3.0
+# The highest level is 0.025; the gate's p is seldom less than half of the conditional one.
+FAR = 0.2
 Values = NDArray[np.float64]
 
 
@@ -61,10 +64,19 @@ class Judge:
     tally: Tally = field(default_factory=Tally)
 
     def worth_judging(
-        self, wins: Counts, losses: Counts, level: float, open_: NDArray[np.bool_]
+        self,
+        wins: Counts,
+        losses: Counts,
+        level: float,
+        open_: NDArray[np.bool_],
+        *,
+        units: Counts | int,
     ) -> tuple[NDArray[np.int64], Values]:
-        """Which of the open judgements go to `decide`, and the screen's p of all."""
-        p = screen(self.world, wins, losses)
+        """Which of the open judgements go to `decide`, and the screen's p of all.
+
+        `units` are those judged on, that do not differ included.
+        """
+        p = screen(self.world, wins, losses, units)
         drawn = self.rng.random(p.size) < self.sample
         self.tally.all += int(open_.sum())
         return np.flatnonzero(open_ & ((p < NEAR * level) | drawn)), p
@@ -80,20 +92,23 @@ class Judge:
         return verdict
 
 
-def screen(world: World, wins: Counts, losses: Counts) -> Values:
+def screen(world: World, wins: Counts, losses: Counts, units: Counts | int) -> Values:
     """The least p that the gate can come to with these units won and lost; 1 without a gain."""
-    pairs, where = np.unique(np.stack([wins, losses]), axis=1, return_inverse=True)
-    found = [_least(world, int(w), int(lost)) for w, lost in pairs.T]
+    of = np.broadcast_to(units, wins.shape)
+    triples, where = np.unique(np.stack([wins, losses, of]), axis=1, return_inverse=True)
+    found = [_least(world, int(w), int(lost), int(n)) for w, lost, n in triples.T]
     return np.array(found)[where.reshape(-1)]
 
 
 @lru_cache(maxsize=200_000)
-def _least(world: World, wins: int, losses: int) -> float:
+def _least(world: World, wins: int, losses: int, units: int) -> float:
     gain = world.gain(np.array([wins]), np.array([losses]))[0]
     if gain <= 0:
         return 1.0
     if world.simple:
-        return mcnemar_p(wins, losses)
+        given = mcnemar_p(wins, losses)
+        # Far from any level, where the gate's own p would cost as much and change nothing.
+        return given if given > FAR else unconditional_p(wins, losses, units)
     sizes = np.repeat([float(world.small), float(world.large)], [wins, losses])
     steps = np.repeat([world.win, -world.loss], [wins, losses])
     # Units that do not differ change nothing but the size of the largest, which p falls with.

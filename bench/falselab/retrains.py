@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from falselab.judging import Judge, placed
 from falselab.plan import Turn
 from falselab.world import Candidate, draw, effects
+from pawl.gate.mcnemar import mid_p
 
 # Rows are drawn one by one: so many sequences of thousands of rows fit into memory.
 BLOCK = 2000
@@ -33,18 +35,31 @@ def retrains(
     """
     units = 1 + max(int(max(turn.gate.max(), turn.dev.max())) for turn in turns)
     strong = judge.rng.random((count, units)) < judge.world.right
-    first = np.full(count, NEVER)
+    first, paid = np.full(count, NEVER), np.zeros(count, dtype=np.int64)
     for number, turn in enumerate(turns):
         at_hand = strong[:, turn.gate].sum(axis=1), strong[:, turn.dev].sum(axis=1)
         best = _best(judge, turn, at_hand, churn=churn, harm=harm, pick_of=pick_of)
-        level = turn.charge.level
-        asked, p = judge.worth_judging(best.wins, best.losses, level, first == NEVER)
-        for i in asked:
-            counts = int(at_hand[0][i]), turn.gate.size, int(best.wins[i]), int(best.losses[i])
-            rows = placed(judge.world, *counts, judge.rng)
-            if judge.verdict(rows, level=level, p=p[i]).decision == "promote":
-                first[i] = number
+        open_, size = (first == NEVER) & _passed(judge, best), turn.gate.size
+        for looks in np.unique(paid[open_]):
+            # The screen spares looks: a sequence pays for its own next one.
+            level = turns[looks].charge.level
+            mine = open_ & (paid == looks)
+            asked, p = judge.worth_judging(best.wins, best.losses, level, mine, units=size)
+            for i in asked:
+                counts = int(at_hand[0][i]), size, int(best.wins[i]), int(best.losses[i])
+                rows = placed(judge.world, *counts, judge.rng)
+                if judge.verdict(rows, level=level, p=p[i]).decision == "promote":
+                    first[i] = number
+        paid += open_
     return first
+
+
+def _passed(judge: Judge, best: Candidate) -> NDArray[np.bool_]:
+    """Whom the screen on dev lets through: all, where the policy has none."""
+    if judge.policy.screen is None:
+        return np.full(best.wins.size, True)
+    p = mid_p(best.dev_wins, best.dev_wins + best.dev_losses)
+    return (p <= judge.policy.screen) & (best.dev > 0)
 
 
 def _best(
@@ -67,9 +82,10 @@ def _best(
             continue
         better = one.dev > best.dev
         best = Candidate(
-            np.where(better, one.dev, best.dev),
-            np.where(better, one.wins, best.wins),
-            np.where(better, one.losses, best.losses),
+            *(
+                np.where(better, getattr(one, field.name), getattr(best, field.name))
+                for field in dataclasses.fields(Candidate)
+            )
         )
     if best is None:
         raise ValueError("pick_of is at least 1")

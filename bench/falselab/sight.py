@@ -11,8 +11,7 @@ from falselab.world import World
 from pawl.config.schema import Gate
 from pawl.core.alpha_budget import level
 from pawl.gate.decide import decide
-from pawl.gate.power import BREAKS, WANTED
-from pawl.gate.stats import power
+from pawl.gate.power import BREAKS, WANTED, power
 
 ROWS = (300, 1000, 3000)
 # A simulation further off than so many standard errors, and this share, is no chance.

@@ -48,7 +48,7 @@ def withdraw(
         for times in np.unique(priced):
             level = _level(judge, number, int(units.max()), int(times))
             open_ = (first == NEVER) & (priced == times)
-            asked, p = judge.worth_judging(wins, losses, level, open_)
+            asked, p = judge.worth_judging(wins, losses, level, open_, units=units)
             for i in asked:
                 rows_i, won, lost = int(units[i]), int(wins[i]), int(losses[i])
                 strong = min(max(round(judge.world.right * rows_i), lost), rows_i - won)

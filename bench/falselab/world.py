@@ -57,9 +57,14 @@ class World:
 
 @dataclass(frozen=True)
 class Candidate:
-    """Candidates, one a sequence, as units won and lost: on dev, and on the judged gate rows."""
+    """Candidates, one a sequence, as units won and lost: on dev, and on the judged gate rows.
+
+    `dev` is the gain on dev, `dev_wins` and `dev_losses` what it is made of.
+    """
 
     dev: NDArray[np.float64]
+    dev_wins: Counts
+    dev_losses: Counts
     wins: Counts
     losses: Counts
 
@@ -113,4 +118,4 @@ def draw(
     dev_wins = rng.hypergeometric(dev_weak, world.weak - gate_weak - dev_weak, won - wins)
     rest = world.strong - gate_strong - dev_strong
     dev_losses = rng.hypergeometric(dev_strong, rest, lost - losses)
-    return Candidate(world.gain(dev_wins, dev_losses), wins, losses)
+    return Candidate(world.gain(dev_wins, dev_losses), dev_wins, dev_losses, wins, losses)

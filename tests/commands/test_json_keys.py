@@ -91,7 +91,7 @@ KEYS: dict[type, set[str] | dict[str, Any]] = {
         "spent": {"hours", "cost", "released", "hours_each", "cost_each"},
     },
     FlipsReport: {
-        **dict.fromkeys(("task", "version", "against", "metric")),
+        **dict.fromkeys(("task", "version", "against", "metric", "split")),
         "won": FLIP,
         "lost": FLIP,
         "data": {"added", "removed", "relabelled"},

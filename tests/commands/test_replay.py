@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from workbench import BASE, TASK, Bench
 
-from pawl.commands.replay import replay
+from pawl.commands.replay import _derived, replay
+from pawl.config.schema import Gate
 from pawl.core.files import digest_file, digest_json, write_lines
 from pawl.core.records import (
     Champion,
@@ -18,12 +19,14 @@ from pawl.core.records import (
     EvalReport,
     Look,
     Score,
+    Verdict,
     read_record,
     write_record,
 )
 from pawl.core.sealing import KEY, seal
 from pawl.cycle.snapshots import snapshot_champion
 from pawl.errors import RegistryError, UsageError
+from pawl.gate.rules import EDITION
 from pawl.gate.run import gate, judge
 from pawl.ledger.looks import reserve_look
 from pawl.store.versions import get
@@ -34,9 +37,17 @@ ANSWER, RATE = "kingfisher", "0.7654"
 
 
 def judged(
-    bench: Bench, *, disclosure: str = "full", floor: float = 0.1, right: float = 1.0
+    bench: Bench,
+    *,
+    disclosure: str = "full",
+    floor: float = 0.1,
+    right: float = 1.0,
+    edition: int | None = None,
 ) -> str:
-    """A cycle with evidence as `evaluate` leaves it and the verdict of the gate stage itself."""
+    """A cycle with evidence as `evaluate` leaves it and the verdict of the gate stage itself.
+
+    `edition`: the verdict of a Pawl whose gate had this edition of the rules.
+    """
     bench.params(floors={"exact_match": floor}, min_rows=10, disclosure=disclosure)
     digest = bench.train(1)
     champion = snapshot_champion(bench.workspace, bench.store, TASK)
@@ -45,6 +56,10 @@ def judged(
     if disclosure == "sealed":
         sealed_folder(bench.workspace.files(TASK).eval)
     gate(bench.workspace, TASK)
+    if edition is not None:
+        files = bench.workspace.files(TASK)
+        earlier = judge(files, bench.workspace.task(TASK).gate, edition=edition)
+        write_record(files.verdict, earlier)
     return bench.conclude("q").verdict
 
 
@@ -204,3 +219,24 @@ def found(bench: Bench, needle: str) -> list[str]:
     """Files of the workspace with these bytes in them: build, tracking store, artifacts."""
     files = (path for path in bench.workspace.root.rglob("*") if path.is_file())
     return [path.name for path in files if needle.encode() in path.read_bytes()]
+
+
+def test_a_verdict_of_an_earlier_edition_is_derived_by_the_rules_of_its_time(bench: Bench) -> None:
+    assert judged(bench, edition=1, right=0.9) == "promote"
+    stored = read_record(bench.workspace.files(TASK).verdict, Verdict)
+    now = judge(bench.workspace.files(TASK), bench.workspace.task(TASK).gate)
+    assert (stored.edition, now.edition) == (None, EDITION)
+    assert stored.comparisons[0].p != now.comparisons[0].p, "or the editions would not differ"
+    found = replay(bench.store, TASK, 1)
+    assert (found.same, found.differs) == (True, ())
+
+
+def test_a_verdict_of_a_later_edition_is_told_and_not_guessed_at(bench: Bench) -> None:
+    judged(bench)
+    path = bench.workspace.files(TASK).verdict
+    later = dataclasses.replace(read_record(path, Verdict), edition=EDITION + 1)
+    derived, differs = _derived(bench.workspace.files(TASK), Gate(), later)
+    assert derived is None
+    assert differs == [
+        f"it was judged by edition {EDITION + 1} of the rules, this Pawl has {EDITION}"
+    ]

@@ -565,3 +565,29 @@ def test_metrics_that_count_tokens_do_not_compare_two_bases(owner: Workspace, wh
     assert verdict.decision == "invalid"
     assert "does not fit the layers" in read(owner)[0].skipped["carried"]
     assert "compare no adapters of two bases" in verdict.reasons[0]
+
+
+def test_for_the_screen_the_champion_answers_dev_and_no_gate_row_is_touched(
+    ready: Workspace,
+) -> None:
+    files = ready.files(TASK)
+    write_json(files.look, {"look": None})
+    edit(ready, "looks: 3", "looks: 3\n      screen: 0.3")
+    learned = read_rows(files.splits / "dev.jsonl")[0]
+    champion = read_adapter(files.champion / "adapter")
+    write_record(
+        files.champion / "adapter" / "pawl.json",
+        dataclasses.replace(champion, inherited=row_hashes(learned)),
+    )
+    evaluate(ready, TASK)
+    report, _, rows = read(ready)
+    assert {(c.name, c.split) for c in report.contenders} == {
+        ("candidate", "dev"),
+        ("champion", "dev"),
+    }
+    assert {row["split"] for row in rows} == {"dev"}
+    assert learned.id not in {row["id"] for row in rows if row["contender"] == "champion"}
+    assert learned.id in {row["id"] for row in rows if row["contender"] == "candidate"}
+    edit(ready, "\n      screen: 0.3", "")
+    evaluate(ready, TASK)
+    assert [c.name for c in read(ready)[0].contenders] == ["candidate"]

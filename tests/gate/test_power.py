@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from pawl.config.schema import Gate
 from pawl.gate.better import better
 from pawl.gate.margins import not_worse
-from pawl.gate.power import gate_power, unprovable_guards
+from pawl.gate.mcnemar import unconditional_p
+from pawl.gate.power import gate_power, power, rows_needed, smallest_gain, unprovable_guards
+from pawl.gate.rules import EDITION
 from pawl.gate.stats import units
 
 
@@ -59,7 +61,7 @@ def test_a_graded_gain_called_detectable_is_detected_four_times_in_five() -> Non
     found = 0
     for _ in range(40):
         rows = rng.choice([0.5, -0.5, 0.0], 300, p=[won, lost, 1 - won - lost])
-        p = better(units(rows, [None] * 300), level=power.level, bounded=True)
+        p = better(units(rows, [None] * 300), level=power.level, bounded=True, edition=EDITION)
         found += p(1.0) < power.level
     assert found >= 32
 
@@ -68,3 +70,23 @@ def test_no_rows_prove_nothing() -> None:
     assert gate_power([], Gate()).smallest_gain is None
     policy = Gate(guards={"schema_valid": 0.05})
     assert unprovable_guards([], [], policy) == ("guard schema_valid",)
+
+
+def test_power_agrees_with_simulation() -> None:
+    rng = np.random.default_rng(1)
+    gain, rows, level, breaks = 0.06, 400, 0.01, 0.02
+    draws = rng.multinomial(rows, [gain + breaks, breaks, 1 - gain - 2 * breaks], size=20_000)
+    found = np.mean(
+        [unconditional_p(int(w), int(lost), rows) < level for w, lost, _ in draws[:4000]]
+    )
+    assert power(gain, rows, level=level, breaks=breaks) == pytest.approx(found, abs=0.03)
+
+
+def test_more_rows_see_smaller_gains() -> None:
+    seen = [smallest_gain(n, level=0.0025, breaks=0.02) for n in (100, 300, 1000, 3000)]
+    assert all(isinstance(gain, float) for gain in seen)
+    assert seen == sorted(seen, key=lambda gain: -(gain or 0))
+    assert smallest_gain(3, level=0.0025, breaks=0.02) is None
+    assert rows_needed(0.05, level=0.0025, breaks=0.02) > rows_needed(
+        0.10, level=0.0025, breaks=0.02
+    )

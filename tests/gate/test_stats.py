@@ -6,27 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import binomtest, permutation_test
+from scipy.stats import norm, permutation_test
 
-from pawl.gate.stats import (
-    Units,
-    interval,
-    mcnemar_p,
-    power,
-    rows_needed,
-    sign_flip_p,
-    smallest_gain,
-    units,
-)
-
-
-@given(st.integers(0, 60), st.integers(0, 60))
-def test_mcnemar_is_the_exact_binomial_test_on_the_rows_that_differ(wins: int, losses: int) -> None:
-    if wins + losses == 0:
-        assert mcnemar_p(wins, losses) == 1.0
-        return
-    expected = binomtest(wins, wins + losses, 0.5, alternative="greater").pvalue
-    assert mcnemar_p(wins, losses) == pytest.approx(expected)
+from pawl.gate.mcnemar import mcnemar_p
+from pawl.gate.stats import Units, gain_after_selection, interval, sign_flip_p, units
 
 
 def rows(*gain: float) -> Units:
@@ -87,19 +70,27 @@ def test_intervals_over_few_groups_cover_the_true_difference() -> None:
     assert covered >= 465
 
 
-def test_power_agrees_with_simulation() -> None:
-    rng = np.random.default_rng(1)
-    gain, rows, level, breaks = 0.06, 400, 0.01, 0.02
-    draws = rng.multinomial(rows, [gain + breaks, breaks, 1 - gain - 2 * breaks], size=20_000)
-    found = np.mean([mcnemar_p(int(w), int(lost)) <= level for w, lost, _ in draws[:4000]])
-    assert power(gain, rows, level=level, breaks=breaks) == pytest.approx(found, abs=0.03)
+@pytest.mark.parametrize("true", [0.03, 0.05])
+def test_gains_that_passed_are_flattered_and_the_shrunken_ones_are_not(true: float) -> None:
+    rng, level = np.random.default_rng(8), 0.0025
+    passed, shrunken = [], []
+    for _ in range(4000):
+        gain = rows(*rng.choice([1.0, -1.0, 0.0], 300, p=[true + 0.03, 0.03, 0.94 - true]))
+        low, _ = interval(gain, bounded=True) or (0, 0)
+        error = (gain.mean - low) / 1.968
+        if gain.mean / error > norm.isf(level):
+            passed.append(gain.mean)
+            shrunken.append(gain_after_selection(gain, bounded=True, level=level) or 0.0)
+    assert np.mean(np.array(passed) > true) > 0.6
+    assert np.mean(np.array(shrunken) > true) == pytest.approx(0.45, abs=0.12)
 
 
-def test_more_rows_see_smaller_gains() -> None:
-    seen = [smallest_gain(n, level=0.0025, breaks=0.02) for n in (100, 300, 1000, 3000)]
-    assert all(isinstance(gain, float) for gain in seen)
-    assert seen == sorted(seen, key=lambda gain: -(gain or 0))
-    assert smallest_gain(3, level=0.0025, breaks=0.02) is None
-    assert rows_needed(0.05, level=0.0025, breaks=0.02) > rows_needed(
-        0.10, level=0.0025, breaks=0.02
-    )
+def test_a_shrunken_gain_lies_between_nothing_and_the_gain() -> None:
+    for wins in range(1, 60):
+        gain = rows(*[1.0] * wins, *[-1.0] * 5, *[0.0] * 100)
+        shrunken = gain_after_selection(gain, bounded=True, level=0.01)
+        if gain.mean <= 0:
+            assert shrunken is None
+        else:
+            assert 0 <= (shrunken or 0.0) <= gain.mean
+    assert gain_after_selection(rows(0.3), bounded=True, level=0.01) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 from pawl.core.files import digest_file
 from pawl.core.records import AdapterManifest, EvalReport, Score, read_record, read_rows
@@ -23,6 +24,8 @@ def flips_of(
 ) -> FlipsReport:
     """Return the flips of a version (default: the newest), from the stored evidence alone.
 
+    Those on dev where the screen ended its judgement before a look.
+
     Raises:
         UsageError: no such version, the gate is sealed, or no champion was judged against.
         DataError: the stored rows are not those that the stored report names.
@@ -34,7 +37,9 @@ def flips_of(
         judged = registered[-1]
     else:
         raise UsageError(f"task '{task}' has no version yet", remedy=f"run `pawl run {task}`")
-    _refuse_sealed(workspace, judged)
+    split: Literal["dev", "gate"] = "gate" if judged.look else "dev"
+    if split == "gate":
+        _refuse_sealed(workspace, judged)
     if judged.against.version is None:
         raise UsageError(
             f"version {judged.version} of '{task}' was judged without a champion",
@@ -60,7 +65,7 @@ def flips_of(
             )
             for one, place in ((judged, here), (champion, there))
         )
-        found = flips(read_records(scores, Score), rows, metric)
+        found = flips(read_records(scores, Score), rows, metric, split=split)
     return FlipsReport(
         task=task,
         version=judged.version,
@@ -69,6 +74,7 @@ def flips_of(
         won=tuple(flip for flip in found if flip.won),
         lost=tuple(flip for flip in found if not flip.won),
         data=changed(mine, rows, other, earlier),
+        split=split,
     )
 
 

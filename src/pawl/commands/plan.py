@@ -23,7 +23,15 @@ from pawl.model.adapter import read_adapter
 from pawl.model.base import base_info, base_width, find_config, has_tokenizer
 from pawl.release.local_copies import local_copy
 from pawl.report.dropped import dealt_text
-from pawl.report.plan import BaseMove, DroppedRows, Parameters, Plan, gate_text, rank_text
+from pawl.report.plan import (
+    BaseMove,
+    DroppedRows,
+    Parameters,
+    Plan,
+    gate_text,
+    rank_text,
+    screen_text,
+)
 from pawl.store.client import Store
 from pawl.train.ancestor import misfit
 from pawl.train.device import Device, named
@@ -88,7 +96,8 @@ def plan(workspace: Workspace, store: Store, task: str, *, device: str | None = 
         looks=looks_left(budget, section.gate),
         fresh_rows=fresh,
         gate=power,
-        says=gate_text(power, section.gate.metric, blocked=None if budget.charge else fresh),
+        says=gate_text(power, section.gate.metric, blocked=None if budget.charge else fresh)
+        + screen_text(section.gate.screen if champion else None, rows["dev"]),
         unprovable=unprovable_guards(groups, slices, section.gate),
     )
 

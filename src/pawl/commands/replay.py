@@ -12,6 +12,7 @@ from pawl.config.schema import Gate
 from pawl.core.files import digest_file
 from pawl.core.records import Verdict, read_record, to_json
 from pawl.errors import RESTORE, DataError, RegistryError
+from pawl.gate.rules import EDITION
 from pawl.gate.run import judge
 from pawl.ledger.entries import replay_entries
 from pawl.ledger.ledger import entries
@@ -91,8 +92,11 @@ def _policy(registered: AdapterVersion) -> Gate:
 
 
 def _derived(files: TaskFiles, policy: Gate, recorded: Verdict) -> tuple[Verdict | None, list[str]]:
+    edition = recorded.edition or 1
+    if edition > EDITION:
+        return None, [f"it was judged by edition {edition} of the rules, this Pawl has {EDITION}"]
     try:
-        derived = judge(files, policy)
+        derived = judge(files, policy, edition=edition)
     except DataError as error:
         # Altered evidence is what a replay is there to find: a result, not a failure.
         return None, [error.found.replace(f"{files.root}/", "")]

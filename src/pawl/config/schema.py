@@ -163,13 +163,15 @@ class Gate:
     `looks` looks, evenly or more of it on the first ones (`spending`). `floors` must be reached by
     a first champion; `guards` may fall behind the champion by at most the stated margin (in the
     metric's own unit), `slices` is that margin for `metric` within each slice, and `forgetting`
-    the share by which the adapter may raise the base's perplexity of a general text.
+    the share by which the adapter may raise the base's perplexity of a general text. No look is
+    spent on a candidate whose one-sided p against the champion on dev is above `screen`.
     """
 
     metric: str = "exact_match"
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
     looks: Annotated[int, Field(ge=1, le=1000)] = 20
     spending: Literal["even", "front"] = "even"
+    screen: Annotated[float, Field(gt=0, le=0.5)] | None = None
     min_rows: Annotated[int, Field(ge=1)] = 30
     floors: dict[str, Amount] = field(default_factory=dict)
     guards: dict[str, Amount] = field(default_factory=dict)

@@ -18,6 +18,7 @@ from pawl.cycle.conclude import conclude, deliver_outbox
 from pawl.cycle.outbox import begin, end, waiting_error
 from pawl.cycle.progress import telling, timed
 from pawl.cycle.progress import training_told as told
+from pawl.cycle.screening import screened_out
 from pawl.cycle.snapshots import snapshot_ancestor, snapshot_champion, snapshot_held_out
 from pawl.cycle.unjudged import conclude_invalid, conclude_unchanged, find_cached_version
 from pawl.data.report.check_summary import read_check, summary_text
@@ -163,10 +164,14 @@ def mark_trained(workspace: Workspace, task: str, fingerprint: str) -> None:
 
 
 def snapshot_and_reserve(workspace: Workspace, task: str) -> None:
-    """Leave the champion and one reserved use of the gate split as files for the evaluation."""
+    """Leave the champion and one reserved use of the gate split as files for the evaluation.
+
+    No use is reserved where dev already speaks against the candidate (`gate.screen`).
+    """
     store = open_store(workspace)
     snapshot_champion(workspace, store, task)
-    reserve_look(workspace, store, task)
+    if not screened_out(workspace, store, task):
+        reserve_look(workspace, store, task)
 
 
 def evaluate_and_gate(workspace: Workspace, task: str, *, timeout: float) -> None:

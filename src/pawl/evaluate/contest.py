@@ -13,7 +13,13 @@ from pawl.core.records import (
     read_record,
     read_rows,
 )
-from pawl.evaluate.judged_rows import budget_rows, champion_manifest, read_look, unseen_rows
+from pawl.evaluate.judged_rows import (
+    budget_rows,
+    champion_manifest,
+    not_learned,
+    read_look,
+    unseen_rows,
+)
 from pawl.model.adapter import read_adapter
 from pawl.workspace.fingerprints import evaluation_fingerprint
 from pawl.workspace.paths import Workspace
@@ -23,9 +29,10 @@ from pawl.workspace.paths import Workspace
 class Contest:
     """Who is judged, and on which gate rows.
 
-    `adapters` are digests by contender on the task's base: the candidate's and, with a look, the
-    champion's; one on another base is `moved` instead. `trained_on` is what each was trained on.
-    Without a look nothing is `judged`; `excluded` counts the gate rows that do not judge this look.
+    `adapters` are digests by contender on the task's base: the candidate's and, with a look or for
+    the screen on dev, the champion's; one on another base is `moved` instead. `trained_on` is what
+    each was trained on. Without a look nothing is `judged`, and the champion answers the dev rows
+    `screening`; `excluded` counts the gate rows that do not judge this look.
     """
 
     base: BaseInfo
@@ -36,6 +43,7 @@ class Contest:
     trained_on: dict[str, BaseInfo]
     judged: list[Example]
     excluded: int
+    screening: list[Example]
 
 
 def read_contest(workspace: Workspace, task: str) -> Contest:
@@ -52,15 +60,19 @@ def read_contest(workspace: Workspace, task: str) -> Contest:
         look = None
     candidate = read_adapter(files.adapter, base=base.digest)
     current = champion_manifest(files, champion)
-    moved = current if look and current and current.base.digest != base.digest else None
-    manifests = {"candidate": candidate}
-    if look and current and not moved:
+    there = current is not None and current.base.digest == base.digest
+    moved = current if look and current and not there else None
+    manifests, screening = {"candidate": candidate}, list[Example]()
+    if look is None and there and workspace.task(task).gate.screen is not None:
+        dev = read_rows(files.splits / "dev.jsonl")
+        screening = not_learned(dev, (candidate, current))
+    if current and there and (look or screening):
         manifests["champion"] = current
     adapters = {name: manifest.digest for name, manifest in manifests.items()}
     trained_on = {name: manifest.base for name, manifest in manifests.items()}
     if look is None:
-        return Contest(base, champion, None, look, adapters, trained_on, [], 0)
+        return Contest(base, champion, None, look, adapters, trained_on, [], 0, screening)
     gate = read_rows(files.splits / "gate.jsonl")
     judged = unseen_rows(budget_rows(files, task, gate, look), (candidate, current))
     excluded = len(gate) - len(judged)
-    return Contest(base, champion, moved, look, adapters, trained_on, judged, excluded)
+    return Contest(base, champion, moved, look, adapters, trained_on, judged, excluded, [])

@@ -66,8 +66,7 @@ def unseen_rows(
     rows: Sequence[Example], adapters: Iterable[AdapterManifest | None]
 ) -> list[Example]:
     """The rows that none of the adapters or its ancestors was trained on: these may judge them."""
-    learned = {key for adapter in adapters if adapter for key in adapter.learned}
-    unseen = [row for row in rows if learned.isdisjoint(row_hashes(row))]
+    unseen = not_learned(rows, adapters)
     if not unseen:
         raise DataError(
             f"all {len(rows)} gate rows were trained on by one of the contenders",
@@ -75,3 +74,11 @@ def unseen_rows(
             remedy="add fresh rows; do not change `split.salt` of a task that has a champion",
         )
     return unseen
+
+
+def not_learned(
+    rows: Sequence[Example], adapters: Iterable[AdapterManifest | None]
+) -> list[Example]:
+    """The rows that none of the adapters or its ancestors was trained on; there may be none."""
+    learned = {key for adapter in adapters if adapter for key in adapter.learned}
+    return [row for row in rows if learned.isdisjoint(row_hashes(row))]

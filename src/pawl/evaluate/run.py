@@ -27,10 +27,11 @@ from pawl.core.records import (
 from pawl.core.records.io import read_text, read_value
 from pawl.core.sealing import seal
 from pawl.evaluate.adapter_slot import AdapterSlot
-from pawl.evaluate.baselines import baselines, prompt_limit
+from pawl.evaluate.baselines import prompt_limit
 from pawl.evaluate.contest import Contest, read_contest
 from pawl.evaluate.judging import Judging, asked_of_task, cards_of, judged_model, judging
 from pawl.evaluate.moved_champion import score_moved_champion
+from pawl.evaluate.on_task_base import score_task_base
 from pawl.evaluate.other_contenders import score_bases, score_endpoints
 from pawl.evaluate.scoreboard import Scoreboard
 from pawl.evaluate.scorers import scorers
@@ -81,12 +82,13 @@ def evaluate(workspace: Workspace, task: str) -> None:
     if not held.fits:
         LOG.warning("%s", held.says())
     # The model is referenced by this call alone: the next base needs its memory.
-    general, skipped = _score_task_base(
+    general, skipped, same = score_task_base(
         board,
         _slot(files, section, contest, folder, held, cache=cache),
         dev,
         judged if look else None,
         train,
+        screening=contest.screening,
         instruction=instruction,
         judged_by=_judged_by(section),
     )
@@ -118,6 +120,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
         scores=digest_text(rows_text),
         general=general,
         weights=held.weights,
+        same_as_base=same,
     )
     _write(files.eval, board, report, rows_text, sealed=bool(look) and sealed)
 
@@ -136,45 +139,6 @@ def _write(
     with whole_folder(folder) as out:
         for name, data in contents.items():
             (out / name).write_bytes(data)
-
-
-def _score_task_base(
-    board: Scoreboard,
-    loaded: AdapterSlot,
-    dev: Sequence[Example],
-    gate: Sequence[Example] | None,
-    train: Sequence[Example],
-    *,
-    instruction: str,
-    judged_by: str | None,
-) -> tuple[dict[str, float], dict[str, str]]:
-    """Score the contenders on the task's base; `gate` None: only the candidate, on dev.
-
-    Returns:
-        Perplexities of the general text, and why a contender was skipped; both by name.
-    """
-    replies, cached = loaded.replies(_as_is, dev, adapter="candidate", label="dev: candidate")
-    digest = loaded.adapters["candidate"]
-    board.add("candidate", "dev", dev, replies, adapter=digest, cached=cached)
-    general = loaded.general_perplexities()
-    if gate is None:
-        return general, {}
-    prompted, skipped = baselines(
-        train,
-        gate,
-        instruction=instruction,
-        shots=loaded.policy.shots,
-        tokenizer=loaded.tokenizer,
-        limit=loaded.prompt_limit,
-    )
-    for name, digest in loaded.adapters.items():
-        replies, cached = loaded.replies(_as_is, gate, adapter=name, label=board.bar_label(name))
-        board.add(name, "gate", gate, replies, adapter=digest, cached=cached)
-    for baseline in prompted:
-        label = board.bar_label(baseline.name)
-        replies, cached = loaded.replies(baseline.show, gate, judged_by=judged_by, label=label)
-        board.add(baseline.name, "gate", gate, replies, judged_by=judged_by, cached=cached)
-    return general, skipped
 
 
 def _score_others(
@@ -234,7 +198,3 @@ def _judged_by(section: Task) -> str | None:
 def _timed(policy: Gate) -> bool:
     """Whether the gate judges `seconds`."""
     return "seconds" in {policy.metric, *policy.guards}
-
-
-def _as_is(turns: Any) -> Any:
-    return turns

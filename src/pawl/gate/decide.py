@@ -1,7 +1,7 @@
 """The judgement: evidence and policy in, verdict out. Pure, so that it can be replayed.
 
 Reasons are part of the verdict, and `pawl replay` compares whole verdicts: a change of wording
-here, in `rules`, `evidence` or `forgetting` makes verdicts stored earlier differ.
+here, in `rules`, `figures`, `evidence` or `forgetting` makes verdicts of the same edition differ.
 """
 
 from __future__ import annotations
@@ -13,46 +13,57 @@ from pawl.config.schema import Gate
 from pawl.core.records import Comparison, Contender, Decision, Verdict
 from pawl.gate.evidence import Evidence, faults, plausible
 from pawl.gate.forgetting import forgetting
-from pawl.gate.rules import Finding, compare, compare_elsewhere, floors, guards
+from pawl.gate.rules import EDITION, Finding, compare, compare_elsewhere, floors, guards
+from pawl.gate.screen import no_effect, screen
 
 
 def decide(
-    evidence: Evidence, policy: Gate, *, parents: Mapping[str, str] | None = None
+    evidence: Evidence,
+    policy: Gate,
+    *,
+    parents: Mapping[str, str] | None = None,
+    edition: int = EDITION,
 ) -> Verdict:
     """Return the verdict on the candidate.
 
     promote: every rule holds. reject: a rule fails for good (not better than another contender,
     a floor missed, a guard broken). inconclusive: as well as asked, but luck is not ruled out.
-    invalid: the evidence cannot be judged. Under `disclosure: sealed` the verdict is reduced to
+    invalid: the evidence cannot be judged. Without a look only the screen on dev can decide, and
+    only against the candidate. Under `disclosure: sealed` the verdict is reduced to
     what `sealed` discloses.
 
     Args:
         evidence: the evaluation's records.
         policy: the gate section of `params.yaml`; the level comes from the look.
         parents: digests of the files that the evidence was read from, by name.
+        edition: of the rules; an earlier one derives an earlier verdict again.
     """
     report = evidence.report
     compared: list[tuple[Comparison, Finding]] = []
     guarded: list[tuple[Comparison, Finding]] = []
     informed: list[tuple[Comparison, Finding]] = []
+    judged = True
     if report.look is None:
         text = "no look was reserved: dev was scored, the gate rows stayed sealed"
-        findings = [Finding("look", False, True, text)]
+        findings = [f for f in screen(evidence, policy) if not f.holds]
+        judged = bool(findings)
+        findings = findings or [Finding("look", False, True, text)]
     elif broken := faults(evidence, policy):
+        judged = False
         findings = [Finding("evidence", False, True, text) for text in broken]
     else:
-        compared = compare(evidence, policy, level=report.look.level)
-        guarded = guards(evidence, policy)
-        findings = [finding for _, finding in compared]
+        compared = compare(evidence, policy, level=report.look.level, edition=edition)
+        guarded = guards(evidence, policy, edition=edition)
+        findings = [finding for _, finding in compared] + no_effect(evidence)
         findings += floors(evidence, policy) + [finding for _, finding in guarded]
         if policy.forgetting is not None:
             holds, text = forgetting(report.general, policy.forgetting)
             findings.append(Finding("forgetting", holds, True, text))
-        informed = compare_elsewhere(evidence, policy, level=report.look.level)
+        informed = compare_elsewhere(evidence, policy, level=report.look.level, edition=edition)
         findings += [finding for _, finding in informed]
     verdict = Verdict(
         task=report.task,
-        decision=_decision(findings) if compared else "invalid",
+        decision=_decision(findings) if judged else "invalid",
         reasons=(*(f.text for f in findings), *_notes(evidence)),
         candidate=report.candidate,
         champion=report.champion,
@@ -64,8 +75,10 @@ def decide(
         guards=tuple(comparison for comparison, _ in guarded),
         beside=tuple(comparison for comparison, _ in informed),
         failed=tuple(dict.fromkeys(f.rule for f in findings if not f.holds)),
+        edition=None if edition == 1 else edition,
     )
-    return sealed(verdict, evidence) if policy.disclosure == "sealed" else verdict
+    # Without a look no gate row was scored, and anybody may look at dev.
+    return sealed(verdict, evidence) if report.look and policy.disclosure == "sealed" else verdict
 
 
 def sealed(verdict: Verdict, evidence: Evidence) -> Verdict:

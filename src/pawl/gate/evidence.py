@@ -38,6 +38,10 @@ class Evidence:
         """The gate scores of one contender in the order of row ids; empty if it has none."""
         return self._judged.get(contender, ())
 
+    def on_dev(self, contender: str) -> tuple[Score, ...]:
+        """The dev scores of one contender; empty if it has none."""
+        return tuple(s for s in self.scores if (s.split, s.contender) == ("dev", contender))
+
     def values(self, contender: str, metric: str) -> list[float]:
         """One metric of one contender's gate rows in the order of row ids; call after `faults`."""
         return [judged(metric, score.values[metric]) for score in self.of(contender)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from pawl.core.metrics import sign
 from pawl.core.records import AdapterManifest, Example, Message, Score
@@ -42,9 +43,14 @@ class Changed:
 
 
 def flips(
-    scores: Iterable[Score], rows: Sequence[Example], metric: str, *, against: str = CHAMPION
+    scores: Iterable[Score],
+    rows: Sequence[Example],
+    metric: str,
+    *,
+    against: str = CHAMPION,
+    split: Literal["dev", "gate"] = "gate",
 ) -> list[Flip]:
-    """The gate rows in which candidate and `against` differ in `metric`, won ones first.
+    """The rows of a split in which candidate and `against` differ in `metric`, won ones first.
 
     Args:
         scores: the stored row scores of all contenders and splits.
@@ -56,7 +62,7 @@ def flips(
     by_id = {(row.id, row.key): row for row in rows}
     by_row: dict[str, dict[str, Score]] = {}
     for score in scores:
-        if score.split == "gate" and score.contender in (CANDIDATE, against):
+        if score.split == split and score.contender in (CANDIDATE, against):
             by_row.setdefault(score.id, {})[score.contender] = score
     found = []
     for name, pair in by_row.items():

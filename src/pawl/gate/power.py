@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import binom
 
 from pawl.config.schema import Gate
 from pawl.core.alpha_budget import level
 from pawl.core.metrics import bounded
-from pawl.gate.margins import holm, not_worse
-from pawl.gate.stats import rows_needed, smallest_gain, units
+from pawl.gate.margins import not_worse
+from pawl.gate.mcnemar import Counts, fewest_mid_p_wins, fewest_wins
+from pawl.gate.stats import units
 
 # A better adapter still loses some rows that the old one had right; 2 % is common.
 BREAKS = 0.02
@@ -116,11 +119,53 @@ def unprovable_guards(
     if policy.slices is not None:
         names = sorted({name for name in slices if name})
         family += [(f"slice {name}", policy.metric, policy.slices, name) for name in names]
-    p_values = []
-    for _, metric, margin, only in family:
+    found = []
+    for rule, metric, margin, only in family:
         members = [g for g, name in zip(groups, slices, strict=True) if name == only or not only]
         no_change = units(np.zeros(len(members)), members)
         p = not_worse(no_change, margin, bounded=bounded(metric))(1.0) if members else 1.0
-        p_values.append(p)
-    adjusted = zip(family, holm(p_values), strict=True)
-    return tuple(name for (name, *_), p in adjusted if p >= policy.alpha)
+        if p >= policy.alpha:
+            found.append(rule)
+    return tuple(found)
+
+
+def power(gain: float, rows: int, *, level: float, breaks: float) -> float:
+    """Probability that the unconditional McNemar test detects a true gain.
+
+    Args:
+        gain: true difference in pass rate, in (0, 1].
+        rows: gate rows.
+        level: p must be below it.
+        breaks: share of rows that the candidate newly gets wrong; it then newly gets
+            `gain + breaks` right.
+    """
+    return _detected(gain, fewest_wins(rows, level), breaks=breaks)
+
+
+def smallest_gain(rows: int, *, level: float, breaks: float, wanted: float = 0.8) -> float | None:
+    """The smallest gain, to a tenth of a point, detected with power `wanted`; None if none is."""
+    need = fewest_wins(rows, level)
+    for tenth in range(1, int(1000 * (1 - breaks)) + 1):
+        if _detected(tenth / 1000, need, breaks=breaks) >= wanted:
+            return tenth / 1000
+    return None
+
+
+def rows_needed(gain: float, *, level: float, breaks: float, wanted: float = 0.8) -> int:
+    """Gate rows that detect `gain` with power `wanted` (to about 2 %)."""
+    rows = 10
+    # The mid-p at the level itself passes a little more often, and costs next to nothing.
+    while _detected(gain, fewest_mid_p_wins(np.arange(rows + 1), level), breaks=breaks) < wanted:
+        rows = math.ceil(rows * 1.02)
+    while power(gain, rows, level=level, breaks=breaks) < wanted:
+        rows = math.ceil(rows * 1.02)
+    return rows
+
+
+def _detected(gain: float, need: Counts, *, breaks: float) -> float:
+    """Probability of as many wins as each number of differing rows needs, from 0 to all rows."""
+    differ = min(gain + 2 * breaks, 1.0)
+    share = (gain + breaks) / (gain + 2 * breaks)
+    counts = np.arange(need.size)
+    chance = binom.pmf(counts, need.size - 1, differ)
+    return float((chance * binom.sf(need - 1, counts, share)).sum())

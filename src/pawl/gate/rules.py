@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from pawl.config.schema import Gate
-from pawl.core.metrics import FALL, bounded, judged, shown, sign
+from pawl.core.metrics import bounded, judged, shown, sign
 from pawl.core.records import Comparison, Score
 from pawl.gate.better import better
 from pawl.gate.evidence import CANDIDATE, CHAMPION, Evidence
+from pawl.gate.figures import elsewhere_text, interval_text, shrunken_text
 from pawl.gate.margins import P, holm, not_worse, rows_to_settle
-from pawl.gate.stats import Units, interval, units
+from pawl.gate.stats import Units, gain_after_selection, interval, units
+
+# 2: the unconditional McNemar test; each guard is proved by itself; gains are shrunken.
+EDITION = 2
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class _Guard:
-    """One guard or slice before Holm's correction: its rows' differences and its p."""
+    """One guard or slice: its rows' differences and its p."""
 
     rule: str
     metric: str
@@ -41,7 +44,9 @@ class _Guard:
     won_lost: tuple[int, int]
 
 
-def compare(evidence: Evidence, policy: Gate, *, level: float) -> list[tuple[Comparison, Finding]]:
+def compare(
+    evidence: Evidence, policy: Gate, *, level: float, edition: int
+) -> list[tuple[Comparison, Finding]]:
     """Compare the candidate with the champion, if there is one, and with every baseline.
 
     The best baseline comes first. Which one is best is itself estimated on these rows, so all are
@@ -50,12 +55,14 @@ def compare(evidence: Evidence, policy: Gate, *, level: float) -> list[tuple[Com
     names = [CHAMPION] if evidence.report.champion.version is not None else []
     mean = {n: sign(policy.metric) * _mean(evidence, n, policy) for n in evidence.baselines}
     names += sorted(mean, key=mean.__getitem__, reverse=True)
-    compared = (_compare(evidence, policy.metric, name, level=level) for name in names)
+    compared = (
+        _compare(evidence, policy.metric, name, level=level, edition=edition) for name in names
+    )
     return [(c, _superiority_finding(c, gain, p)) for c, gain, p in compared]
 
 
 def compare_elsewhere(
-    evidence: Evidence, policy: Gate, *, level: float
+    evidence: Evidence, policy: Gate, *, level: float, edition: int
 ) -> list[tuple[Comparison, Finding]]:
     """Compare the candidate with contenders on another base or a server, if they have the metric.
 
@@ -64,8 +71,8 @@ def compare_elsewhere(
     found = []
     for name, where in evidence.elsewhere.items():
         if evidence.measured(name, policy.metric):
-            c, *_ = _compare(evidence, policy.metric, name, level=level)
-            found.append((c, Finding(f"beside {name}", True, False, _elsewhere_text(c, where))))
+            c, *_ = _compare(evidence, policy.metric, name, level=level, edition=edition)
+            found.append((c, Finding(f"beside {name}", True, False, elsewhere_text(c, where))))
     return found
 
 
@@ -82,11 +89,12 @@ def floors(evidence: Evidence, policy: Gate) -> list[Finding]:
     return found
 
 
-def guards(evidence: Evidence, policy: Gate) -> list[tuple[Comparison, Finding]]:
+def guards(evidence: Evidence, policy: Gate, *, edition: int) -> list[tuple[Comparison, Finding]]:
     """Every guard and every slice must be proved non-inferior to the champion within its margin.
 
-    Together they are one Holm family at the policy's alpha in each look, so that true harm passes
-    with that probability at most. A guard that the rows cannot prove does not hold.
+    Each at the policy's alpha: all must hold, so that true harm in any of them passes with that
+    probability at most (Berger 1982, intersection-union test). In edition 1 they were one Holm
+    family. A guard that the rows cannot prove does not hold.
     """
     if evidence.report.champion.version is None:
         return []
@@ -100,18 +108,22 @@ def guards(evidence: Evidence, policy: Gate) -> list[tuple[Comparison, Finding]]
             _guard(evidence, f"slice {name}", policy.metric, policy.slices, only=name)
             for name in names
         ]
-    adjusted = holm([guard.p(1.0) for guard in family])
+    alone = [guard.p(1.0) for guard in family]
+    tested = holm(alone) if edition == 1 else alone
+    sharing = len(family) if edition == 1 else 1
     return [
-        _guard_finding(guard, p, level=policy.alpha, family=len(family))
-        for guard, p in zip(family, adjusted, strict=True)
+        _guard_finding(guard, p, level=policy.alpha, sharing=sharing)
+        for guard, p in zip(family, tested, strict=True)
     ]
 
 
 def _compare(
-    evidence: Evidence, metric: str, other: str, *, level: float
+    evidence: Evidence, metric: str, other: str, *, level: float, edition: int
 ) -> tuple[Comparison, Units, P]:
-    gain, (mine, theirs), (won, lost) = _paired(evidence.of(CANDIDATE), evidence.of(other), metric)
-    p = better(gain, level=level, bounded=bounded(metric))
+    gain, (mine, theirs), (won, lost) = paired(evidence.of(CANDIDATE), evidence.of(other), metric)
+    p = better(gain, level=level, bounded=bounded(metric), edition=edition)
+    passed = p(1.0) < level and gain.mean > 0
+    shrinks = passed and edition > 1
     c = Comparison(
         against=other,
         metric=metric,
@@ -121,8 +133,11 @@ def _compare(
         losses=lost,
         p=p(1.0),
         level=level,
-        passed=p(1.0) < level and gain.mean > 0,
+        passed=passed,
         interval=interval(gain, bounded=bounded(metric)),
+        shrunken=gain_after_selection(gain, bounded=bounded(metric), level=level)
+        if shrinks
+        else None,
     )
     return c, gain, p
 
@@ -132,11 +147,11 @@ def _superiority_finding(c: Comparison, gain: Units, p: P) -> Finding:
     rule = "beats champion" if c.against == CHAMPION else "beats prompting"
     figures = (
         f"{c.metric} {shown(c.metric, c.candidate)} against {shown(c.metric, c.other)} of "
-        f"{c.against}{_interval_text(c)}, {c.wins} rows won, {c.losses} lost, p = {c.p:.2g} "
+        f"{c.against}{interval_text(c)}, {c.wins} rows won, {c.losses} lost, p = {c.p:.2g} "
         f"(below {c.level:.2g} is asked)"
     )
     if c.passed:
-        return Finding(rule, True, False, f"beats {c.against}: {figures}")
+        return Finding(rule, True, False, f"beats {c.against}: {figures}{shrunken_text(c)}")
     if gain.mean <= 0:
         wins = "" if c.against == CHAMPION else " Prompting wins."
         return Finding(rule, False, True, f"is no better than {c.against}: {figures}.{wins}")
@@ -146,16 +161,6 @@ def _superiority_finding(c: Comparison, gain: Units, p: P) -> Finding:
     return Finding(rule, False, False, text)
 
 
-def _elsewhere_text(c: Comparison, where: str) -> str:
-    low, high = c.interval or (-math.inf, math.inf)
-    verb = "is ahead of" if low > 0 else "falls behind" if high < 0 else "cannot be told from"
-    return (
-        f"{verb} {c.against} ({where}), which need not be beaten: {c.metric} "
-        f"{shown(c.metric, c.candidate)} against {shown(c.metric, c.other)}{_interval_text(c)}, "
-        f"{c.wins} rows won, {c.losses} lost"
-    )
-
-
 def _guard(
     evidence: Evidence, rule: str, metric: str, margin: float, *, only: str | None = None
 ) -> _Guard:
@@ -163,13 +168,13 @@ def _guard(
         [s for s in evidence.of(name) if only is None or s.slice == only]
         for name in (CANDIDATE, CHAMPION)
     )
-    gain, means, won_lost = _paired(mine, theirs, metric)
+    gain, means, won_lost = paired(mine, theirs, metric)
     p = not_worse(gain, margin, bounded=bounded(metric))
     return _Guard(rule, metric, only, margin, gain, p, means, won_lost)
 
 
 def _guard_finding(
-    guard: _Guard, p: float, *, level: float, family: int
+    guard: _Guard, p: float, *, level: float, sharing: int
 ) -> tuple[Comparison, Finding]:
     (mine, theirs), (won, lost) = guard.means, guard.won_lost
     c = Comparison(
@@ -189,7 +194,7 @@ def _guard_finding(
     name = f"slice {guard.slice}" if guard.slice else f"guard on {guard.metric}"
     figures = (
         f"{guard.metric} {shown(c.metric, mine)} against {shown(c.metric, theirs)} of the champion"
-        f"{_interval_text(c)}, {shown(c.metric, guard.margin)} may be lost, p = {p:.2g} "
+        f"{interval_text(c)}, {shown(c.metric, guard.margin)} may be lost, p = {p:.2g} "
         f"(below {level:.2g} is asked)"
     )
     if c.passed:
@@ -197,13 +202,13 @@ def _guard_finding(
     # A loss beyond the margin is final; a smaller one only lacks rows.
     if guard.gain.mean < -guard.margin:
         return c, Finding(guard.rule, False, True, f"breaks the {name}: {figures}")
-    more = rows_to_settle(guard.p, int(guard.gain.sizes.sum()), level=level / family)
+    more = rows_to_settle(guard.p, int(guard.gain.sizes.sum()), level=level / sharing)
     where = "of this slice " if guard.slice else ""
     settle = f"; about {more} more gate rows {where}would settle it" if more else ""
     return c, Finding(guard.rule, False, False, f"has not proved the {name}: {figures}{settle}")
 
 
-def _paired(
+def paired(
     mine: Sequence[Score], theirs: Sequence[Score], metric: str
 ) -> tuple[Units, tuple[float, float], tuple[int, int]]:
     """Differences by unit (above 0: the candidate is better), both means, rows won and lost."""
@@ -219,19 +224,3 @@ def _paired(
 
 def _mean(evidence: Evidence, name: str, policy: Gate) -> float:
     return float(np.mean(evidence.values(name, policy.metric)))
-
-
-def _interval_text(c: Comparison) -> str:
-    if c.interval is None:
-        return ""
-    low, high = c.interval
-    if high < 0:
-        text = f"worse by {_size(c.metric, -high)} to {_size(c.metric, -low)}"
-    else:
-        text = f"better by {_size(c.metric, low)} to {_size(c.metric, high)}"
-    unit = "" if c.metric in FALL else " points"
-    return f" ({text}{unit} with 95 % confidence)"
-
-
-def _size(metric: str, gain: float) -> str:
-    return f"{gain:.3g}" if metric in FALL else f"{100 * gain:.1f}"

@@ -23,6 +23,7 @@ from pawl.core.sealing import SEALED, open_folder
 from pawl.errors import DataError
 from pawl.gate.decide import decide
 from pawl.gate.evidence import Evidence
+from pawl.gate.rules import EDITION
 from pawl.workspace.paths import TaskFiles, Workspace
 
 # The candidate's scores on the dev split, in a verdict.
@@ -50,10 +51,11 @@ def comparable(files: TaskFiles, verdict: Verdict) -> dict[str, dict[str, float]
     return metrics
 
 
-def judge(files: TaskFiles, policy: Gate) -> Verdict:
+def judge(files: TaskFiles, policy: Gate, *, edition: int = EDITION) -> Verdict:
     """The verdict on the evidence in these files: the stage's own, or those stored with a run.
 
-    Evidence that was sealed is judged as sealed, whatever the policy says now.
+    Evidence that was sealed is judged as sealed, whatever the policy says now. `edition` is that of
+    the rules.
 
     Raises:
         DataError: the evidence is absent, unreadable or altered.
@@ -64,7 +66,8 @@ def judge(files: TaskFiles, policy: Gate) -> Verdict:
     if sealed:
         policy = dataclasses.replace(policy, disclosure="sealed")
     evidence = read_evidence(files)
-    return decide(evidence, policy, parents={name: digest_file(files.root / name) for name in read})
+    parents = {name: digest_file(files.root / name) for name in read}
+    return decide(evidence, policy, parents=parents, edition=edition)
 
 
 def read_evidence(files: TaskFiles) -> Evidence:

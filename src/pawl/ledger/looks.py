@@ -108,6 +108,13 @@ def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
     return look
 
 
+def paid_look(workspace: Workspace, store: Store, task: str) -> Look | None:
+    """The look that was paid for the evaluation of what is in `build/`, None if none was."""
+    split = gate_split_id(task, workspace.task(task).split.salt)
+    state = undoubted_state(store, task)
+    return _find_look(state, split, evaluation_fingerprint(workspace, task, state.champion))
+
+
 def task_budget_status(workspace: Workspace, store: Store, state: State, task: str) -> BudgetStatus:
     """The status of the task's budget with the gate rows in `build/`, if any are there."""
     section, files = workspace.task(task), workspace.files(task)

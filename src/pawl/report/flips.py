@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from rich.text import Text
 
@@ -15,7 +16,10 @@ SCREEN = 3
 
 @dataclass(frozen=True)
 class FlipsReport:
-    """Gate rows won and lost `against` the champion of then; `data`: train rows that differ."""
+    """Rows won and lost `against` the champion of then; `data`: train rows that differ.
+
+    They are gate rows, or those of dev where the screen on dev ended the judgement.
+    """
 
     task: str
     version: int
@@ -24,6 +28,7 @@ class FlipsReport:
     won: tuple[Flip, ...]
     lost: tuple[Flip, ...]
     data: Changed
+    split: Literal["dev", "gate"] = "gate"
 
 
 def show_flips(
@@ -42,9 +47,10 @@ def show_flips(
     won = () if lost else report.won
     flips = (*report.lost, *won)
     count = len(flips) if everything or (lost and limit is None) else limit or SCREEN
+    on_dev = "dev " if report.split == "dev" else ""
     console.print(
         f"{report.task}: version {report.version} against version {report.against}, "
-        f"{report.metric}: {len(report.lost)} rows lost, {len(report.won)} won",
+        f"{report.metric}: {len(report.lost)} {on_dev}rows lost, {len(report.won)} won",
         highlight=False,
     )
     for flip in flips[:count]:

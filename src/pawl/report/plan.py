@@ -157,6 +157,16 @@ def rank_text(ranks: Sequence[int]) -> str:
     )
 
 
+def screen_text(screen: float | None, dev_rows: int) -> str:
+    """What is asked of the dev rows before a look is spent; empty where nothing is."""
+    if screen is None:
+        return ""
+    return (
+        f"; no look is spent on a candidate whose p against the champion on the {dev_rows} dev "
+        f"rows is above {screen:g}"
+    )
+
+
 def gate_text(power: Power, metric: str, *, blocked: FreshRows | None) -> str:
     """What the next look can detect; `blocked`: the fresh rows, if too few for any look."""
     if blocked is not None:

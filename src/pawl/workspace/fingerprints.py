@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pawl.config.code_digest import scoring_code, without_moves
-from pawl.config.schema import Check, Evaluate, Train, as_json
+from pawl.config.schema import Check, Evaluate, Gate, Train, as_json
 from pawl.config.user_functions import function_digest
 from pawl.core.alpha_budget import gate_split_id, unspent
 from pawl.core.files import digest_file, digest_json
@@ -25,11 +25,12 @@ from pawl.model.base import base_info
 from pawl.workspace.paths import TaskFiles, Workspace
 from pawl.workspace.task_inputs import data_file, read_prompt, read_schema
 
-# Keys of `check`, `train` and `evaluate` that 0.1 did not have.
+# Keys of `check`, `train`, `evaluate` and `gate` that 0.1 did not have.
 SINCE_0_1 = (
     *("schedule", "warmup", "weight_decay", "betas", "max_grad_norm"),
     *("evaluations", "keep", "patience", "start", "baselines"),
     *("drop_long", "columns", "turns"),
+    "screen",
 )
 
 
@@ -46,7 +47,7 @@ def cycle_fingerprint(workspace: Workspace, task: str, *, accepted: Sequence[str
     section = workspace.checked_task(task)
     params = as_json(section)
     del params["schedule"]  # the time of a run does not change its result
-    for name in ("check", "train", "evaluate"):
+    for name in ("check", "train", "evaluate", "gate"):
         params[name] = _as_in_0_1(getattr(section, name))
     return digest_json(
         {
@@ -77,7 +78,7 @@ def evaluation_fingerprint(workspace: Workspace, task: str, champion: Champion) 
             "splits": to_json(read_record(files.splits / "manifest.json", SplitReport)),
             "barred": _excluded_gate_rows(task, files),
             "inputs": {path.name: _digest(path) for path in (files.schema, files.prompt)},
-            "gate": as_json(section.gate),
+            "gate": _as_in_0_1(section.gate),
             "evaluate": _as_in_0_1(section.evaluate),
             "base": base.digest,
             **_prompted(base),
@@ -102,7 +103,7 @@ def scoring_inputs(policy: Evaluate, root: Path) -> dict[str, dict[str, str]]:
     }
 
 
-def _as_in_0_1(section: Check | Train | Evaluate) -> dict[str, Any]:
+def _as_in_0_1(section: Check | Train | Evaluate | Gate) -> dict[str, Any]:
     """The section without the keys that 0.1 had not, where they say what 0.1 did.
 
     A new version of Pawl is no reason to train again what was judged.

@@ -64,7 +64,8 @@ class EvalReport:
 
     `scores` digests the row scores; `skipped` has the reason why a contender was not measured;
     `general` maps base, candidate and champion to the perplexity of a general text, `weights` is
-    how the task's base was held. Wall times are in timing.json beside it, so that the same evidence
+    how the task's base was held, `same_as_base` says that the base alone answers every dev row as
+    the candidate does. Wall times are in timing.json beside it, so that the same evidence
     has the same bytes.
     """
 
@@ -80,6 +81,7 @@ class EvalReport:
     scores: str
     general: dict[str, float] = field(default_factory=dict)
     weights: Weights = "dense"
+    same_as_base: bool = False
 
 
 @dataclass(frozen=True)

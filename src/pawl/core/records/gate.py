@@ -17,7 +17,8 @@ class Comparison:
     `wins` and `losses` count the rows that one of the two did better; `p` is the one-sided
     probability of such rows if the candidate were no better (a guard: worse by `margin` or more);
     `level` what it must fall below. `interval` is the 95 % confidence interval of the difference a
-    row, above 0 where the candidate is better; None where a single group gives none.
+    row, above 0 where the candidate is better; None where a single group gives none. `shrunken` is
+    a proven gain once it is allowed for that only gains this clear are reported.
     """
 
     against: str
@@ -32,6 +33,7 @@ class Comparison:
     interval: tuple[float, float] | None = None
     margin: float | None = None
     slice: str | None = None
+    shrunken: float | None = None
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Verdict:
 
     `comparisons` are with those who must be beaten, `beside` with contenders elsewhere. `failed`
     names the rules that do not hold: under `gate.disclosure: sealed` the first alone, and what was
-    measured on gate rows is nowhere in the record.
+    measured on gate rows is nowhere in the record. `edition` is that of the rules it was derived
+    by, for `pawl replay`; None stands for the first.
     """
 
     task: str
@@ -56,3 +59,4 @@ class Verdict:
     guards: tuple[Comparison, ...] = ()
     beside: tuple[Comparison, ...] = ()
     failed: tuple[str, ...] = ()
+    edition: int | None = None
