@@ -18,12 +18,13 @@ from pawl.config.code_digest import (
     scoring_code,
     without_moves,
 )
-from pawl.config.schema import Evaluate
+from pawl.config.schema import Evaluate, Scorer
 from pawl.config.user_functions import function_digest, function_file, load_function
 from pawl.core.metrics import FALL
+from pawl.core.records import Example, Message
 from pawl.errors import DataError, ParamsError
 from pawl.evaluate.fields import by_field, enums, field_accuracy, field_f1, json_equal, json_valid
-from pawl.evaluate.scorers import char_error, edit_distance, exact_match, score, scorers
+from pawl.evaluate.scorers import char_error, edit_distance, exact_match, score_all, scorers
 from pawl.evaluate.summary import mean, summary
 from pawl.workspace.fingerprints import scoring_inputs
 
@@ -37,8 +38,14 @@ SCHEMA = {
 NOWHERE = Path("/nonexistent")
 
 
+def row(reference: str, number: int = 7) -> Example:
+    turns = (Message("system", "be brief"), Message("user", f"question {number}"))
+    return Example(f"row-{number}", "k" * 16, turns, reference, {"customer": f"c{number}"})
+
+
 def measured(output: str, reference: str, schema: object = None) -> dict[str, float]:
-    return score(scorers(schema, Evaluate(), NOWHERE), output, reference, row="r")
+    (found,) = score_all(scorers(schema, Evaluate(), NOWHERE), [output], [row(reference)])
+    return found
 
 
 @given(OBJECTS)
@@ -172,8 +179,8 @@ def test_enums_are_read_from_the_schema_and_a_missing_field_does_not_conform() -
 def test_a_regular_expression_must_match_the_whole_answer() -> None:
     by_metric = scorers(None, Evaluate(regex=r"[A-Z]{2}-\d+"), NOWHERE)
     texts = ("AB-12\n", "AB-12 or so")
-    values = [score(by_metric, text, "x", row="r")["regex_match"] for text in texts]
-    assert values == [1.0, 0.0]
+    found = score_all(by_metric, texts, [row("x"), row("x")])
+    assert [values["regex_match"] for values in found] == [1.0, 0.0]
 
 
 def slow_distance(a: str, b: str) -> int:
@@ -201,7 +208,8 @@ def own(tmp_path: Path, code: str, name: str) -> dict[str, float]:
     """The scores with a user's scorer, written into a workspace under a fresh name."""
     (tmp_path / f"{name}.py").write_text(f"def mine(output, reference):\n    {code}\n")
     policy = Evaluate(scorers={"mine": f"{name}:mine"})
-    return score(scorers(None, policy, tmp_path), "a", "b", row="row-7")
+    (found,) = score_all(scorers(None, policy, tmp_path), ["a"], [row("b")])
+    return found
 
 
 def test_a_users_scorer_is_a_plain_function(tmp_path: Path) -> None:
@@ -228,6 +236,74 @@ def test_a_users_scorer_is_a_plain_function(tmp_path: Path) -> None:
 def test_a_scorer_that_goes_wrong_is_named_with_its_row(tmp_path: Path, code: str) -> None:
     with pytest.raises(DataError, match=r"'mine' (returned|raised).* on row 'row-7'"):
         own(tmp_path, code, f"own_{abs(hash(code))}")
+
+
+def declared(tmp_path: Path, code: str, **ends: float) -> list[float | None]:
+    """What a scorer `mine` of this code comes to on the answers "a" and "bbb"."""
+    name = f"own_{abs(hash(code))}"
+    (tmp_path / f"{name}.py").write_text(code)
+    policy = Evaluate(scorers={"mine": Scorer(f"{name}:mine", **ends)})
+    rows = [row("r", 1), row("rr", 2)]
+    found = score_all(scorers(None, policy, tmp_path), ["a", "bbb"], rows)
+    return [values.get("mine") for values in found]
+
+
+def test_a_scorer_that_asks_for_the_row_sees_all_of_it(tmp_path: Path) -> None:
+    code = (
+        "def mine(answer, row):\n"
+        "    assert row.messages[0].role == 'system' and row.prompt.startswith('question ')\n"
+        "    number = row.prompt[-1]\n"
+        "    assert (row.id, row.fields['customer']) == (f'row-{number}', f'c{number}')\n"
+        "    return len(row.reference) / 4\n"
+    )
+    assert declared(tmp_path, code) == [0.25, 0.5]
+
+
+def test_a_scorer_may_take_all_answers_at_once(tmp_path: Path) -> None:
+    code = (
+        "def mine(answers, rows):\n"
+        "    assert [row.reference for row in rows] == ['r', 'rr']\n"
+        "    return [None if a == 'a' else 0.5 for a in answers]\n"
+    )
+    assert declared(tmp_path, code) == [None, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("worst", "best", "expected"),
+    [(0, 4, [0.25, 0.75]), (4, 0, [0.75, 0.25]), (-1, 3, [0.5, 1.0]), (5, 1, [1.0, 0.5])],
+)
+def test_a_scorer_declares_its_ends_and_with_them_what_is_better(
+    tmp_path: Path, worst: float, best: float, expected: list[float]
+) -> None:
+    code = "def mine(answer, reference):\n    return len(answer)\n"
+    assert declared(tmp_path, code, worst=worst, best=best) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("def mine(answers, rows):\n    return [1.0]\n", "returned 1 numbers for 2 answers"),
+        ("def mine(answers, rows):\n    return 1.0\n", "raised TypeError.* on the 2 rows"),
+        ("def mine(answers, rows):\n    return [0, 7]\n", "returned 7 on row 'row-2'"),
+        ("def mine(answer, row):\n    return row.nothing\n", "raised AttributeError.*'row-1'"),
+        ("def mine(answer):\n    return 1\n", "raised TypeError.*'row-1'"),
+    ],
+)
+def test_a_scorer_of_rows_that_goes_wrong_is_named_with_what_is_known(
+    tmp_path: Path, code: str, says: str
+) -> None:
+    with pytest.raises(DataError, match=says):
+        declared(tmp_path, code)
+
+
+def test_a_sealed_gate_shows_nothing_of_the_row_that_a_scorer_failed_on(tmp_path: Path) -> None:
+    (tmp_path / "own_sealed.py").write_text("def mine(answer, row):\n    return row.reference\n")
+    by_metric = scorers(None, Evaluate(scorers={"mine": "own_sealed:mine"}), tmp_path)
+    with pytest.raises(DataError) as refused:
+        score_all(by_metric, ["a"], [row("secret")], sealed=True)
+    assert "secret" not in str(refused.value)
+    assert "row-7" not in str(refused.value)
+    assert "returned a str on gate rows" in str(refused.value)
 
 
 @pytest.mark.parametrize(

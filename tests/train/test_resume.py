@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import shutil
 import signal
 import subprocess
 import sys
@@ -58,11 +59,25 @@ def trained(
     return curve
 
 
-@pytest.fixture
-def whole(base_folder: Path, tokenizer: Any, tmp_path: Path) -> bytes:
+@pytest.fixture(scope="module")
+def whole(base_folder: Path, tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """The weights of an uninterrupted training."""
-    trained(base_folder, tokenizer, tmp_path / "whole", None)
-    return (tmp_path / "whole" / WEIGHTS).read_bytes()
+    folder = tmp_path_factory.mktemp("whole")
+    trained(base_folder, tokenizer, folder / "adapter", None)
+    return (folder / "adapter" / WEIGHTS).read_bytes()
+
+
+@pytest.fixture(scope="module")
+def stopped(base_folder: Path, tokenizer: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The checkpoints of a training that was stopped after its fifth step: of steps 4 and 5."""
+    folder = tmp_path_factory.mktemp("stopped")
+    checkpoints = Checkpoints(folder / "checkpoints", "q", every=0.0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pawl.train.journal.SHARE", 0)
+        stopped_after(5, patch)
+        with pytest.raises(TrainError):
+            trained(base_folder, tokenizer, folder / "cut", checkpoints)
+    return checkpoints.folder
 
 
 def test_a_training_stopped_by_sigterm_resumes_to_the_same_bytes(
@@ -87,16 +102,12 @@ def test_an_invalid_checkpoint_is_skipped(
     tokenizer: Any,
     tmp_path: Path,
     whole: bytes,
+    stopped: Path,
     harm: str,
-    monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     checkpoints = Checkpoints(tmp_path / "checkpoints", "q", every=0.0)
-    with monkeypatch.context() as patch:
-        patch.setattr("pawl.train.journal.SHARE", 0)
-        stopped_after(5, patch)
-        with pytest.raises(TrainError):
-            trained(base_folder, tokenizer, tmp_path / "cut", checkpoints)
+    shutil.copytree(stopped, checkpoints.folder)
     earlier, newest = sorted(path for path in checkpoints.folder.iterdir())
     assert (earlier.name, newest.name) == ("step-00000004", "step-00000005")
     if harm == "cut":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import is_dataclass
+from enum import StrEnum
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
 
@@ -34,6 +36,19 @@ LayerName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*$")]
 Amount = Annotated[float, Field(ge=0)]
 # What `valid_rank` accepts, for the JSON Schema.
 RankInput = Annotated[int, Field(ge=1, le=512)] | Literal["auto"]
+
+
+class UnionTag(StrEnum):
+    """Where a value is a text or a section; pydantic puts the tag into an error's place."""
+
+    TEXT = "as a text"
+    SECTION = "as a section"
+
+
+def text_or_section(value: Any) -> UnionTag:
+    """Which of both a value is meant to be."""
+    section = isinstance(value, dict) or is_dataclass(value)
+    return UnionTag.SECTION if section else UnionTag.TEXT
 
 
 def valid_timezone(name: str) -> str:

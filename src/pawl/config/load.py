@@ -15,6 +15,7 @@ import yaml
 from pydantic import TypeAdapter, ValidationError
 
 from pawl.config import schema
+from pawl.config.field_types import UnionTag
 from pawl.config.policy_rules import Fault, policy_faults
 from pawl.config.preconditions import precondition_faults
 from pawl.config.schema import TASK_NAME, Params, Task
@@ -27,8 +28,8 @@ FREE_VALUES = "template"
 SECTIONS: dict[str, Any] = {
     "base": BaseRef, "bases": BaseRef, "check": schema.Check, "cost": schema.Cost,
     "endpoints": schema.Endpoint, "evaluate": schema.Evaluate, "gate": schema.Gate,
-    "release": schema.Release, "schedule": schema.Schedule, "split": schema.Split,
-    "train": schema.Train,
+    "release": schema.Release, "schedule": schema.Schedule, "scorers": schema.Scorer,
+    "split": schema.Split, "train": schema.Train,
 }  # fmt: skip
 
 
@@ -104,7 +105,7 @@ def _schema_error(error: ValidationError, node: yaml.Node | None, source: str) -
     # A misspelt key is reported as unknown and as missing; the unknown one shows the spelling.
     unknown = ("unexpected_keyword_argument", "extra_forbidden")
     first = min(error.errors(), key=lambda e: e["type"] not in unknown)
-    path = first["loc"]
+    path = tuple(part for part in first["loc"] if part not in set(UnionTag))
     if path[-1:] == ("[key]",) and first["type"] not in unknown:
         path = path[:-1]
     place = _place(node, path, source)

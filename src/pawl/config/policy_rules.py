@@ -71,6 +71,15 @@ def _scorers_have_names_of_their_own(task: Task) -> Iterator[Fault]:
         yield Fault(at, f": '{metric}'", rule, f"call it 'my_{metric}'")
 
 
+def _scorers_tell_best_from_worst(task: Task) -> Iterator[Fault]:
+    for metric, scorer in task.evaluate.own.items():
+        if scorer.worst == scorer.best:
+            at = ("evaluate", "scorers", metric)
+            found = f": worst and best are both {scorer.best:g}"
+            rule = "a scorer returns numbers from its `worst` to its `best`"
+            yield Fault(at, found, rule, "name both ends, such as `worst: 0` and `best: 5`")
+
+
 def _contenders_have_names_of_their_own(task: Task) -> Iterator[Fault]:
     evaluate = task.evaluate
     taken = {"bases": {*CONTENDERS}, "endpoints": {*CONTENDERS, *evaluate.bases}}
@@ -145,6 +154,7 @@ RULES = (
     _metrics_exist,
     _metrics_can_be_measured,
     _scorers_have_names_of_their_own,
+    _scorers_tell_best_from_worst,
     _contenders_have_names_of_their_own,
     _floors_can_be_reached,
     _margins_forbid_something,

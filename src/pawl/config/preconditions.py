@@ -31,8 +31,8 @@ WIDTH = ("hidden_size", "n_embd", "d_model")
 
 def precondition_faults(task: Task, root: Path) -> Iterator[Fault]:
     """Everything that the section names and the workspace `root` does not have."""
-    for metric, function in task.evaluate.scorers.items():
-        if fault := find_function_fault(function, root):
+    for metric, scorer in task.evaluate.own.items():
+        if fault := find_function_fault(scorer.function, root):
             yield Fault(("evaluate", "scorers", metric), *fault)
     yield from _private_bases(task, root)
     yield from _unknown_fields(task, root)

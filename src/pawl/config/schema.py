@@ -11,7 +11,15 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, PlainValidator, StrictBool
+from pydantic import (
+    AfterValidator,
+    Discriminator,
+    Field,
+    FiniteFloat,
+    PlainValidator,
+    StrictBool,
+    Tag,
+)
 from pydantic.dataclasses import dataclass
 
 from pawl.config.field_types import (
@@ -25,6 +33,8 @@ from pawl.config.field_types import (
     RankInput,
     RowPart,
     Share,
+    UnionTag,
+    text_or_section,
     valid_cron,
     valid_distinct,
     valid_function,
@@ -133,10 +143,22 @@ class Endpoint:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Scorer:
+    """A metric of your own: the `function` returns numbers from `worst` to `best`.
+
+    A row's value is the share of that way, so that more is better and it lies in [0, 1].
+    """
+
+    function: Annotated[str, AfterValidator(valid_function)]
+    worst: FiniteFloat = 0.0
+    best: FiniteFloat = 1.0
+
+
+@dataclass(frozen=True, config=STRICT)
 class Evaluate:
     """How contenders answer: greedy decoding, batched; `shots` examples for the k-shot baseline.
 
-    `scorers` maps a metric of your own (more is better) to `module:function`; `regex` is what
+    `scorers` maps a metric of your own to `module:function`, or to a `Scorer`; `regex` is what
     `regex_match` matches a whole answer with. With `baselines: judged` a baseline's answer is
     given up where it can no longer be right by `gate.metric`, if that is exact_match or json_equal.
     `bases` and `endpoints` add contenders by name, another base or a server, which are reported and
@@ -148,11 +170,23 @@ class Evaluate:
     batch_size: Annotated[int, Field(ge=1)] = 64
     baselines: Literal["full", "judged"] = "full"
     regex: Annotated[str, AfterValidator(valid_pattern)] | None = None
-    scorers: dict[MetricName, Annotated[str, AfterValidator(valid_function)]] = field(
-        default_factory=dict
-    )
+    scorers: dict[
+        MetricName,
+        Annotated[
+            Annotated[str, AfterValidator(valid_function), Tag(UnionTag.TEXT)]
+            | Annotated[Scorer, Tag(UnionTag.SECTION)],
+            Discriminator(text_or_section),
+        ],
+    ] = field(default_factory=dict)
     bases: dict[ContenderName, BaseRef] = field(default_factory=dict)
     endpoints: dict[ContenderName, Endpoint] = field(default_factory=dict)
+
+    @property
+    def own(self) -> dict[str, Scorer]:
+        """The scorers by metric, each as a section."""
+        return {
+            name: Scorer(one) if isinstance(one, str) else one for name, one in self.scorers.items()
+        }
 
 
 @dataclass(frozen=True, config=STRICT)

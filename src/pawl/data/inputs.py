@@ -29,8 +29,8 @@ def inputs(workspace: Workspace, task: str) -> None:
     for base in (section.base, *section.evaluate.bases.values()):
         refuse_other_base(workspace, base)
     schema, prompt = read_schema(workspace, section), read_prompt(workspace, section)
-    for function in section.evaluate.scorers.values():
-        load_function(function, workspace.root)
+    for scorer in section.evaluate.own.values():
+        load_function(scorer.function, workspace.root)
     write_json(files.scoring_inputs, scoring_inputs(section.evaluate, workspace.root))
     write_record(files.base, base_info(section.base, workspace.root))
     write_json(files.schema, schema)

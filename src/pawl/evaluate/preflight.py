@@ -23,7 +23,7 @@ from pawl.evaluate.judging import (
     refuse_unfit,
 )
 from pawl.evaluate.moved_champion import planned_move
-from pawl.evaluate.scorers import score, scorers
+from pawl.evaluate.scorers import score_all, scorers
 from pawl.model.base import find_base, find_config, has_tokenizer
 from pawl.model.device import Device, here
 from pawl.model.prompt import format_of
@@ -59,8 +59,7 @@ def preflight(workspace: Workspace, task: str) -> None:
     _try_champion(workspace, task, [*dev, *gate])
     schema = read_value(files.schema)
     by_metric = scorers(schema, section.evaluate, workspace.root)
-    for row in dev:
-        score(by_metric, row.completion, row.completion, row=row.id)
+    score_all(by_metric, [row.completion for row in dev], dev)
     instruction, device = read_text(files.prompt), here()
     held = planned_judging(section, (train, dev, gate), instruction, workspace.root, device)
     refuse_unfit(held, device, section.base.model)

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pawl.core.records import Contender, Example, Score, SplitReport, Timing
 from pawl.evaluate.fields import by_field
-from pawl.evaluate.scorers import Scorer, score
+from pawl.evaluate.scorers import Scorer, score_all
 from pawl.evaluate.summary import mean, summary
 
 Split = Literal["dev", "gate"]
@@ -74,9 +74,15 @@ class Scoreboard:
         Raises:
             DataError: a user's scorer failed.
         """
+        values = score_all(
+            {judged_by: self.scorers[judged_by]} if judged_by else self.scorers,
+            [reply.text for reply in replies],
+            rows,
+            sealed=self.sealed and split == "gate",
+        )
         scored = [
-            self._score(name, split, row, reply, judged_by)
-            for row, reply in zip(rows, replies, strict=True)
+            self._score(name, split, row, reply, of_row, judged_by)
+            for row, reply, of_row in zip(rows, replies, values, strict=True)
         ]
         self.scores += scored
         self.seconds[f"{split}/{name}"] = mean([reply.seconds for reply in replies])
@@ -109,11 +115,14 @@ class Scoreboard:
         return Timing(self.seconds, tuple(self.cached))
 
     def _score(
-        self, name: str, split: Split, row: Example, reply: Reply, judged_by: str | None
+        self,
+        name: str,
+        split: Split,
+        row: Example,
+        reply: Reply,
+        values: dict[str, float],
+        judged_by: str | None,
     ) -> Score:
-        row_id = None if self.sealed and split == "gate" else row.id
-        of = {judged_by: self.scorers[judged_by]} if judged_by else self.scorers
-        values = score(of, reply.text, row.completion, row=row_id)
         if reply.tokens is not None and not judged_by:
             values["output_tokens"] = float(reply.tokens)
         if reply.perplexity is not None:

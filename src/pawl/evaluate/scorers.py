@@ -1,14 +1,13 @@
-"""Scorers: functions of an answer and its reference to a number, or None if there is none.
+"""Scorers: functions of answers and their rows to a number each, or None if there is none.
 
-Pure, without torch; those for JSON are in `fields`. What is measured while answering (perplexity,
-tokens, seconds) is no scorer: the scoreboard adds it. A value that cannot be measured is absent,
-never 0.
+Pure, without torch; those for JSON are in `fields`, a task's own in `own_scorers`. What is measured
+while answering (perplexity, tokens, seconds) is no scorer: the scoreboard adds it. A value that
+cannot be measured is absent, never 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +15,12 @@ from pawl.config.schema import Evaluate
 from pawl.config.user_functions import load_function
 from pawl.core.calls import calls_match
 from pawl.core.json_schema import full_match, validator_of
+from pawl.core.records import Example
 from pawl.errors import DataError
 from pawl.evaluate import fields
+from pawl.evaluate.own_scorers import ScorerError, own_scorer
 
-Scorer = Callable[[str, str], float | None]
+Scorer = Callable[[Sequence[str], Sequence[Example]], Sequence[float | None]]
 
 
 def scorers(schema: Any, policy: Evaluate, root: Path) -> dict[str, Scorer]:
@@ -33,7 +34,7 @@ def scorers(schema: Any, policy: Evaluate, root: Path) -> dict[str, Scorer]:
     Raises:
         ParamsError: a user's scorer cannot be imported.
     """
-    by_metric: dict[str, Scorer] = {
+    measures: dict[str, Callable[[str, str], float | None]] = {
         "exact_match": exact_match,
         "char_error": char_error,
         "calls_match": calls_match,
@@ -44,42 +45,59 @@ def scorers(schema: Any, policy: Evaluate, root: Path) -> dict[str, Scorer]:
     }
     if schema is not None:
         validator = validator_of(schema)
-        by_metric["schema_valid"] = lambda output, _: fields.schema_valid(output, validator)
+        measures["schema_valid"] = lambda output, _: fields.schema_valid(output, validator)
     if permitted := fields.enums(schema):
-        by_metric["enum_valid"] = lambda output, _: fields.enum_valid(output, permitted)
+        measures["enum_valid"] = lambda output, _: fields.enum_valid(output, permitted)
     if policy.regex is not None:
         matches = full_match(policy.regex)
-        by_metric["regex_match"] = lambda output, _: float(matches(output.strip()))
-    for name, function in policy.scorers.items():
-        by_metric[name] = partial(_user_score, load_function(function, root), name)
+        measures["regex_match"] = lambda output, _: float(matches(output.strip()))
+    by_metric = {name: each(measure) for name, measure in measures.items()}
+    for name, declared in policy.own.items():
+        by_metric[name] = own_scorer(name, load_function(declared.function, root), declared)
     return by_metric
 
 
-def score(
-    by_metric: dict[str, Scorer], output: str, reference: str, *, row: str | None
-) -> dict[str, float]:
-    """The scores of one answer by metric; those that cannot be measured are left out.
+def score_all(
+    by_metric: Mapping[str, Scorer],
+    answers: Sequence[str],
+    rows: Sequence[Example],
+    *,
+    sealed: bool = False,
+) -> list[dict[str, float]]:
+    """The scores of each answer by metric; those that cannot be measured are left out.
 
     Args:
-        row: the row's id, for the message of a scorer that fails; None: the message shows only the
-            type of the error.
+        sealed: the message of a scorer that fails shows neither row nor value, only the type of
+            the error.
 
     Raises:
-        DataError: a user's scorer raised, or returned something else than 0 to 1.
+        DataError: a user's scorer raised, or returned something else than what it declares.
     """
     try:
-        values = {name: scorer(output, reference) for name, scorer in by_metric.items()}
-    except _ScorerError as error:
-        what = error.found if row is not None else error.kind
-        where = f"row '{row}'" if row is not None else "a gate row"
+        columns = {name: scorer(answers, rows) for name, scorer in by_metric.items()}
+    except ScorerError as error:
+        what = error.kind if sealed else error.found
+        where = f"the {len(rows)} rows" if error.row is None else f"row '{error.row}'"
+        where = "gate rows" if sealed else where
         raise DataError(
             f"the scorer '{error.name}' {what} on {where}",
-            rule="a scorer takes (answer, reference) and returns a number from 0 to 1, more "
-            "being better, or None where there is nothing to measure",
+            rule="a scorer takes (answer, reference), (answer, row) or (answers, rows) and returns "
+            "a number from 0 to 1, more being better (or from its `worst` to its `best`), or None "
+            "where there is nothing to measure; of many answers, a list of such",
             remedy=f"mend the function that `evaluate.scorers.{error.name}` names"
-            + ("" if row is not None else "; run it on dev rows, the gate's are sealed"),
-        ) from (error if row is not None else None)
-    return {name: value for name, value in values.items() if value is not None}
+            + ("; run it on dev rows, the gate's are sealed" if sealed else ""),
+        ) from (None if sealed else error)
+    return [
+        {name: value for name, column in columns.items() if (value := column[i]) is not None}
+        for i in range(len(rows))
+    ]
+
+
+def each(measure: Callable[[str, str], float | None]) -> Scorer:
+    """A scorer of many answers, by a measure of one answer and its reference."""
+    return lambda answers, rows: [
+        measure(answer, row.completion) for answer, row in zip(answers, rows, strict=True)
+    ]
 
 
 def exact_match(output: str, reference: str) -> float:
@@ -117,28 +135,3 @@ def edit_distance(a: str, b: str) -> int:
         rise, fall = (rise << 1 | 1) & full, (fall << 1) & full
         up, down = fall | (~(same | down | rise) & full), rise & (same | down)
     return distance
-
-
-class _ScorerError(Exception):
-    """A user's scorer failed; the caller adds the row.
-
-    `found` is what happened, `kind` the same without anything that may come from the row.
-    """
-
-    def __init__(self, name: str, found: str, kind: str) -> None:
-        self.name, self.found, self.kind = name, found, kind
-        super().__init__(name, found, kind)
-
-
-def _user_score(function: Callable[[str, str], Any], name: str, output: str, reference: str) -> Any:
-    try:
-        value = function(output, reference)
-    except Exception as error:  # the user's code may raise anything: it is reported with its row
-        raised = f"raised {type(error).__name__}"
-        raise _ScorerError(name, f"{raised}: {error}", raised) from error
-    if value is None:
-        return None
-    # The gate's tests hold for values in [0, 1]; a comparison with NaN is never true.
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise _ScorerError(name, f"returned {value!r}", f"returned a {type(value).__name__}")
-    return float(value)

@@ -97,7 +97,7 @@ def scoring_inputs(policy: Evaluate, root: Path) -> dict[str, dict[str, str]]:
         BaseError: there is no such base.
     """
     return {
-        "scorers": {name: function_digest(at, root) for name, at in policy.scorers.items()},
+        "scorers": {name: function_digest(one.function, root) for name, one in policy.own.items()},
         "bases": {name: base_info(base, root).digest for name, base in policy.bases.items()},
         "code": without_moves(scoring_code()),
     }
