@@ -21,6 +21,7 @@ def judged(
     metric: str = "exact_match",
     cost: Cost | None = COST,
     all_beaten: bool = True,
+    won: int = 5,
     kept: tuple[str, ...] = (),
 ) -> Worth | None:
     """The worth of a candidate against the long prompt; training took half an hour."""
@@ -29,7 +30,7 @@ def judged(
         Contender("candidate", "gate", 9, {metric: mine}, 50.0, 20.0),
         Contender("long-prompt", "gate", 9, {metric: other}, prompt, 30.0),
     ]
-    comparison = Comparison("long-prompt", metric, mine, other, 5, 0, 0.001, 0.01, passed)
+    comparison = Comparison("long-prompt", metric, mine, other, won, 0, 0.001, 0.01, passed)
     champion = Comparison("champion", metric, mine, mine, 0, 0, 1.0, 0.01, False)
     second = Comparison("zero-shot", metric, mine, other, 5, 0, 0.001, 0.01, all_beaten)
     verdict = Verdict(
@@ -60,8 +61,16 @@ def test_prompting_wins_exactly_where_the_best_baseline_is_not_beaten(
 ) -> None:
     found = judged(mine, other, passed=False)
     assert found is not None
-    assert ("prompting wins" in found.says[0]) == (mine <= other)
+    assert ("prompting wins" in found.says[0]) == (mine < other)
+    assert ("no better than prompting" in found.says[0]) == (mine == other)
     assert ("paid for" in found.says[-1]) == (mine > other)
+
+
+def test_where_no_row_differs_neither_has_won() -> None:
+    found = judged(0.0, 0.0, passed=False, won=0)
+    assert found is not None
+    assert "nothing was decided" in found.says[0]
+    assert "prompting wins" not in " ".join(found.says)
 
 
 def test_a_gain_that_luck_may_explain_is_not_called_a_win() -> None:

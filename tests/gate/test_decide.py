@@ -68,9 +68,24 @@ def test_a_gain_that_luck_explains_is_inconclusive_and_says_how_many_rows_would_
 
 
 def test_a_baseline_that_is_not_beaten_rejects_and_says_that_prompting_wins() -> None:
-    verdict = judge(evidence(candidate=[1] * 40, champion=[0] * 40, base=[1] * 40))
+    verdict = judge(evidence(candidate=[1] * 38 + [0] * 2, champion=[0] * 40, base=[1] * 40))
     assert verdict.decision == "reject"
     assert any("Prompting wins" in reason for reason in verdict.reasons)
+
+
+@pytest.mark.parametrize("answers", [[0] * 40, [1] * 40, [1] * 13 + [0] * 27])
+def test_where_no_row_differs_nothing_was_decided_and_prompting_has_not_won(answers: Bits) -> None:
+    verdict = judge(evidence(candidate=answers, base=answers), Gate(floors={"exact_match": 0.0}))
+    assert verdict.decision == "inconclusive"
+    (said,) = [reason for reason in verdict.reasons if "base" in reason]
+    assert "cannot be told from base: no row differs in exact_match" in said
+    assert not any("Prompting wins" in reason for reason in verdict.reasons)
+    earlier = decide(
+        evidence(candidate=answers, base=answers),
+        Gate(floors={"exact_match": 0.0}),
+        edition=1,
+    )
+    assert earlier.decision == "reject", "as edition 1 said"
 
 
 def test_a_baseline_that_seems_worse_than_the_best_must_be_beaten_too() -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pawl.config.schema import Cost
 from pawl.core.metrics import FALL, sign
 from pawl.core.records import (
+    Comparison,
     Contender,
     EvalReport,
     Timing,
@@ -82,7 +83,7 @@ def worth(
         says=(),
     )
     says = (
-        _gain(found),
+        _gain(found, best),
         _saves(found, apart=not timed.isdisjoint(timing.kept)),
         *_pays(found),
     )
@@ -108,9 +109,16 @@ def _calls(price: float | None, spent: float | None) -> int | None:
     return math.ceil(calls) if math.isfinite(calls) else None
 
 
-def _gain(worth: Worth) -> str:
+def _gain(worth: Worth, best: Comparison) -> str:
     figures = f"{worth.metric} {_points(worth.metric, worth.gain)} against {worth.against}"
-    if worth.gain <= 0:
+    if not (best.wins or best.losses):
+        return (
+            f"nothing was decided: on no row do the adapter and {worth.against}, the best prompt "
+            f"on this base, differ in {worth.metric}"
+        )
+    if worth.gain == 0:
+        return f"the adapter is no better than prompting: {figures}, the best prompt on this base"
+    if worth.gain < 0:
         return f"prompting wins: {figures}, the best prompt on this base; use the prompt"
     if worth.beaten:
         return f"the adapter beats prompting: {figures}, the best prompt on this base"

@@ -16,7 +16,8 @@ from pawl.gate.figures import elsewhere_text, interval_text, shrunken_text
 from pawl.gate.margins import P, holm, not_worse, rows_to_settle
 from pawl.gate.stats import Units, gain_after_selection, interval, units
 
-# 2: the unconditional McNemar test; each guard is proved by itself; gains are shrunken.
+# 2: the unconditional McNemar test; each guard is proved by itself; gains are shrunken; where no
+# row differs, nothing was decided.
 EDITION = 2
 
 
@@ -58,7 +59,7 @@ def compare(
     compared = (
         _compare(evidence, policy.metric, name, level=level, edition=edition) for name in names
     )
-    return [(c, _superiority_finding(c, gain, p)) for c, gain, p in compared]
+    return [(c, _superiority_finding(c, gain, p, edition=edition)) for c, gain, p in compared]
 
 
 def compare_elsewhere(
@@ -142,8 +143,12 @@ def _compare(
     return c, gain, p
 
 
-def _superiority_finding(c: Comparison, gain: Units, p: P) -> Finding:
-    """The finding on one comparison; final if the mean difference is 0 or less."""
+def _superiority_finding(c: Comparison, gain: Units, p: P, *, edition: int) -> Finding:
+    """The finding on one comparison; final if the mean difference is 0 or less.
+
+    Where no row differs nothing was decided: neither is better by a metric that tells them apart in
+    no row, and prompting has not won.
+    """
     rule = "beats champion" if c.against == CHAMPION else "beats prompting"
     figures = (
         f"{c.metric} {shown(c.metric, c.candidate)} against {shown(c.metric, c.other)} of "
@@ -152,8 +157,16 @@ def _superiority_finding(c: Comparison, gain: Units, p: P) -> Finding:
     )
     if c.passed:
         return Finding(rule, True, False, f"beats {c.against}: {figures}{shrunken_text(c)}")
+    if not (c.wins or c.losses) and edition > 1:
+        text = (
+            f"cannot be told from {c.against}: no row differs in {c.metric}, "
+            f"{shown(c.metric, c.candidate)} for both, so that nothing was decided; if they answer "
+            "differently all the same, judge by a metric that sees it (`gate.metric`)"
+        )
+        return Finding(rule, False, False, text)
     if gain.mean <= 0:
-        wins = "" if c.against == CHAMPION else " Prompting wins."
+        lost = gain.mean < 0 or edition == 1
+        wins = " Prompting wins." if lost and c.against != CHAMPION else ""
         return Finding(rule, False, True, f"is no better than {c.against}: {figures}.{wins}")
     more = rows_to_settle(p, int(gain.sizes.sum()), level=c.level)
     settle = f"; about {more} more gate rows would settle it" if more else ""
