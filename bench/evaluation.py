@@ -21,9 +21,8 @@ from typing import Any
 import torch
 
 from pawl.core.records import Example, read_rows
-from pawl.core.records.io import read_text
 from pawl.evaluate.answers import answers
-from pawl.evaluate.baselines import baselines, prompt_limit
+from pawl.evaluate.baselines import baselines, prompt_limit, prompts_of
 from pawl.evaluate.undecided import UNDECIDED
 from pawl.model.adapter import load_adapter
 from pawl.model.base import dequantised, find_base, load_base
@@ -53,10 +52,12 @@ def main() -> None:
         for names in (["train"], ["gate", "dev"])
     )
     prompted, _ = baselines(
-        read_rows(files.splits / "train.jsonl"), held, instruction=read_text(files.prompt),
-        shots=section.evaluate.shots, tokenizer=tokenizer,
+        read_rows(files.splits / "train.jsonl"),
+        held,
+        prompts_of(section.evaluate, files),
+        tokenizer=tokenizer,
         limit=prompt_limit(folder, section.evaluate),
-    )  # fmt: skip
+    )
     metric = section.gate.metric
     print("| contender | rows | right | ours, rows/s | generate, rows/s (size) | ratio | same |")
     print("|---|--:|--:|--:|--:|--:|--:|", flush=True)

@@ -9,7 +9,7 @@ import pytest
 
 from pawl.core.records import Example, Message
 from pawl.errors import DataError
-from pawl.evaluate.baselines import baselines, choose_shots
+from pawl.evaluate.baselines import Prompts, baselines, choose_shots
 from pawl.model.tokenizer import load_tokenizer
 
 ROWS = [
@@ -31,12 +31,18 @@ def test_the_wanted_number_of_shots_is_shown_though_there_are_fewer_answers() ->
     assert len(choose_shots([*ROWS, *ROWS], 99)) == len(ROWS), "no prompt twice"
 
 
-def shown(base_folder: Path, *, instruction: str = "", shots: int = 4, limit: int = 900) -> Any:
+def shown(
+    base_folder: Path,
+    *,
+    instruction: str = "",
+    shots: int = 4,
+    limit: int = 900,
+    own: dict[str, str] | None = None,
+) -> Any:
     return baselines(
         ROWS,
         ROWS[:3],
-        instruction=instruction,
-        shots=shots,
+        Prompts(instruction, shots, own or {}),
         tokenizer=load_tokenizer(base_folder),
         limit=limit,
     )
@@ -44,9 +50,12 @@ def shown(base_folder: Path, *, instruction: str = "", shots: int = 4, limit: in
 
 def test_baselines_are_shown_what_was_configured(base_folder: Path) -> None:
     ample, skipped = shown(base_folder, instruction="Be brief.")
-    assert [b.name for b in ample] == ["zero-shot", "long-prompt", "few-shot"]
+    assert [b.name for b in ample] == ["zero-shot", "long-prompt", "few-shot", "long-few-shot"]
     assert not skipped
     assert len(ample[2].show(ROWS[0].messages)) == 9
+    both = ample[3].show(ROWS[0].messages)
+    assert (both[0].role, both[0].content, len(both)) == ("system", "Be brief.", 10)
+    assert both[1:] == ample[2].show(ROWS[0].messages)
     few, skipped = shown(base_folder, shots=0)
     assert [b.name for b in few] == ["zero-shot"]
     assert skipped == {"few-shot": "evaluate.shots is 0"}
@@ -68,3 +77,29 @@ def test_a_baseline_that_does_not_fit_blocks_and_is_neither_dropped_nor_shortene
     assert "`evaluate.shots: 0`" in none.value.remedy
     with pytest.raises(DataError, match="'zero-shot'"):
         shown(base_folder, limit=2)
+
+
+def test_each_prompt_of_the_users_own_is_a_baseline(base_folder: Path) -> None:
+    found, _ = shown(base_folder, own={"optimised": "Think. Then answer.", "short": "Answer."})
+    assert [b.name for b in found] == ["zero-shot", "few-shot", "optimised", "short"]
+    assert found[2].show(ROWS[0].messages)[0].content == "Think. Then answer."
+    with pytest.raises(DataError, match="'optimised' has a prompt of") as long:
+        shown(base_folder, own={"optimised": "word " * 500}, shots=0, limit=60)
+    assert "`evaluate.prompts.optimised`" in long.value.remedy
+
+
+def test_prompt_and_shots_that_fit_alone_and_not_together_are_left_out_with_the_reason(
+    base_folder: Path,
+) -> None:
+    fits = next(limit for limit in range(60, 400) if _fit(base_folder, limit))
+    found, skipped = shown(base_folder, instruction="word " * 30, limit=fits)
+    assert "long-few-shot" not in [b.name for b in found]
+    assert f"{fits} fit" in skipped["long-few-shot"]
+
+
+def _fit(base_folder: Path, limit: int) -> bool:
+    try:
+        shown(base_folder, instruction="word " * 30, limit=limit)
+    except DataError:
+        return False
+    return True

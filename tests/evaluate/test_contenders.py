@@ -41,6 +41,7 @@ from pawl.errors import BaseError, DataError, ParamsError
 from pawl.evaluate import answer_cache, judging, run
 from pawl.evaluate.answer_cache import cached_or_decoded, contender_key, row_key
 from pawl.evaluate.answers import SAMPLE
+from pawl.evaluate.baselines import Prompts
 from pawl.evaluate.decode import Answer
 from pawl.evaluate.drafted import Drafted
 from pawl.evaluate.external_inputs import external_inputs
@@ -527,7 +528,7 @@ def test_a_champion_whose_base_cannot_be_judged_here_is_told_before_the_training
     section, files = owner.task(TASK), owner.files(TASK)
     splits = tuple(read_rows(files.splits / f"{name}.jsonl") for name in ("train", "dev", "gate"))
     none = Device("a machine", cuda=False, memory=LIBRARIES + (1 << 20), here=True)
-    new = planned_judging(section, splits, "", owner.root, none)
+    new = planned_judging(section, splits, Prompts(), owner.root, none)
     champion = read_adapter(files.champion / "adapter")
     place, old = planned_move(owner, TASK, champion, [*splits[1], *splits[2]], none)
     assert (place.model, new.fits, old.fits) == ("old", False, False)

@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pawl.config.schema import Check, Evaluate, Train, as_json, completed
+import pytest
+
+from pawl.config.schema import Check, Evaluate, Gate, Train, as_json, completed
 from pawl.core.files import write_text
+from pawl.errors import DataError
 from pawl.workspace.fingerprints import SINCE_0_1, cycle_fingerprint
 from pawl.workspace.paths import Workspace
 
@@ -16,6 +19,7 @@ IN_0_1 = (
     "alpha batch_size dora dropout epochs learning_rate lora_plus max_length parallel precision "
     "processes rank seed targets"
 )
+GATE_IN_0_1 = "metric alpha looks spending min_rows floors guards slices forgetting disclosure"
 EVALUATE_IN_0_1 = "shots max_new_tokens batch_size regex scorers bases endpoints"
 OTHER: dict[str, Any] = {
     "schedule": "linear",
@@ -40,6 +44,7 @@ def fingerprint(
     *,
     evaluate: dict[str, Any] | None = None,
     check: dict[str, Any] | None = None,
+    gate: dict[str, Any] | None = None,
     **train: Any,
 ) -> str:
     section = {
@@ -49,7 +54,7 @@ def fingerprint(
         "split": {"salt": "s"},
         "train": train,
         "evaluate": evaluate or {},
-        "gate": {},
+        "gate": gate or {},
     }
     write_text(root / "params.yaml", json.dumps({"tasks": {"t": section}}))
     write_text(root / "d.jsonl", '{"id": "1", "prompt": "a", "completion": "b"}\n')
@@ -59,10 +64,11 @@ def fingerprint(
 def test_a_key_that_came_since_0_1_counts_only_where_it_says_something_new(
     tmp_path: Path, base_folder: Path
 ) -> None:
-    assert {*OTHER, *CHECK, "baselines"} == set(SINCE_0_1)
+    assert {*OTHER, *CHECK, "baselines", "prompts", "screen"} == set(SINCE_0_1)
     assert {*as_json(Check())} == {*CHECK_IN_0_1.split(), *CHECK}
     assert {*as_json(Train())} == {*IN_0_1.split(), *OTHER}
-    assert {*as_json(Evaluate())} == {*EVALUATE_IN_0_1.split(), "baselines"}
+    assert {*as_json(Evaluate())} == {*EVALUATE_IN_0_1.split(), "baselines", "prompts"}
+    assert {*as_json(Gate())} == {*GATE_IN_0_1.split(), "screen"}
     before = fingerprint(tmp_path, base_folder)
     default = {key: as_json(Train())[key] for key in OTHER}
     assert fingerprint(tmp_path, base_folder, **default) == before
@@ -75,6 +81,24 @@ def test_a_key_that_came_since_0_1_counts_only_where_it_says_something_new(
     assert len(read | {before}) == len(CHECK) + 1
     judged = fingerprint(tmp_path, base_folder, evaluate={"baselines": "judged"})
     assert judged not in {*changed, before}
+    assert fingerprint(tmp_path, base_folder, gate={"screen": None}) == before
+    screened = fingerprint(tmp_path, base_folder, gate={"screen": 0.3})
+    assert screened not in {*changed, judged, before}
+
+
+def test_a_prompt_of_the_users_own_counts_by_what_it_says(
+    tmp_path: Path, base_folder: Path
+) -> None:
+    before = fingerprint(tmp_path, base_folder)
+    assert fingerprint(tmp_path, base_folder, evaluate={"prompts": {}}) == before
+    found = {before}
+    for text in ("Be brief.", "Be brief!"):
+        write_text(tmp_path / "own.md", text)
+        found.add(fingerprint(tmp_path, base_folder, evaluate={"prompts": {"own": "own.md"}}))
+    assert len(found) == 3
+    write_text(tmp_path / "own.md", " \n")
+    with pytest.raises(DataError, match=r"own\.md is empty"):
+        fingerprint(tmp_path, base_folder, evaluate={"prompts": {"own": "own.md"}})
 
 
 def test_a_section_that_an_earlier_version_stored_differs_only_in_what_was_changed() -> None:

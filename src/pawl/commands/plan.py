@@ -13,6 +13,7 @@ from pawl.core.records import AdapterManifest, BaseInfo, Example, HeldOutRow
 from pawl.data.inputs import task_rows
 from pawl.data.split.split import Dealt, deal, refuse_missing_fields
 from pawl.errors import BaseError
+from pawl.evaluate.baselines import Prompts
 from pawl.evaluate.moved_champion import planned_move
 from pawl.evaluate.preflight import longest_prompts, planned_judging, prompt_notes
 from pawl.gate.power import gate_power, unprovable_guards
@@ -39,7 +40,7 @@ from pawl.train.plan import plan as plan_training
 from pawl.train.plan import size
 from pawl.train.rank import ranks
 from pawl.workspace.paths import Workspace
-from pawl.workspace.task_inputs import read_prompt
+from pawl.workspace.task_inputs import read_prompt, read_prompts
 
 
 def plan(workspace: Workspace, store: Store, task: str, *, device: str | None = None) -> Plan:
@@ -70,8 +71,8 @@ def plan(workspace: Workspace, store: Store, task: str, *, device: str | None = 
         base=section.base,
     )
     everything = (split.parts["train"], split.parts["dev"], split.parts["gate"])
-    instruction = read_prompt(workspace, section)
-    held = planned_judging(section, everything, instruction, workspace.root, named(device))
+    asked = _prompts(workspace, section)
+    held = planned_judging(section, everything, asked, workspace.root, named(device))
     champion = _champion(workspace, store, task)
     if start := _start(workspace, section, champion):
         training = dataclasses.replace(training, says=(*training.says, start))
@@ -113,14 +114,20 @@ def _prompt_tokens(workspace: Workspace, section: Task, split: Dealt, base: Path
     """Tokens of each baseline's longest prompt; empty if the base's tokenizer is not here."""
     if not has_tokenizer(base):
         return {}
-    instruction, parts = read_prompt(workspace, section), split.parts
+    parts = split.parts
     return longest_prompts(
         *(parts["train"], parts["dev"], parts["gate"]),
-        instruction=instruction,
+        asked=_prompts(workspace, section),
         policy=section.evaluate,
         folder=base,
         base=section.base,
     )
+
+
+def _prompts(workspace: Workspace, section: Task) -> Prompts:
+    """What the baselines would be asked with."""
+    own = read_prompts(workspace.root, section.evaluate)
+    return Prompts(read_prompt(workspace, section), section.evaluate.shots, own)
 
 
 def _champion(workspace: Workspace, store: Store, task: str) -> tuple[int, AdapterManifest] | None:

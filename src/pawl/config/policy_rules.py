@@ -5,7 +5,7 @@ So a policy that cannot work is refused when it is read, not after a night of tr
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from pawl.config.schema import CONTENDERS, ROW_KEYS, Task
@@ -82,8 +82,17 @@ def _scorers_tell_best_from_worst(task: Task) -> Iterator[Fault]:
 
 def _contenders_have_names_of_their_own(task: Task) -> Iterator[Fault]:
     evaluate = task.evaluate
-    taken = {"bases": {*CONTENDERS}, "endpoints": {*CONTENDERS, *evaluate.bases}}
-    for section, names in (("bases", evaluate.bases), ("endpoints", evaluate.endpoints)):
+    taken = {
+        "prompts": {*CONTENDERS},
+        "bases": {*CONTENDERS, *evaluate.prompts},
+        "endpoints": {*CONTENDERS, *evaluate.prompts, *evaluate.bases},
+    }
+    sections: tuple[tuple[str, Mapping[str, object]], ...] = (
+        ("prompts", evaluate.prompts),
+        ("bases", evaluate.bases),
+        ("endpoints", evaluate.endpoints),
+    )
+    for section, names in sections:
         for name in names:
             if name in taken[section]:
                 rule = f"other contenders are {', '.join(sorted(taken[section]))}"

@@ -48,7 +48,10 @@ from pawl.errors import ParamsError, nearest
 TASK_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,39}$")
 
 # Contenders of every evaluation; `evaluate.bases` and `evaluate.endpoints` take other names.
-CONTENDERS = ("candidate", "champion", "zero-shot", "few-shot", "long-prompt", "base")
+CONTENDERS = (
+    *("candidate", "champion", "base"),
+    *("zero-shot", "few-shot", "long-prompt", "long-few-shot"),
+)
 # The keys that every row may have; `split.group_by` and `slice_by` name a further one.
 ROW_KEYS = ("id", "prompt", "completion", "messages")
 
@@ -161,6 +164,7 @@ class Evaluate:
     `scorers` maps a metric of your own to `module:function`, or to a `Scorer`; `regex` is what
     `regex_match` matches a whole answer with. With `baselines: judged` a baseline's answer is
     given up where it can no longer be right by `gate.metric`, if that is exact_match or json_equal.
+    `prompts` are files with further instruction prompts; each is a baseline that must be beaten.
     `bases` and `endpoints` add contenders by name, another base or a server, which are reported and
     need not be beaten.
     """
@@ -169,6 +173,7 @@ class Evaluate:
     max_new_tokens: Annotated[int, Field(ge=1)] = 64
     batch_size: Annotated[int, Field(ge=1)] = 64
     baselines: Literal["full", "judged"] = "full"
+    prompts: dict[ContenderName, FileName] = field(default_factory=dict)
     regex: Annotated[str, AfterValidator(valid_pattern)] | None = None
     scorers: dict[
         MetricName,

@@ -1,16 +1,18 @@
 """Baselines: the base with a prompt and no adapter.
 
-| name        | the prompt                                                              |
-|-------------|-------------------------------------------------------------------------|
-| zero-shot   | the row alone: exactly what the adapter sees                             |
-| few-shot    | `evaluate.shots` solved train rows before it, as turns of the chat       |
-| long-prompt | the task's own instruction prompt as system turn, where it has one       |
+| name          | the prompt                                                            |
+|---------------|-----------------------------------------------------------------------|
+| zero-shot     | the row alone: exactly what the adapter sees                          |
+| few-shot      | `evaluate.shots` solved train rows before it, as turns of the chat    |
+| long-prompt   | the task's own instruction prompt as system turn, where it has one    |
+| long-few-shot | both, where the base's window holds both                              |
+| of your own   | each of `evaluate.prompts`, an optimised one say, as system turn      |
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,14 +20,17 @@ from typing import TYPE_CHECKING
 from pawl.config.schema import Evaluate
 from pawl.core.files import digest_text
 from pawl.core.records import Example, Message
+from pawl.core.records.io import read_text, read_value
 from pawl.errors import DataError
 from pawl.model.base import context_length
 from pawl.model.prompt import naming_row, prompt_tokens, with_instruction, with_shots
+from pawl.workspace.paths import TaskFiles
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Turns = tuple[Message, ...]
+BOTH = "long-few-shot"
 
 
 @dataclass(frozen=True)
@@ -36,32 +41,64 @@ class Baseline:
     show: Callable[[Turns], Turns]
 
 
+@dataclass(frozen=True)
+class Prompts:
+    """What the base is prompted with: the task's instruction prompt, solved rows, further prompts.
+
+    `instruction` is empty where the task has none; `own` are the texts of `evaluate.prompts`.
+    """
+
+    instruction: str = ""
+    shots: int = 0
+    own: Mapping[str, str] = field(default_factory=dict)
+
+    def baselines(self, train: Sequence[Example]) -> list[Baseline]:
+        """The baselines in their order, whether their prompts fit or not."""
+        found = [Baseline("zero-shot", lambda turns: turns)]
+        if self.instruction:
+            found.append(_instructed("long-prompt", self.instruction))
+        if examples := choose_shots(train, self.shots):
+            found.append(_few_shot(examples))
+            if self.instruction:
+                found.append(_both(self.instruction, examples))
+        return found + [_instructed(name, text) for name, text in self.own.items()]
+
+
+def prompts_of(policy: Evaluate, files: TaskFiles) -> Prompts:
+    """The prompts as the stage `inputs` left them."""
+    own = read_value(files.scoring_inputs).get("prompts", {})
+    return Prompts(read_text(files.prompt), policy.shots, own)
+
+
 def baselines(
     train: Sequence[Example],
     rows: Sequence[Example],
+    prompts: Prompts,
     *,
-    instruction: str,
-    shots: int,
     tokenizer: PreTrainedTokenizerBase,
     limit: int,
 ) -> tuple[list[Baseline], dict[str, str]]:
-    """The baselines, and why one is left out: few-shot if `evaluate.shots` is 0.
+    """The baselines, and why one is left out, by name.
+
+    Left out is few-shot if `evaluate.shots` is 0, and `long-few-shot` where prompt and shots do not
+    fit together, though each does by itself.
 
     Raises:
         DataError: a prompt is longer than `limit` tokens. A baseline that is dropped or shortened
             would be one that the candidate need not beat.
     """
-    found = [Baseline("zero-shot", lambda turns: turns)]
-    if instruction:
-        found.append(Baseline("long-prompt", lambda turns: with_instruction(turns, instruction)))
-    examples = choose_shots(train, shots)
-    if examples:
-        found.append(_few_shot(examples))
-    for baseline in found:
-        if (tokens := longest_prompt(baseline.show, rows, tokenizer)) > limit:
-            fit = _most_shots(examples, rows, tokenizer, limit)
+    found: list[Baseline] = []
+    skipped = {} if prompts.shots else {"few-shot": "evaluate.shots is 0"}
+    for baseline in prompts.baselines(train):
+        tokens = longest_prompt(baseline.show, rows, tokenizer)
+        if tokens <= limit:
+            found.append(baseline)
+        elif baseline.name == BOTH:
+            skipped[BOTH] = f"prompt and shots together have {tokens} tokens, {limit} fit"
+        else:
+            fit = _most_shots(choose_shots(train, prompts.shots), rows, tokenizer, limit)
             raise _too_long(baseline.name, tokens=tokens, limit=limit, fit=fit)
-    return found, {} if examples else {"few-shot": "evaluate.shots is 0"}
+    return found, skipped
 
 
 def choose_shots(train: Sequence[Example], shots: int) -> list[Example]:
@@ -100,19 +137,23 @@ def asked_prompts(
     train: Sequence[Example],
     dev: Sequence[Example],
     gate: Sequence[Example],
+    prompts: Prompts,
     *,
-    instruction: str,
-    shots: int,
     tokenizer: PreTrainedTokenizerBase,
 ) -> list[list[list[int]]]:
     """Token ids of all prompts of an evaluation, by kind: the rows' own, and each baseline's."""
-    shows: list[Callable[[Turns], Turns]] = [lambda turns: turns]
-    if instruction:
-        shows.append(lambda turns: with_instruction(turns, instruction))
-    if examples := choose_shots(train, shots):
-        shows.append(_few_shot(examples).show)
-    kinds = [(shows[0], [*dev, *gate]), *((show, list(gate)) for show in shows[1:])]
+    alone, *others = [baseline.show for baseline in prompts.baselines(train)]
+    kinds = [(alone, [*dev, *gate]), *((show, list(gate)) for show in others)]
     return [[prompt_tokens(tokenizer, show(row.messages)) for row in rows] for show, rows in kinds]
+
+
+def _instructed(name: str, instruction: str) -> Baseline:
+    return Baseline(name, lambda turns: with_instruction(turns, instruction))
+
+
+def _both(instruction: str, examples: Sequence[Example]) -> Baseline:
+    shots = tuple(examples)
+    return Baseline(BOTH, lambda turns: with_instruction(with_shots(turns, shots), instruction))
 
 
 def _few_shot(examples: Sequence[Example]) -> Baseline:
@@ -137,10 +178,11 @@ def _too_long(name: str, *, tokens: int, limit: int, fit: int) -> DataError:
         "long-prompt": "shorten the file that `prompt` names",
         "few-shot": f"set `evaluate.shots: {fit}`",
     }
+    own = f"shorten the file of `evaluate.prompts.{name}`"
     return DataError(
         f"the baseline '{name}' has a prompt of {tokens} tokens, {limit} fit",
         rule="a baseline answers every row with its whole prompt: the base's window less "
         "`evaluate.max_new_tokens` must hold it",
-        remedy=f"{remedies[name]}, lower `evaluate.max_new_tokens`, or take a base with a longer "
-        "window",
+        remedy=f"{remedies.get(name, own)}, lower `evaluate.max_new_tokens`, or take a base with a "
+        "longer window",
     )

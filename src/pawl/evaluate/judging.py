@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from pawl.config.schema import Evaluate, Task
 from pawl.core.records import AdapterManifest, Example, Weights
 from pawl.errors import BaseError
-from pawl.evaluate.baselines import asked_prompts
+from pawl.evaluate.baselines import Prompts, asked_prompts
 from pawl.evaluate.judging_memory import MOST_RANK, Asked, judging_peak
 from pawl.model.base import dequantised, load_base
 from pawl.model.device import GIB, Device
@@ -141,7 +141,7 @@ def asked_of(
 def asked_of_task(
     section: Task,
     splits: tuple[Sequence[Example], Sequence[Example], Sequence[Example]],
-    instruction: str,
+    prompts: Prompts,
     tokenizer: PreTrainedTokenizerBase,
 ) -> Asked:
     """What an evaluation asks of the task's base, with the candidate and a champion on it.
@@ -151,12 +151,10 @@ def asked_of_task(
     """
     train, dev, gate = splits
     policy, lora = section.evaluate, section.train
-    prompts = asked_prompts(
-        train, dev, gate, instruction=instruction, shots=policy.shots, tokenizer=tokenizer
-    )
+    asked = asked_prompts(train, dev, gate, prompts, tokenizer=tokenizer)
     references = [answer_text(tokenizer, row) for row in (*dev, *gate)]
     rank = MOST_RANK if lora.rank == "auto" else int(lora.rank)
-    bare = asked_of(prompts, references, policy, tokenizer)
+    bare = asked_of(asked, references, policy, tokenizer)
     return dataclasses.replace(bare, adapters=2, rank=rank, targets=lora.targets)
 
 

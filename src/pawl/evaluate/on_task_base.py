@@ -7,7 +7,7 @@ from typing import Any
 
 from pawl.core.records import Example
 from pawl.evaluate.adapter_slot import AdapterSlot
-from pawl.evaluate.baselines import baselines
+from pawl.evaluate.baselines import Prompts, baselines
 from pawl.evaluate.scoreboard import Scoreboard
 
 # So many dev rows at a time are asked of the base: nearly always the first ones tell.
@@ -22,7 +22,7 @@ def score_task_base(
     train: Sequence[Example],
     *,
     screening: Sequence[Example],
-    instruction: str,
+    prompts: Prompts,
     judged_by: str | None,
 ) -> tuple[dict[str, float], dict[str, str], bool]:
     """Score the contenders on the task's base.
@@ -49,8 +49,7 @@ def score_task_base(
     prompted, skipped = baselines(
         train,
         gate,
-        instruction=instruction,
-        shots=loaded.policy.shots,
+        prompts,
         tokenizer=loaded.tokenizer,
         limit=loaded.prompt_limit,
     )

@@ -10,9 +10,15 @@ from pawl.config.schema import Evaluate, Task
 from pawl.core.files import write_json
 from pawl.core.metrics import OF_TOKENS
 from pawl.core.records import BaseInfo, BaseRef, Champion, Example, read_record, read_rows
-from pawl.core.records.io import read_text, read_value
+from pawl.core.records.io import read_value
 from pawl.errors import ParamsError
-from pawl.evaluate.baselines import baselines, longest_prompt, prompt_limit
+from pawl.evaluate.baselines import (
+    Prompts,
+    baselines,
+    longest_prompt,
+    prompt_limit,
+    prompts_of,
+)
 from pawl.evaluate.judged_rows import champion_manifest
 from pawl.evaluate.judging import (
     Judging,
@@ -51,7 +57,7 @@ def preflight(workspace: Workspace, task: str) -> None:
         train,
         dev,
         gate,
-        instruction=read_text(files.prompt),
+        asked=prompts_of(section.evaluate, files),
         policy=section.evaluate,
         folder=find_base(section.base, workspace.root),
         base=section.base,
@@ -60,8 +66,8 @@ def preflight(workspace: Workspace, task: str) -> None:
     schema = read_value(files.schema)
     by_metric = scorers(schema, section.evaluate, workspace.root)
     score_all(by_metric, [row.completion for row in dev], dev)
-    instruction, device = read_text(files.prompt), here()
-    held = planned_judging(section, (train, dev, gate), instruction, workspace.root, device)
+    asked, device = prompts_of(section.evaluate, files), here()
+    held = planned_judging(section, (train, dev, gate), asked, workspace.root, device)
     refuse_unfit(held, device, section.base.model)
     write_json(files.preflight, prompts)
     if held.weights != "dense":
@@ -73,7 +79,7 @@ def preflight(workspace: Workspace, task: str) -> None:
 def planned_judging(
     section: Task,
     splits: tuple[Sequence[Example], Sequence[Example], Sequence[Example]],
-    instruction: str,
+    prompts: Prompts,
     root: Path,
     device: Device,
 ) -> Judging:
@@ -84,7 +90,7 @@ def planned_judging(
     folder = find_config(section.base, root)
     if has_tokenizer(folder):
         tokenizer = load_tokenizer(folder, section.base)
-        asked = asked_of_task(section, splits, instruction, tokenizer)
+        asked = asked_of_task(section, splits, prompts, tokenizer)
     else:
         asked = assumed(section)
     return judging(folder, asked, device, cards=cards_of(section))
@@ -116,7 +122,7 @@ def _try_champion(workspace: Workspace, task: str, rows: Sequence[Example]) -> N
     folder = find_base(place, workspace.root)
     limit = prompt_limit(folder, section.evaluate)
     tokenizer = load_tokenizer(folder, champion.base)
-    baselines((), rows, instruction="", shots=0, tokenizer=tokenizer, limit=limit)
+    baselines((), rows, Prompts(), tokenizer=tokenizer, limit=limit)
     refuse_unfit(held, device, place.model)
 
 
@@ -125,7 +131,7 @@ def longest_prompts(
     dev: Sequence[Example],
     gate: Sequence[Example],
     *,
-    instruction: str,
+    asked: Prompts,
     policy: Evaluate,
     folder: Path,
     base: BaseRef,
@@ -137,9 +143,7 @@ def longest_prompts(
             template cannot show a row's turns.
     """
     tokenizer, limit = load_tokenizer(folder, base), prompt_limit(folder, policy)
-    prompted, _ = baselines(
-        train, gate, instruction=instruction, shots=policy.shots, tokenizer=tokenizer, limit=limit
-    )
+    prompted, _ = baselines(train, gate, asked, tokenizer=tokenizer, limit=limit)
     # On dev only the candidate answers, with the zero-shot prompt.
-    baselines((), dev, instruction="", shots=0, tokenizer=tokenizer, limit=limit)
+    baselines((), dev, Prompts(), tokenizer=tokenizer, limit=limit)
     return {"fit": limit} | {b.name: longest_prompt(b.show, gate, tokenizer) for b in prompted}

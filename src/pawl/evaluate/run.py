@@ -24,10 +24,10 @@ from pawl.core.records import (
     read_rows,
     to_json,
 )
-from pawl.core.records.io import read_text, read_value
+from pawl.core.records.io import read_value
 from pawl.core.sealing import seal
 from pawl.evaluate.adapter_slot import AdapterSlot
-from pawl.evaluate.baselines import prompt_limit
+from pawl.evaluate.baselines import prompt_limit, prompts_of
 from pawl.evaluate.contest import Contest, read_contest
 from pawl.evaluate.judging import Judging, asked_of_task, cards_of, judged_model, judging
 from pawl.evaluate.moved_champion import score_moved_champion
@@ -65,7 +65,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
     files, section = workspace.files(task), workspace.task(task)
     contest = read_contest(workspace, task)
     look, judged = contest.look, contest.judged
-    schema, instruction = read_value(files.schema), read_text(files.prompt)
+    schema, prompts = read_value(files.schema), prompts_of(section.evaluate, files)
     splits = read_record(files.splits / "manifest.json", SplitReport)
     timed, sealed = _timed(section.gate), section.gate.disclosure == "sealed"
     board = Scoreboard(scorers(schema, section.evaluate, workspace.root), splits, timed, sealed)
@@ -77,7 +77,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
     dev, gate, train = (
         read_rows(files.splits / f"{name}.jsonl") for name in ("dev", "gate", "train")
     )
-    asked = asked_of_task(section, (train, dev, gate), instruction, tokenizer)
+    asked = asked_of_task(section, (train, dev, gate), prompts, tokenizer)
     held = judging(folder, asked, here(), cards=cards_of(section))
     if not held.fits:
         LOG.warning("%s", held.says())
@@ -89,7 +89,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
         judged if look else None,
         train,
         screening=contest.screening,
-        instruction=instruction,
+        prompts=prompts,
         judged_by=_judged_by(section),
     )
     if contest.moved:
@@ -105,7 +105,9 @@ def evaluate(workspace: Workspace, task: str) -> None:
             cache=cache,
         )
     if look:
-        skipped |= _score_others(board, judged, workspace, task, instruction, tokenizer, cache)
+        skipped |= _score_others(
+            board, judged, workspace, task, prompts.instruction, tokenizer, cache
+        )
     rows_text = lines_text(map(dataclasses.asdict, board.scores))
     report = EvalReport(
         task=task,

@@ -23,14 +23,14 @@ from pawl.errors import DataError
 from pawl.model.adapter import read_adapter
 from pawl.model.base import base_info
 from pawl.workspace.paths import TaskFiles, Workspace
-from pawl.workspace.task_inputs import data_file, read_prompt, read_schema
+from pawl.workspace.task_inputs import data_file, read_prompt, read_prompts, read_schema
 
 # Keys of `check`, `train`, `evaluate` and `gate` that 0.1 did not have.
 SINCE_0_1 = (
     *("schedule", "warmup", "weight_decay", "betas", "max_grad_norm"),
     *("evaluations", "keep", "patience", "start", "baselines"),
     *("drop_long", "columns", "turns"),
-    "screen",
+    *("screen", "prompts"),
 )
 
 
@@ -88,15 +88,19 @@ def evaluation_fingerprint(workspace: Workspace, task: str, champion: Champion) 
 
 
 def scoring_inputs(policy: Evaluate, root: Path) -> dict[str, dict[str, str]]:
-    """Digests of what scores depend on beside parameters, rows and the task's own base.
+    """What scores depend on beside parameters, rows and the task's own base.
 
-    These are the task's own scorers with what they import, further bases, and Pawl's scoring code.
+    These are digests of the task's own scorers with what they import, of further bases, and of
+    Pawl's scoring code, and the texts of `evaluate.prompts`, if there are any.
 
     Raises:
         ParamsError: there is no such scorer.
         BaseError: there is no such base.
+        DataError: a prompt cannot be read.
     """
+    prompts = read_prompts(root, policy)
     return {
+        **({"prompts": prompts} if prompts else {}),
         "scorers": {name: function_digest(one.function, root) for name, one in policy.own.items()},
         "bases": {name: base_info(base, root).digest for name, base in policy.bases.items()},
         "code": without_moves(scoring_code()),

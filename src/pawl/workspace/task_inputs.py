@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pawl.config.schema import Task
+from pawl.config.schema import Evaluate, Task
 from pawl.core.json_schema import validator_of
 from pawl.core.private_places import holds_private_key
 from pawl.errors import DataError
@@ -56,6 +56,24 @@ def read_prompt(workspace: Workspace, section: Task) -> str:
     if section.prompt is None:
         return ""
     return parse_prompt(workspace.inside(section.prompt), section.prompt)
+
+
+def read_prompts(root: Path, policy: Evaluate) -> dict[str, str]:
+    """The texts of `evaluate.prompts`, by the name of their baseline; `root` is the workspace.
+
+    Raises:
+        DataError: as `parse_prompt`, or a file says nothing.
+    """
+    found = {}
+    for name, file in policy.prompts.items():
+        found[name] = parse_prompt(Workspace(root).inside(file), file)
+        if not found[name]:
+            raise DataError(
+                f"{file} is empty",
+                rule=f"`evaluate.prompts.{name}` names a prompt that must be beaten",
+                remedy="write the prompt into it, or remove the name from params.yaml",
+            )
+    return found
 
 
 def parse_prompt(path: Path, name: str) -> str:
