@@ -322,7 +322,6 @@ def test_a_sealed_gate_shows_nothing_of_the_row_that_a_scorer_failed_on(tmp_path
         ("own_ok:missing", "has no function"),
         ("own_broken:mine", "raised ZeroDivisionError"),
         ("own_link:mine", "leaves the workspace"),
-        ("..own_ok:mine", "is no module"),
     ],
 )
 def test_a_scorer_that_cannot_be_loaded_is_refused_with_the_reason(
