@@ -57,7 +57,9 @@ def test_baselines_are_shown_what_was_configured(base_folder: Path) -> None:
     assert (both[0].role, both[0].content, len(both)) == ("system", "Be brief.", 10)
     assert both[1:] == ample[2].show(ROWS[0].messages)
     few, skipped = shown(base_folder, shots=0)
-    assert [b.name for b in few] == ["zero-shot"]
+    assert [b.name for b in few] == ["zero-shot", "built-prompt"]
+    (system, _) = few[1].show(ROWS[0].messages)
+    assert "answer 0" in system.content
     assert skipped == {"few-shot": "evaluate.shots is 0"}
 
 
@@ -81,8 +83,14 @@ def test_a_baseline_that_does_not_fit_blocks_and_is_neither_dropped_nor_shortene
 
 def test_each_prompt_of_the_users_own_is_a_baseline(base_folder: Path) -> None:
     found, _ = shown(base_folder, own={"optimised": "Think. Then answer.", "short": "Answer."})
-    assert [b.name for b in found] == ["zero-shot", "few-shot", "optimised", "short"]
-    assert found[2].show(ROWS[0].messages)[0].content == "Think. Then answer."
+    assert [b.name for b in found] == [
+        "zero-shot",
+        "few-shot",
+        "built-prompt",
+        "optimised",
+        "short",
+    ]
+    assert found[3].show(ROWS[0].messages)[0].content == "Think. Then answer."
     with pytest.raises(DataError, match="'optimised' has a prompt of") as long:
         shown(base_folder, own={"optimised": "word " * 500}, shots=0, limit=60)
     assert "`evaluate.prompts.optimised`" in long.value.remedy
@@ -100,6 +108,28 @@ def test_prompt_and_shots_that_fit_alone_and_not_together_are_left_out_with_the_
 def _fit(base_folder: Path, limit: int) -> bool:
     try:
         shown(base_folder, instruction="word " * 30, limit=limit)
+    except DataError:
+        return False
+    return True
+
+
+def test_a_built_prompt_goes_without_its_shots_before_it_is_left_out(base_folder: Path) -> None:
+    def built(limit: int) -> int | None:
+        found, skipped = shown(base_folder, shots=2, limit=limit)
+        names = {b.name: b for b in found}
+        assert ("built-prompt" in names) != ("built-prompt" in skipped)
+        return (
+            len(names["built-prompt"].show(ROWS[0].messages)) if "built-prompt" in names else None
+        )
+
+    assert built(900) == 6, "system, two rows with their answers, the row"
+    found = {built(limit) for limit in range(20, 200) if _shots_fit(base_folder, limit)}
+    assert {6, 2} <= found <= {6, 2, None}
+
+
+def _shots_fit(base_folder: Path, limit: int) -> bool:
+    try:
+        shown(base_folder, shots=2, limit=limit)
     except DataError:
         return False
     return True

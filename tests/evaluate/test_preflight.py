@@ -29,7 +29,7 @@ def test_the_longest_prompts_are_reported_and_a_held_out_row_that_does_not_fit_b
     files = split_workspace.files(TASK)
     preflight(split_workspace, TASK)
     prompts = json.loads(files.preflight.read_text())
-    assert prompts.keys() == {"fit", "zero-shot", "few-shot"}
+    assert prompts.keys() == {"fit", "zero-shot", "few-shot", "built-prompt"}
     assert 0 < prompts["zero-shot"] < prompts["few-shot"] <= prompts["fit"]
     for name in ("dev", "gate"):
         path = files.splits / f"{name}.jsonl"

@@ -40,7 +40,7 @@ from pawl.train.plan import plan as plan_training
 from pawl.train.plan import size
 from pawl.train.rank import ranks
 from pawl.workspace.paths import Workspace
-from pawl.workspace.task_inputs import read_prompt, read_prompts
+from pawl.workspace.task_inputs import read_prompt, read_prompts, read_schema
 
 
 def plan(workspace: Workspace, store: Store, task: str, *, device: str | None = None) -> Plan:
@@ -127,7 +127,8 @@ def _prompt_tokens(workspace: Workspace, section: Task, split: Dealt, base: Path
 def _prompts(workspace: Workspace, section: Task) -> Prompts:
     """What the baselines would be asked with."""
     own = read_prompts(workspace.root, section.evaluate)
-    return Prompts(read_prompt(workspace, section), section.evaluate.shots, own)
+    instruction, schema = read_prompt(workspace, section), read_schema(workspace, section)
+    return Prompts(instruction, section.evaluate.shots, own, schema)
 
 
 def _champion(workspace: Workspace, store: Store, task: str) -> tuple[int, AdapterManifest] | None:

@@ -6,6 +6,8 @@
 | few-shot      | `evaluate.shots` solved train rows before it, as turns of the chat    |
 | long-prompt   | the task's own instruction prompt as system turn, where it has one    |
 | long-few-shot | both, where the base's window holds both                              |
+| built-prompt  | where it has none: what its rows say of answers (`built_prompt`), with |
+|               | the solved rows where the base's window holds both                    |
 | of your own   | each of `evaluate.prompts`, an optimised one say, as system turn      |
 """
 
@@ -15,13 +17,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pawl.config.schema import Evaluate
 from pawl.core.files import digest_text
 from pawl.core.records import Example, Message
 from pawl.core.records.io import read_text, read_value
 from pawl.errors import DataError
+from pawl.evaluate.built_prompt import built_prompt
 from pawl.model.base import context_length
 from pawl.model.prompt import naming_row, prompt_tokens, with_instruction, with_shots
 from pawl.workspace.paths import TaskFiles
@@ -30,7 +33,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 Turns = tuple[Message, ...]
-BOTH = "long-few-shot"
+BOTH, BUILT = "long-few-shot", "built-prompt"
 
 
 @dataclass(frozen=True)
@@ -45,12 +48,14 @@ class Baseline:
 class Prompts:
     """What the base is prompted with: the task's instruction prompt, solved rows, further prompts.
 
-    `instruction` is empty where the task has none; `own` are the texts of `evaluate.prompts`.
+    `instruction` is empty where the task has none; then one is built from the train rows, and from
+    the `schema` if there is one. `own` are the texts of `evaluate.prompts`.
     """
 
     instruction: str = ""
     shots: int = 0
     own: Mapping[str, str] = field(default_factory=dict)
+    schema: Any = None
 
     def baselines(self, train: Sequence[Example]) -> list[Baseline]:
         """The baselines in their order, whether their prompts fit or not."""
@@ -60,14 +65,22 @@ class Prompts:
         if examples := choose_shots(train, self.shots):
             found.append(_few_shot(examples))
             if self.instruction:
-                found.append(_both(self.instruction, examples))
+                found.append(_both(BOTH, self.instruction, examples))
+        if not self.instruction and (built := built_prompt(train, self.schema)):
+            found.append(_both(BUILT, built, examples))
         return found + [_instructed(name, text) for name, text in self.own.items()]
+
+    def shorter(self, baseline: Baseline, train: Sequence[Example]) -> Baseline | None:
+        """What stands for a baseline that nobody asked for where it does not fit; None: nothing."""
+        if baseline.name != BUILT or not self.shots:
+            return None
+        return _instructed(BUILT, built_prompt(train, self.schema))
 
 
 def prompts_of(policy: Evaluate, files: TaskFiles) -> Prompts:
     """The prompts as the stage `inputs` left them."""
     own = read_value(files.scoring_inputs).get("prompts", {})
-    return Prompts(read_text(files.prompt), policy.shots, own)
+    return Prompts(read_text(files.prompt), policy.shots, own, read_value(files.schema))
 
 
 def baselines(
@@ -80,8 +93,8 @@ def baselines(
 ) -> tuple[list[Baseline], dict[str, str]]:
     """The baselines, and why one is left out, by name.
 
-    Left out is few-shot if `evaluate.shots` is 0, and `long-few-shot` where prompt and shots do not
-    fit together, though each does by itself.
+    Left out is few-shot if `evaluate.shots` is 0, and where they do not fit `long-few-shot`, whose
+    parts stand by themselves, and the built prompt, for which it goes without the shots first.
 
     Raises:
         DataError: a prompt is longer than `limit` tokens. A baseline that is dropped or shortened
@@ -91,10 +104,12 @@ def baselines(
     skipped = {} if prompts.shots else {"few-shot": "evaluate.shots is 0"}
     for baseline in prompts.baselines(train):
         tokens = longest_prompt(baseline.show, rows, tokenizer)
+        if tokens > limit and (shorter := prompts.shorter(baseline, train)) is not None:
+            baseline, tokens = shorter, longest_prompt(shorter.show, rows, tokenizer)
         if tokens <= limit:
             found.append(baseline)
-        elif baseline.name == BOTH:
-            skipped[BOTH] = f"prompt and shots together have {tokens} tokens, {limit} fit"
+        elif baseline.name in (BOTH, BUILT):
+            skipped[baseline.name] = f"its longest prompt has {tokens} tokens, {limit} fit"
         else:
             fit = _most_shots(choose_shots(train, prompts.shots), rows, tokenizer, limit)
             raise _too_long(baseline.name, tokens=tokens, limit=limit, fit=fit)
@@ -151,9 +166,9 @@ def _instructed(name: str, instruction: str) -> Baseline:
     return Baseline(name, lambda turns: with_instruction(turns, instruction))
 
 
-def _both(instruction: str, examples: Sequence[Example]) -> Baseline:
+def _both(name: str, instruction: str, examples: Sequence[Example]) -> Baseline:
     shots = tuple(examples)
-    return Baseline(BOTH, lambda turns: with_instruction(with_shots(turns, shots), instruction))
+    return Baseline(name, lambda turns: with_instruction(with_shots(turns, shots), instruction))
 
 
 def _few_shot(examples: Sequence[Example]) -> Baseline:
