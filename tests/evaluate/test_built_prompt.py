@@ -69,6 +69,13 @@ def test_free_text_and_calls_get_no_prompt() -> None:
     assert built_prompt(rows("yes")) == ""
 
 
+def test_what_no_tokenizer_takes_and_what_nobody_would_write_down_is_not_built() -> None:
+    assert built_prompt(rows(*['{"a": "\\ud83d"}', '{"a": "b"}'] * 10)) == ""
+    assert "😀" in built_prompt(rows(*['{"a": "\\ud83d\\ude00"}', '{"a": "b"}'] * 10))
+    keyed = [json.dumps({f"customer {n}": 1, f"order {n}": 2}) for n in range(60)]
+    assert built_prompt(rows(*keyed)) == ""
+
+
 @given(
     st.lists(st.text(max_size=90), max_size=60), st.none() | st.dictionaries(st.text(), st.none())
 )

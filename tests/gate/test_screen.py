@@ -39,7 +39,7 @@ def answers(won: int, lost: int, same: int = 50) -> dict[str, list[float]]:
 
 @pytest.mark.parametrize(
     ("won", "lost", "decision"),
-    [(2, 6, "reject"), (4, 4, "reject"), (0, 0, "reject"), (4, 3, "inconclusive")],
+    [(2, 6, "reject"), (4, 4, "reject"), (0, 0, "inconclusive"), (4, 3, "inconclusive")],
 )
 def test_who_is_worse_on_dev_is_rejected_and_who_is_hardly_better_is_not_looked_at(
     won: int, lost: int, decision: str
@@ -88,6 +88,9 @@ def test_an_adapter_that_answers_as_its_base_is_refused_by_name_with_or_without_
     verdict = decide(dataclasses.replace(found, report=same), POLICY)
     assert (verdict.decision, verdict.failed) == ("reject", ("effect",))
     assert "all 81 dev rows are answered as the base alone answers them" in verdict.reasons[0]
+    few = on_dev(**answers(3, 0, same=5))
+    same = dataclasses.replace(few.report, same_as_base=True)
+    assert decide(dataclasses.replace(few, report=same), POLICY).failed == ("look",)
 
 
 def test_graded_answers_are_screened_by_their_signs() -> None:

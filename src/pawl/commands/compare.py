@@ -29,10 +29,15 @@ def compare(store: Store, task: str, a: int, b: int) -> VersionComparison:
             for name in sorted({*one.scores, *other.scores})
         },
         same_rows=_same_rows(one, other),
-        rows=(one.rows.get("gate", 0), other.rows.get("gate", 0)),
+        rows=(_judged_rows(one), _judged_rows(other)),
         params={key: (left, right) for key, (left, right) in params.items() if left != right},
         **same,
     )
+
+
+def _judged_rows(version: AdapterVersion) -> int:
+    """The gate rows that it was judged on: none where the screen on dev ended its judgement."""
+    return version.rows.get("gate", 0) if version.look else 0
 
 
 def _same_rows(

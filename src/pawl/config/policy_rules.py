@@ -5,6 +5,7 @@ So a policy that cannot work is refused when it is read, not after a night of tr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -73,9 +74,9 @@ def _scorers_have_names_of_their_own(task: Task) -> Iterator[Fault]:
 
 def _scorers_tell_best_from_worst(task: Task) -> Iterator[Fault]:
     for metric, scorer in task.evaluate.own.items():
-        if scorer.worst == scorer.best:
+        if scorer.worst == scorer.best or not math.isfinite(scorer.best - scorer.worst):
             at = ("evaluate", "scorers", metric)
-            found = f": worst and best are both {scorer.best:g}"
+            found = f": worst {scorer.worst:g} and best {scorer.best:g}"
             rule = "a scorer returns numbers from its `worst` to its `best`"
             yield Fault(at, found, rule, "name both ends, such as `worst: 0` and `best: 5`")
 

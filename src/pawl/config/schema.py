@@ -49,7 +49,7 @@ TASK_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,39}$")
 
 # Contenders of every evaluation; `evaluate.bases` and `evaluate.endpoints` take other names.
 CONTENDERS = (
-    *("candidate", "champion", "base"),
+    *("candidate", "champion", "carried", "base"),
     *("zero-shot", "few-shot", "long-prompt", "long-few-shot", "built-prompt"),
 )
 # The keys that every row may have; `split.group_by` and `slice_by` name a further one.

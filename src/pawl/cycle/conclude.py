@@ -13,7 +13,15 @@ from pathlib import Path
 
 from pawl.config.schema import as_json
 from pawl.core.files import digest_file, digest_json, digest_text
-from pawl.core.records import Candidate, Cycle, Verdict, Worth, read_record, write_record
+from pawl.core.records import (
+    Candidate,
+    Cycle,
+    Verdict,
+    Worth,
+    read_record,
+    to_json,
+    write_record,
+)
 from pawl.cycle.mlflow_pages import finish_pages
 from pawl.cycle.outbox import (
     Order,
@@ -70,8 +78,8 @@ def conclude(
     files = workspace.files(task)
     verdict, manifest = read_record(files.verdict, Verdict), read_adapter(files.adapter)
     refuse_mismatch(verdict, manifest)
-    look = verdict.look.question if verdict.look else ""
-    # Both the same for a retry.
+    # Without a look the champion tells two judgements of one adapter apart; the same for a retry.
+    look = verdict.look.question if verdict.look else digest_json(to_json(verdict.champion))
     op_id = f"cycle:{digest_json([question, manifest.digest, look])}"
     waiting = waiting_order(workspace, task, op_id)
     order = Order(

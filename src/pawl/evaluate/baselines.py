@@ -70,11 +70,31 @@ class Prompts:
             found.append(_both(BUILT, built, examples))
         return found + [_instructed(name, text) for name, text in self.own.items()]
 
-    def shorter(self, baseline: Baseline, train: Sequence[Example]) -> Baseline | None:
-        """What stands for a baseline that nobody asked for where it does not fit; None: nothing."""
-        if baseline.name != BUILT or not self.shots:
-            return None
-        return _instructed(BUILT, built_prompt(train, self.schema))
+    def fitting(
+        self,
+        train: Sequence[Example],
+        rows: Sequence[Example],
+        *,
+        tokenizer: PreTrainedTokenizerBase,
+        limit: int,
+    ) -> tuple[list[tuple[Baseline, int]], dict[str, str]]:
+        """The baselines with the tokens of each one's longest prompt; why one is left out, by name.
+
+        Of those that nobody asked for none is longer than `limit`: prompt and shots together, which
+        stand by themselves too, and the built prompt, for which it goes without the shots first.
+        """
+        found: list[tuple[Baseline, int]] = []
+        skipped = {} if self.shots else {"few-shot": "evaluate.shots is 0"}
+        for baseline in self.baselines(train):
+            tokens = longest_prompt(baseline.show, rows, tokenizer)
+            if tokens > limit and baseline.name == BUILT and self.shots:
+                baseline = _instructed(BUILT, built_prompt(train, self.schema))
+                tokens = longest_prompt(baseline.show, rows, tokenizer)
+            if tokens > limit and baseline.name in (BOTH, BUILT):
+                skipped[baseline.name] = f"its longest prompt has {tokens} tokens, {limit} fit"
+            else:
+                found.append((baseline, tokens))
+        return found, skipped
 
 
 def prompts_of(policy: Evaluate, files: TaskFiles) -> Prompts:
@@ -91,29 +111,18 @@ def baselines(
     tokenizer: PreTrainedTokenizerBase,
     limit: int,
 ) -> tuple[list[Baseline], dict[str, str]]:
-    """The baselines, and why one is left out, by name.
-
-    Left out is few-shot if `evaluate.shots` is 0, and where they do not fit `long-few-shot`, whose
-    parts stand by themselves, and the built prompt, for which it goes without the shots first.
+    """The baselines, and why one is left out, by name (`Prompts.fitting`).
 
     Raises:
         DataError: a prompt is longer than `limit` tokens. A baseline that is dropped or shortened
             would be one that the candidate need not beat.
     """
-    found: list[Baseline] = []
-    skipped = {} if prompts.shots else {"few-shot": "evaluate.shots is 0"}
-    for baseline in prompts.baselines(train):
-        tokens = longest_prompt(baseline.show, rows, tokenizer)
-        if tokens > limit and (shorter := prompts.shorter(baseline, train)) is not None:
-            baseline, tokens = shorter, longest_prompt(shorter.show, rows, tokenizer)
-        if tokens <= limit:
-            found.append(baseline)
-        elif baseline.name in (BOTH, BUILT):
-            skipped[baseline.name] = f"its longest prompt has {tokens} tokens, {limit} fit"
-        else:
+    found, skipped = prompts.fitting(train, rows, tokenizer=tokenizer, limit=limit)
+    for baseline, tokens in found:
+        if tokens > limit:
             fit = _most_shots(choose_shots(train, prompts.shots), rows, tokenizer, limit)
             raise _too_long(baseline.name, tokens=tokens, limit=limit, fit=fit)
-    return found, skipped
+    return [baseline for baseline, _ in found], skipped
 
 
 def choose_shots(train: Sequence[Example], shots: int) -> list[Example]:
@@ -155,9 +164,11 @@ def asked_prompts(
     prompts: Prompts,
     *,
     tokenizer: PreTrainedTokenizerBase,
+    limit: int,
 ) -> list[list[list[int]]]:
     """Token ids of all prompts of an evaluation, by kind: the rows' own, and each baseline's."""
-    alone, *others = [baseline.show for baseline in prompts.baselines(train)]
+    found, _ = prompts.fitting(train, gate, tokenizer=tokenizer, limit=limit)
+    alone, *others = [baseline.show for baseline, _ in found]
     kinds = [(alone, [*dev, *gate]), *((show, list(gate)) for show in others)]
     return [[prompt_tokens(tokenizer, show(row.messages)) for row in rows] for show, rows in kinds]
 

@@ -8,6 +8,7 @@ says only what the rows (and the task's schema) show: labels, or the fields of a
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -16,8 +17,11 @@ from pawl.core.records import Example
 
 # A value is one of a closed set if there are at most so many, each so often on average.
 MOST_VALUES, OFTEN = 60, 4
+# Objects with more fields are keyed by data: nobody would write them down.
+MOST_FIELDS = 40
 # Longer ones are texts, whatever they repeat.
 LONGEST = 80
+HALF = re.compile("[\ud800-\udfff]")
 KINDS: tuple[tuple[type, str], ...] = (
     (bool, "true or false"),
     (int, "a number"),
@@ -38,7 +42,9 @@ def built_prompt(train: Sequence[Example], schema: Any = None) -> str:
     answers = [row.completion.strip() for row in train if not row.tool_calls]
     values = [_object(answer) for answer in answers]
     if answers and all(value is not None for value in values):
-        return _of_objects([value for value in values if value is not None], answers, schema)
+        said = _of_objects([value for value in values if value is not None], answers, schema)
+        # Half of a surrogate pair, which JSON can escape, is no text that a tokenizer takes.
+        return "" if HALF.search(said) else said
     if labels := _closed(answers):
         return "Answer with exactly one of these, and with nothing else:\n" + _listed(labels)
     return ""
@@ -46,6 +52,8 @@ def built_prompt(train: Sequence[Example], schema: Any = None) -> str:
 
 def _of_objects(values: list[dict[str, Any]], answers: list[str], schema: Any) -> str:
     names = list(dict.fromkeys(name for value in values for name in value))
+    if len(names) > MOST_FIELDS:
+        return ""
     described = schema.get("properties", {}) if isinstance(schema, dict) else {}
     lines = [
         _field(name, [value[name] for value in values if name in value], len(values), described)

@@ -55,7 +55,7 @@ def read_contest(workspace: Workspace, task: str) -> Contest:
     files = workspace.files(task)
     base = read_record(files.base, BaseInfo)
     champion = read_record(files.champion / "champion.json", Champion)
-    look = read_look(files.look)
+    reserved = look = read_look(files.look)
     if look and look.question != evaluation_fingerprint(workspace, task, champion):
         look = None
     candidate = read_adapter(files.adapter, base=base.digest)
@@ -63,7 +63,7 @@ def read_contest(workspace: Workspace, task: str) -> Contest:
     there = current is not None and current.base.digest == base.digest
     moved = current if look and current and not there else None
     manifests, screening = {"candidate": candidate}, list[Example]()
-    if look is None and there and workspace.task(task).gate.screen is not None:
+    if reserved is None and there and workspace.task(task).gate.screen is not None:
         dev = read_rows(files.splits / "dev.jsonl")
         screening = not_learned(dev, (candidate, current))
     if current and there and (look or screening):

@@ -143,15 +143,18 @@ def asked_of_task(
     splits: tuple[Sequence[Example], Sequence[Example], Sequence[Example]],
     prompts: Prompts,
     tokenizer: PreTrainedTokenizerBase,
+    *,
+    limit: int,
 ) -> Asked:
     """What an evaluation asks of the task's base, with the candidate and a champion on it.
 
     Args:
         splits: the rows of train, dev and gate.
+        limit: the most tokens of a prompt.
     """
     train, dev, gate = splits
     policy, lora = section.evaluate, section.train
-    asked = asked_prompts(train, dev, gate, prompts, tokenizer=tokenizer)
+    asked = asked_prompts(train, dev, gate, prompts, tokenizer=tokenizer, limit=limit)
     references = [answer_text(tokenizer, row) for row in (*dev, *gate)]
     rank = MOST_RANK if lora.rank == "auto" else int(lora.rank)
     bare = asked_of(asked, references, policy, tokenizer)

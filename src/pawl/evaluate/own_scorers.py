@@ -116,4 +116,5 @@ def _share(name: str, value: Any, declared: Scorer, row: str) -> float | None:
     # The gate's tests hold for values in [0, 1]; a comparison with NaN is never true.
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
         raise ScorerError(name, f"returned {value!r}", f"returned a {type(value).__name__}", row)
-    return float((value - declared.worst) / (declared.best - declared.worst))
+    # 0.0 is added because a distance of nothing backwards is -0.0.
+    return float((value - declared.worst) / (declared.best - declared.worst)) + 0.0

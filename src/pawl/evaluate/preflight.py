@@ -90,7 +90,8 @@ def planned_judging(
     folder = find_config(section.base, root)
     if has_tokenizer(folder):
         tokenizer = load_tokenizer(folder, section.base)
-        asked = asked_of_task(section, splits, prompts, tokenizer)
+        limit = prompt_limit(folder, section.evaluate)
+        asked = asked_of_task(section, splits, prompts, tokenizer, limit=limit)
     else:
         asked = assumed(section)
     return judging(folder, asked, device, cards=cards_of(section))

@@ -77,7 +77,8 @@ def evaluate(workspace: Workspace, task: str) -> None:
     dev, gate, train = (
         read_rows(files.splits / f"{name}.jsonl") for name in ("dev", "gate", "train")
     )
-    asked = asked_of_task(section, (train, dev, gate), prompts, tokenizer)
+    limit = prompt_limit(folder, section.evaluate)
+    asked = asked_of_task(section, (train, dev, gate), prompts, tokenizer, limit=limit)
     held = judging(folder, asked, here(), cards=cards_of(section))
     if not held.fits:
         LOG.warning("%s", held.says())

@@ -54,7 +54,10 @@ def decide(
     else:
         compared = compare(evidence, policy, level=report.look.level, edition=edition)
         guarded = guards(evidence, policy, edition=edition)
-        findings = [finding for _, finding in compared] + no_effect(evidence)
+        findings = [finding for _, finding in compared]
+        if not all(comparison.passed for comparison, _ in compared):
+            # Who has beaten the base on gate rows has learned something, whatever dev shows.
+            findings += no_effect(evidence)
         findings += floors(evidence, policy) + [finding for _, finding in guarded]
         if policy.forgetting is not None:
             holds, text = forgetting(report.general, policy.forgetting)
@@ -77,8 +80,10 @@ def decide(
         failed=tuple(dict.fromkeys(f.rule for f in findings if not f.holds)),
         edition=None if edition == 1 else edition,
     )
-    # Without a look no gate row was scored, and anybody may look at dev.
-    return sealed(verdict, evidence) if report.look and policy.disclosure == "sealed" else verdict
+    if policy.disclosure != "sealed" or (report.look is None and edition > 1):
+        # Without a look no gate row was scored, and anybody may look at dev.
+        return verdict
+    return sealed(verdict, evidence)
 
 
 def sealed(verdict: Verdict, evidence: Evidence) -> Verdict:

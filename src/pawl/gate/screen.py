@@ -18,13 +18,17 @@ from pawl.gate.rules import Finding, paired
 from pawl.gate.stats import Units, sign_flip_p
 
 SCREEN, EFFECT = "screen", "effect"
+FEW = 30
 
 
 def no_effect(evidence: Evidence) -> list[Finding]:
-    """The finding that the adapter changes no answer on dev; empty if it changes one."""
-    if not evidence.report.same_as_base:
-        return []
+    """The finding that the adapter changes no answer on dev; empty if it changes one.
+
+    Of fewer than FEW rows it may well change none and be worth having.
+    """
     rows = len(evidence.on_dev(CANDIDATE))
+    if not evidence.report.same_as_base or rows < FEW:
+        return []
     text = (
         f"nothing was learned that shows: all {rows} dev rows are answered as the base alone "
         "answers them; raise `train.learning_rate` or `train.epochs`"
@@ -59,7 +63,8 @@ def _compared(evidence: Evidence, policy: Gate, asked: float) -> list[Finding]:
     if p <= asked:
         return [Finding(SCREEN, True, False, f"dev does not speak against it: {figures}")]
     text = f"dev speaks against it, so that no look was spent: {figures}"
-    return [Finding(SCREEN, False, gain.mean <= 0, text)]
+    # Where no dev row differs nothing was decided.
+    return [Finding(SCREEN, False, gain.mean <= 0 and won + lost > 0, text)]
 
 
 def _p(gain: Units, won: int, lost: int, *, bounded: bool) -> float:

@@ -107,7 +107,7 @@ def _recipe(manifest: AdapterManifest, params: Mapping[str, Any]) -> str:
 
 
 def _limits(verdict: Verdict, params: Mapping[str, Any]) -> str:
-    rows = verdict.rows.get("gate")
+    rows = verdict.rows.get("gate") if verdict.look else 0
     judged = f"Judged on {rows:,} held-out rows of this task" if rows else "Not judged on any row"
     return (
         f"#### Limits\n\n{judged}, by {params['gate']['metric']}; nothing is known of other tasks, "

@@ -29,6 +29,7 @@ from pawl.workspace.dvc_locks import live_holders
 from pawl.workspace.environment import quiet_environment
 from pawl.workspace.lock import stage_lock
 from pawl.workspace.paths import Workspace, find_workspace
+from pawl.workspace.task_inputs import named_files
 from pawl.workspace.tracked import refuse_other_data, unlink_from_cache
 
 Stage = Callable[[Workspace, str], None]
@@ -103,7 +104,7 @@ def reproduce(
         DataError: such a file is not there, or not what DVC's pointer says.
     """
     section = workspace.task(task)
-    for name in filter(None, (section.data, section.schema, section.prompt)):
+    for name in named_files(section):
         # DVC would read a pipe for ever, and add the target of a link.
         workspace.inside(name)
     refuse_other_data(workspace, section)

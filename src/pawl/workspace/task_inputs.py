@@ -26,6 +26,12 @@ def data_file(workspace: Workspace, section: Task) -> Path:
     return path
 
 
+def named_files(section: Task) -> tuple[str, ...]:
+    """The names of all files of the workspace that a task's section names, but its base's."""
+    own = section.evaluate.prompts.values()
+    return tuple(filter(None, (section.data, section.schema, section.prompt, *own)))
+
+
 def read_schema(workspace: Workspace, section: Task) -> Any:
     """The task's JSON Schema (2020-12) as a JSON value, or None where it has none."""
     if section.schema is None:
@@ -66,7 +72,8 @@ def read_prompts(root: Path, policy: Evaluate) -> dict[str, str]:
     """
     found = {}
     for name, file in policy.prompts.items():
-        found[name] = parse_prompt(Workspace(root).inside(file), file)
+        place = Workspace(root).inside(file)
+        found[name] = parse_prompt(place, file, key=f"evaluate.prompts.{name}")
         if not found[name]:
             raise DataError(
                 f"{file} is empty",
@@ -76,15 +83,15 @@ def read_prompts(root: Path, policy: Evaluate) -> dict[str, str]:
     return found
 
 
-def parse_prompt(path: Path, name: str) -> str:
+def parse_prompt(path: Path, name: str, *, key: str = "prompt") -> str:
     """Read a file with a long prompt; raises `DataError` if it is no text, or has a private key."""
     try:
         return _text(path, name).strip()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(
             f"{name} cannot be read: {error}",
-            rule="`prompt` names a UTF-8 text file",
-            remedy="correct the file, or remove `prompt` from the task in params.yaml",
+            rule=f"`{key}` names a UTF-8 text file",
+            remedy=f"correct the file, or remove `{key}` from the task in params.yaml",
         ) from error
 
 

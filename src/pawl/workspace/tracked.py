@@ -19,7 +19,7 @@ from pawl.errors import BaseError, DataError, PawlError
 from pawl.workspace.dvc_calls import open_dvc
 from pawl.workspace.paths import Workspace
 from pawl.workspace.pointers import Pointer, object_name, read_pointer
-from pawl.workspace.task_inputs import data_file
+from pawl.workspace.task_inputs import data_file, named_files
 
 UNREAD = (
     "DVC takes a remote's bytes unread unless `dvc remote modify NAME verify true` is set; "
@@ -43,7 +43,7 @@ def refuse_other_data(workspace: Workspace, section: Task) -> None:
             missing.
     """
     data_file(workspace, section)
-    for name in filter(None, (section.data, section.schema, section.prompt)):
+    for name in named_files(section):
         _refuse_other(workspace, name, DataError, changed=True)
 
 

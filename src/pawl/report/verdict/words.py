@@ -86,6 +86,9 @@ def _steps(page: VerdictPage) -> Iterator[str]:
             yield f"If it disappoints, go back at once: `pawl rollback {task} --reason WHY`."
     elif cycle.verdict == "reject":
         yield from _after_a_rejection(cycle.worth, lost=bool(lost), task=task)
+    elif cycle.verdict == "inconclusive" and page.verdict and page.verdict.look is None:
+        yield f"No look was spent. Read the dev rows that it won and lost: `pawl flips {task}`."
+        yield "If dev is small and you trust the candidate, raise `gate.screen` or leave it out."
     elif cycle.verdict == "inconclusive":
         yield (
             "Bring new rows, as many as the reasons name: `pawl data add FILE`, then "
