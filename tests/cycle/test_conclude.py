@@ -190,6 +190,25 @@ def test_a_promotion_without_a_reserved_look_is_refused(bench: Bench, look: Look
     assert read_state(bench.store, TASK).champion == Champion()
 
 
+def test_a_rejection_without_a_look_is_judged_anew_against_another_champion(bench: Bench) -> None:
+    before = bench.cycle(1).champion
+    assert before.version == 1
+    bench.train(2)
+    bench.judge("reject", before, None)
+    bench.cycle(3)  # promoted by somebody else while dev was asked
+    bench.train(2)
+    bench.judge("reject", before, None)
+    stale = bench.conclude("q")
+    assert stale.stale
+    now = snapshot_champion(bench.workspace, bench.store, TASK)
+    bench.judge("reject", now, None)
+    again = bench.conclude("q")
+    assert (again.stale, again.verdict) == (False, "reject")
+    assert again.candidate.version != stale.candidate.version
+    assert bench.conclude("q").candidate == again.candidate, "a retry is the same judgement"
+    assert find_cached_version(bench.store, TASK, "q") is not None
+
+
 def test_the_same_question_is_looked_at_for_free(bench: Bench) -> None:
     bench.train(1)
     first = reserve_look(bench.workspace, bench.store, TASK)
