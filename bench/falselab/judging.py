@@ -26,8 +26,8 @@ from pawl.gate.stats import Units
 
 # What the screen leaves out has a p of so many times the level, or more.
 NEAR = 3.0
-# The highest level is 0.025; the gate's p is seldom less than half of the conditional one.
-FAR = 0.2
+# The gate's own p, which is dear, is never so many times smaller than the conditional one.
+FAR = 6.0
 Values = NDArray[np.float64]
 
 
@@ -76,7 +76,7 @@ class Judge:
 
         `units` are those judged on, that do not differ included.
         """
-        p = screen(self.world, wins, losses, units)
+        p = screen(self.world, wins, losses, units, level=level)
         drawn = self.rng.random(p.size) < self.sample
         self.tally.all += int(open_.sum())
         return np.flatnonzero(open_ & ((p < NEAR * level) | drawn)), p
@@ -92,23 +92,27 @@ class Judge:
         return verdict
 
 
-def screen(world: World, wins: Counts, losses: Counts, units: Counts | int) -> Values:
-    """The least p that the gate can come to with these units won and lost; 1 without a gain."""
+def screen(
+    world: World, wins: Counts, losses: Counts, units: Counts | int, *, level: float
+) -> Values:
+    """The least p that the gate can come to with these units won and lost; 1 without a gain.
+
+    Far above the level, of single pass/fail rows, the conditional p.
+    """
     of = np.broadcast_to(units, wins.shape)
     triples, where = np.unique(np.stack([wins, losses, of]), axis=1, return_inverse=True)
-    found = [_least(world, int(w), int(lost), int(n)) for w, lost, n in triples.T]
+    found = [_least(world, int(w), int(lost), int(n), FAR * level) for w, lost, n in triples.T]
     return np.array(found)[where.reshape(-1)]
 
 
 @lru_cache(maxsize=200_000)
-def _least(world: World, wins: int, losses: int, units: int) -> float:
+def _least(world: World, wins: int, losses: int, units: int, far: float) -> float:
     gain = world.gain(np.array([wins]), np.array([losses]))[0]
     if gain <= 0:
         return 1.0
     if world.simple:
         given = mcnemar_p(wins, losses)
-        # Far from any level, where the gate's own p would cost as much and change nothing.
-        return given if given > FAR else unconditional_p(wins, losses, units)
+        return given if given > far else unconditional_p(wins, losses, units)
     sizes = np.repeat([float(world.small), float(world.large)], [wins, losses])
     steps = np.repeat([world.win, -world.loss], [wins, losses])
     # Units that do not differ change nothing but the size of the largest, which p falls with.

@@ -31,10 +31,10 @@ def test_a_retrain_that_dev_speaks_against_spends_no_look_and_is_told_everywhere
     status = answer(quick_workspace, "status", "tickets")
     assert status["looks"]["used"] == 1
     assert status["last"]["verdict"] == "reject"
-    assert answer(quick_workspace, "run", "tickets")["verdict"] == "unchanged"
     page = quick_workspace.files("tickets").page.read_text(encoding="utf-8")
     assert "Rejected: version 2 is not released; version 1 stays champion." in page
     assert "no look was spent" in page
+    assert answer(quick_workspace, "run", "tickets")["verdict"] == "unchanged"
     flips = answer(quick_workspace, "flips", "tickets")
     assert (flips["version"], flips["against"], flips["split"]) == (2, 1, "dev")
     assert len(flips["lost"]) >= len(flips["won"])
