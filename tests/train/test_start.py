@@ -22,8 +22,8 @@ from pawl.core.records import (
 )
 from pawl.core.row_identity import row_hashes
 from pawl.errors import DataError, ParamsError, TrainError
+from pawl.evaluate.judged_rows import not_learned as rows_left
 from pawl.evaluate.judged_rows import unseen_rows
-from pawl.ledger.looks import unseen_rows as rows_left
 from pawl.model.adapter import FILES, MANIFEST, WEIGHTS, read_adapter
 from pawl.train.ancestor import ancestor, find_ancestor
 from pawl.train.run import train

@@ -14,11 +14,12 @@ from pawl.data.inputs import task_rows
 from pawl.data.split.split import Dealt, deal, refuse_missing_fields
 from pawl.errors import BaseError
 from pawl.evaluate.baselines import Prompts
+from pawl.evaluate.judged_rows import not_learned
 from pawl.evaluate.moved_champion import planned_move
 from pawl.evaluate.preflight import longest_prompts, planned_judging, prompt_notes
 from pawl.gate.power import gate_power, unprovable_guards
 from pawl.ledger.held_out import held_out_rows
-from pawl.ledger.looks import BudgetStatus, budget_status, unseen_rows, withdrawals
+from pawl.ledger.looks import BudgetStatus, budget_status, withdrawals
 from pawl.ledger.state import read_state
 from pawl.model.adapter import read_adapter
 from pawl.model.base import base_info, base_width, find_config, has_tokenizer
@@ -205,7 +206,7 @@ def _next_look(
     """The gate split's budget, and the rows of its next look: the fresh ones once it is spent."""
     split_id, state = gate_split_id(task, section.split.salt), read_state(store, task)
     budget, looks = state.budgets.get(split_id, AlphaBudget()), state.looks.get(split_id, ())
-    gate = unseen_rows(split.parts["gate"], [champion[1]] if champion else [])
+    gate = not_learned(split.parts["gate"], [champion[1]] if champion else [])
     status = budget_status(
         budget,
         state.life,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pawl.config.schema import Gate, Task
@@ -18,7 +18,6 @@ from pawl.core.alpha_budget import (
 )
 from pawl.core.files import write_json
 from pawl.core.records import (
-    AdapterManifest,
     Example,
     HeldOutRow,
     Look,
@@ -27,8 +26,8 @@ from pawl.core.records import (
     read_rows,
     to_json,
 )
-from pawl.core.row_identity import row_hashes
 from pawl.errors import DataError
+from pawl.evaluate.judged_rows import not_learned
 from pawl.ledger.entries import Entry, State
 from pawl.ledger.held_out import WITHDRAWN, held_out_rows, store_new_rows, withdrawn_looks
 from pawl.ledger.ledger import append
@@ -121,7 +120,7 @@ def task_budget_status(workspace: Workspace, store: Store, state: State, task: s
     path = files.splits / "gate.jsonl"
     folders = (files.adapter, files.champion / "adapter")
     contenders = [read_adapter(folder) for folder in folders if folder.is_dir()]
-    gate = unseen_rows(read_rows(path), contenders) if path.is_file() else []
+    gate = not_learned(read_rows(path), contenders) if path.is_file() else []
     split = gate_split_id(task, section.split.salt)
     budget, registered = state.budgets.get(split, AlphaBudget()), held_out_rows(store, task)
     manifest = files.splits / "manifest.json"
@@ -175,12 +174,6 @@ def budget_status(
         number=budget.used + 1 if same_budget else 1,
         charge=cost,
     )
-
-
-def unseen_rows(gate: Sequence[Example], adapters: Iterable[AdapterManifest]) -> list[Example]:
-    """The gate rows that none of these adapters learned: the others cannot judge them."""
-    seen = {key for adapter in adapters for key in adapter.learned}
-    return [row for row in gate if seen.isdisjoint(row_hashes(row))]
 
 
 def budget_text(status: BudgetStatus, policy: Gate) -> str:
