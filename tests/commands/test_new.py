@@ -113,6 +113,22 @@ def test_the_recipe_of_a_new_task_is_in_its_section_with_its_reason_above_it(
     assert workspace.params_file.read_text().startswith(text)
 
 
+def test_the_next_delivery_may_have_rows_half_as_long_again(
+    workspace: Workspace, tmp_path: Path, base_folder: Path
+) -> None:
+    lengths = {"short": [20] * 99, "long": [210] * 99, "outlier": [20] * 199 + [210]}
+    for name, words in lengths.items():
+        rows = tmp_path / f"{name}.jsonl"
+        texts = (f"order {n:03} {'very ' * count}late" for n, count in enumerate(words))
+        write_lines(rows, ({"prompt": text, "completion": "late"} for text in texts))
+        made = new_task(workspace, name, Sources(rows, base=str(base_folder)))
+        length = workspace.task(name).train.max_length
+        # No pack of a training is smaller than 512 tokens, so that less would save nothing.
+        assert length == (512 if name == "short" else 672)
+        assert ("99 in 100 up to" in made.recipe) == (name == "outlier")
+        assert f"max_length {length} of 1,024" in made.recipe
+
+
 def test_rows_longer_than_the_bases_window_are_refused_before_anything_is_written(
     workspace: Workspace, rows: Path, base_folder: Path, tmp_path: Path
 ) -> None:
@@ -266,7 +282,7 @@ def test_rows_beyond_the_window_are_named_and_left_out_by_a_flag(
     assert any("1 of 100 rows" in line and "long (" in line for line in made.understood)
     task = workspace.task("late")
     assert task.check.drop_long
-    assert task.train.max_length < 100
+    assert task.train.max_length < 600
 
 
 @pytest.mark.parametrize(

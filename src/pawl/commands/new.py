@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,13 +26,17 @@ from pawl.errors import UsageError
 from pawl.model.base import context_length, find_base
 from pawl.model.chat_template import answering_at_once
 from pawl.model.tokenizer import load_tokenizer
+from pawl.train.choices import LEAST
 from pawl.train.recipe import recipe
 from pawl.workspace.dvc_calls import run_dvc
 from pawl.workspace.paths import Workspace
 from pawl.workspace.task_inputs import parse_prompt, parse_schema
 
-# Lengths get a tenth more, rounded up to this, so that a slightly longer row tomorrow still fits.
+# Lengths are rounded up to this. An answer gets a tenth more: what a model that does not stop writes
+# up to it is paid for. A row gets half as much again, and at least what the smallest pack has, so
+# that tomorrow's longer row fits: only the memory of the smallest packs grows with it.
 ROUND = 32
+MORE, MORE_ANSWER = 1.5, 1.1
 # Solved rows in the few-shot baseline's prompt, if they fit in the base's window.
 SHOTS = 4
 # Shares of the held-out splits.
@@ -123,9 +128,9 @@ def _new(
     base = answering_at_once(base, folder)
     tokenizer, window = load_tokenizer(folder, base), context_length(folder)
     fits = rows_that_fit(read.examples, tokenizer, window=window, leave_out=sources.drop_long)
-    longest, longest_answer = max(fits.rows), max(fits.answers)
+    longest, answer = max(fits.rows), min(_rounded(max(fits.answers), MORE_ANSWER), window)
     # The window must hold that many solved rows as long as the longest, one more, and its answer.
-    shots = max(0, min(SHOTS, (window - _rounded(longest_answer)) // longest - 1))
+    shots = max(0, min(SHOTS, (window - answer) // longest - 1))
     section: dict[str, Any] = {"data": _data_name(task, sources)}
     if sources.schema:
         section["schema"] = f"data/{task}.schema.json"
@@ -133,13 +138,13 @@ def _new(
         section["prompt"] = f"data/{task}.prompt.md"
     gate, why_gate = judged_by(fits.examples)
     chosen = recipe(folder, rows=round(len(fits.examples) * (1 - DEV - GATE)))
-    length = min(_rounded(longest), window)
+    length = min(max(LEAST, _rounded(longest, MORE)), window)
     section |= {
         "base": to_json(base),
         "check": {"min_rows": max(10, min(100, len(fits.examples))), **sources.check(turns)},
         "split": {"salt": f"{task}-1", "dev": DEV, "gate": GATE},
         "train": {**chosen.train, "max_length": length},
-        "evaluate": {"shots": shots, "max_new_tokens": min(_rounded(longest_answer), window)},
+        "evaluate": {"shots": shots, "max_new_tokens": answer},
         "gate": {
             "metric": gate["metric"],
             "alpha": 0.05,
@@ -158,7 +163,7 @@ def _new(
         *template_notes(fits.examples, tokenizer.chat_template),
         f"judged by {gate['metric']}: {why_gate}",
     )
-    why = f"{chosen.why}; rows of up to {longest:,} tokens: max_length {length:,} of {window:,}"
+    why = f"{chosen.why}; {_lengths(fits.rows)}: max_length {length:,} of {window:,}"
     return NewTask(task, section, why, understood, previews(fits.examples, tokenizer))
 
 
@@ -236,5 +241,12 @@ def _taken(found: str) -> UsageError:
     )
 
 
-def _rounded(length: int) -> int:
-    return math.ceil(length * 1.1 / ROUND) * ROUND
+def _lengths(rows: Sequence[int]) -> str:
+    """What a person would see of the rows' lengths; of a few long ones that they are few."""
+    longest, most = max(rows), sorted(rows)[math.ceil(len(rows) * 0.99) - 1]
+    few = f" (99 in 100 up to {most:,})" if most * MORE < longest else ""
+    return f"rows of up to {longest:,} tokens{few}"
+
+
+def _rounded(length: int, more: float) -> int:
+    return math.ceil(length * more / ROUND) * ROUND

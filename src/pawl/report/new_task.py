@@ -26,7 +26,6 @@ def show_new_task(new: NewTask, *, console: Terminal) -> None:
         says = f"  {row.id}: {row.tokens:,} tokens, {row.taught:,} taught"
         console.print(Text(says, "bold"))
         console.print(Padding(_text(row), (0, 0, 0, 4), expand=False))
-    console.print(f"recipe: {new.recipe}", highlight=False)
     console.print(f"task '{new.task}' added to params.yaml; next: pawl run {new.task}")
 
 
