@@ -68,7 +68,10 @@ KEYS: dict[type, set[str] | dict[str, Any]] = {
             **dict.fromkeys(("rows", "restore")),
             "data": {"sha256", "md5", "commit"},
         },
-        "data": {"md5", "commit", "when", "subject", "here", "versions"},
+        "data": {
+            **dict.fromkeys(("md5", "commit", "when", "subject", "here", "versions")),
+            "source": {"address", "version", "when"},
+        },
     },
     DataDiff: {
         **dict.fromkeys(("task", "added", "removed", "touched", "rules")),

@@ -53,8 +53,12 @@ def init(folder: Annotated[Path, typer.Argument(help="The folder to make it in."
 def new(
     task: Annotated[str, typer.Argument(help="The name of the new task.")],
     data: Annotated[
-        Path,
-        typer.Option(help="Rows: .jsonl, .json, .csv, .tsv (also packed), .parquet, .arrow."),
+        str,
+        typer.Option(
+            metavar="FILE",
+            help="Rows: .jsonl, .json, .csv, .tsv (also packed), .parquet, .arrow; a folder of "
+            "such; https://…, s3://…, hf://datasets/OWNER/NAME@REVISION.",
+        ),
     ],
     schema: Annotated[Path | None, typer.Option(help="JSON Schema of the completions.")] = None,
     prompt: Annotated[Path | None, typer.Option(help="The long prompt to beat.")] = None,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -10,6 +9,7 @@ import typer
 from pawl.cli.app import All, Json, Limit, Task, app, help_if_alone, store_of, workspace_of
 from pawl.cli.commands import DATA_VERSION, Grouped, command, only_task
 from pawl.cli.output import emit, print_json, say
+from pawl.core.visible import visible
 
 if TYPE_CHECKING:
     from pawl.data.versions.deliver import Delivery
@@ -32,7 +32,10 @@ Message = Annotated[
 
 @command(data, "data", "pawl data add monday.jsonl --commit 'rows of Monday'")
 def add(
-    file: Annotated[Path, typer.Argument(help="Rows, in the format of the task's data.")],
+    file: Annotated[
+        str,
+        typer.Argument(help="Rows, in the format of the task's data; or their address (pawl new)."),
+    ],
     task: Annotated[str | None, typer.Option(help="Default: the only one there is.")] = None,
     commit: Message = None,
     as_json: Json = False,
@@ -102,6 +105,10 @@ def _delivered(done: Delivery, verb: str, *, as_json: bool) -> None:
         return
     bad = f", {done.bad} left out" if done.bad else ""
     say(f"{verb}: {done.data} has {done.rows} rows{bad} (md5 {done.md5[:12]})")
+    if done.source:
+        from pawl.report.data_versions import fetched_from
+
+        say(visible(f"fetched from {fetched_from(done.source)}"))
     if done.before not in (None, done.md5):
         say(f"before: md5 {done.before}; `pawl data restore {done.task} {done.before[:12]}`")
     say(f"commit: {done.commit or 'none made'}")

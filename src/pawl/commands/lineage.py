@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pawl.core.records.commands import DataOrigin, DataVersion, Lineage, VersionOrigin
-from pawl.data.versions.dvc_versions import Commit, history, tracked_md5
+from pawl.core.records.commands import DataOrigin, DataVersion, Lineage, Source, VersionOrigin
+from pawl.data.versions.dvc_versions import Commit, history, source_here, tracked_md5
 from pawl.ledger.state import read_state
 from pawl.store.client import Store
 from pawl.store.versions import AdapterVersion, versions
@@ -26,7 +26,9 @@ def lineage(workspace: Workspace, store: Store, task: str) -> Lineage:
         task=task,
         champion=champion,
         versions=tuple(_origin(one, champion, first) for one in reversed(registered)),
-        data=_data_versions(tracked_md5(workspace, data), commits, registered),
+        data=_data_versions(
+            tracked_md5(workspace, data), source_here(workspace, data), commits, registered
+        ),
     )
 
 
@@ -45,9 +47,13 @@ def _origin(one: AdapterVersion, champion: int | None, first: dict[str, str]) ->
 
 
 def _data_versions(
-    here: str | None, commits: Sequence[Commit], registered: Sequence[AdapterVersion]
+    here: str | None,
+    source: Source | None,
+    commits: Sequence[Commit],
+    registered: Sequence[AdapterVersion],
 ) -> tuple[DataVersion, ...]:
-    """The data versions, uncommitted ones first; `here` is the md5 tracked in the workspace."""
+    """The data versions, uncommitted ones first; `here` is the md5 tracked in the workspace, with
+    its `source`."""
     made: dict[str, list[int]] = {}
     for one in registered:
         if one.data_md5:
@@ -55,10 +61,10 @@ def _data_versions(
     committed = {commit.md5 for commit in commits}
     loose = [md5 for md5 in dict.fromkeys([here, *reversed(made)]) if md5 and md5 not in committed]
     rows = [
-        *((md5, None, None, None) for md5 in loose),
-        *((one.md5, one.commit, one.when, one.subject) for one in commits),
+        *((md5, None, None, None, source if md5 == here else None) for md5 in loose),
+        *((one.md5, one.commit, one.when, one.subject, one.source) for one in commits),
     ]
     return tuple(
-        DataVersion(md5, commit, when, subject, md5 == here, tuple(made.get(md5, ())))
-        for md5, commit, when, subject in rows
+        DataVersion(md5, commit, when, subject, md5 == here, tuple(made.get(md5, ())), source)
+        for md5, commit, when, subject, source in rows
     )

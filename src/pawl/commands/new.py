@@ -18,10 +18,10 @@ from pawl.config.load import parse_params
 from pawl.config.schema import TASK_NAME, Params
 from pawl.core.files import write_text
 from pawl.core.records import BaseRef, to_json
-from pawl.core.records.commands import NewTask
-from pawl.data.read.dataset_folder import one_file
+from pawl.core.records.commands import NewTask, Source
 from pawl.data.read.examples import Rows
 from pawl.data.read.formats import data_format
+from pawl.data.versions.fetch import rows_here
 from pawl.errors import UsageError
 from pawl.model.base import context_length, find_base
 from pawl.model.chat_template import answering_at_once
@@ -30,11 +30,12 @@ from pawl.train.choices import LEAST
 from pawl.train.recipe import recipe
 from pawl.workspace.dvc_calls import run_dvc
 from pawl.workspace.paths import Workspace
+from pawl.workspace.pointers import write_source
 from pawl.workspace.task_inputs import parse_prompt, parse_schema
 
-# Lengths are rounded up to this. An answer gets a tenth more: what a model that does not stop writes
-# up to it is paid for. A row gets half as much again, and at least what the smallest pack has, so
-# that tomorrow's longer row fits: only the memory of the smallest packs grows with it.
+# Lengths are rounded up to this. An answer gets a tenth more: what a model that does not stop
+# writes up to it is paid for. A row gets half as much again, and at least what the smallest pack
+# has, so that tomorrow's longer row fits: only the memory of the smallest packs grows with it.
 ROUND = 32
 MORE, MORE_ANSWER = 1.5, 1.1
 # Solved rows in the few-shot baseline's prompt, if they fit in the base's window.
@@ -56,14 +57,16 @@ def new_task(workspace: Workspace, task: str, sources: Sources) -> NewTask:
         DataError: the rows or the schema cannot be read, or a row is longer than the base's window.
         BaseError: the base cannot be found.
     """
-    with one_file(sources.data) as (data, notes):
-        made = _new_task(workspace, task, dataclasses.replace(sources, data=data))
-    return dataclasses.replace(made, understood=(*notes, *made.understood))
+    # Before anything is fetched.
+    _refuse_name(task, workspace.params())
+    with rows_here(workspace, sources.data) as here:
+        sources = dataclasses.replace(sources, data=here.file)
+        made = _new_task(workspace, task, sources, here.source)
+    return dataclasses.replace(made, understood=(*here.notes, *made.understood))
 
 
-def _new_task(workspace: Workspace, task: str, sources: Sources) -> NewTask:
+def _new_task(workspace: Workspace, task: str, sources: Sources, fetched: Source | None) -> NewTask:
     params = workspace.params()
-    _refuse_name(task, params)
     copies, pointer = _copies(task, sources, workspace), f"{_data_name(task, sources)}.dvc"
     read, turns = read_sources(sources)
     base = _base(sources.base, params, workspace)
@@ -79,6 +82,8 @@ def _new_task(workspace: Workspace, task: str, sources: Sources) -> NewTask:
         remedy = "see the message; `pawl doctor` checks the workspace"
         add = ("add", "--quiet", new.section["data"])
         run_dvc(workspace, *add, rule="DVC tracks a task's rows", remedy=remedy)
+        if fetched:
+            write_source(workspace.inside(new.section["data"]), fetched)
         # Read again: the file may have been edited while DVC worked.
         write_text(workspace.params_file, _with_task(workspace, new))
     except BaseException:
@@ -156,7 +161,7 @@ def _new(
     }
     taught = sum(1 + len(row.taught) for row in fits.examples)
     understood = (
-        f"{data_format(sources.data.name)}: {len(fits.examples):,} rows, {taught:,} answers taught",
+        f"{data_format(sources.file.name)}: {len(fits.examples):,} rows, {taught:,} answers taught",
         *read.notes,
         *([f"{read.bad:,} rows cannot be read and are left out"] if read.bad else []),
         *fits.notes,
@@ -205,7 +210,7 @@ def _copies(task: str, sources: Sources, workspace: Workspace) -> dict[Path, Pat
     if pointer.exists() or pointer.is_symlink():
         raise _taken(f"data/{pointer.name}")
     named = {
-        _data_name(task, sources): sources.data,
+        _data_name(task, sources): sources.file,
         f"data/{task}.schema.json": sources.schema,
         f"data/{task}.prompt.md": sources.prompt,
     }
@@ -230,7 +235,7 @@ def _copies(task: str, sources: Sources, workspace: Workspace) -> dict[Path, Pat
 
 def _data_name(task: str, sources: Sources) -> str:
     """The rows' file in the workspace; its ending names the format."""
-    return f"data/{task}{data_format(sources.data.name)}"
+    return f"data/{task}{data_format(sources.file.name)}"
 
 
 def _taken(found: str) -> UsageError:

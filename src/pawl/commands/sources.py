@@ -15,14 +15,14 @@ from pawl.errors import UsageError
 
 @dataclass(frozen=True)
 class Sources:
-    """The files and base of a new task, and how its rows are read.
+    """The files and base of a new task, and how its rows are read. `data` may be an address.
 
     A share of `drop_bad` rows may be unreadable, and with `drop_long` some may be longer than the
     base's window: they are left out. `columns` and `turns` are those of `check` in params.yaml;
     `turns` None: `all`, or `each` where all chats end in the same words.
     """
 
-    data: Path
+    data: Path | str
     schema: Path | None = None
     prompt: Path | None = None
     base: str | None = None
@@ -30,6 +30,11 @@ class Sources:
     drop_long: bool = False
     columns: dict[RowPart, str] = field(default_factory=dict)
     turns: Literal["last", "all", "each"] | None = None
+
+    @property
+    def file(self) -> Path:
+        """The rows, once they are here."""
+        return Path(self.data)
 
     def check(self, turns: str) -> dict[str, Any]:
         """The keys of `check` that say how the rows are read."""
@@ -66,11 +71,11 @@ def named_columns(text: str) -> dict[RowPart, str]:
 def read_sources(sources: Sources) -> tuple[Rows, str]:
     """Read the rows, and return which answers of a chat are taught."""
     check = Check(drop_bad=sources.drop_bad, columns=sources.columns, turns=sources.turns or "all")
-    read = read_examples(sources.data, str(sources.data), check=check)
+    read = read_examples(sources.file, str(sources.data), check=check)
     last = {row.completion for row in read.examples}
     if sources.turns is None and len(last) == 1 and any(row.taught for row in read.examples):
         each = dataclasses.replace(check, turns="each")
-        read = read_examples(sources.data, str(sources.data), check=each)
+        read = read_examples(sources.file, str(sources.data), check=each)
         note = "all chats end in the same words: each answer is a row (`check.turns: each`)"
         return dataclasses.replace(read, notes=(*read.notes, note)), "each"
     return read, check.turns

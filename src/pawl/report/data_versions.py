@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from pawl.core.records.commands import DataVersion, Lineage, VersionOrigin
+from pawl.core.records.commands import DataVersion, Lineage, Source, VersionOrigin
 from pawl.report.console import Terminal
 from pawl.report.terminal import show_rows
 
@@ -97,8 +97,18 @@ def show_log(
         for one in versions[:limit]
     ]
     show_rows(rows, title=f"{title} (* is what DVC tracks here)", console=console)
+    for one in versions[:limit]:
+        if one.source:
+            text = f"{one.md5[:12]} fetched from {fetched_from(one.source)}"
+            console.print(text, highlight=False, soft_wrap=True)
     if limit is not None and len(versions) > limit:
         console.print(f"{len(versions) - limit} earlier: --all", highlight=False)
+
+
+def fetched_from(source: Source) -> str:
+    """The address of rows with what it called them then, and the day."""
+    day = f", {source.when[:10]}" if source.when else ""
+    return f"{source.address} ({source.version or 'it named no version'}{day})"
 
 
 def show_lineage(lineage: Lineage, *, limit: int | None = None, console: Terminal) -> None:

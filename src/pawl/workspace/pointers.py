@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
+
+from pawl.core.files import write_text
+from pawl.core.records.commands import Source
 
 MD5 = re.compile(r"[0-9a-f]{32}(\.dir)?")
 
@@ -20,6 +24,12 @@ class Pointer:
 
     md5: str
     algorithm: str
+
+
+# The key of a pointer's `meta`, which DVC leaves to its users, that says where its bytes are from.
+FETCHED = "fetched"
+# What DVC's `import-url` calls the version of an address, by the kind of storage.
+VERSIONS = ("etag", "checksum", "version_id")
 
 
 def pointer_of(path: Path) -> Path:
@@ -46,6 +56,36 @@ def parse_pointer(text: str) -> Pointer | None:
     if not (isinstance(md5, str) and MD5.fullmatch(md5) and isinstance(algorithm, str)):
         return None
     return Pointer(md5, algorithm)
+
+
+def parse_source(text: str) -> Source | None:
+    """Where a pointer's bytes were fetched; None where it does not say, or of other bytes.
+
+    DVC keeps `meta` when it tracks later bytes, hence their md5 in it. What `dvc import-url` wrote
+    is understood as well.
+    """
+    pointer = parse_pointer(text)
+    if pointer is None:
+        return None
+    value: dict[str, Any] = yaml.safe_load(text)
+    try:
+        fetched = value.get("meta", {}).get(FETCHED)
+        if fetched and fetched["md5"] == pointer.md5:
+            return Source(str(fetched["address"]), fetched["version"], fetched["when"])
+        dep = value["deps"][0]
+        version = next((str(dep[key]) for key in VERSIONS if key in dep), None)
+        return Source(str(dep["path"]), version, None)
+    except (KeyError, IndexError, TypeError, AttributeError):
+        return None
+
+
+def write_source(path: Path, source: Source) -> None:
+    """Note in the pointer of the file `path`, which is there, where its bytes were fetched."""
+    pointer = pointer_of(path)
+    value = yaml.safe_load(pointer.read_text(encoding="utf-8"))
+    fetched = {**asdict(source), "md5": value["outs"][0]["md5"]}
+    value["meta"] = {**(value.get("meta") or {}), FETCHED: fetched}
+    write_text(pointer, yaml.safe_dump(value, sort_keys=False, allow_unicode=True))
 
 
 def is_linked_by_dvc(path: Path) -> bool:

@@ -153,6 +153,18 @@ def test_a_folder_of_datasets_is_one_file_of_its_train_rows(tmp_path: Path, form
     assert any("not used" in note for note in notes) == (form != "one")
 
 
+def test_a_folder_of_tables_is_read_and_parts_of_a_set_are_not_mixed(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text('question,answer\nlate?,yes\n"here,\nnow?",no\n')
+    with one_file(tmp_path) as (path, _):
+        found = read_examples(path, path.name)
+    assert [e.messages[0].content for e in found.examples] == ["late?", "here,\nnow?"]
+    for part in ("en", "de"):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / "train.csv").write_text("question,answer\nlate?,yes\n")
+    with pytest.raises(DataError, match=r"several folders: \., de, en"), one_file(tmp_path):
+        pass
+
+
 def test_a_folder_without_rows_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="has no rows"), one_file(tmp_path):
         pass

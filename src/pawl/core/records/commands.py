@@ -110,10 +110,21 @@ class VersionOrigin:
 
 
 @dataclass(frozen=True)
+class Source:
+    """Where rows were fetched: the address, what it called its bytes then (an ETag, a commit of the
+    hub; None: nothing), and when, UTC in ISO 8601 (None: not recorded)."""
+
+    address: str
+    version: str | None
+    when: str | None
+
+
+@dataclass(frozen=True)
 class DataVersion:
     """A version of a task's data and the registered `versions` made from it.
 
-    `commit`, `when` and `subject` are None where it was never committed; `here`: DVC tracks it now.
+    `commit`, `when` and `subject` are None where it was never committed; `here`: DVC tracks it now;
+    `source` is None for rows of a file.
     """
 
     md5: str
@@ -122,6 +133,7 @@ class DataVersion:
     subject: str | None
     here: bool
     versions: tuple[int, ...]
+    source: Source | None = None
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from pawl.data.read.formats import FORMATS, records
+from pawl.data.read.formats import FORMATS, is_table, records
+from pawl.data.read.lines import json_line
 from pawl.errors import DataError
 
 TRAIN = "train"
+SHOWN = 5
 
 
 @contextmanager
@@ -32,9 +34,11 @@ def one_file(source: Path) -> Iterator[tuple[Path, tuple[str, ...]]]:
         path = Path(made) / "rows.jsonl"
         with path.open("wb") as out:
             for file in files:
+                table = is_table(file.name)
                 for record in records(file, file.name):
                     # Rows that cannot be read are reported, with all others, where rows are read.
-                    out.write(record.raw.rstrip(b"\r\n") + b"\n")
+                    row = json_line(record.value) if table and record.value else record.raw
+                    out.write(row.rstrip(b"\r\n") + b"\n")
         yield path, (f"a folder of {len(files):,} files is written as JSON lines", *notes)
 
 
@@ -60,6 +64,14 @@ def _files(folder: Path) -> tuple[list[Path], tuple[str, ...]]:
             f"the folder {folder} has {'rows of several formats' if train else 'no rows'}",
             rule="a folder is what `save_to_disk` of `datasets` wrote, or has files of one format",
             remedy="name one file: `--data FILE`",
+        )
+    folders = sorted({str(path.parent.relative_to(folder)) for path in train})
+    if len(folders) > 1:
+        raise DataError(
+            f"the folder {folder} has rows in several folders: {', '.join(folders[:SHOWN])}"
+            f"{', …' if len(folders) > SHOWN else ''}",
+            rule="rows of one kind are in one folder: several are parts that are not to be mixed",
+            remedy="name one of these folders, or one file",
         )
     others = len(found) - len(train)
     notes = (f"{others:,} files are not of the split 'train' and not used",) if others else ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -65,6 +66,15 @@ def json_record(number: int, line: bytes) -> Record:
         return Record(number, line, as_row(parse_line(line)))
     except ValueError as error:
         return Record(number, line, None, str(error))
+
+
+def json_line(value: dict[str, Any], *, escaped: bool = False) -> bytes:
+    """Write a row as a JSON line; `escaped`: in ASCII alone."""
+    try:
+        return (json.dumps(value, ensure_ascii=escaped) + "\n").encode()
+    except UnicodeEncodeError:
+        # A lone surrogate, in a bad row or in an unused key of a message.
+        return (json.dumps(value) + "\n").encode()
 
 
 def as_row(value: Any) -> dict[str, Any]:

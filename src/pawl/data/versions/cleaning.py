@@ -19,7 +19,7 @@ from pawl.core.jsonio import MAX_LINE, parse_json
 from pawl.core.records import Example, MendName
 from pawl.data.read.formats import is_table, records
 from pawl.data.read.forms import ANSWERS, CHATS
-from pawl.data.read.lines import Record
+from pawl.data.read.lines import Record, json_line
 from pawl.data.read.redaction import redacted_excerpt
 from pawl.data.read.row import LAST, MAX_NAME, example_of
 from pawl.data.read.turns import TEXT_KEYS
@@ -117,7 +117,7 @@ def _cleaned(
             break
         try:
             changed = _with_completion(value, example.completion, answer)
-            new = _json_line(changed, escaped=old.isascii())
+            new = json_line(changed, escaped=old.isascii())
             if example_of(parse_json(new), 1, check).completion != answer:
                 continue
         except ValueError:
@@ -135,7 +135,7 @@ def _line(record: Record, name: str) -> bytes:
     """Return a record's line unchanged; a CSV row as a JSON line."""
     if not is_table(name):
         return record.raw
-    return b"" if record.value is None else _json_line(record.value, escaped=False)
+    return b"" if record.value is None else json_line(record.value)
 
 
 def _with_completion(value: dict[str, Any], was: str, now: str) -> dict[str, Any]:
@@ -149,14 +149,6 @@ def _with_completion(value: dict[str, Any], was: str, now: str) -> dict[str, Any
         if text is not None:
             return {**value, key: [*turns, {**last, text: now}]}
     return value
-
-
-def _json_line(value: dict[str, Any], *, escaped: bool) -> bytes:
-    try:
-        return (json.dumps(value, ensure_ascii=escaped) + "\n").encode()
-    except UnicodeEncodeError:
-        # A lone surrogate, in a bad row or in an unused key of a message.
-        return (json.dumps(value) + "\n").encode()
 
 
 def _name(record: Record) -> str:

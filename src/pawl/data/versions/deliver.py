@@ -11,21 +11,24 @@ from pathlib import Path
 
 from pawl.config.schema import Task
 from pawl.core.files import digest_file, digest_md5, whole_file
-from pawl.data.read.dataset_folder import one_file
+from pawl.core.records.commands import Source
 from pawl.data.read.examples import Rows, read_examples
 from pawl.data.read.formats import data_format
 from pawl.data.versions import dvc_versions
 from pawl.data.versions.dvc_versions import Version
+from pawl.data.versions.fetch import RowsHere, is_address, rows_here
 from pawl.errors import UsageError
 from pawl.workspace.lock import workspace_lock
 from pawl.workspace.paths import Workspace
+from pawl.workspace.pointers import write_source
 
 
 @dataclass(frozen=True)
 class Delivery:
     """The task's data file after a delivery. `before` is the md5 that DVC tracked until then.
 
-    `rows` counts the readable rows and `bad` the others; `commit` is None if nothing was committed.
+    `rows` counts the readable rows and `bad` the others; `commit` is None if nothing was committed,
+    `source` if the rows are those of a file.
     """
 
     task: str
@@ -36,31 +39,35 @@ class Delivery:
     bad: int
     before: str | None
     commit: str | None
+    source: Source | None = None
 
 
-def add(workspace: Workspace, task: str, source: Path, *, message: str | None = None) -> Delivery:
-    """Make the rows of `source` the task's data, tracked by DVC; commit only with a `message`.
+def add(
+    workspace: Workspace, task: str, named: str | Path, *, message: str | None = None
+) -> Delivery:
+    """Make the rows of a file the task's data, tracked by DVC; commit only with a `message`.
 
-    `source` may be the task's own data file, edited in place, or a folder of `datasets`.
+    The file may be the task's own data, edited in place, a folder of `datasets`, or an address.
 
     Raises:
-        DataError: its rows cannot be read.
-        UsageError: it is not a file, has another format than the task's data, or would replace rows
+        DataError: its rows cannot be fetched or read.
+        UsageError: it is not there, has another format than the task's data, or would replace rows
             that could not be restored.
     """
-    own = workspace.inside(workspace.task(task).data).is_relative_to(source.resolve())
-    if not source.is_file() and (own or not source.is_dir()):
-        raise UsageError(
-            f"{source} is no file{', and holds the rows that are there' * own}",
-            rule="a delivery is a file, or a folder as `datasets` saves one",
-            remedy="name a file with rows",
-        )
-    with one_file(source) as (data, _):
-        return _add(workspace, task, data, message=message)
+    if not is_address(named):
+        folder = Path(named).resolve()
+        if folder.is_dir() and workspace.inside(workspace.task(task).data).is_relative_to(folder):
+            raise UsageError(
+                f"{named} is no file, and holds the rows that are there",
+                rule="a delivery is a file, or a folder as `datasets` saves one",
+                remedy="name a file with rows",
+            )
+    with rows_here(workspace, named) as here:
+        return _add(workspace, task, here, message=message)
 
 
-def _add(workspace: Workspace, task: str, source: Path, *, message: str | None) -> Delivery:
-    section = workspace.task(task)
+def _add(workspace: Workspace, task: str, here: RowsHere, *, message: str | None) -> Delivery:
+    section, source = workspace.task(task), here.file
     target = workspace.inside(section.data)
     _refuse_format(section, source.name)
     with workspace_lock(workspace):
@@ -72,7 +79,7 @@ def _add(workspace: Workspace, task: str, source: Path, *, message: str | None) 
                 shutil.copyfile(source, copy)
                 # The copy, not the source, which may change meanwhile.
                 read = read_examples(copy, str(source), check=section.check)
-        return _track(workspace, task, read, message)
+        return _track(workspace, task, read, message, here.source)
 
 
 def restore(
@@ -97,11 +104,15 @@ def restore(
         return _track(workspace, task, read, message)
 
 
-def _track(workspace: Workspace, task: str, read: Rows, message: str | None) -> Delivery:
+def _track(
+    workspace: Workspace, task: str, read: Rows, message: str | None, source: Source | None = None
+) -> Delivery:
     data = workspace.task(task).data
     before = dvc_versions.tracked_md5(workspace, data)
     files = dvc_versions.track(workspace, data)
     path = workspace.inside(data)
+    if source:
+        write_source(path, source)
     return Delivery(
         task=task,
         data=data,
@@ -111,6 +122,7 @@ def _track(workspace: Workspace, task: str, read: Rows, message: str | None) -> 
         bad=read.bad,
         before=before,
         commit=None if message is None else dvc_versions.commit(workspace, files, message),
+        source=source,
     )
 
 

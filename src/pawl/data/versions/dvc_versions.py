@@ -11,25 +11,31 @@ from pathlib import Path
 
 from pawl.core.files import digest_file, digest_md5
 from pawl.core.processes import git, run
+from pawl.core.records.commands import Source
 from pawl.errors import DataError, UsageError
 from pawl.workspace.dvc_calls import cache_path, open_dvc
 from pawl.workspace.paths import Workspace
-from pawl.workspace.pointers import parse_pointer, read_pointer
+from pawl.workspace.pointers import parse_pointer, parse_source, pointer_of, read_pointer
 
-# One commit of `git log` and the pointer lines that it changed.
+# One commit of `git log` and the pointer with the lines that it changed marked.
 COMMIT = re.compile(r"\x01([0-9a-f]+)\x00([^\x00]*)\x00([^\n]*)\n([^\x01]*)")
-ADDED = re.compile(r"^\+.*\bmd5: ([0-9a-f]{32})$", re.MULTILINE)
+# A line of it after the commit, and whether the commit added it.
+LINE = re.compile(r"^([+ ])(.*)$", re.MULTILINE)
+# Lines around a change that are shown; no pointer is longer.
+AROUND = 1000
 NO_LOSS = "data that could not be restored is never overwritten"
 
 
 @dataclass(frozen=True)
 class Commit:
-    """A commit that changed the pointer; `when` is its committer's time in ISO 8601."""
+    """A commit that changed the pointer; `when` is its committer's time in ISO 8601, `source` where
+    the rows were fetched, if they were."""
 
     md5: str
     commit: str
     when: str
     subject: str
+    source: Source | None
 
 
 @dataclass(frozen=True)
@@ -60,14 +66,26 @@ def history(workspace: Workspace, data: str) -> tuple[Commit, ...]:
     """Return the commits on all branches that changed the data's version, newest first."""
     text = git(
         workspace.root,
-        *("log", "--exclude=refs/stash", "--all", "--no-color", "--no-ext-diff", "--unified=0"),
-        *("--format=%x01%H%x00%cI%x00%s", "--patch", "--", f"{data}.dvc"),
+        *("log", "--exclude=refs/stash", "--all", "--no-color", "--no-ext-diff"),
+        *(f"--unified={AROUND}", "--format=%x01%H%x00%cI%x00%s", "--patch"),
+        *("--", f"{data}.dvc"),
     )
-    return tuple(
-        Commit(md5s[0], commit, when, subject)
-        for commit, when, subject, changes in COMMIT.findall(f"{text or ''}\n")
-        if (md5s := ADDED.findall(changes))
-    )
+    found: list[Commit] = []
+    for commit, when, subject, changes in COMMIT.findall(f"{text or ''}\n"):
+        # Below the head of the one hunk that there is.
+        lines = LINE.findall(changes.partition("\n@@")[2].partition("\n")[2])
+        now = "\n".join(line for _, line in lines)
+        pointer = parse_pointer(now)
+        # A commit that notes something else of the same bytes makes no version.
+        if pointer and any(mark == "+" and pointer.md5 in line for mark, line in lines):
+            found.append(Commit(pointer.md5, commit, when, subject, parse_source(now)))
+    return tuple(found)
+
+
+def source_here(workspace: Workspace, data: str) -> Source | None:
+    """Where the rows that DVC tracks in the workspace were fetched; None: nowhere."""
+    pointer = pointer_of(workspace.inside(data))
+    return parse_source(pointer.read_text(encoding="utf-8")) if pointer.is_file() else None
 
 
 def number_of(workspace: Workspace, data: str, md5: str) -> str:
