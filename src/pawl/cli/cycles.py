@@ -37,7 +37,9 @@ class Turns(StrEnum):
     EACH = "each"
 
 
-EXIT = {"promote": 0, "unchanged": 0, "reject": 3, "inconclusive": 4, "invalid": 5}
+EXIT = {
+    "promote": 0, "unchanged": 0, "reject": 3, "inconclusive": 4, "invalid": 5, "waiting": 7,
+}  # fmt: skip
 
 
 @command(app, "start", "pawl init ../mine")
