@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
@@ -20,7 +21,10 @@ from reviews import MINE, OTHER, waiting_cycle
 from workbench import TASK, Bench
 
 from pawl.commands.review import review_status
+from pawl.core.records import Message
 from pawl.ledger.provenance import author
+from pawl.report.console import Terminal
+from pawl.report.review import show_pair
 
 ENV = {**os.environ, "PYTHONUNBUFFERED": "1"}
 
@@ -71,6 +75,19 @@ def test_keys_at_a_terminal_label_skip_undo_and_stop_and_it_goes_on_where_it_was
     assert f"next: pawl resume {TASK}" in rest.stdout
     told = json.loads(pawl(bench, "--json").stdout)
     assert told == {"task": TASK, "pairs": 20, "labelled": 20, "same": 0}
+
+
+def test_answers_are_texts_to_a_terminal_and_never_commands() -> None:
+    out = io.StringIO()
+    console = Terminal(file=out, width=80, force_terminal=False)
+    hostile = "\x1b[2J[bold]x[/bold] \u202egnol"
+    turns = (Message("user", hostile), Message("assistant", hostile))
+    show_pair(turns, (hostile, ""), title=hostile, console=console)
+    text = out.getvalue()
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert "[bold]x[/bold]" in text
+    assert "(an empty answer)" in text
 
 
 @pytest.mark.server

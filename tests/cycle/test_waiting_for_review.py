@@ -87,6 +87,7 @@ def test_while_people_are_asked_the_next_run_trains_nothing_unless_forced(bench:
     assert cycle.candidate.digest == second.candidate.digest
 
 
+@pytest.mark.slow
 def test_a_second_candidate_is_compared_with_the_champion_and_pays_a_look_of_its_own(
     bench: Bench,
 ) -> None:
@@ -200,6 +201,7 @@ def test_labels_that_cannot_be_believed_decide_nothing_and_lose_nothing(bench: B
     assert cycle.verdict == "reject"
 
 
+@pytest.mark.slow
 def test_labels_of_other_answers_are_refused(bench: Bench, tmp_path: Path) -> None:
     waiting_cycle(bench)
     label(bench)
