@@ -48,7 +48,10 @@ def main() -> None:
 
         completion_init()
     try:
-        sys.exit(app(prog_name="pawl", standalone_mode=False))
+        code = app(prog_name="pawl", standalone_mode=False)
+        if code == InterruptedRunError.exit_code:  # how typer passes Ctrl-C on
+            raise InterruptedRunError("interrupted; the same command begins again")
+        sys.exit(code)
     except InterruptedRunError as stop:
         # A bar of progress that was ended has left its line open.
         print_error(stop, sys.argv[1:], text=f"\n{stop.found}")

@@ -170,6 +170,12 @@ def _notes(evidence: Evidence) -> list[str]:
         for c in evidence.report.contenders
         if c.base is not None
     ]
+    look = evidence.report.look
+    for name, judged in sorted((look.elsewhere if look else {}).items()):
+        texts.append(
+            f"{judged} of the rows of this task's first look were judged as '{name}' before: its "
+            "looks are not counted here (`pawl new --continues` counts them)"
+        )
     if rows:
         texts.append(
             f"{rows} gate rows were left out: an earlier budget or another salt has used them up, "
