@@ -39,6 +39,7 @@ from auditlab.ledger import (
     EARNED,
     NOBODY,
     accepted,
+    carried,
     every_version,
     fold,
     read_ledger,
@@ -86,6 +87,8 @@ def audit(store, task, *, acks=None, settled=True, keys=None, heads=()):
         found += unsigned(entries, numbers)
     found += [(n, f"I6: entry {n} {text}") for n, text in trust.dates(entries)]
     found += shown_wrongly(counting)
+    before, wrong = carried(client, task, counting, pems)
+    found += wrong
     releases, champion, retired = fold(counting, found)
     adoptions = [entry for entry in releases if entry["body"]["kind"] == "adopt"]
     said = [text for number, text in found if number not in accepted(adoptions)]
@@ -93,7 +96,7 @@ def audit(store, task, *, acks=None, settled=True, keys=None, heads=()):
     unverified += [] if remembered else ["that nothing was cut off: no --heads of this ledger"]
     for number in trust.lost(entries, remembered, adoptions):
         said.append(f"I6: the ledger does not go on from its entry {number}, which was seen")
-    looks = paid_looks(counting)
+    looks = paid_looks([*before, *counting])
     said += [wrong for entry in releases for wrong in earned(record, entry, looks, retired)]
     said += [wrong for entry in counting for wrong in rows_of(record, entry)]
     said += judged_pages(record, looks) if pems else []

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
-from auditlab.trust import sha256
+from auditlab.trust import sha256, vouched
 
 EARNED, BY_HAND = ("first", "promote"), ("override", "rollback", "adopt")
 PRICE = ("lineage", "question", "level", "alpha", "since", "rows")
@@ -36,6 +36,28 @@ def read_ledger(client, task):
             entry | {"follows": follows - {""}, "signature": signature, "tags": version.tags}
         )
     return entries, found
+
+
+def carried(client, task, entries, pems):
+    """The entries of the task that this one goes on from, as if they were its own, and faults."""
+    if not entries or entries[0]["body"]["kind"] != "continue":
+        return [], []
+    said, number = entries[0]["body"]["details"], entries[0]["number"]
+    before, _ = read_ledger(client, said["task"])
+    if pems and any(entry["signature"] for entry in before):
+        counted = vouched(before, f"{said['task']}.ledger", pems)
+        before = [entry for entry in before if entry["number"] in counted]
+    before = [entry for entry in before if entry["number"] <= said["entry"]]
+    if [entry["digest"] for entry in before[-1:]] != [said["digest"]]:
+        return [], [(number, f"I1: '{said['task']}' has no such entry as {task} goes on from")]
+    earlier, found = carried(client, said["task"], before, pems)
+    moved = []
+    for entry in (*earlier, *before):
+        details = dict(entry["body"]["details"])
+        if entry["body"]["kind"] == "look":
+            details["lineage"] = f"{task}/{details['lineage'].removeprefix(said['task'] + '/')}"
+        moved.append({**entry, "body": {**entry["body"], "details": details}})
+    return moved, found
 
 
 def unsigned(entries, counting):
@@ -69,7 +91,7 @@ def fold(entries, found):
     for entry in entries:
         body, number = entry["body"], entry["number"]
         new, kind = body["new"], body["kind"]
-        if body["op_id"] in seen or kind in ("look", "relabel"):
+        if body["op_id"] in seen or kind in ("look", "relabel", "continue"):
             continue
         seen.add(body["op_id"])
         if kind not in (*EARNED, *BY_HAND, "retire"):

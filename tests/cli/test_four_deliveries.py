@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ def test_clean_larger_damaged_clean_ends_in_promote_promote_reject_promote_witho
     # A later delivery has a longer row than those that the task was made with.
     edit(quick_workspace, "max_length: 192", "max_length: 256")
     commit(quick_workspace)
+    for key, value in (("user.name", "Ada"), ("user.email", "ada@example.org")):
+        subprocess.run(["git", "-C", quick_workspace.root, "config", key, value], check=True)
     found: list[Any] = []
     for number, delivery in enumerate(deliveries, start=1):
         path = quick_workspace.root.parent / f"delivery-{number}.jsonl"

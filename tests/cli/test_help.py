@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -216,3 +218,28 @@ def test_a_shell_completes_commands_options_and_tasks(inside: Bench, shell: str,
     assert "rollback" in complete("pawl ro")
     assert TASK in complete("pawl status ti")
     assert "--dry-run" in complete("pawl run --d")
+
+
+def test_ctrl_c_in_any_command_is_one_sentence_and_json_where_that_is_asked_for(
+    inside: Bench,
+) -> None:
+    # A store that answers nothing: the command waits until it is interrupted.
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        store = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pawl", "history", TASK, "--json"],
+            env=os.environ | {"MLFLOW_TRACKING_URI": store},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        )
+        silent.settimeout(60)
+        with silent.accept()[0]:
+            process.send_signal(signal.SIGINT)
+            said, told = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert told.strip() == "interrupted; the same command begins again"
+    assert json.loads(said)["error"] == "InterruptedRunError"

@@ -12,6 +12,7 @@ import pytest
 from pawl.commands.predict import Prediction
 from pawl.commands.replay import ReplayResult
 from pawl.commands.reproduce import ReproduceResult
+from pawl.commands.review import ReviewStatus
 from pawl.core.records.commands import BackupReport, Check, Finding, GcReport, HistoryEntry, Lineage
 from pawl.data.versions.compare import Changed, Moved
 from pawl.evaluate.judging import Judging
@@ -33,6 +34,7 @@ KEYS: dict[type, set[str] | dict[str, Any]] = {
     Finding: {"what", "ok", "says"},
     Check: {"name", "ok", "found", "remedy"},
     Prediction: {"prompt", "answer"},
+    ReviewStatus: {"task", "pairs", "labelled", "same"},
     BackupReport: {"file", "made", "files", "bytes", "store", "keys", "data"},
     GcReport: {"freed": None, "found": {"what", "bytes", "where"}, "left": None},
     HistoryEntry: {

@@ -17,10 +17,14 @@ from pawl.commands.new import new_task
 from pawl.commands.sources import Sources, named_columns
 from pawl.config.load import read_params
 from pawl.core.files import write_lines
-from pawl.core.records import Message
+from pawl.core.records import Champion, Message
 from pawl.data.read.examples import read_examples
 from pawl.errors import BaseError, DataError, PawlError, UsageError
+from pawl.ledger.held_out import store_new_rows
+from pawl.ledger.ledger import append
+from pawl.ledger.state import read_state
 from pawl.model.prompt import completion_tokens, prompt_tokens
+from pawl.store.client import open_store
 from pawl.workspace.paths import Workspace
 
 COMMENTED = """\
@@ -169,6 +173,41 @@ def test_comments_order_and_other_tasks_in_params_yaml_survive(
     assert after.startswith(before)
     assert list(read_params(workspace.params_file).tasks) == ["old", "late"]
     assert workspace.task("late").base.model == str(base_folder), "the one that tasks share"
+
+
+def judged(workspace: Workspace, task: str, rows: Path) -> None:
+    """Put a look on record at 20 gate rows, as a cycle of the task would."""
+    store, split = open_store(workspace), f"{task}/{task}-1"
+    gate = read_examples(rows, rows.name).examples[:20]
+    cost = {"level": 1e-3, "alpha": 0.05, "since": 1, "rows": 20}
+    details = {"lineage": split, "question": "q", "of": 20, **cost}
+    details |= store_new_rows(store, task, split, {"gate": gate})
+    append(store, task, kind="look", expected=Champion(), who="Ada", why="", details=details)
+
+
+def test_the_same_data_under_a_new_name_is_recognised_and_its_history_carried_over(
+    workspace: Workspace, rows: Path, base_folder: Path
+) -> None:
+    alone = new_task(workspace, "late", Sources(rows, base=str(base_folder)))
+    judged(workspace, "late", rows)
+    again = new_task(workspace, "later", Sources(rows))
+    told = "'late' was judged on 20 of these rows: `--continues late` counts its looks"
+    assert told not in alone.understood
+    assert told in again.understood
+    file = workspace.params_file
+    file.write_text(file.read_text().replace("dev: 0.08", "dev: 0.1", 1))
+    before = contents(workspace)
+    for continues, says in (("nobody", "there is no task 'nobody'"), ("later", "not been judged")):
+        with pytest.raises(UsageError, match=says):
+            new_task(workspace, "latest", Sources(rows), continues=continues)
+        assert {k: v for k, v in contents(workspace).items() if ".pawl" not in k} == {
+            k: v for k, v in before.items() if ".pawl" not in k
+        }
+    made = new_task(workspace, "latest", Sources(rows), continues="late")
+    assert made.section["split"] == {"salt": "late-1", "dev": 0.1, "gate": 0.2}
+    assert not any("counts its looks" in text for text in made.understood)
+    state = read_state(open_store(workspace), "latest")
+    assert [entry.details["question"] for entry in state.looks["latest/late-1"]] == ["q"]
 
 
 def test_a_schema_that_lies_at_its_place_already_is_used_and_not_lost(

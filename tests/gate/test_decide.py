@@ -67,6 +67,15 @@ def test_a_gain_that_luck_explains_is_inconclusive_and_says_how_many_rows_would_
     assert any("more gate rows would settle it" in reason for reason in verdict.reasons)
 
 
+def test_looks_under_another_name_are_named_and_change_no_decision() -> None:
+    look = Look(1, 20, "q", 0.0025)
+    before = decide(reported(WHOLE, look=look), Gate(metric="exact_match"))
+    other = dataclasses.replace(look, elsewhere={"letters": 97})
+    after = decide(reported(WHOLE, look=other), Gate(metric="exact_match"))
+    assert after.decision == before.decision
+    assert "97 of the rows of this task's first look were judged as 'letters'" in after.reasons[-1]
+
+
 def test_a_baseline_that_is_not_beaten_rejects_and_says_that_prompting_wins() -> None:
     verdict = judge(evidence(candidate=[1] * 38 + [0] * 2, champion=[0] * 40, base=[1] * 40))
     assert verdict.decision == "reject"

@@ -90,3 +90,8 @@ def test_more_rows_see_smaller_gains() -> None:
     assert rows_needed(0.05, level=0.0025, breaks=0.02) > rows_needed(
         0.10, level=0.0025, breaks=0.02
     )
+
+
+def test_what_can_be_seen_of_preferences_follows_from_the_pairs_that_are_compared() -> None:
+    asked = gate_power([None] * 500, Gate(metric="preference", pairs=100))
+    assert asked == gate_power([None] * 100, Gate(metric="preference"))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from pawl.errors import BaseError
 from pawl.model.cached_batches import batches, sharing
@@ -53,3 +54,23 @@ def test_a_base_whose_cache_changes_its_answers_is_refused_by_its_family() -> No
     base: Any = random_base(*FAMILIES["Mamba"])
     with pytest.raises(BaseError, match="family 'mamba' gives other logits with a cache"):
         sharing(base, prompts(40, (3, 9)), pad=0, more=8)
+
+
+def deep_base() -> Any:
+    """30 layers in bfloat16: single words' logits differ by more than 0.1 from rounding alone."""
+    torch.manual_seed(1)
+    config = LlamaConfig(
+        vocab_size=4096, hidden_size=64, intermediate_size=128, num_hidden_layers=30,
+        num_attention_heads=4, num_key_value_heads=2, initializer_range=0.12,
+    )  # fmt: skip
+    return LlamaForCausalLM(config).to(torch.bfloat16).eval()
+
+
+def test_rounding_in_bfloat16_is_no_difference() -> None:
+    base, asked = deep_base(), prompts(40, (3, 21))
+    assert sharing(base, asked, pad=0, more=8) == "padded"
+
+
+def test_what_a_window_counts_is_told_from_rounding_in_bfloat16() -> None:
+    base: Any = random_base(*FAMILIES["Mistral with windows"]).to(torch.bfloat16)
+    assert sharing(base, prompts(40, (3, 9, 5, 9)), pad=0, more=8) == "even"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from padded_batches import some_rows
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from pawl.config.schema import Train
 from pawl.core.records import Choices
@@ -119,3 +120,30 @@ def test_choices_of_earlier_versions_are_those_of_packs() -> None:
     assert Choices().passes == "packed"
     told = {dataclasses.replace(Choices(), passes=p).says() for p in ("packed", "rows", "own")}
     assert len(told) == 3
+
+
+def deep_base() -> Any:
+    """30 layers in bfloat16: its own gradient is some 5 % off that of float32, as SmolLM2's is."""
+    torch.manual_seed(1)
+    config = LlamaConfig(
+        vocab_size=1024, hidden_size=64, intermediate_size=128, num_hidden_layers=30,
+        num_attention_heads=4, num_key_value_heads=2, initializer_range=0.13,
+    )  # fmt: skip
+    return LlamaForCausalLM(config).to(torch.bfloat16).eval().requires_grad_(False)
+
+
+def test_rounding_in_bfloat16_gives_no_fast_path_up() -> None:
+    choices, found = agreed(adapted(deep_base(), PARAMS), ROWS, Choices())
+    assert choices.passes == "packed"
+    assert found.gradient_error > 0.05, "the base is one whose rounding is seen"
+
+
+def test_rows_that_see_each_other_are_told_from_rounding_in_bfloat16(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def one_row(lengths: Any, read: Any) -> Any:
+        return pack_layout([sum(lengths)], read)
+
+    monkeypatch.setattr("pawl.train.passes.pack_layout", one_row)
+    choices, _ = agreed(adapted(deep_base(), PARAMS), ROWS, Choices())
+    assert choices.passes == "rows"

@@ -64,11 +64,11 @@ def fingerprint(
 def test_a_key_that_came_since_0_1_counts_only_where_it_says_something_new(
     tmp_path: Path, base_folder: Path
 ) -> None:
-    assert {*OTHER, *CHECK, "baselines", "prompts", "screen"} == set(SINCE_0_1)
+    assert {*OTHER, *CHECK, "baselines", "prompts", "screen", "pairs"} == set(SINCE_0_1)
     assert {*as_json(Check())} == {*CHECK_IN_0_1.split(), *CHECK}
     assert {*as_json(Train())} == {*IN_0_1.split(), *OTHER}
     assert {*as_json(Evaluate())} == {*EVALUATE_IN_0_1.split(), "baselines", "prompts"}
-    assert {*as_json(Gate())} == {*GATE_IN_0_1.split(), "screen"}
+    assert {*as_json(Gate())} == {*GATE_IN_0_1.split(), "screen", "pairs"}
     before = fingerprint(tmp_path, base_folder)
     default = {key: as_json(Train())[key] for key in OTHER}
     assert fingerprint(tmp_path, base_folder, **default) == before

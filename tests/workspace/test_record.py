@@ -38,6 +38,7 @@ WORDS = {
     "report": (TASK,),
     "reproduce": (TASK, "1"),
     "resume": (TASK,),
+    "review": (TASK,),
     "retire": (TASK, "1", "--reason", "w"),
     "rollback": (TASK, "--reason", "w"),
     "run": (TASK,),

@@ -2,7 +2,7 @@
 
 Exit codes: 0 promoted or nothing to do, 1 error, 2 usage, 3 rejected, 4 inconclusive, 5 data or
 evidence invalid, 6 the tracking store did not take what was made: it waits on disk, `pawl resume`;
-130 Ctrl-C, 143 SIGTERM.
+7 people are to compare answers first, `pawl review`; 130 Ctrl-C, 143 SIGTERM.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ from typing import Any
 
 import typer
 
-from pawl.cli import checks, cycles, data, machine, releases  # importing them adds their commands
+# Importing them adds their commands.
+from pawl.cli import checks, cycles, data, machine, releases, reviewing
 from pawl.cli.app import app
 from pawl.cli.output import print_error
 from pawl.core.processes import leave_git_hook, leave_socks_proxies
@@ -28,7 +29,7 @@ from pawl.errors import (
     missing_package_error,
 )
 
-__all__ = ["checks", "cycles", "data", "machine", "main", "releases"]
+__all__ = ["checks", "cycles", "data", "machine", "main", "releases", "reviewing"]
 
 # Click's base of all errors of usage: typer may have a click of its own.
 CLICK_ERROR: Any = typer.BadParameter.__mro__[2]
@@ -47,7 +48,10 @@ def main() -> None:
 
         completion_init()
     try:
-        sys.exit(app(prog_name="pawl", standalone_mode=False))
+        code = app(prog_name="pawl", standalone_mode=False)
+        if code == InterruptedRunError.exit_code:  # how typer passes Ctrl-C on
+            raise InterruptedRunError("interrupted; the same command begins again")
+        sys.exit(code)
     except InterruptedRunError as stop:
         # A bar of progress that was ended has left its line open.
         print_error(stop, sys.argv[1:], text=f"\n{stop.found}")

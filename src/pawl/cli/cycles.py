@@ -37,7 +37,9 @@ class Turns(StrEnum):
     EACH = "each"
 
 
-EXIT = {"promote": 0, "unchanged": 0, "reject": 3, "inconclusive": 4, "invalid": 5}
+EXIT = {
+    "promote": 0, "unchanged": 0, "reject": 3, "inconclusive": 4, "invalid": 5, "waiting": 7,
+}  # fmt: skip
 
 
 @command(app, "start", "pawl init ../mine")
@@ -77,6 +79,10 @@ def new(
         Turns | None,
         typer.Option(help="Of a chat, teach all answers (default), the last, or each as a row."),
     ] = None,
+    continues: Annotated[
+        str | None,
+        typer.Option(metavar="TASK", help="A task whose looks and judged rows count for this one."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Add a task: its data, and a section of params.yaml."""
@@ -89,7 +95,8 @@ def new(
     sources = Sources(
         data, schema, prompt, base, drop_bad, drop_long, named, turns.value if turns else None
     )
-    emit(new_task(workspace, task, sources), show_new_task, as_json=as_json)
+    made = new_task(workspace, task, sources, continues=continues)
+    emit(made, show_new_task, as_json=as_json)
 
 
 @command(app, "start", "pawl schema")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pawl.commands.answer_kind import judged_by
+from pawl.commands.continued import judged_before, split_of
 from pawl.commands.row_lengths import rows_that_fit
 from pawl.commands.sources import Sources, read_sources
 from pawl.commands.understood import previews, template_notes
@@ -23,9 +24,12 @@ from pawl.data.read.examples import Rows
 from pawl.data.read.formats import data_format
 from pawl.data.versions.fetch import rows_here
 from pawl.errors import UsageError
+from pawl.ledger.carried import carry_over
+from pawl.ledger.provenance import author
 from pawl.model.base import context_length, find_base
 from pawl.model.chat_template import answering_at_once
 from pawl.model.tokenizer import load_tokenizer
+from pawl.store.client import open_store
 from pawl.train.choices import LEAST
 from pawl.train.recipe import recipe
 from pawl.workspace.dvc_calls import run_dvc
@@ -47,13 +51,18 @@ DEV, GATE = 0.08, 0.2
 SCREEN = 0.3
 
 
-def new_task(workspace: Workspace, task: str, sources: Sources) -> NewTask:
+def new_task(
+    workspace: Workspace, task: str, sources: Sources, *, continues: str | None = None
+) -> NewTask:
     """Add a task: its files are copied to `data/`, DVC tracks the rows.
 
-    Everything is checked before anything is written; after a failure nothing is left.
+    `continues` names a task of the workspace that it goes on from: the new one is split as that one
+    is, and its looks and held-out rows count. Everything is checked before anything is written;
+    after a failure nothing is left.
 
     Raises:
-        UsageError: the name is invalid or taken, a file is missing, or no base was named.
+        UsageError: the name is invalid or taken, a file is missing, no base was named, or there is
+            nothing to go on from.
         DataError: the rows or the schema cannot be read, or a row is longer than the base's window.
         BaseError: the base cannot be found.
     """
@@ -61,16 +70,28 @@ def new_task(workspace: Workspace, task: str, sources: Sources) -> NewTask:
     _refuse_name(task, workspace.params())
     with rows_here(workspace, sources.data) as here:
         sources = dataclasses.replace(sources, data=here.file)
-        made = _new_task(workspace, task, sources, here.source)
+        made = _new_task(workspace, task, sources, fetched=here.source, continues=continues)
     return dataclasses.replace(made, understood=(*here.notes, *made.understood))
 
 
-def _new_task(workspace: Workspace, task: str, sources: Sources, fetched: Source | None) -> NewTask:
+def _new_task(
+    workspace: Workspace,
+    task: str,
+    sources: Sources,
+    *,
+    fetched: Source | None,
+    continues: str | None,
+) -> NewTask:
     params = workspace.params()
     copies, pointer = _copies(task, sources, workspace), f"{_data_name(task, sources)}.dvc"
     read, turns = read_sources(sources)
     base = _base(sources.base, params, workspace)
     new = _new(task, sources, base, read, workspace, turns=turns)
+    if continues is not None:
+        new.section["split"] = split_of(continues, params)
+    else:
+        known = judged_before(workspace, task, read.examples)
+        new = dataclasses.replace(new, understood=(*new.understood, *known))
     _with_task(workspace, new)
     ignored = workspace.root / "data" / ".gitignore"
     before = ignored.read_bytes() if ignored.is_file() else None
@@ -85,7 +106,10 @@ def _new_task(workspace: Workspace, task: str, sources: Sources, fetched: Source
         if fetched:
             write_source(workspace.inside(new.section["data"]), fetched)
         # Read again: the file may have been edited while DVC worked.
-        write_text(workspace.params_file, _with_task(workspace, new))
+        text = _with_task(workspace, new)
+        if continues is not None:
+            carry_over(open_store(workspace), task, continues, who=author(workspace))
+        write_text(workspace.params_file, text)
     except BaseException:
         for target in made:
             target.unlink(missing_ok=True)

@@ -16,14 +16,15 @@ from pawl.gate.rules import EDITION
 from pawl.gate.run import judge
 from pawl.ledger.entries import replay_entries
 from pawl.ledger.ledger import entries
+from pawl.ledger.reviews import review_problem
 from pawl.store.client import Store
-from pawl.store.runs import fetch_evidence
+from pawl.store.runs import fetch_evidence, has_file
 from pawl.store.version_tags import EVIDENCE_TAG, version_page
 from pawl.store.versions import AdapterVersion, get
 from pawl.workspace.paths import TaskFiles
 
 # What a verdict is derived from, and the verdict as it was recorded.
-STORED = ("eval", "splits", "inputs", "verdict.json")
+STORED, REVIEW = ("eval", "splits", "inputs", "verdict.json"), "review.jsonl"
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,12 @@ def replay(store: Store, task: str, version: int) -> ReplayResult:
     policy = _policy(registered)
     with tempfile.TemporaryDirectory(prefix="pawl-replay-") as folder:
         files = TaskFiles(Path(folder))
-        fetch_evidence(store, registered.run_id, STORED, into=files.root)
+        labels = (REVIEW,) if has_file(store, registered.run_id, REVIEW) else ()
+        fetch_evidence(store, registered.run_id, (*STORED, *labels), into=files.root)
         recorded = read_record(files.verdict, Verdict)
         derived, differs = _derived(files, policy, recorded)
+        if labels and (why := review_problem(store.workspace, files.review)):
+            differs.append(why)
         verdict = digest_file(files.verdict)
     releases = replay_entries(entries(store, task)).releases
     ledger_verdicts = {e.evidence for e in releases if e.new == registered.champion and e.evidence}

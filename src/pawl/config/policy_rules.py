@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pawl.config.schema import CONTENDERS, ROW_KEYS, Task
 from pawl.core.alpha_budget import level
-from pawl.core.metrics import FALL, METRICS, bounded
+from pawl.core.metrics import FALL, METRICS, PREFERENCE, bounded
 from pawl.errors import ParamsError, PawlError, nearest
 
 # Sampled sign flips, which judge graded rows, give no p below this.
@@ -48,7 +48,7 @@ def named_metrics(task: Task) -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def _metrics_exist(task: Task) -> Iterator[Fault]:
-    metrics = (*METRICS, *task.evaluate.scorers)
+    metrics = (*METRICS, PREFERENCE, *task.evaluate.scorers)
     for at, metric in named_metrics(task):
         if metric not in metrics:
             rule = f"a metric is one of {', '.join(metrics)}"
@@ -67,7 +67,7 @@ def _metrics_can_be_measured(task: Task) -> Iterator[Fault]:
 
 def _scorers_have_names_of_their_own(task: Task) -> Iterator[Fault]:
     rule = "a scorer of your own does not take the name of one of Pawl's"
-    for metric in sorted(set(task.evaluate.scorers) & set(METRICS)):
+    for metric in sorted(set(task.evaluate.scorers) & {*METRICS, PREFERENCE}):
         at = ("evaluate", "scorers", metric)
         yield Fault(at, f": '{metric}'", rule, f"call it 'my_{metric}'")
 
@@ -154,6 +154,21 @@ def _a_start_has_a_rank(task: Task) -> Iterator[Fault]:
         yield Fault(("train", "start"), found, rule, "name the champion's rank")
 
 
+def _people_compare_what_decides(task: Task) -> Iterator[Fault]:
+    gate = task.gate
+    rule = "`preference` is what people say of pairs of answers: it decides, and is no row's value"
+    for section, names in (("floors", gate.floors), ("guards", gate.guards)):
+        if PREFERENCE in names:
+            remedy = "name it as `gate.metric`; who is preferred to the best prompt needs no floor"
+            yield Fault(("gate", section, PREFERENCE), ": no row has it", rule, remedy)
+    if gate.metric == PREFERENCE and gate.slices is not None:
+        remedy = "guard a metric of rows instead: `gate.guards`"
+        yield Fault(("gate", "slices"), f" = {gate.slices:g} of preference", rule, remedy)
+    if gate.metric != PREFERENCE and gate.pairs is not None:
+        found = f" = {gate.pairs} with `gate.metric: {gate.metric}`"
+        yield Fault(("gate", "pairs"), found, rule, "remove it, or name `metric: preference`")
+
+
 def _points(value: float) -> str:
     if value > 100:
         return "give a share between 0 and 1"
@@ -171,4 +186,5 @@ RULES = (
     _slices_have_a_field,
     _looks_can_be_passed,
     _a_start_has_a_rank,
+    _people_compare_what_decides,
 )

@@ -203,7 +203,8 @@ class Gate:
     a first champion; `guards` may fall behind the champion by at most the stated margin (in the
     metric's own unit), `slices` is that margin for `metric` within each slice, and `forgetting`
     the share by which the adapter may raise the base's perplexity of a general text. No look is
-    spent on a candidate whose one-sided p against the champion on dev is above `screen`.
+    spent on a candidate whose one-sided p against the champion on dev is above `screen`. With the
+    metric `preference` people compare `pairs` of the answers; None: all that were judged.
     """
 
     metric: str = "exact_match"
@@ -211,6 +212,7 @@ class Gate:
     looks: Annotated[int, Field(ge=1, le=1000)] = 20
     spending: Literal["even", "front"] = "even"
     screen: Annotated[float, Field(gt=0, le=0.5)] | None = None
+    pairs: Annotated[int, Field(ge=20, le=10_000)] | None = None
     min_rows: Annotated[int, Field(ge=1)] = 30
     floors: dict[str, Amount] = field(default_factory=dict)
     guards: dict[str, Amount] = field(default_factory=dict)

@@ -12,6 +12,9 @@ RISE = (
 )  # fmt: skip
 FALL = ("char_error", "perplexity", "output_tokens", "seconds")
 METRICS = (*RISE, *FALL)
+# What people say of two answers: no value of a row, and the share of pairs in which a contender was
+# preferred, a tie as half.
+PREFERENCE = "preference"
 # These count tokens, which contenders on two bases do not share.
 OF_TOKENS = ("perplexity", "output_tokens")
 # The gate counts at most 1, for a wholly wrong answer of any length: one endless answer must not

@@ -7,6 +7,7 @@ DVC's cache and into the MLflow run like any other.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Mapping
@@ -21,6 +22,7 @@ ROWS = "rows.jsonl"
 KEY = "PAWL_SEAL_KEY"
 # Bytes. Evidence is padded to a power of two, so that its size tells little.
 SMALLEST = 1 << 16
+SHORT = 1 << 11
 LENGTH = 64
 
 
@@ -74,6 +76,31 @@ def open_folder(folder: Path) -> dict[str, str]:
         ) from error
     files: dict[str, str] = json.loads(plain)
     return files
+
+
+def seal_text(text: str) -> str:
+    """A short text, encrypted with the owner's key and padded so that its size tells little."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+    padded = text.encode().ljust(-(-len(text.encode()) // SHORT) * SHORT)
+    return base64.b64encode(AESSIV(_key(make=True)).encrypt(padded, None)).decode("ascii")
+
+
+def unseal_text(sealed: str) -> str:
+    """The text that `seal_text` sealed.
+
+    Raises:
+        ValueError: it is none, or was sealed with another key.
+        UsageError: the key is missing.
+    """
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+    try:
+        plain = AESSIV(_key(make=False)).decrypt(base64.b64decode(sealed, validate=True), None)
+    except InvalidTag as error:
+        raise ValueError("sealed with another key, or altered since") from error
+    return plain.decode("utf-8")
 
 
 def key_file() -> Path:

@@ -35,7 +35,8 @@ from pawl.cycle.outbox import (
     waiting_orders,
 )
 from pawl.cycle.registration import Outcome, log_judged, release_judged
-from pawl.cycle.unjudged import conclude_unchanged
+from pawl.cycle.reviewed import give_up_reviews, judge_by_review
+from pawl.cycle.unjudged import conclude_unchanged, conclude_waiting
 from pawl.cycle.verdict_page import publish_page
 from pawl.errors import AdapterError, DataError, PawlError, RegistryError
 from pawl.ledger.alias import project
@@ -96,7 +97,9 @@ def conclude(
         evidence=digest_file(files.verdict),
         data_md5=data_md5(workspace, task),
     )
-    return _deliver_order(workspace, store, task, post_order(workspace, order))[1]
+    folder = post_order(workspace, order)
+    give_up_reviews(workspace, task, but=folder)
+    return _deliver_order(workspace, store, task, folder)[1]
 
 
 def deliver_outbox(
@@ -109,6 +112,7 @@ def deliver_outbox(
     """Deliver all orders that wait in the outbox, oldest first; fingerprint and cycle of each.
 
     One that can never be delivered is set aside, and told to `refused`; the others are delivered.
+    One whose answers people are to compare first stays (`waiting`).
     Raises `WaitingError` if the store cannot be reached.
     """
     finish_pages(workspace, store, task)
@@ -128,6 +132,10 @@ def _deliver_order(
     """Register an order of the outbox and remove it; delivering it twice is delivering it once."""
     try:
         order, files = read_order(folder)
+        if read_record(files.verdict, Verdict).decision == "waiting":
+            if (still := judge_by_review(workspace, folder, order, files)) is not None:
+                return order.question, conclude_waiting(workspace, store, order, still)
+            order, files = read_order(folder)
         delivered = find_delivered(store, task, order.posted)
         cycle = delivered or _register_order(workspace, store, order, files)
     except RegistryError as error:

@@ -74,6 +74,7 @@ OUTCOMES = {
     "inconclusive": "Inconclusive",
     "unchanged": "Unchanged",
     "invalid": "Invalid data",
+    "waiting": "Waiting for review",
 }
 
 
@@ -120,8 +121,14 @@ def fingerprint_inputs(workspace: Workspace, task: str) -> str:
 
 
 def flush_outbox(workspace: Workspace, task: str, fingerprint: str) -> Cycle | None:
-    """Register what waits in the outbox; return the cycle with this fingerprint if it was there."""
+    """Register what waits in the outbox; return the cycle with this fingerprint if it was there.
+
+    Where a candidate waits for people to compare its answers, that is the cycle: the next one would
+    train over it, and ask them again.
+    """
     delivered = deliver_outbox(workspace, open_store(workspace), task)
+    if waiting := [cycle for _, cycle in delivered if cycle.verdict == "waiting"]:
+        return waiting[-1]
     return {found: cycle for found, cycle in delivered if not cycle.stale}.get(fingerprint)
 
 

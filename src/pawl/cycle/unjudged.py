@@ -1,9 +1,11 @@
-"""Cycles that end without a judgement: nothing changed, or the data was not fit to train on."""
+"""Cycles that end without a judgement: nothing changed, people are to compare answers first, or the
+data was not fit to train on."""
 
 from __future__ import annotations
 
 from pawl.core.files import digest_file, digest_json
-from pawl.core.records import Candidate, CheckReport, Cycle, read_record, write_record
+from pawl.core.records import Candidate, CheckReport, Cycle, Verdict, read_record, write_record
+from pawl.cycle.outbox import Order
 from pawl.cycle.verdict_page import publish_page
 from pawl.errors import DataError, PawlError
 from pawl.ledger.alias import project
@@ -17,6 +19,7 @@ from pawl.store.runs import log_evidence, open_run
 from pawl.store.versions import AdapterVersion
 from pawl.workspace.paths import Workspace
 
+HOLDS = "until then no other candidate is trained, but with --force, which gives this one up"
 SAME = "data, schema, prompt, base and parameters are the same; --force trains again"
 
 
@@ -56,6 +59,24 @@ def conclude_unchanged(
         champion=state.champion,
         scores=version.scores,
         rows=version.rows,
+        run_id=run_id,
+    )
+    return _record(workspace, store, cycle)
+
+
+def conclude_waiting(workspace: Workspace, store: Store, order: Order, verdict: Verdict) -> Cycle:
+    """Record a cycle whose candidate waits for people to compare its answers; it stays posted."""
+    task = order.task
+    op_id = f"waiting:{order.op_id}"
+    run_id = open_run(store, task, op_id=op_id, name=run_name(task, verdict="waiting"), tags={})
+    cycle = Cycle(
+        task=task,
+        verdict="waiting",
+        reasons=(*verdict.reasons, HOLDS),
+        candidate=Candidate(None, verdict.candidate),
+        champion=read_state(store, task).champion,
+        scores=verdict.scores,
+        rows=verdict.rows,
         run_id=run_id,
     )
     return _record(workspace, store, cycle)

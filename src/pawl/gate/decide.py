@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from pawl.config.schema import Gate
+from pawl.core.metrics import PREFERENCE
 from pawl.core.records import Comparison, Contender, Decision, Verdict
 from pawl.gate.evidence import Evidence, faults, plausible
 from pawl.gate.forgetting import forgetting
+from pawl.gate.preference import planned_pairs, preferred, review_faults, unlabelled, waiting
 from pawl.gate.rules import EDITION, Finding, compare, compare_elsewhere, floors, guards
 from pawl.gate.screen import no_effect, screen
 
@@ -28,9 +31,9 @@ def decide(
 
     promote: every rule holds. reject: a rule fails for good (not better than another contender,
     a floor missed, a guard broken). inconclusive: as well as asked, but luck is not ruled out.
-    invalid: the evidence cannot be judged. Without a look only the screen on dev can decide, and
-    only against the candidate. Under `disclosure: sealed` the verdict is reduced to
-    what `sealed` discloses.
+    waiting: people are to compare answers first. invalid: the evidence cannot be judged. Without
+    a look only the screen on dev can decide, and only against the candidate. Under
+    `disclosure: sealed` the verdict is reduced to what `sealed` discloses.
 
     Args:
         evidence: the evaluation's records.
@@ -39,44 +42,29 @@ def decide(
         edition: of the rules; an earlier one derives an earlier verdict again.
     """
     report = evidence.report
-    compared: list[tuple[Comparison, Finding]] = []
-    guarded: list[tuple[Comparison, Finding]] = []
-    informed: list[tuple[Comparison, Finding]] = []
-    judged = True
+    judged = _Judged()
     if report.look is None:
         text = "no look was reserved: dev was scored, the gate rows stayed sealed"
         findings = [f for f in screen(evidence, policy) if not f.holds]
-        judged = bool(findings)
-        findings = findings or [Finding("look", False, True, text)]
-    elif broken := faults(evidence, policy):
-        judged = False
-        findings = [Finding("evidence", False, True, text) for text in broken]
+        judged = _Judged(findings or [Finding("look", False, True, text)], invalid=not findings)
+    elif broken := faults(evidence, policy) or review_faults(evidence, policy):
+        judged = _Judged([Finding("evidence", False, True, text) for text in broken], invalid=True)
     else:
-        compared = compare(evidence, policy, level=report.look.level, edition=edition)
-        guarded = guards(evidence, policy, edition=edition)
-        findings = [finding for _, finding in compared]
-        if not all(comparison.passed for comparison, _ in compared):
-            # Who has beaten the base on gate rows has learned something, whatever dev shows.
-            findings += no_effect(evidence)
-        findings += floors(evidence, policy) + [finding for _, finding in guarded]
-        if policy.forgetting is not None:
-            holds, text = forgetting(report.general, policy.forgetting)
-            findings.append(Finding("forgetting", holds, True, text))
-        informed = compare_elsewhere(evidence, policy, level=report.look.level, edition=edition)
-        findings += [finding for _, finding in informed]
+        judged = _by_the_rules(evidence, policy, level=report.look.level, edition=edition)
+    findings = judged.findings
     verdict = Verdict(
         task=report.task,
-        decision=_decision(findings) if judged else "invalid",
+        decision=judged.decision,
         reasons=(*(f.text for f in findings), *_notes(evidence)),
         candidate=report.candidate,
         champion=report.champion,
         look=report.look,
-        comparisons=tuple(comparison for comparison, _ in compared),
+        comparisons=judged.compared,
         scores={_label(c): _plausible_scores(c) for c in report.contenders},
         rows=evidence.rows,
         parents=dict(parents or {}),
-        guards=tuple(comparison for comparison, _ in guarded),
-        beside=tuple(comparison for comparison, _ in informed),
+        guards=judged.guarded,
+        beside=judged.informed,
         failed=tuple(dict.fromkeys(f.rule for f in findings if not f.holds)),
         edition=None if edition == 1 else edition,
     )
@@ -86,6 +74,59 @@ def decide(
     return sealed(verdict, evidence)
 
 
+@dataclass(frozen=True)
+class _Judged:
+    """What the rules found. `waiting`: people are to compare answers first; `invalid`: no rule."""
+
+    findings: list[Finding] = field(default_factory=list)
+    compared: tuple[Comparison, ...] = ()
+    guarded: tuple[Comparison, ...] = ()
+    informed: tuple[Comparison, ...] = ()
+    waiting: bool = False
+    invalid: bool = False
+
+    @property
+    def decision(self) -> Decision:
+        failed = [f for f in self.findings if not f.holds]
+        if self.invalid or self.waiting:
+            return "invalid" if self.invalid else "waiting"
+        if not failed:
+            return "promote"
+        return "reject" if any(f.final for f in failed) else "inconclusive"
+
+
+def _by_the_rules(evidence: Evidence, policy: Gate, *, level: float, edition: int) -> _Judged:
+    """Judge complete evidence. What fails for good without people's labels asks nobody for them."""
+    guarded = guards(evidence, policy, edition=edition)
+    rest = floors(evidence, policy) + [finding for _, finding in guarded]
+    if policy.forgetting is not None:
+        holds, text = forgetting(evidence.report.general, policy.forgetting)
+        rest.append(Finding("forgetting", holds, True, text))
+    kept = tuple(comparison for comparison, _ in guarded)
+    if policy.metric == PREFERENCE:
+        missing = unlabelled(evidence, policy)
+        if missing and any(finding.final and not finding.holds for finding in rest):
+            return _Judged(rest, guarded=kept)
+        if missing:
+            of = sum(not pair.same for pair in planned_pairs(evidence, policy))
+            asked = waiting(len(missing), of, task=evidence.report.task)
+            return _Judged([asked, *rest], guarded=kept, waiting=True)
+        compared = [preferred(evidence, policy, level=level, edition=edition)]
+    else:
+        compared = compare(evidence, policy, level=level, edition=edition)
+    findings = [finding for _, finding in compared]
+    if not all(comparison.passed for comparison, _ in compared):
+        # Who has beaten the base on gate rows has learned something, whatever dev shows.
+        findings += no_effect(evidence)
+    informed = compare_elsewhere(evidence, policy, level=level, edition=edition)
+    return _Judged(
+        [*findings, *rest, *(finding for _, finding in informed)],
+        compared=tuple(comparison for comparison, _ in compared),
+        guarded=kept,
+        informed=tuple(comparison for comparison, _ in informed),
+    )
+
+
 def sealed(verdict: Verdict, evidence: Evidence) -> Verdict:
     """The verdict of a sealed gate: pass or fail, and the name of the first rule that failed.
 
@@ -93,10 +134,12 @@ def sealed(verdict: Verdict, evidence: Evidence) -> Verdict:
     `inconclusive` reads `reject` here. Dev scores stay: anybody may look at dev.
     """
     first = verdict.failed[:1]
+    told = verdict.reasons[:1] if verdict.decision == "waiting" else ()
     return dataclasses.replace(
         verdict,
         decision="reject" if verdict.decision == "inconclusive" else verdict.decision,
-        reasons=tuple(f"sealed gate: '{rule}' fails" for rule in first)
+        reasons=told
+        or tuple(f"sealed gate: '{rule}' fails" for rule in first)
         or ("sealed gate: every rule holds",),
         comparisons=(),
         guards=(),
@@ -106,13 +149,6 @@ def sealed(verdict: Verdict, evidence: Evidence) -> Verdict:
             _label(c): _plausible_scores(c) for c in evidence.report.contenders if c.split == "dev"
         },
     )
-
-
-def _decision(findings: list[Finding]) -> Decision:
-    failed = [f for f in findings if not f.holds]
-    if not failed:
-        return "promote"
-    return "reject" if any(f.final for f in failed) else "inconclusive"
 
 
 def _label(contender: Contender) -> str:
@@ -134,6 +170,12 @@ def _notes(evidence: Evidence) -> list[str]:
         for c in evidence.report.contenders
         if c.base is not None
     ]
+    look = evidence.report.look
+    for name, judged in sorted((look.elsewhere if look else {}).items()):
+        texts.append(
+            f"{judged} of the rows of this task's first look were judged as '{name}' before: its "
+            "looks are not counted here (`pawl new --continues` counts them)"
+        )
     if rows:
         texts.append(
             f"{rows} gate rows were left out: an earlier budget or another salt has used them up, "

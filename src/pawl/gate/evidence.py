@@ -10,8 +10,8 @@ from functools import cached_property
 
 from pawl.config.schema import Gate
 from pawl.core.files import digest_json
-from pawl.core.metrics import FALL, OF_TOKENS, judged
-from pawl.core.records import EvalReport, Score
+from pawl.core.metrics import FALL, OF_TOKENS, PREFERENCE, judged
+from pawl.core.records import EvalReport, Review, Score
 from pawl.gate.forgetting import unmeasured
 
 CANDIDATE = "candidate"
@@ -26,13 +26,15 @@ HUGE = 1e300
 class Evidence:
     """What the gate judges: the evaluation report, its row scores, and row counts by split.
 
-    `base` is the digest of the base at the start of the cycle.
+    `base` is the digest of the base at the start of the cycle; `review` holds what people said of
+    pairs of answers, where that is asked.
     """
 
     report: EvalReport
     scores: tuple[Score, ...]
     rows: dict[str, int]
     base: str
+    review: Review | None = None
 
     def of(self, contender: str) -> tuple[Score, ...]:
         """The gate scores of one contender in the order of row ids; empty if it has none."""
@@ -91,12 +93,14 @@ def faults(evidence: Evidence, policy: Gate) -> list[str]:
     if len(reference) < policy.min_rows:
         found.append(f"{len(reference)} gate rows, the policy asks for at least {policy.min_rows}")
     found += _base_faults(evidence, policy)
-    metrics = sorted({policy.metric, *policy.floors, *policy.guards})
+    deciding = {policy.metric} - {PREFERENCE}
+    metrics = sorted({*deciding, *policy.floors, *policy.guards})
     for name in evidence.contenders:
         # Baselines are compared by the one metric, and may have answers that were given up by it.
-        judged_by = [policy.metric] if name in evidence.baselines else metrics
+        judged_by = [*deciding] if name in evidence.baselines else metrics
         found += _row_faults(name, evidence.of(name), reference, judged_by)
-        if name not in evidence.baselines and not all(s.whole for s in evidence.of(name)):
+        read = name not in evidence.baselines or policy.metric == PREFERENCE
+        if read and not all(s.whole for s in evidence.of(name)):
             found.append(f"'{name}' has answers that were given up before their end")
     if policy.slices is not None and (missing := sum(score.slice is None for score in reference)):
         found.append(f"the policy guards slices, but {missing} of {len(reference)} rows have none")
@@ -113,7 +117,9 @@ def _policy_faults(evidence: Evidence, policy: Gate) -> list[str]:
     found = []
     if not policy.metric:
         found.append("the policy is empty: it names no metric that must be better")
-    if evidence.report.champion.version is None and not policy.floors:
+    # Who is preferred to the best prompt has reached a floor.
+    floored = policy.floors or policy.metric == PREFERENCE
+    if evidence.report.champion.version is None and not floored:
         found.append("the policy has no floors: a first champion must reach at least one")
     look = evidence.report.look
     if look is not None and not 0 < look.level < 0.5:

@@ -55,6 +55,8 @@ def gate_power(
         number: the next look's place in its budget, from 1.
         nth: which of the task's budgets pays for it, from 1; later ones have lower levels.
     """
+    # Of what people compare, `pairs` are drawn.
+    groups = groups[: policy.pairs]
     now, last = level(policy, number, nth=nth), level(policy, policy.looks, nth=nth)
     count = units(np.zeros(len(groups)), groups).sums.size
     rows_per_unit = len(groups) / max(1, count)

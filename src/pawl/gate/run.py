@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -12,6 +13,7 @@ from pawl.core.files import digest_file, digest_text, write_json
 from pawl.core.records import (
     BaseInfo,
     EvalReport,
+    Review,
     Score,
     SplitReport,
     Training,
@@ -19,6 +21,7 @@ from pawl.core.records import (
     read_record,
     write_record,
 )
+from pawl.core.review_lines import read_lines, review_of
 from pawl.core.sealing import SEALED, open_folder
 from pawl.errors import DataError
 from pawl.gate.decide import decide
@@ -33,7 +36,8 @@ DEV = "candidate (dev)"
 def gate(workspace: Workspace, task: str) -> None:
     """Write `build/<task>/verdict.json` and what DVC compares. Any verdict is a success."""
     files = workspace.files(task)
-    verdict = judge(files, workspace.task(task).gate)
+    # What people said comes later, signed, beside the candidate that waits for it.
+    verdict = judge(files, workspace.task(task).gate, reviewed=False)
     write_record(files.verdict, verdict)
     write_json(files.metrics, comparable(files, verdict))
 
@@ -51,11 +55,13 @@ def comparable(files: TaskFiles, verdict: Verdict) -> dict[str, dict[str, float]
     return metrics
 
 
-def judge(files: TaskFiles, policy: Gate, *, edition: int = EDITION) -> Verdict:
+def judge(
+    files: TaskFiles, policy: Gate, *, edition: int = EDITION, reviewed: bool = True
+) -> Verdict:
     """The verdict on the evidence in these files: the stage's own, or those stored with a run.
 
     Evidence that was sealed is judged as sealed, whatever the policy says now. `edition` is that of
-    the rules.
+    the rules; `reviewed`: the labels beside the evidence count, whose signatures were verified.
 
     Raises:
         DataError: the evidence is absent, unreadable or altered.
@@ -66,8 +72,17 @@ def judge(files: TaskFiles, policy: Gate, *, edition: int = EDITION) -> Verdict:
     if sealed:
         policy = dataclasses.replace(policy, disclosure="sealed")
     evidence = read_evidence(files)
+    if reviewed and files.review.is_file():
+        review = read_review(files.review)
+        evidence, read = dataclasses.replace(evidence, review=review), [*read, files.review.name]
     parents = {name: digest_file(files.root / name) for name in read}
     return decide(evidence, policy, parents=parents, edition=edition)
+
+
+def read_review(path: Path) -> Review | None:
+    """The review in a file, None in an empty one; raises `DataError` where it was altered."""
+    text = path.read_bytes().decode("utf-8", "replace")
+    return review_of(read_lines(text, name=path.name), name=path.name)
 
 
 def read_evidence(files: TaskFiles) -> Evidence:

@@ -6,6 +6,7 @@ Kinds. Releases change the champion and have `new`: `first` and `promote` (decid
 the missing and altered entries). The others have no `new`: `look`, `relabel`, and `retire`, whose
 `details` name the `version` and `digest` that is never released again, and the `run` that has its
 files. A release's `details.signature` is the sha256 of its signature (`pawl.release.signing`).
+`continue`, as the first entry, carries over what another task has judged (`pawl.ledger.carried`).
 
 Who wins a race is decided here: a release counts only if it expected the champion of that moment.
 """
@@ -22,7 +23,9 @@ from pawl.core.alpha_budget import AlphaBudget, BudgetHistory, LookCost
 from pawl.core.files import digest_json
 from pawl.core.records import Champion, Signature, to_json
 
-Kind = Literal["first", "promote", "override", "rollback", "adopt", "look", "relabel", "retire"]
+Kind = Literal[
+    "first", "promote", "override", "rollback", "adopt", "look", "relabel", "retire", "continue"
+]
 # Releases with a passing verdict, and those without: the latter are marked for ever.
 EARNED: tuple[Kind, ...] = ("first", "promote")
 UNEARNED: tuple[Kind, ...] = ("override", "adopt")
@@ -77,6 +80,7 @@ class State:
 
     `budgets` is what the looks at each gate split have spent, `life` those at all of them. All
     `relabels` count, a later one over an earlier; `retired` are the retirements that counted.
+    `vouched` is the number of the last release in the record that this one goes on from.
     """
 
     champion: Champion = field(default_factory=Champion)
@@ -86,6 +90,13 @@ class State:
     life: BudgetHistory = field(default_factory=BudgetHistory)
     relabels: tuple[Entry, ...] = ()
     retired: tuple[Entry, ...] = ()
+    vouched: int | None = None
+
+    @property
+    def released(self) -> int | None:
+        """The number of the last release with a reason of its own, None before any."""
+        kinds = (*EARNED, "override")
+        return max((e.number for e in self.releases if e.kind in kinds), default=self.vouched)
 
     @property
     def accepted(self) -> tuple[str, ...]:
@@ -143,7 +154,7 @@ class State:
         return next((e for e in self.releases if e.new == champion and e.kind in UNEARNED), None)
 
 
-def replay_entries(entries: Iterable[Entry]) -> State:
+def replay_entries(entries: Iterable[Entry], carried: State | None = None) -> State:
     """Replay entries, in number order, to the state that all readers agree on. Pure.
 
     A release or retirement that expected another champion is void: its writer lost the race. So is
@@ -151,14 +162,14 @@ def replay_entries(entries: Iterable[Entry]) -> State:
     split had one with the same evaluation fingerprint, if it would take the levels spent above its
     budget's share of the alpha that the budget's first look names (the task's k-th budget:
     alpha / (k (k + 1))), or if it opens a budget on fewer rows than the task's largest look judged.
-    Of entries with the same `op_id` the first counts.
+    Of entries with the same `op_id` the first counts. What another task has judged goes before
+    them (`carried`): its looks and relabels, not its champion.
     """
+    carried = carried or State()
     champion = Champion()
     releases: list[Entry] = []
-    relabels: list[Entry] = []
-    looks: dict[str, tuple[Entry, ...]] = {}
-    budgets: dict[str, AlphaBudget] = {}
-    life = BudgetHistory()
+    relabels = [*carried.relabels]
+    looks, budgets, life = {**carried.looks}, {**carried.budgets}, carried.life
     retired: dict[Champion, Entry] = {}
     seen: set[str] = set()
     for entry in sorted(entries, key=lambda entry: entry.number):
@@ -186,8 +197,9 @@ def replay_entries(entries: Iterable[Entry]) -> State:
             champion = entry.new
             releases.append(entry)
     return State(
-        champion, tuple(releases), looks, budgets, life, tuple(relabels), tuple(retired.values())
-    )
+        champion, tuple(releases), looks, budgets, life, tuple(relabels), tuple(retired.values()),
+        vouched=carried.released,
+    )  # fmt: skip
 
 
 def retired_champion(entry: Entry) -> Champion:
@@ -212,6 +224,8 @@ def check_details(entry: Entry) -> None:
     elif entry.kind == "retire":
         retired_champion(entry)
         str(details["run"])
+    elif entry.kind == "continue":
+        str(details["task"]), int(details["entry"]), str(details["digest"])
     elif entry.kind == "adopt":
         [*map(int, details["accepted"]), int(details["after"])]
 

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 from pawl.core.records import Example, HeldOutRow, Relabel, to_json
 from pawl.core.records.data import Standing
 from pawl.errors import UsageError
-from pawl.ledger.entries import EARNED, Entry, State
+from pawl.ledger.entries import Entry, State
 from pawl.ledger.ledger import append, given_reason, model
 from pawl.ledger.state import read_state, undoubted_state
 from pawl.store.artifacts import fetch_rows, store_rows
@@ -105,8 +105,8 @@ def standing(row: HeldOutRow, state: State) -> Standing:
     looks = state.looks[row.lineage]
     if row.look in withdrawn_looks(looks):
         return "withdrawn"
-    released = (e.number for e in state.releases if e.kind in (*EARNED, "override"))
-    return "pending" if looks[row.look - 1].number > max(released, default=0) else ""
+    released = state.released
+    return "pending" if released is None or looks[row.look - 1].number > released else ""
 
 
 def withdrawn_looks(looks: Iterable[Entry]) -> set[int]:

@@ -2,7 +2,8 @@
 
 Entries are numbered versions of the registered model `<task>.ledger`, because making a version is
 the one thing that MLflow numbers atomically. Their kinds (`Kind`: `first`, `promote`, `override`,
-`rollback`, `adopt`, `look`, `relabel`, `retire`) and the state they lead to: `pawl.ledger.entries`.
+`rollback`, `adopt`, `look`, `relabel`, `retire`, `continue`) and the state that they lead to:
+`pawl.ledger.entries`.
 """
 
 from __future__ import annotations
@@ -148,6 +149,12 @@ def _description(entry: Entry, task: str) -> str:
     elif entry.kind == "retire":
         gone = retired_champion(entry)
         first, text = f"retire: {gone.version}", f"{_linked(gone, task)} is never released again"
+    elif entry.kind == "continue":
+        of = entry.details
+        first, text = (
+            "continue",
+            f"what `{of['task']}` had judged by its entry {of['entry']} counts",
+        )
     elif entry.new is None:
         first, text = "look", f"at the gate split `{entry.details.get('lineage')}`"
     else:

@@ -28,6 +28,7 @@ from pawl.core.records import (
 )
 from pawl.errors import DataError
 from pawl.evaluate.judged_rows import not_learned
+from pawl.ledger.elsewhere import judged_elsewhere
 from pawl.ledger.entries import Entry, State
 from pawl.ledger.held_out import WITHDRAWN, held_out_rows, store_new_rows, withdrawn_looks
 from pawl.ledger.ledger import append
@@ -37,6 +38,8 @@ from pawl.model.adapter import read_adapter
 from pawl.store.client import Store
 from pawl.workspace.fingerprints import evaluation_fingerprint
 from pawl.workspace.paths import Workspace
+
+ELSEWHERE = "elsewhere"
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,8 @@ def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
         held_out = {name: read_rows(files.splits / f"{name}.jsonl") for name in ("dev", "gate")}
         report = read_record(files.splits / "manifest.json", SplitReport)
         grouping = [name for name in (report.group_by, report.slice_by) if name]
+        begun = any(state.looks.values())
+        others = {} if begun else judged_elsewhere(store, task, held_out["gate"])
         gone = sorted({*report.withdrawn} - withdrawn_looks(state.looks.get(split, ())))
         append(
             store,
@@ -98,6 +103,7 @@ def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
                 **dataclasses.asdict(cost),
                 **store_new_rows(store, task, split, held_out, grouping=grouping),
                 **({WITHDRAWN: gone} if gone else {}),
+                **({ELSEWHERE: others} if others else {}),
             },
         )
         # Somebody else may have taken the last look, or this one, in between: replay again.
@@ -186,11 +192,14 @@ def budget_text(status: BudgetStatus, policy: Gate) -> str:
 
 
 def _find_look(state: State, split: str, fingerprint: str) -> Look | None:
+    every = [look for looks in state.looks.values() for look in looks]
+    first = min(every, key=lambda look: look.number, default=None)
+    others = first.details.get(ELSEWHERE, {}) if first else {}
     for number, entry in enumerate(state.looks.get(split, ()), start=1):
         of = entry.details
         if of["question"] == fingerprint:
             level, since = float(of["level"]), int(of["since"])
-            return Look(number, int(of["of"]), fingerprint, level=level, since=since)
+            return Look(number, int(of["of"]), fingerprint, level, since, elsewhere=others)
     return None
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pawl.errors import RegistryError
 from pawl.ledger.alias import read_alias
+from pawl.ledger.carried import carried_state
 from pawl.ledger.entries import Entry, State, replay_entries
 from pawl.ledger.heads import Head, forget_text, head_of, lost_heads, remember, remembered
 from pawl.ledger.keys import trusted_keys
@@ -54,7 +55,8 @@ def read_ledger(store: Store, task: str, *, whole: bool = True) -> LedgerReading
     )
     if not problems and (head := head_of(written)):
         remember(workspace, name, head)
-    return LedgerReading(written, counting, replay_entries(counting), alias, problems, lost)
+    state = replay_entries(counting, carried_state(store, task, counting))
+    return LedgerReading(written, counting, state, alias, problems, lost)
 
 
 def undoubted_state(store: Store, task: str) -> State:
@@ -77,7 +79,8 @@ def undoubted_ledger(store: Store, task: str, *, whole: bool = True) -> LedgerRe
 
 def read_state(store: Store, task: str) -> State:
     """The state of a task's ledger."""
-    return replay_entries(counting_entries(store, task))
+    counting = counting_entries(store, task)
+    return replay_entries(counting, carried_state(store, task, counting))
 
 
 def doubt_remedy(store: Store, task: str, reading: LedgerReading) -> str:

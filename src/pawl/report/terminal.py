@@ -14,7 +14,10 @@ from pawl.core.records import Cycle, to_json
 from pawl.core.records.commands import Check, Finding, GcReport, HistoryEntry
 from pawl.report.console import Terminal
 
-COLOURS = {"promote": "green", "unchanged": "green", "reject": "red", "inconclusive": "yellow"}
+COLOURS = {
+    "promote": "green", "unchanged": "green", "reject": "red", "inconclusive": "yellow",
+    "waiting": "yellow",
+}  # fmt: skip
 
 
 def show_cycle(cycle: Cycle, *, left_out: Sequence[str], console: Terminal) -> None:

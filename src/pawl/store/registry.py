@@ -76,6 +76,20 @@ def all_versions(store: Store, model: str, *, since: int = 1) -> list[VersionPag
                 return sorted(versions, key=lambda version: version.version)
 
 
+def model_names(store: Store) -> list[str]:
+    """The names of all registered models of the store, sorted."""
+    names: list[str] = []
+    token = None
+    with store_errors(store.uri):
+        if store.reader is not None:
+            return store.reader.model_names()
+        while True:
+            page = store.client.search_registered_models(max_results=PAGE, page_token=token)
+            names += [found.name for found in page]
+            if not (token := page.token):
+                return sorted(names)
+
+
 def get_alias(store: Store, task: str) -> int | None:
     """The version that the alias `champion` points at, None where it points at none."""
     with store_errors(store.uri):

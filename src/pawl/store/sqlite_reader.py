@@ -51,6 +51,12 @@ class SqliteReader:
             found = database.execute(f"{VERSIONS} AND version = ?", (model, number)).fetchall()
             return next(_pages(database, found), None)
 
+    def model_names(self) -> list[str]:
+        """The names of all registered models, sorted."""
+        query = "SELECT name FROM registered_models WHERE workspace = 'default' ORDER BY name"
+        with self._open() as database:
+            return [str(name) for (name,) in database.execute(query)]
+
     def model(self, name: str) -> ModelPage | None:
         """The aliases and tags of a registered model, None where there is none."""
         of = "FROM {} WHERE workspace = 'default' AND name = ?"

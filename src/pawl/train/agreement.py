@@ -25,8 +25,10 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 # The relative difference that rounding may explain. In float32 tiny bases of 60 families differ by
-# some 1e-6 (bench/bases.py); in bfloat16 a gradient does by 1 to 3 %.
-TOLERANCE = {"torch.float32": 1e-3, "torch.bfloat16": 5e-2}
+# some 1e-6 (bench/bases.py). In bfloat16 SmolLM2-135M's gradient by its own forward pass is 5 % off
+# that in float32, ours as much, and 6 to 7.3 % lie between them; the least of what was wrong in a
+# family was 18 %.
+TOLERANCE = {"torch.float32": 1e-3, "torch.bfloat16": 0.12}
 # Rows are cut to so many tokens, or a little beyond the base's shortest window.
 CUT, BEYOND = 256, 32
 

@@ -63,6 +63,10 @@ class Workspace:
         """Judged candidates that are not in the tracking store yet, a folder a task."""
         return self.home / "outbox"
 
+    def review(self, task: str, question: str) -> Path:
+        """What people said of the pairs of a look, by the look's question."""
+        return self.home / "reviews" / task / f"{question[:32]}.jsonl"
+
     @property
     def tracking_uri(self) -> str:
         """`MLFLOW_TRACKING_URI` if it is set, else SQLite under `.pawl/`.
@@ -150,6 +154,8 @@ class TaskFiles:
         self.training = root / "training.json"
         self.eval = root / "eval"
         self.verdict = root / "verdict.json"
+        # Beside a judged candidate that waits: what people said of pairs of answers. No stage's.
+        self.review = root / "review.jsonl"
         # For DVC's own commands: the loss a step; a few numbers of training and dev split.
         self.curve = root / "curve.json"
         self.metrics = root / "metrics.json"
@@ -194,6 +200,7 @@ class TaskFiles:
             self.splits / "manifest.json": "splits",
             self.eval: "eval",
             self.verdict: "",
+            self.review: "",
             self.training: "",
             self.held_out_register: "",
         }

@@ -34,6 +34,7 @@ from pawl.core.records.io import (
 )
 from pawl.core.records.ledger import ArtifactRef, Champion, Look, Signature
 from pawl.core.records.model import QUANTISATION, STRICT, AdapterManifest, BaseInfo, BaseRef
+from pawl.core.records.review import Choice, Label, Pair, Review
 from pawl.core.records.train import (
     SLOWER,
     Agreement,
@@ -48,10 +49,10 @@ from pawl.core.records.train import (
 
 __all__ = [
     "QUANTISATION", "SLOWER", "STRICT", "AdapterManifest", "Agreement", "ArtifactRef", "BaseInfo",
-    "BaseRef", "Candidate", "Champion", "CheckReport", "Choices", "Comparison", "Contender",
-    "Cycle", "Decision", "DevPoint", "Drift", "EvalReport", "Example", "Fault", "FixReport",
-    "HeldOutRow", "Histogram", "Look", "Mend", "MendName", "Message", "Passes", "Point", "Profile",
-    "RankTrial", "Record", "Relabel", "Role", "Rule", "Score", "Signature", "SplitReport",
-    "StartTrial", "Timing", "Training", "Verdict", "Weights", "Worth", "read_held_out_rows",
-    "read_record", "read_rows", "to_json", "write_record",
+    "BaseRef", "Candidate", "Champion", "CheckReport", "Choice", "Choices", "Comparison",
+    "Contender", "Cycle", "Decision", "DevPoint", "Drift", "EvalReport", "Example", "Fault",
+    "FixReport", "HeldOutRow", "Histogram", "Label", "Look", "Mend", "MendName", "Message", "Pair",
+    "Passes", "Point", "Profile", "RankTrial", "Record", "Relabel", "Review", "Role", "Rule",
+    "Score", "Signature", "SplitReport", "StartTrial", "Timing", "Training", "Verdict", "Weights",
+    "Worth", "read_held_out_rows", "read_record", "read_rows", "to_json", "write_record",
 ]  # fmt: skip

@@ -7,7 +7,8 @@ from typing import Literal
 
 from pawl.core.records.ledger import Champion, Look
 
-Decision = Literal["promote", "reject", "inconclusive", "unchanged", "invalid"]
+# `waiting`: people are to compare answers before anything is decided.
+Decision = Literal["promote", "reject", "inconclusive", "unchanged", "invalid", "waiting"]
 
 
 @dataclass(frozen=True)

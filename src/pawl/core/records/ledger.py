@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Look:
     """One reserved use of the gate split; `question` is the evaluation fingerprint it is for.
 
     `level` is what p must fall below in this look. Gate rows that were held out before the look
-    `since` belong to a budget that is used up and are not judged on again.
+    `since` belong to a budget that is used up and are not judged on again. `elsewhere` names other
+    tasks of the store that were judged on rows of the task's first look, and on how many.
     """
 
     number: int
@@ -40,6 +41,7 @@ class Look:
     question: str
     level: float
     since: int = 1
+    elsewhere: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ STATES = {
     "reject": "blocks",
     "inconclusive": "warns",
     "invalid": "blocks",
+    "waiting": "warns",
 }
 
 
@@ -29,6 +30,7 @@ def headline(cycle: Cycle) -> str:
         "reject": f"Rejected: {mine} is not released; {stays}.",
         "inconclusive": f"Inconclusive: {mine} may be better, luck is not ruled out; {stays}.",
         "unchanged": f"Unchanged: nothing is new since {mine} was judged; {stays}.",
+        "waiting": f"Waiting: people are to compare the candidate's answers; {stays}.",
         "invalid": f"Not judged: there is no fit evidence to judge by; {stays}.",
     }[cycle.verdict]
 
@@ -94,6 +96,9 @@ def _steps(page: VerdictPage) -> Iterator[str]:
             "Bring new rows, as many as the reasons name: `pawl data add FILE`, then "
             f"`pawl run {task}`. Training the same rows again only spends looks."
         )
+    elif cycle.verdict == "waiting":
+        yield f"Compare the answers: `pawl review {task}`, or `pawl review {task} --web`."
+        yield f"Then let the gate judge by what was said: `pawl resume {task}`. Nothing is trained."
     elif cycle.verdict == "invalid":
         yield f"See what the data rules found: `pawl check {task}`; then mend the data."
     else:
