@@ -492,6 +492,7 @@ def move(workspace: Workspace, *, narrower: int = 1) -> None:
     reserve(workspace)
 
 
+@pytest.mark.slow
 def test_a_champion_on_the_base_of_before_is_judged_on_it_in_the_same_run(owner: Workspace) -> None:
     evaluate(owner, TASK)
     before = {r["id"]: r["output"] for r in read(owner)[2] if r["contender"] == "champion"}
@@ -520,6 +521,7 @@ def test_a_champion_on_the_base_of_before_is_judged_on_it_in_the_same_run(owner:
     assert "champion answered on the base that it was trained on" in verdict.reasons[-1]
 
 
+@pytest.mark.slow
 def test_a_champion_whose_base_cannot_be_judged_here_is_told_before_the_training(
     owner: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -554,6 +556,7 @@ def test_a_champion_whose_base_is_gone_is_told_before_the_training_and_its_folde
 
 
 @pytest.mark.parametrize("where", ["metric: perplexity", "guards: {output_tokens: 2.0}"])
+@pytest.mark.slow
 def test_metrics_that_count_tokens_do_not_compare_two_bases(owner: Workspace, where: str) -> None:
     move(owner, narrower=2)
     if where.startswith("metric"):

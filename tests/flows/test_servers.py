@@ -46,6 +46,7 @@ def free(port: int) -> bool:
 @pytest.mark.parametrize(
     "stop", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM]
 )
+@pytest.mark.slow
 def test_both_pages_answer_and_a_stop_leaves_no_process(
     workspace: Workspace,
     ports: tuple[int, int],

@@ -131,6 +131,7 @@ def test_an_invalid_checkpoint_is_skipped(
     assert ("is damaged and not used" in caplog.text) == (harm != "another's")
 
 
+@pytest.mark.slow
 def test_checkpoints_of_another_training_do_not_displace_those_of_this_one(
     base_folder: Path, tokenizer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -153,6 +153,7 @@ def test_a_champion_of_another_kind_is_refused_or_left_aside_before_anything_is_
         assert not files.adapter.exists()
 
 
+@pytest.mark.slow
 def test_dev_rows_that_the_champion_learned_choose_nothing(
     tmp_path: Path, base_folder: Path, champion: Path
 ) -> None:
