@@ -75,6 +75,8 @@ def only_old(answer: Any, old: Any) -> Any:
     """The answer without keys that were added since."""
     if isinstance(answer, dict) and isinstance(old, dict):
         return {key: only_old(answer[key], old[key]) for key in answer if key in old}
+    if isinstance(answer, list) and isinstance(old, list) and len(answer) == len(old):
+        return [only_old(one, before) for one, before in zip(answer, old, strict=True)]
     return answer
 
 
