@@ -58,7 +58,7 @@ KEYS: dict[type, set[str] | dict[str, Any]] = {
         "notes": None,
     },
     DryRun: {
-        **dict.fromkeys(("task", "unchanged", "waiting", "champion", "blocked")),
+        **dict.fromkeys(("task", "unchanged", "waiting", "champion", "blocked", "to_review")),
         "stages": {"name", "why", "seconds"},
         "looks": LOOKS,
     },

@@ -10,6 +10,7 @@ import pytest
 from reviews import MINE, OTHER, judged_by_people, label, waiting_cycle
 from workbench import TASK, Bench
 
+from pawl.commands.dry_run import dry_run
 from pawl.commands.replay import replay
 from pawl.commands.resume import resume
 from pawl.commands.review import Reviewing, review_status
@@ -22,6 +23,8 @@ from pawl.gate.run import gate
 from pawl.ledger.keys import make_keys
 from pawl.ledger.ledger import entries
 from pawl.ledger.state import read_state
+from pawl.report.console import Terminal
+from pawl.report.dry_run import show_dry_run
 from pawl.store.registry import all_versions
 from pawl.workspace.paths import Workspace
 
@@ -38,6 +41,21 @@ def test_without_labels_a_cycle_ends_waiting_and_says_what_to_type(bench: Bench)
     assert f"`pawl review {TASK}`" in cycle.reasons[0]
     assert all_versions(bench.store, TASK) == []
     assert review_status(bench.workspace, TASK).pairs == 20
+
+
+def test_a_dry_run_says_that_people_are_waited_for(
+    bench: Bench, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What the stages would do is DVC's to say; this workspace has none.
+    monkeypatch.setattr("pawl.commands.dry_run._ahead", lambda *_, **__: ())
+    waiting_cycle(bench)
+    found = dry_run(bench.workspace, bench.store, TASK, force=False)
+    assert found.to_review == 20
+    show_dry_run(found, console=Terminal(quiet=False))
+    said = " ".join(capsys.readouterr().out.split())
+    assert f"20 pairs of answers (`pawl review {TASK}`); --force gives it up" in said
+    label(bench)
+    assert dry_run(bench.workspace, bench.store, TASK, force=False).to_review == 0
 
 
 def test_nothing_decides_before_the_last_planned_pair_is_labelled(bench: Bench) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from pawl.commands.review import review_status
 from pawl.commands.run import fingerprint_now
 from pawl.commands.status import fresh_rows, looks_left
 from pawl.cycle.outbox import waiting_orders
 from pawl.cycle.progress import durations
+from pawl.cycle.reviewed import awaited_review
 from pawl.cycle.unjudged import find_cached_version
 from pawl.ledger.looks import task_budget_status
 from pawl.ledger.state import undoubted_state
@@ -49,7 +51,15 @@ def dry_run(workspace: Workspace, store: Store, task: str, *, force: bool) -> Dr
         champion=state.champion.version,
         looks=looks_left(budget, workspace.task(task).gate),
         blocked=blocked,
+        to_review=0 if force else _to_review(workspace, task),
     )
+
+
+def _to_review(workspace: Workspace, task: str) -> int:
+    if awaited_review(workspace, task) is None:
+        return 0
+    found = review_status(workspace, task)
+    return found.pairs - found.labelled
 
 
 def _ahead(workspace: Workspace, task: str, *, force: bool) -> Iterator[StageAhead]:

@@ -24,8 +24,9 @@ class DryRun:
     """What a cycle would do now.
 
     `unchanged`: the version that was judged on the same inputs, so that nothing would run; None if
-    there is none. `waiting`: judged candidates that would be registered first. `champion`: the
-    version that the candidate would be judged against.
+    there is none. `waiting`: judged candidates that would be registered first. `to_review`: pairs
+    of answers that people have yet to compare for one that waits, which ends a run at once.
+    `champion`: the version that the candidate would be judged against.
     """
 
     task: str
@@ -35,6 +36,7 @@ class DryRun:
     champion: int | None
     looks: LooksLeft
     blocked: str | None
+    to_review: int = 0
 
 
 def show_dry_run(found: DryRun, *, console: Terminal) -> None:
@@ -43,6 +45,12 @@ def show_dry_run(found: DryRun, *, console: Terminal) -> None:
     def say(text: str) -> None:
         console.print(text, highlight=False)
 
+    if found.to_review:
+        say(
+            f"{found.task}: nothing would run: a candidate waits for people to compare "
+            f"{found.to_review} pairs of answers (`pawl review {found.task}`); --force gives it up"
+        )
+        return
     if found.waiting:
         say(f"{found.task}: {found.waiting} judged candidates wait and would be registered first")
     if found.unchanged is not None:
