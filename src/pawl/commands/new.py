@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from pawl.commands.answer_kind import judged_by
 from pawl.commands.continued import judged_before, split_of
 from pawl.commands.row_lengths import rows_that_fit
 from pawl.commands.sources import Sources, read_sources
+from pawl.commands.task_files import copy, data_name, put_back, taken, task_files
 from pawl.commands.understood import previews, template_notes
 from pawl.config.add_section import with_section
 from pawl.config.load import parse_params
@@ -35,7 +35,6 @@ from pawl.train.recipe import recipe
 from pawl.workspace.dvc_calls import run_dvc
 from pawl.workspace.paths import Workspace
 from pawl.workspace.pointers import write_source
-from pawl.workspace.task_inputs import parse_prompt, parse_schema
 
 # Lengths are rounded up to this. An answer gets a tenth more: what a model that does not stop
 # writes up to it is paid for. A row gets half as much again, and at least what the smallest pack
@@ -83,7 +82,7 @@ def _new_task(
     continues: str | None,
 ) -> NewTask:
     params = workspace.params()
-    copies, pointer = _copies(task, sources, workspace), f"{_data_name(task, sources)}.dvc"
+    copies, pointer = task_files(task, sources, workspace), f"{data_name(task, sources)}.dvc"
     read, turns = read_sources(sources)
     base = _base(sources.base, params, workspace)
     new = _new(task, sources, base, read, workspace, turns=turns)
@@ -98,7 +97,7 @@ def _new_task(
     made: list[Path] = []
     try:
         for target, source in copies.items():
-            _copy(source, target, made)
+            copy(source, target, made)
         made.append(workspace.root / pointer)
         remedy = "see the message; `pawl doctor` checks the workspace"
         add = ("add", "--quiet", new.section["data"])
@@ -113,36 +112,15 @@ def _new_task(
     except BaseException:
         for target in made:
             target.unlink(missing_ok=True)
-        _put_back(ignored, before)
+        put_back(ignored, before)
         raise
     return new
-
-
-def _copy(source: Path, target: Path, made: list[Path]) -> None:
-    """Copy a file to a place where nothing is, and remember that it was made."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with source.open("rb") as file:
-        try:
-            copy = target.open("xb")
-        except FileExistsError as error:
-            raise _taken(str(target)) from error
-        made.append(target)
-        with copy:
-            shutil.copyfileobj(file, copy)
-
-
-def _put_back(path: Path, before: bytes | None) -> None:
-    """Undo what DVC wrote to its `.gitignore`."""
-    if before is None:
-        path.unlink(missing_ok=True)
-    elif path.read_bytes() != before:
-        write_text(path, before.decode("utf-8"))
 
 
 def _with_task(workspace: Workspace, new: NewTask) -> str:
     """The text of params.yaml with the section, checked; raises if it has the task by now."""
     if new.task in workspace.params().tasks:
-        raise _taken(f"the task '{new.task}'")
+        raise taken(f"the task '{new.task}'")
     text = workspace.params_file.read_text(encoding="utf-8")
     text = with_section(text, new.task, new.section, {"train": f"{new.recipe} (docs: recipes)"})
     parse_params(text, workspace.params_file.name)
@@ -160,7 +138,7 @@ def _new(
     longest, answer = max(fits.rows), min(_rounded(max(fits.answers), MORE_ANSWER), window)
     # The window must hold that many solved rows as long as the longest, one more, and its answer.
     shots = max(0, min(SHOTS, (window - answer) // longest - 1))
-    section: dict[str, Any] = {"data": _data_name(task, sources)}
+    section: dict[str, Any] = {"data": data_name(task, sources)}
     if sources.schema:
         section["schema"] = f"data/{task}.schema.json"
     if sources.prompt:
@@ -224,50 +202,7 @@ def _refuse_name(task: str, params: Params) -> None:
             remedy="use lower-case letters, digits, '-' and '_'",
         )
     if task in params.tasks:
-        raise _taken(f"the task '{task}'")
-
-
-def _copies(task: str, sources: Sources, workspace: Workspace) -> dict[Path, Path]:
-    """The files to copy, by target; one that is already at its place is not."""
-    # Data that was never pulled: its pointer alone is there.
-    pointer = workspace.root / f"{_data_name(task, sources)}.dvc"
-    if pointer.exists() or pointer.is_symlink():
-        raise _taken(f"data/{pointer.name}")
-    named = {
-        _data_name(task, sources): sources.file,
-        f"data/{task}.schema.json": sources.schema,
-        f"data/{task}.prompt.md": sources.prompt,
-    }
-    copies: dict[Path, Path] = {}
-    for name, source in named.items():
-        if source is None:
-            continue
-        if not source.is_file():
-            rule = "a task is made from files that exist"
-            raise UsageError(f"{source} is not there", rule=rule, remedy="correct the path")
-        target = workspace.inside(name)
-        if target.is_symlink() or (target.exists() and not target.samefile(source)):
-            raise _taken(name)
-        if not target.exists():
-            copies[target] = source
-    if sources.schema:
-        parse_schema(sources.schema, str(sources.schema))
-    if sources.prompt:
-        parse_prompt(sources.prompt, str(sources.prompt))
-    return copies
-
-
-def _data_name(task: str, sources: Sources) -> str:
-    """The rows' file in the workspace; its ending names the format."""
-    return f"data/{task}{data_format(sources.file.name)}"
-
-
-def _taken(found: str) -> UsageError:
-    return UsageError(
-        f"{found} exists already",
-        rule="`pawl new` never overwrites",
-        remedy="choose another name, or change the task's section in params.yaml",
-    )
+        raise taken(f"the task '{task}'")
 
 
 def _lengths(rows: Sequence[int]) -> str:
