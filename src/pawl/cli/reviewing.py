@@ -5,14 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pawl.cli.app import Json, Task, app, workspace_of
 from pawl.cli.commands import command
 from pawl.cli.output import console, print_json, say
-from pawl.commands.review import KEYS, Reviewing
+
+if TYPE_CHECKING:
+    from pawl.commands.review import Reviewing
 
 SKIP, UNDO, STOP = "s", "u", "q"
 
@@ -29,7 +31,7 @@ def review(
     Keys: 1 and 2 for the better one, 0 for neither, s skip, u undo, q stop. --json says how far the
     review is and asks nothing.
     """
-    from pawl.commands.review import review_status
+    from pawl.commands.review import Reviewing, review_status
     from pawl.report.review import show_review
 
     workspace = workspace_of(task)
@@ -54,6 +56,7 @@ def review(
 
 
 def _ask(reviewing: Reviewing) -> None:
+    from pawl.commands.review import KEYS
     from pawl.report.review import HELP, show_pair
 
     skipped: list[str] = []
