@@ -79,7 +79,7 @@ def test_rules_that_cannot_be_run_are_absent_and_the_rows_compared_all_the_same(
 @pytest.mark.parametrize(
     ("words", "code", "says"),
     [
-        (("data", "add", "nowhere.jsonl"), 2, "nowhere.jsonl is no file"),
+        (("data", "add", "nowhere.jsonl"), 2, "nowhere.jsonl is not there"),
         (("data", "add", "data"), 2, "data is no file"),
         (("data", "add", "dvc.yaml"), 5, "the format of dvc.yaml is not known"),
         (("data", "add", "x.jsonl", "--task", "tickts"), 2, "did you mean 'tickets'?"),
