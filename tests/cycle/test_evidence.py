@@ -50,6 +50,7 @@ def test_what_the_outbox_copies_is_what_the_run_gets(bench: Bench) -> None:
     bench.judge("reject", champion, reserve_look(bench.workspace, bench.store, TASK))
     write_record(files.training, TRAINING)
     write_lines(files.held_out_register, [])
+    write_lines(files.review, [])
     assert all(path.exists() for path in files.evidence), "each piece of evidence is there to copy"
     order = Order(TASK, "op", "posted", "q", "Ada", "a test", "c" * 40, {"gate": {}})
     posted = TaskFiles(post_order(bench.workspace, order) / FILES)
