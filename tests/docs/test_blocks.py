@@ -19,6 +19,10 @@ BLOCK = re.compile(r"^```sh\n(.*?)^```", re.M | re.S)
 LEFT_OUT = {
     "make test": "this is what runs",
     "make story": "half an hour; tests/flows has its three deliveries",
+    "pawl new intents --data hf://": "asks a hub: tests/data/versions/test_fetch.py has one",
+    "pawl data add https://": "asks a server: tests/data/versions/test_fetch.py has one",
+    "pawl data add s3://": "asks a store of S3, which no test has",
+    "pawl data log intents": "of the task that the hub's rows make",
     "pawl ui": "serves until Ctrl-C: tests/flows/test_servers.py",
 }
 # Pages of which no block is typed here.
