@@ -15,7 +15,7 @@ from workbench import TASK, Bench, write_adapter
 from pawl.core.records import Relabel
 from pawl.core.records.ledger import Look
 from pawl.errors import DataError, RegistryError, UsageError
-from pawl.ledger.carried import carry_over
+from pawl.ledger.carry_over import carry_over
 from pawl.ledger.held_out import accept, held_out_rows
 from pawl.ledger.ledger import counting_entries, model
 from pawl.ledger.looks import reserve_look
@@ -133,6 +133,17 @@ def test_an_old_ledger_that_was_cut_off_puts_the_new_one_in_doubt(bench: Bench) 
     bench.store.client.delete_model_version(model(TASK), str(number))
     with pytest.raises(RegistryError, match="no longer has its entry 1 as 'letters' found it"):
         read_ledger(open_store(bench.workspace), NEW)
+
+
+def test_nothing_goes_on_from_a_ledger_that_is_in_doubt(bench: Bench) -> None:
+    look(bench, TASK, 1)
+    look(bench, TASK, 2)
+    number = counting_entries(bench.store, TASK)[-1].number
+    bench.store.client.delete_model_version(model(TASK), str(number))
+    store = open_store(bench.workspace)
+    with pytest.raises(RegistryError, match="the ledger ends at entry 1, and this workspace has"):
+        carry_over(store, NEW, TASK, who="Ada")
+    assert not counting_entries(store, NEW), "nothing was begun"
 
 
 def test_a_first_look_at_rows_that_another_task_judged_names_it(bench: Bench) -> None:

@@ -24,7 +24,7 @@ from pawl.data.read.examples import Rows
 from pawl.data.read.formats import data_format
 from pawl.data.versions.fetch import rows_here
 from pawl.errors import UsageError
-from pawl.ledger.carried import carry_over
+from pawl.ledger.carry_over import carry_over
 from pawl.ledger.provenance import author
 from pawl.model.base import context_length, find_base
 from pawl.model.chat_template import answering_at_once

@@ -9,12 +9,28 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from pawl.core.records import Champion
-from pawl.errors import RegistryError, UsageError
+from pawl.errors import RegistryError
 from pawl.ledger.entries import Entry, State, replay_entries
-from pawl.ledger.ledger import append, counting_entries, entries
+from pawl.ledger.ledger import counting_entries
 from pawl.store.client import Store
+
+
+class Origin(NamedTuple):
+    """The task that a ledger goes on from, and its last entry then."""
+
+    task: str
+    entry: int
+    digest: str
+
+
+def origin(counting: Sequence[Entry]) -> Origin | None:
+    """What a ledger goes on from, by its first entry that counts; None where it begins anew."""
+    if not counting or counting[0].kind != "continue":
+        return None
+    details = counting[0].details
+    return Origin(str(details["task"]), int(details["entry"]), str(details["digest"]))
 
 
 def carried_state(
@@ -27,12 +43,11 @@ def carried_state(
     Raises:
         RegistryError: the ledger it names no longer has that entry.
     """
-    first = counting[0] if counting else None
-    if first is None or first.kind != "continue":
+    if (begun := origin(counting)) is None:
         return None
-    of, last = str(first.details["task"]), int(first.details["entry"])
+    of, last, digest = begun
     written = [entry for entry in counting_entries(store, of) if entry.number <= last]
-    if not written or written[-1].digest != first.details["digest"]:
+    if not written or written[-1].digest != digest:
         raise RegistryError(
             f"the ledger of '{of}' no longer has its entry {last} as '{task}' found it",
             rule=f"the looks and held-out rows of '{of}' count for '{task}'",
@@ -41,39 +56,6 @@ def carried_state(
     earlier = carried_state(store, of, written, before=before - last)
     moved = [_moved(entry, of, task, entry.number - last - 1 + before) for entry in written]
     return replay_entries(moved, earlier and _renamed(earlier, of, task))
-
-
-def carry_over(store: Store, task: str, of: str, *, who: str) -> Entry:
-    """Begin the ledger of `task` where that of `of` stands.
-
-    Raises:
-        UsageError: `of` has not been judged yet, or `task` has a record of its own.
-    """
-    written = counting_entries(store, of)
-    if not any(entry.kind in ("look", "continue") for entry in written):
-        raise UsageError(
-            f"'{of}' has not been judged yet",
-            rule="a task goes on from one whose adapters were judged in this store",
-            remedy="leave out `--continues`: there is nothing to carry over",
-        )
-    last = written[-1]
-    op_id = f"continue:{of}:{last.number}"
-    if any(entry.op_id != op_id for entry in entries(store, task)):
-        raise UsageError(
-            f"'{task}' has a record in this store already",
-            rule="a record goes on from another one before its first entry",
-            remedy="choose another name for the task",
-        )
-    return append(
-        store,
-        task,
-        kind="continue",
-        expected=Champion(),
-        who=who,
-        why=f"goes on from '{of}'",
-        op_id=op_id,
-        details={"task": of, "entry": last.number, "digest": last.digest},
-    )
 
 
 def _moved(entry: Entry, of: str, task: str, number: int) -> Entry:

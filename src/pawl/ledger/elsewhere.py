@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from pawl.core.records import Example
 from pawl.core.row_identity import row_hashes
+from pawl.ledger.carried import origin
 from pawl.ledger.held_out import held_out_rows
 from pawl.ledger.ledger import counting_entries, model
 from pawl.store.client import Store
@@ -31,8 +32,5 @@ def judged_elsewhere(store: Store, task: str, rows: Sequence[Example]) -> dict[s
 
 
 def _ancestors(store: Store, task: str) -> list[str]:
-    first = next(iter(counting_entries(store, task)), None)
-    if first is None or first.kind != "continue":
-        return []
-    of = str(first.details["task"])
-    return [of, *_ancestors(store, of)]
+    begun = origin(counting_entries(store, task))
+    return [begun.task, *_ancestors(store, begun.task)] if begun else []
