@@ -8,7 +8,7 @@ export DVC_NO_ANALYTICS := 1
 # No hub is asked while everything needed lies here; `HF_HUB_OFFLINE=0 make demo` asks one.
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo pictures real story test test-slow soak lint format docs audit lock data base clean
+.PHONY: demo pages pictures real story test test-slow soak lint format docs audit lock data base clean
 
 demo: $(READY) data  ## one cycle of the example task through the flow
 	$(BIN)/pawl run tickets --open || test $$? -le 4 -a $$? -ge 3
@@ -19,6 +19,10 @@ pictures: $(READY) data  ## the README's screenshots, of the story's run; needs 
 
 story: $(READY) data  ## three deliveries: promote, promote, reject; roll back and forward
 	$(BIN)/python examples/story.py
+
+pages: $(READY)  ## the story's pages of MLflow and Prefect in a real browser; needs chromium
+	test -d .pawl/story || $(BIN)/python examples/story.py
+	$(BIN)/python -m pytest -v tests/examples/test_story_pages.py
 
 # A hub id in its place: make real REAL_BASE=HuggingFaceTB/SmolLM2-135M-Instruct HF_HUB_OFFLINE=0
 REAL_BASE ?= base/smollm2

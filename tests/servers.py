@@ -17,6 +17,8 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from browser import Tab
+
 from pawl.workspace.paths import Workspace
 
 IMPORTS = """
@@ -85,6 +87,16 @@ def served(workspace: Workspace) -> Iterator[Served]:
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
+
+
+def log_in(tab: Tab, ui: Served) -> None:
+    """As a person does: open the page, type the key's line, press the button."""
+    tab.open(ui.prefect)
+    tab.wait_for("document.querySelector('input[type=password]')")
+    tab.ask("document.querySelector('input[type=password]').focus()")
+    tab.send("Input.insertText", text=ui.key)
+    tab.ask("document.querySelector('button[type=submit]').click()")
+    tab.wait_for("!document.querySelector('input[type=password]')")
 
 
 def ask(ui: Served, method: str, path: str, body: Any = None) -> Any:

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import Tab, browser
-from servers import Served, ask, get, served
+from browser import browser
+from servers import Served, ask, get, log_in, served
 from verdicts import judged
 
 from pawl.report.verdict.page import page
@@ -146,16 +146,6 @@ def contents(ui: Served) -> dict[str, Any]:
         "experiments": [found["name"] for found in experiments],
         "files": [str(path) for path in ui.workspace.home.rglob("planted*")],
     }
-
-
-def log_in(tab: Tab, ui: Served) -> None:
-    """As a person does: open the page, type the key's line, press the button."""
-    tab.open(ui.prefect)
-    tab.wait_for("document.querySelector('input[type=password]')")
-    tab.ask("document.querySelector('input[type=password]').focus()")
-    tab.send("Input.insertText", text=ui.key)
-    tab.ask("document.querySelector('button[type=submit]').click()")
-    tab.wait_for("!document.querySelector('input[type=password]')")
 
 
 @pytest.mark.server
