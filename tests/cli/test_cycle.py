@@ -29,7 +29,7 @@ PRICES = "{prompt_tokens: 0.5, output_tokens: 1.5, train_hour: 2.0}"
 def pawl(workspace: Workspace, *words: str) -> subprocess.CompletedProcess[str]:
     """Run the command as a user would, in the workspace."""
     command = [sys.executable, "-m", "pawl", "-C", str(workspace.root), *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=500)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=1500)
 
 
 def answer(workspace: Workspace, *words: str, code: int = 0) -> Any:
