@@ -127,7 +127,13 @@ def _file_name(address: str) -> str:
 
     The address goes into the pointer, and with it into git.
     """
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+        name = unquote(parts.path).replace("\0", "")
+    except ValueError as error:
+        raise UsageError(
+            f"what is named is no address: {error}", rule=A_FILE, remedy="correct it"
+        ) from error
     shown = f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise UsageError(
@@ -142,7 +148,7 @@ def _file_name(address: str) -> str:
             rule="whoever is on the way may change what http:// brings",
             remedy="name it with https://",
         )
-    return Path(unquote(parts.path)).name or parts.netloc
+    return Path(name).name or parts.netloc
 
 
 def _refuse_large(name: str, size: object) -> None:
