@@ -243,3 +243,27 @@ def test_ctrl_c_in_any_command_is_one_sentence_and_json_where_that_is_asked_for(
     assert process.returncode == 130
     assert told.strip() == "interrupted; the same command begins again"
     assert json.loads(said)["error"] == "InterruptedRunError"
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [("--version >&-", 0), ("nothing 2>&-", 2), ("nothing --json >&- 2>&-", 2)],
+)
+def test_a_command_whose_streams_are_closed_ends_as_another_one_does(words: str, code: int) -> None:
+    shell = f"{shlex.quote(sys.executable)} -c 'from pawl.cli import main; main()' {words}"
+    ended = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=False)
+    assert ended.returncode == code
+    assert "Traceback" not in ended.stdout + ended.stderr
+
+
+def test_where_stdout_takes_nothing_the_error_is_told_once_without_a_traceback() -> None:
+    shell = f"{shlex.quote(sys.executable)} -c 'from pawl.cli import main; main()'"
+    ended = subprocess.run(
+        ["sh", "-c", f"{shell} nothing --json > /dev/full"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode != 0
+    assert "no such command" in ended.stderr
+    assert "Traceback" not in ended.stderr
