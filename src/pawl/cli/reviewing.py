@@ -12,6 +12,7 @@ import typer
 from pawl.cli.app import Json, Task, app, workspace_of
 from pawl.cli.commands import command
 from pawl.cli.output import console, print_json, say
+from pawl.errors import UsageError
 
 if TYPE_CHECKING:
     from pawl.commands.review import Reviewing
@@ -70,7 +71,11 @@ def _ask(reviewing: Reviewing) -> None:
             if key == STOP:
                 return
             if key in KEYS:
-                reviewing.say(pair.id, KEYS[key])
+                try:
+                    reviewing.say(pair.id, KEYS[key])
+                except UsageError as error:
+                    # Somebody else has labelled it: the next one is asked for.
+                    say(error.found)
             elif key == SKIP:
                 skipped = [*(one for one in skipped if one != pair.id), pair.id]
             elif reviewing.undo() is None:
