@@ -52,7 +52,7 @@ def rows_here(workspace: Workspace, named: str | Path) -> Iterator[RowsHere]:
         DataError: it cannot be fetched, changed meanwhile, is too large, or has no rows.
     """
     if not is_address(named):
-        with one_file(_existing(Path(named))) as (data, notes):
+        with one_file(_existing(named)) as (data, notes):
             yield RowsHere(data, notes, None)
         return
     address = str(named)
@@ -73,14 +73,15 @@ def is_address(named: str | Path) -> bool:
     return isinstance(named, str) and "://" in named
 
 
-def _existing(path: Path) -> Path:
+def _existing(named: str | Path) -> Path:
+    path = Path(named)
     # Reading a pipe waits for a writer, and a device is endless.
-    if path.is_file() or path.is_dir():
+    if (path.is_file() or path.is_dir()) and named:
         return path
     remedy = "correct the path"
     if HUB_ID.fullmatch(path.as_posix()):
         remedy += f"; a data set of the hub is named `{HUB}{path.as_posix()}`"
-    found = f"{path} is no file" if path.exists() else f"{path} is not there"
+    found = f"{named or 'no name'} is no file" if path.exists() else f"{named} is not there"
     raise UsageError(found, rule=A_FILE, remedy=remedy)
 
 
