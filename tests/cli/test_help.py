@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
@@ -22,6 +23,7 @@ from pawl.cli import main
 from pawl.cli.app import app
 from pawl.cli.commands import GROUPS, complete_task
 from pawl.cli.output import PRINTED, QUIET
+from pawl.ledger.ledger import given_reason
 
 ROOT = Path(__file__).parents[2]
 COMMANDS: Any = typer.main.get_command(app)
@@ -267,3 +269,27 @@ def test_where_stdout_takes_nothing_the_error_is_told_once_without_a_traceback()
     assert ended.returncode != 0
     assert "no such command" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_an_argument_that_is_no_utf_8_is_named_and_a_missing_one_is_not_this_folder(
+    inside: Bench, line: Any
+) -> None:
+    rows = [{"prompt": f"question {n}", "completion": "yes"} for n in range(30)]
+    (inside.workspace.root / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    code, _, said = line("new", "letters", "--data", "rows.jsonl", "--base", "\udcff")
+    assert code == 2
+    assert "the argument '\\udcff' is no UTF-8" in said
+    with pytest.raises(errors.UsageError, match="is no UTF-8"):
+        given_reason("\udcff", of="release")
+    code, _, said = line("new", "letters", "--data", "")
+    assert code == 2
+    assert "no name is no file" in said
+
+
+def test_prompts_that_are_no_utf_8_are_an_error_of_usage(
+    inside: Bench, line: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9\n"), "utf-8"))
+    code, _, said = line("predict", TASK)
+    assert code == 2
+    assert "stdin is not UTF-8" in said

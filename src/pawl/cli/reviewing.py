@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -86,6 +87,8 @@ def _ask(reviewing: Reviewing) -> None:
 def _keys() -> Iterator[Iterator[str]]:
     """The keys as they are pressed; of a stdin that is no terminal, the first of each line."""
     if not sys.stdin.isatty():
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(errors="replace")  # such a line is no key
         yield (line.strip()[:1] for line in sys.stdin)
         return
     import termios

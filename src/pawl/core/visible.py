@@ -26,6 +26,11 @@ def visible(text: str) -> str:
     return OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
+def is_text(text: str) -> bool:
+    """Whether UTF-8 can hold it: what a shell passes that is none comes as half surrogate pairs."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def visible_json(text: str) -> str:
     r"""Return the same JSON with each such character as JSON escapes it: `\u001b`."""
     return OBEYED.sub(_escaped, text)
