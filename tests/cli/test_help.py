@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
@@ -22,6 +23,7 @@ from pawl.cli import main
 from pawl.cli.app import app
 from pawl.cli.commands import GROUPS, complete_task
 from pawl.cli.output import PRINTED, QUIET
+from pawl.ledger.ledger import given_reason
 
 ROOT = Path(__file__).parents[2]
 COMMANDS: Any = typer.main.get_command(app)
@@ -243,3 +245,51 @@ def test_ctrl_c_in_any_command_is_one_sentence_and_json_where_that_is_asked_for(
     assert process.returncode == 130
     assert told.strip() == "interrupted; the same command begins again"
     assert json.loads(said)["error"] == "InterruptedRunError"
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [("--version >&-", 0), ("nothing 2>&-", 2), ("nothing --json >&- 2>&-", 2)],
+)
+def test_a_command_whose_streams_are_closed_ends_as_another_one_does(words: str, code: int) -> None:
+    shell = f"{shlex.quote(sys.executable)} -c 'from pawl.cli import main; main()' {words}"
+    ended = subprocess.run(["sh", "-c", shell], capture_output=True, text=True, check=False)
+    assert ended.returncode == code
+    assert "Traceback" not in ended.stdout + ended.stderr
+
+
+def test_where_stdout_takes_nothing_the_error_is_told_once_without_a_traceback() -> None:
+    shell = f"{shlex.quote(sys.executable)} -c 'from pawl.cli import main; main()'"
+    ended = subprocess.run(
+        ["sh", "-c", f"{shell} nothing --json > /dev/full"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode != 0
+    assert "no such command" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_an_argument_that_is_no_utf_8_is_named_and_a_missing_one_is_not_this_folder(
+    inside: Bench, line: Any
+) -> None:
+    rows = [{"prompt": f"question {n}", "completion": "yes"} for n in range(30)]
+    (inside.workspace.root / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    code, _, said = line("new", "letters", "--data", "rows.jsonl", "--base", "\udcff")
+    assert code == 2
+    assert "the argument '\\udcff' is no UTF-8" in said
+    with pytest.raises(errors.UsageError, match="is no UTF-8"):
+        given_reason("\udcff", of="release")
+    code, _, said = line("new", "letters", "--data", "")
+    assert code == 2
+    assert "no name is no file" in said
+
+
+def test_prompts_that_are_no_utf_8_are_an_error_of_usage(
+    inside: Bench, line: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"caf\xe9\n"), "utf-8"))
+    code, _, said = line("predict", TASK)
+    assert code == 2
+    assert "stdin is not UTF-8" in said

@@ -20,7 +20,7 @@ from browser import browser
 from reviews import MINE, OTHER, waiting_cycle
 from workbench import TASK, Bench
 
-from pawl.commands.review import review_status
+from pawl.commands.review import Reviewing, review_status
 from pawl.core.records import Message
 from pawl.ledger.provenance import author
 from pawl.report.console import Terminal
@@ -77,6 +77,28 @@ def test_keys_at_a_terminal_label_skip_undo_and_stop_and_it_goes_on_where_it_was
     assert told == {"task": TASK, "pairs": 20, "labelled": 20, "same": 0}
 
 
+def test_who_labels_beside_somebody_else_goes_on_with_the_next_pair(bench: Bench) -> None:
+    waiting_cycle(bench)
+    command = [sys.executable, "-m", "pawl", "-C", str(bench.workspace.root), "review", TASK]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=ENV) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        while "pair 1 of 20" not in process.stdout.readline():
+            pass
+        Reviewing(bench.workspace, TASK).say(first_pair(bench), "left")
+        said, _ = process.communicate("2\n1\nq\n", timeout=300)
+    assert process.returncode == 0
+    assert "has a label already" in said
+    assert review_status(bench.workspace, TASK).labelled == 2
+
+
+def first_pair(bench: Bench) -> str:
+    pair = Reviewing(bench.workspace, TASK).next()
+    assert pair is not None
+    return pair.id
+
+
 def test_answers_are_texts_to_a_terminal_and_never_commands() -> None:
     out = io.StringIO()
     console = Terminal(file=out, width=80, force_terminal=False)
@@ -119,6 +141,11 @@ def test_the_page_answers_its_own_requests_with_the_key_of_this_start_alone(benc
         assert review_status(bench.workspace, TASK).labelled == 0
         assert ask(f"{url}next", own, {"choice": "left", "pair": pair["id"]})[0] == 200
         assert review_status(bench.workspace, TASK).labelled == 1
+        (path,) = (bench.workspace.home / "reviews" / TASK).iterdir()
+        path.write_bytes(path.read_bytes().replace(b"left", b"right"))
+        status, text = ask(f"{url}next", own, {})
+        assert status == 409
+        assert "is not signed" in json.loads(text)["error"]
 
 
 @pytest.mark.server

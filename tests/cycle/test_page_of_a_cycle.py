@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from workbench import TASK, Bench, held_out
 
+from pawl.commands.flips import flips_of
 from pawl.core.files import digest_file, write_lines
 from pawl.core.records import (
     Champion,
@@ -14,6 +16,7 @@ from pawl.core.records import (
     Contender,
     Cycle,
     EvalReport,
+    Example,
     Score,
     Verdict,
     read_record,
@@ -22,7 +25,7 @@ from pawl.core.records import (
 )
 from pawl.core.sealing import SEALED
 from pawl.cycle import verdict_page
-from pawl.cycle.snapshots import snapshot_champion
+from pawl.cycle.snapshots import snapshot_champion, snapshot_held_out
 from pawl.cycle.unjudged import conclude_invalid, conclude_unchanged
 from pawl.errors import DataError
 from pawl.ledger.looks import reserve_look
@@ -55,9 +58,14 @@ def evidence(bench: Bench) -> None:
     write_record(files.eval / "report.json", report)
 
 
-def judge_with_evidence(bench: Bench, seed: int) -> Cycle:
+def judge_with_evidence(
+    bench: Bench, seed: int, *, delivered: Sequence[Example] | None = None
+) -> Cycle:
     bench.train(seed)
     evidence(bench)
+    if delivered is not None:
+        rows = bench.workspace.files(TASK).check / "rows.jsonl"
+        write_lines(rows, map(to_json, delivered))
     champion = snapshot_champion(bench.workspace, bench.store, TASK)
     bench.judge("reject", champion, reserve_look(bench.workspace, bench.store, TASK))
     path = bench.workspace.files(TASK).verdict
@@ -65,6 +73,18 @@ def judge_with_evidence(bench: Bench, seed: int) -> Cycle:
     verdict = read_record(path, Verdict)
     write_record(path, Verdict(**{**vars(verdict), "comparisons": (lost,)}))
     return bench.conclude(f"question {seed}")
+
+
+def test_a_lost_row_that_the_delivery_dropped_is_shown_as_the_register_has_it(
+    bench: Bench, tmp_path: Path
+) -> None:
+    evidence(bench)
+    bench.cycle(1)
+    snapshot_held_out(bench.workspace, bench.store, TASK)
+    cycle = judge_with_evidence(bench, 2, delivered=held_out("gate", 1))
+    assert "gate-1" in published(bench, cycle, tmp_path)
+    (lost,) = flips_of(bench.workspace, bench.store, TASK).lost
+    assert (lost.id, lost.prompt, lost.reference) == ("gate-1", "gate-1", "yes")
 
 
 def test_each_kind_of_cycle_leaves_its_page_on_disk_and_on_its_run(

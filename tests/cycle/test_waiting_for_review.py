@@ -205,6 +205,33 @@ def stranger(folder: Path) -> str:
     return (folder / "stranger" / "pawl.pub").read_text()
 
 
+def test_a_review_that_was_begun_anew_takes_no_label_of_the_sides_shown_before(
+    bench: Bench,
+) -> None:
+    waiting_cycle(bench)
+    reviewing = Reviewing(bench.workspace, TASK)
+    pair = reviewing.next()
+    assert pair is not None
+    # As the remedy for labels that cannot be believed says; sides are drawn anew.
+    labels_of(bench).rename(bench.workspace.root / "aside.jsonl")
+    with pytest.raises(UsageError, match="begun anew"):
+        reviewing.say(pair.id, "left")
+    assert review_status(bench.workspace, TASK).labelled == 0
+
+
+def test_an_order_without_a_policy_is_set_aside_and_told(bench: Bench) -> None:
+    waiting_cycle(bench)
+    (folder,) = waiting_orders(bench.workspace, TASK)
+    order = json.loads((folder / "order.json").read_text())
+    del order["params"]["gate"]
+    (folder / "order.json").write_text(json.dumps(order))
+    with pytest.raises(DataError, match="no gate policy"):
+        review_status(bench.workspace, TASK)
+    with pytest.raises(DataError, match="no gate policy"):
+        resume(bench.workspace, TASK)
+    assert len(refused_orders(bench.workspace, TASK)) == 1
+
+
 def test_labels_that_cannot_be_believed_decide_nothing_and_lose_nothing(bench: Bench) -> None:
     waiting_cycle(bench)
     label(bench, wins=4)

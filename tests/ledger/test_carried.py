@@ -57,6 +57,19 @@ def test_the_next_look_under_the_new_name_is_the_next_one_of_the_old_budget(benc
     assert numbers == sorted(numbers), "older ones have lower numbers"
 
 
+def test_a_ledger_of_another_task_that_cannot_be_read_stops_no_first_look(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Of somebody else's in the same store, and none of Pawl's.
+    for name in ("their.ledger", "it's.ledger"):
+        bench.store.client.create_registered_model(name)
+        bench.store.client.create_model_version(name, "file:///nowhere")
+    assert look(bench, TASK, 1).number == 1
+    assert "whether 'their' was judged on these rows is not known" in caplog.text
+    as_task(bench, NEW)
+    assert look(bench, NEW, 1).elsewhere == {TASK: 20}
+
+
 def test_a_budget_spent_under_the_old_name_is_spent_under_the_new_one(bench: Bench) -> None:
     bench.params(looks=2)
     look(bench, TASK, 1)

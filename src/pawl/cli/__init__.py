@@ -20,7 +20,7 @@ from pawl.cli import checks, cycles, data, machine, releases, reviewing
 from pawl.cli.app import app
 from pawl.cli.output import print_error
 from pawl.core.processes import leave_git_hook, leave_socks_proxies
-from pawl.core.visible import guard_output
+from pawl.core.visible import guard_output, is_text
 from pawl.errors import (
     InterruptedRunError,
     PawlError,
@@ -77,4 +77,10 @@ def expected(error: Exception) -> PawlError | None:
         return UsageError(found[:1].lower() + found[1:], remedy=f"`{help_of} --help` shows how")
     if isinstance(error, ModuleNotFoundError):
         return missing_package_error(error)
+    if isinstance(error, ValueError) and (odd := [w for w in sys.argv[1:] if not is_text(w)]):
+        return UsageError(
+            f"the argument {odd[0][:80]!a} is no UTF-8",
+            rule="what is stored of a command line is text",
+            remedy="type it again in a terminal of UTF-8, or rename the file",
+        )
     return file_error(error) if isinstance(error, OSError) else None

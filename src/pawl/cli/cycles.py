@@ -223,7 +223,7 @@ def predict(
     from pawl.commands.predict import predict as decode
 
     workspace = workspace_of(task)
-    prompts = prompt or [line.rstrip("\n") for line in sys.stdin if line.strip()]
+    prompts = prompt or _lines_of_stdin()
     if not prompts:
         raise UsageError("no prompt was given", remedy="name one, or pipe lines into stdin")
     predictions = decode(
@@ -233,6 +233,17 @@ def predict(
         print_json(predictions)
     else:
         say("\n".join(one.answer for one in predictions))
+
+
+def _lines_of_stdin() -> list[str]:
+    try:
+        return [line.rstrip("\n") for line in sys.stdin if line.strip()]
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"stdin is not {error.encoding.upper()}: {error.reason} at byte {error.start}",
+            rule="prompts are lines of text",
+            remedy="convert them: `iconv -f … -t UTF-8`",
+        ) from error
 
 
 @command(app, "judge", "pawl reproduce tickets 2")

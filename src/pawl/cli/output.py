@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,4 +78,6 @@ def print_error(error: PawlError, words: Sequence[str], *, text: str = "") -> No
     print(text or f"error: {error}", file=sys.stderr)
     if "--json" in before and not PRINTED.get():
         told = {"found": error.found, "rule": error.rule, "remedy": error.remedy}
-        print_json({"error": type(error).__name__, **told})
+        # Where stdout takes nothing, that is the error, and it has been told.
+        with suppress(OSError):
+            print_json({"error": type(error).__name__, **told})

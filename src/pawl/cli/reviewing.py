@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ import typer
 from pawl.cli.app import Json, Task, app, workspace_of
 from pawl.cli.commands import command
 from pawl.cli.output import console, print_json, say
+from pawl.errors import UsageError
 
 if TYPE_CHECKING:
     from pawl.commands.review import Reviewing
@@ -70,7 +72,11 @@ def _ask(reviewing: Reviewing) -> None:
             if key == STOP:
                 return
             if key in KEYS:
-                reviewing.say(pair.id, KEYS[key])
+                try:
+                    reviewing.say(pair.id, KEYS[key])
+                except UsageError as error:
+                    # Somebody else has labelled it: the next one is asked for.
+                    say(error.found)
             elif key == SKIP:
                 skipped = [*(one for one in skipped if one != pair.id), pair.id]
             elif reviewing.undo() is None:
@@ -81,6 +87,8 @@ def _ask(reviewing: Reviewing) -> None:
 def _keys() -> Iterator[Iterator[str]]:
     """The keys as they are pressed; of a stdin that is no terminal, the first of each line."""
     if not sys.stdin.isatty():
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(errors="replace")  # such a line is no key
         yield (line.strip()[:1] for line in sys.stdin)
         return
     import termios

@@ -8,15 +8,15 @@ from typing import Literal
 
 from pawl.core.files import digest_file
 from pawl.core.records import AdapterManifest, EvalReport, Score, read_record, read_rows
-from pawl.core.records.io import read_records
+from pawl.core.records.io import read_held_out_rows, read_records
 from pawl.errors import RESTORE_FILES, DataError, UsageError
 from pawl.gate.flips import changed, flips
 from pawl.model.adapter import MANIFEST
 from pawl.report.flips import FlipsReport
 from pawl.store.client import Store
-from pawl.store.runs import fetch_file
+from pawl.store.runs import fetch_file, has_file
 from pawl.store.versions import AdapterVersion, get, versions
-from pawl.workspace.paths import Workspace
+from pawl.workspace.paths import TaskFiles, Workspace
 
 
 def flips_of(
@@ -65,7 +65,13 @@ def flips_of(
             )
             for one, place in ((judged, here), (champion, there))
         )
-        found = flips(read_records(scores, Score), rows, metric, split=split)
+        register = TaskFiles(here).held_out_register.name
+        known = (
+            read_held_out_rows(_fetch(store, judged, register, here))
+            if has_file(store, judged.run_id, register)
+            else ()
+        )
+        found = flips(read_records(scores, Score), rows, metric, split=split, known=known)
     return FlipsReport(
         task=task,
         version=judged.version,

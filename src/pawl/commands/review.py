@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pawl.core.pairs import sides
-from pawl.core.records import Choice, Message, Pair
+from pawl.core.records import Choice, Message, Pair, Review
 from pawl.cycle.reviewed import AwaitedReview, awaited_review
 from pawl.errors import UsageError
 from pawl.ledger.provenance import author
@@ -47,7 +47,7 @@ class Reviewing:
         self.task, self._who = task, author(workspace)
         self._awaited = _awaited(workspace, task)
         self._labels = self._awaited.labels
-        self._labels.begin()
+        self._seed = self._labels.begin().seed
 
     @property
     def status(self) -> ReviewStatus:
@@ -55,7 +55,7 @@ class Reviewing:
 
     def next(self, skipped: Sequence[str] = ()) -> Shown | None:
         """The next pair without a label, skipped ones after all others; None if all have one."""
-        review = self._labels.begin()
+        review = self._review()
         done = {label.pair for label in review.labels}
         left = [one for one in _asked(self._awaited) if one.id not in done]
         left.sort(key=lambda one: skipped.index(one.id) if one.id in skipped else -1)
@@ -66,11 +66,24 @@ class Reviewing:
 
     def say(self, pair: str, choice: Choice) -> None:
         """Record what a person said of a pair; raises as `ReviewFile.say`."""
+        self._review()
         self._labels.say(pair, choice, who=self._who)
 
     def undo(self) -> str | None:
         """Take the last label back; returns its pair, None if there was none."""
+        self._review()
         return self._labels.undo(who=self._who)
+
+    def _review(self) -> Review:
+        """The labels so far, on the sides that this review began with."""
+        review = self._labels.begin()
+        if review.seed != self._seed:
+            raise UsageError(
+                "this review was begun anew meanwhile",
+                rule="a label is of the sides on which the answers were shown",
+                remedy=f"call `pawl review {self.task}` again",
+            )
+        return review
 
 
 def review_status(workspace: Workspace, task: str) -> ReviewStatus:

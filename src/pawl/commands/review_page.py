@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from pawl.commands.review import KEYS, Reviewing
 from pawl.core.own_pages import OwnPages
 from pawl.core.records import to_json
-from pawl.errors import PawlError, UsageError
+from pawl.errors import PawlError, UsageError, file_error
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
@@ -93,11 +93,15 @@ def _next(reviewing: Reviewing, body: bytes) -> tuple[int, Any]:
             reviewing.say(str(asked["pair"]), choice)
         elif choice is not None:
             raise ValueError(choice)
+        pair, status = reviewing.next(skipped), reviewing.status
     except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
         return 400, {"error": "no such request"}
     except PawlError as error:
-        return 409, {"error": error.found}
-    pair, status = reviewing.next(skipped), reviewing.status
+        return 409, {"error": f"{error.found}; {error.remedy}"}
+    except OSError as error:
+        if (told := file_error(error)) is None:
+            raise
+        return 409, {"error": f"{told.found}; {told.remedy}"}
     return 200, {"pair": to_json(pair) if pair else None, "status": to_json(status)}
 
 

@@ -7,8 +7,10 @@ show other words than are there.
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+from pathlib import Path
 from typing import Any, TextIO
 
 # Controls but tab and line end (C0, DEL, C1), overrides of the direction, hidden annotations and
@@ -22,6 +24,11 @@ OBEYED = re.compile(
 def visible(text: str) -> str:
     r"""Return the text with each such character written out: `\x1b`, `\u202e`."""
     return OBEYED.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+def is_text(text: str) -> bool:
+    """Whether UTF-8 can hold it: what a shell passes that is none comes as half surrogate pairs."""
+    return not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def visible_json(text: str) -> str:
@@ -67,7 +74,10 @@ class _Guarded:
         return getattr(self.beneath, name)
 
 
-def _guarded(stream: TextIO) -> TextIO:
+def _guarded(stream: TextIO | None) -> TextIO:
+    if stream is None:
+        # Closed by who started the process, as daemons are: Python has no stream then.
+        return Path(os.devnull).open("w", encoding="utf-8")
     if isinstance(stream, _Guarded):
         return stream
     # A terminal of another encoding shows what it cannot as escapes, too.

@@ -12,7 +12,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from pawl.config.schema import Gate
 from pawl.core.files import digest_file, discard, whole_folder
@@ -114,7 +114,6 @@ def _waiting(workspace: Workspace, task: str) -> list[Path]:
 
 
 def _still_waiting(evidence: Evidence, policy: Gate, files: TaskFiles) -> Verdict:
-
     verdict = decide(evidence, policy)
     return sealed(verdict, evidence) if _is_sealed(files) else verdict
 
@@ -132,7 +131,15 @@ def _labels(workspace: Workspace, order: Order, files: TaskFiles, evidence: Evid
 
 
 def _policy(order: Order) -> Gate:
-    return TypeAdapter(Gate).validate_python(order.params["gate"])
+    try:
+        return TypeAdapter(Gate).validate_python(order.params["gate"])
+    except (KeyError, ValidationError) as error:
+        raise DataError(
+            f"the waiting candidate of '{order.task}' has no gate policy: "
+            + " ".join(str(error).split())[:200],
+            rule="it is judged by the parameters that it was evaluated with",
+            remedy=f"judge it again: `pawl run {order.task} --force`",
+        ) from error
 
 
 def _is_sealed(files: TaskFiles) -> bool:

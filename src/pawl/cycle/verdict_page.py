@@ -29,7 +29,7 @@ from pawl.core.records import (
     read_record,
     read_rows,
 )
-from pawl.core.records.io import read_records
+from pawl.core.records.io import read_held_out_rows, read_records
 from pawl.core.sealing import SEALED
 from pawl.data.report.check_summary import read_check
 from pawl.errors import PawlError
@@ -121,7 +121,9 @@ def _flips(verdict: Verdict, scores: list[Score], files: TaskFiles, metric: str)
     others = [one.against for one in verdict.comparisons]
     against = CHAMPION if CHAMPION in others else others[0]
     rows = read_rows(files.check / "rows.jsonl")
-    found = flips(scores, rows, metric, against=against)
+    register = files.held_out_register
+    known = read_held_out_rows(register) if register.is_file() else ()
+    found = flips(scores, rows, metric, against=against, known=known)
     return Flips(
         against=against,
         metric=metric,

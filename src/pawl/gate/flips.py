@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pawl.core.metrics import sign
-from pawl.core.records import AdapterManifest, Example, Message, Score
+from pawl.core.records import AdapterManifest, Example, HeldOutRow, Message, Score
 from pawl.errors import RESTORE_FILES, DataError
 
 CANDIDATE, CHAMPION = "candidate", "champion"
@@ -49,17 +49,20 @@ def flips(
     *,
     against: str = CHAMPION,
     split: Literal["dev", "gate"] = "gate",
+    known: Iterable[HeldOutRow] = (),
 ) -> list[Flip]:
     """The rows of a split in which candidate and `against` differ in `metric`, won ones first.
 
     Args:
         scores: the stored row scores of all contenders and splits.
         rows: the checked rows of the candidate's cycle.
+        known: the register of then: its rows judge also where the cycle's data lacks them (ADR 38).
 
     Raises:
-        DataError: a flipped row is not in `rows`.
+        DataError: a flipped row is in neither.
     """
     by_id = {(row.id, row.key): row for row in rows}
+    registered = {row.key: row for row in known}
     by_row: dict[str, dict[str, Score]] = {}
     for score in scores:
         if score.split == split and score.contender in (CANDIDATE, against):
@@ -73,7 +76,7 @@ def flips(
         mine, other = pair[CANDIDATE], pair[against]
         values = (mine.values[metric], other.values[metric])
         if values[0] != values[1]:
-            row = by_id.get((name, mine.key))
+            row = by_id.get((name, mine.key)) or registered.get(mine.key)
             if row is None:
                 raise DataError(
                     f"row '{name}' was judged and is not in the stored rows",

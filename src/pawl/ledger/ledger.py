@@ -20,6 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from pawl.core.files import digest_text
 from pawl.core.jsonio import refuse_constant
 from pawl.core.records import Champion, Signature, to_json
+from pawl.core.visible import is_text
 from pawl.errors import RegistryError, UsageError
 from pawl.ledger.entries import Entry, Kind, check_details, retired_champion
 from pawl.ledger.hash_chain import link_entry
@@ -127,6 +128,12 @@ def ledger_name(store: Store, task: str) -> str:
 
 def given_reason(why: str, *, of: str) -> str:
     """The reason of an entry, stripped; refused (`UsageError`) if there is none."""
+    if not is_text(why):
+        raise UsageError(
+            f"the reason {why[:80]!a} is no UTF-8",
+            rule="it is stored for ever, for others to read",
+            remedy="type it again in a terminal of UTF-8",
+        )
     if why := why.strip():
         return why
     raise UsageError("no reason was given", rule=f"every {of} says why", remedy="add --reason '…'")

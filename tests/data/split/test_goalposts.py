@@ -81,6 +81,25 @@ def test_no_known_gate_row_leaves_the_judgement_with_a_delivery(gone: set[str], 
     assert learned.isdisjoint({found for row in GATE for found in row_hashes(row)})
 
 
+def test_rows_that_are_named_by_their_line_never_share_a_name_with_one_that_came_back() -> None:
+    def numbered(rows: Sequence[Example]) -> list[Example]:
+        return [dataclasses.replace(row, id=f"row-{n}") for n, row in enumerate(rows, start=1)]
+
+    # Two deliveries of other rows: of each line there are two, and both are gone later.
+    others = [example(f"other {number}") for number in range(200)]
+    first = deal(numbered(ROWS), [], POLICY, "t").parts["gate"]
+    second = deal(numbered(others), [], POLICY, "t").parts["gate"]
+    register = [*known(first), *known(second, look=2)]
+    # What lies below a row that is gone moves up by a line.
+    gone = {GATE[0].id, GATE[30].id}
+    delivery = numbered([row for row in ROWS if row.id not in gone])
+    dealt = deal(delivery, register, POLICY, "t")
+    judged = unspent(dealt.parts["gate"], register, split_id=LINEAGE, since=1)
+    assert len(judged) == len(first) + len(second)
+    assert len(names(judged)) == len(judged), "or the evidence would have a row twice"
+    assert {row.id for row in judged if row in delivery} <= names(delivery)
+
+
 def test_a_row_that_was_retyped_is_one_row_still() -> None:
     old = GATE[0]
     typed = (Message("user", f"“{old.messages[0].content}”!"),)

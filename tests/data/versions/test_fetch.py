@@ -114,6 +114,8 @@ def test_rows_that_changed_while_they_were_fetched_are_no_delivery(
         ("http://example.org/rows.jsonl", "http://example.org/rows.jsonl", "https://"),
         ("https://me:letmein@example.org/rows.jsonl", "a password", "leave that out"),
         ("https://example.org/rows.jsonl?sig=letmein", "a query", "leave that out"),
+        ("https://me:letmein@[example/rows.jsonl", "is no address: Invalid IPv6", "correct it"),
+        ("{url}/rows/none%00.jsonl", "cannot be fetched", "opens elsewhere"),
         ("s3://bucket/rows.jsonl", "no s3:// here", "pip install 'dvc[s3]'"),
         ("gopher://a/rows.jsonl", "Unsupported URL type gopher", "follow its message"),
         ("hf://people/orders", "the address hf://people/orders", "hf://datasets/OWNER/NAME"),

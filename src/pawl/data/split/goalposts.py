@@ -8,7 +8,7 @@ otherwise, all of these leave the judgement, so that nobody picks the rows that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pawl.core.records import Example, HeldOutRow
@@ -65,7 +65,9 @@ def goalposts(
             left_out[cause] = len(gate) - len(judging)
         gate = judging
     missing = missing_goalposts(parts, registered, gate_split_id=gate_split_id)
-    returned = [_example(row, group_by) for row in missing if row.look not in withdrawn]
+    coming = [row for row in missing if row.look not in withdrawn]
+    taken = {row.id for part in parts.values() for row in part}
+    returned = _examples(coming, group_by, taken=taken)
     return Goalposts([*gate, *returned], returned, tuple(sorted(withdrawn)), left_out)
 
 
@@ -106,12 +108,23 @@ def _withdrawn(
     return withdrawn
 
 
-def _example(row: HeldOutRow, group_by: str | None) -> Example:
-    """The row as the data had it; without a known group it is one of its own."""
-    fields = dict(row.groups)
-    if group_by is not None:
-        fields.setdefault(group_by, row.key)
-    return Example(row.id, row.key, row.messages, row.completion, fields)
+def _examples(
+    rows: Sequence[HeldOutRow], group_by: str | None, *, taken: Collection[str]
+) -> list[Example]:
+    """The rows as the data had them; without a known group each is one of its own.
+
+    One whose name is another's by now gets a longer one: rows without an `id` are named by their
+    line, and lines move.
+    """
+    found, names = [], set(taken)
+    for row in rows:
+        fields = dict(row.groups)
+        if group_by is not None:
+            fields.setdefault(group_by, row.key)
+        name = row.id if row.id not in names else f"{row.id} ({row.key})"
+        names.add(name)
+        found.append(Example(name, row.key, row.messages, row.completion, fields))
+    return found
 
 
 def _hashes(rows: Sequence[Example | HeldOutRow]) -> set[str]:

@@ -52,7 +52,7 @@ def rows_here(workspace: Workspace, named: str | Path) -> Iterator[RowsHere]:
         DataError: it cannot be fetched, changed meanwhile, is too large, or has no rows.
     """
     if not is_address(named):
-        with one_file(_existing(Path(named))) as (data, notes):
+        with one_file(_existing(named)) as (data, notes):
             yield RowsHere(data, notes, None)
         return
     address = str(named)
@@ -73,14 +73,15 @@ def is_address(named: str | Path) -> bool:
     return isinstance(named, str) and "://" in named
 
 
-def _existing(path: Path) -> Path:
+def _existing(named: str | Path) -> Path:
+    path = Path(named)
     # Reading a pipe waits for a writer, and a device is endless.
-    if path.is_file() or path.is_dir():
+    if (path.is_file() or path.is_dir()) and named:
         return path
     remedy = "correct the path"
     if HUB_ID.fullmatch(path.as_posix()):
         remedy += f"; a data set of the hub is named `{HUB}{path.as_posix()}`"
-    found = f"{path} is no file" if path.exists() else f"{path} is not there"
+    found = f"{named or 'no name'} is no file" if path.exists() else f"{named} is not there"
     raise UsageError(found, rule=A_FILE, remedy=remedy)
 
 
@@ -127,7 +128,13 @@ def _file_name(address: str) -> str:
 
     The address goes into the pointer, and with it into git.
     """
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+        name = unquote(parts.path).replace("\0", "")
+    except ValueError as error:
+        raise UsageError(
+            f"what is named is no address: {error}", rule=A_FILE, remedy="correct it"
+        ) from error
     shown = f"{parts.scheme}://{parts.hostname or ''}{parts.path}"
     if "@" in parts.netloc or parts.query or parts.fragment:
         raise UsageError(
@@ -142,7 +149,7 @@ def _file_name(address: str) -> str:
             rule="whoever is on the way may change what http:// brings",
             remedy="name it with https://",
         )
-    return Path(unquote(parts.path)).name or parts.netloc
+    return Path(name).name or parts.netloc
 
 
 def _refuse_large(name: str, size: object) -> None:
