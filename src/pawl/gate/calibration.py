@@ -43,8 +43,7 @@ def calibrated(
     )
     mine = np.array([leans.get(one.id, 0.0) for one in asked])
     rest = _others(evidence, asked)
-    told, agreed = int((people != 0).sum()), int((people * np.sign(mine) > 0).sum())
-    least = float(agreement(np.array(agreed), np.array(told)))
+    agreed, least = map(float, agreement(people, mine))
     labels = sum(not one.same for one in asked)
     never = _cannot_count(asked, rest, labels)
     informs = never or ("" if least > judge.floor else "people agree with it too seldom")
@@ -56,7 +55,7 @@ def calibrated(
     return Calibration(
         model=judge.model,
         labels=labels,
-        told=told,
+        told=int((people != 0).sum()),
         agreed=agreed,
         least=least,
         floor=judge.floor,
@@ -88,7 +87,7 @@ def judge_faults(evidence: Evidence, policy: Gate) -> list[str]:
 def judge_finding(found: Calibration) -> Finding:
     """What a calibration says; it fails no candidate."""
     agrees = (
-        f"it chose as people did in {found.agreed} of {found.told} pairs that they told apart "
+        f"it chose as people did in {found.agreed:g} of {found.told} pairs that they told apart "
         f"(at least {found.least:.0%} with 95 % confidence, above {found.floor:.0%} is asked)"
     )
     placed = found.first + found.second

@@ -75,7 +75,13 @@ def corrected(
     return np.exp(-most), np.clip(total / count, -1, 1)
 
 
-def agreement(agreed: Numbers, told: Numbers) -> Numbers:
-    """The lower end of a share with 95 % confidence (Clopper & Pearson 1934); 0 of none."""
-    found = beta.ppf(0.05, agreed, np.asarray(told) - agreed + 1)
-    return np.where(np.asarray(agreed) > 0, found, 0.0)
+def agreement(people: Numbers, judge: Numbers) -> tuple[Numbers, Numbers]:
+    """In how many of the pairs that people told apart the judge chose as they did, and the lower
+    end of that share with 95 % confidence (Clopper & Pearson 1934).
+
+    A pair in which the judge leans nowhere counts half, so that a coin has a half.
+    """
+    told = (people != 0).sum(-1)
+    agreed = ((1 + np.sign(judge) * people) / 2 * (people != 0)).sum(-1)
+    least = beta.ppf(0.05, np.maximum(agreed, 0.5), told - agreed + 1)
+    return agreed, np.where(agreed > 0, least, 0.0)

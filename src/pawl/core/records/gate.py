@@ -42,10 +42,10 @@ class Calibration:
     """How far a judge can be believed, by the pairs of this look.
 
     Of `labels` pairs that people compared they told `told` apart, and the judge chose as they did
-    in `agreed`: `least` is the lower end of that share with 95 % confidence, above `floor` is
-    asked. It compared `pairs` pairs, each in both orders: `first` and `second` of `both` such
-    comparisons chose that place whoever stood there. A repeat changed `flips` of `repeated` votes,
-    and `unclear` of `votes` named no choice.
+    in `agreed`, one where it leans nowhere being half: `least` is the lower end of that share with
+    95 % confidence, above `floor` is asked. It compared `pairs` pairs, each in both orders: `first`
+    and `second` of `both` such comparisons chose that place whoever stood there. A repeat changed
+    `flips` of `repeated` votes, and `unclear` of `votes` named no choice.
 
     `informs` says why it takes no part in the verdict, '' where it does; `share` is then how often
     the candidate is preferred, by the judge and corrected by people, and `p` the probability of it.
@@ -55,7 +55,7 @@ class Calibration:
     model: str
     labels: int
     told: int
-    agreed: int
+    agreed: float
     least: float
     floor: float
     pairs: int
