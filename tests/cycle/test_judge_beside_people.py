@@ -52,7 +52,10 @@ def test_the_votes_wait_with_the_candidate_and_the_verdict_is_replayed_without_t
     assert cycle.verdict == "waiting"
     assert not any("large" in reason for reason in cycle.reasons)
     assert len(requests) == 100 * 2 * 2
-    assert review_status(bench.workspace, TASK).pairs == 60
+    status = review_status(bench.workspace, TASK)
+    assert status.pairs == 60
+    assert status.judge.startswith("the judge large has compared 100 pairs: its choice followed")
+    assert "agree" not in status.judge
     label(bench, wins=60, of=60)
     # The judge is gone by now.
     (cycle,) = resume(bench.workspace, TASK)
@@ -66,6 +69,7 @@ def test_the_votes_wait_with_the_candidate_and_the_verdict_is_replayed_without_t
     assert found.same, found.differs
     page = bench.workspace.files(TASK).page.read_text()
     assert "the judge large takes part" in page
+    assert "Agrees with them" in page
 
 
 def test_altered_votes_are_found_by_a_replay_and_block_a_verdict(bench: Bench) -> None:
@@ -125,7 +129,7 @@ def test_a_judge_that_says_nothing_of_use_leaves_the_labels_to_decide(bench: Ben
     label(bench, wins=60, of=60)
     (cycle,) = resume(bench.workspace, TASK)
     assert cycle.verdict == "promote"
-    assert "400 of 400 votes named no choice" in cycle.reasons[1]
+    assert "400 of 400 named no choice" in cycle.reasons[1]
     assert "informs and decides nothing" in cycle.reasons[1]
 
 
@@ -144,6 +148,7 @@ def test_under_a_sealed_gate_the_votes_are_sealed_and_nothing_is_said_of_the_jud
         (files.eval / name).write_bytes(data)
     gate(bench.workspace, TASK)
     bench.conclude("question 1")
+    assert review_status(bench.workspace, TASK).judge == ""
     label(bench, wins=60, of=60)
     (cycle,) = resume(bench.workspace, TASK)
     assert cycle.reasons[0] == "sealed gate: every rule holds"

@@ -190,7 +190,7 @@ def test_place_repeats_and_garbage_are_counted() -> None:
     assert (judge.repeated, judge.flips, judge.votes, judge.unclear) == (600, 400, 1200, 200)
     text = verdict.reasons[1]
     assert "followed the place in 200 of 600 comparisons (100 the first, 100 the second)" in text
-    assert "a repeat changed 400 of 600 votes, 200 of 1200 votes named no choice" in text
+    assert "a repeat changed 400 of 600 votes, 200 of 1200 named no choice" in text
 
 
 def test_opinions_of_other_pairs_of_another_judge_or_none_at_all_are_no_evidence() -> None:

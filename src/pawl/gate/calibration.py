@@ -9,7 +9,9 @@ clear (Bonferroni), whether or not the judge takes part in the end.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -90,14 +92,7 @@ def judge_finding(found: Calibration) -> Finding:
         f"it chose as people did in {found.agreed:g} of {found.told} pairs that they told apart "
         f"(at least {found.least:.0%} with 95 % confidence, above {found.floor:.0%} is asked)"
     )
-    placed = found.first + found.second
-    place = (
-        f"its choice followed the place in {placed} of {found.both} comparisons "
-        f"({found.first} the first, {found.second} the second)"
-    )
-    flips = f", a repeat changed {found.flips} of {found.repeated} votes" if found.repeated else ""
-    unclear = f", {found.unclear} of {found.votes} votes named no choice" if found.unclear else ""
-    calibration = f"{agrees}, {place}{flips}{unclear}; {found.labels} labels"
+    calibration = f"{agrees}, {_habits_text(asdict(found))}; {found.labels} labels"
     if found.informs:
         costs = "" if not found.counted else ", and the labels alone must be twice as clear"
         text = f"the judge {found.model} informs and decides nothing{costs}, as {found.informs}: "
@@ -107,6 +102,19 @@ def judge_finding(found: Calibration) -> Finding:
         f"{found.share:.1%} prefer the candidate, p = {found.p:.2g}; {calibration}"
     )
     return Finding(JUDGE, True, False, text)
+
+
+def habits(evidence: Evidence) -> str:
+    """What a judge did whatever people say, '' where none was asked: for those who compare yet.
+
+    How far people agree with it is told with the verdict: whoever knows it before could label by
+    it.
+    """
+    asked, opinions = evidence.report.judge, evidence.opinions
+    if asked is None or opinions is None:
+        return ""
+    told = f"the judge {asked.model} has compared {len(opinions)} pairs"
+    return f"{told}: {_habits_text(_habits(opinions))}; how people see it comes with the verdict"
 
 
 def _others(evidence: Evidence, asked: Sequence[Pair]) -> list[Pair]:
@@ -145,3 +153,13 @@ def _habits(opinions: Sequence[Opinion]) -> Mapping[str, int]:
         "votes": len(votes),
         "unclear": votes.count("none"),
     }
+
+
+def _habits_text(of: Mapping[str, Any]) -> str:
+    text = (
+        f"its choice followed the place in {of['first'] + of['second']} of {of['both']} "
+        f"comparisons ({of['first']} the first, {of['second']} the second)"
+    )
+    if of["repeated"]:
+        text += f", a repeat changed {of['flips']} of {of['repeated']} votes"
+    return text + (f", {of['unclear']} of {of['votes']} named no choice" if of["unclear"] else "")
