@@ -42,7 +42,7 @@ def test_the_generator_makes_the_same_bytes_and_no_question_twice(tmp_path: Path
 
 def pawl(workspace: Workspace, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pawl", "-C", str(workspace.root), *words]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=1200)
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=2400)
 
 
 def asking(folder: Path, base_folder: Path, **gate: Any) -> Workspace:
@@ -73,6 +73,7 @@ def judge() -> Iterator[str]:
 
 @pytest.mark.slow
 @pytest.mark.server
+@pytest.mark.timeout(3000)
 def test_from_a_new_task_to_a_verdict_that_people_gave(tmp_path: Path, base_folder: Path) -> None:
     workspace = asking(tmp_path, base_folder)
     run = pawl(workspace, "run", "voice")
@@ -93,6 +94,7 @@ def test_from_a_new_task_to_a_verdict_that_people_gave(tmp_path: Path, base_fold
 
 @pytest.mark.slow
 @pytest.mark.server
+@pytest.mark.timeout(3000)
 def test_from_a_new_task_to_a_verdict_of_people_and_a_judge(
     tmp_path: Path, base_folder: Path
 ) -> None:

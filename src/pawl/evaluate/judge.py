@@ -163,10 +163,8 @@ def _cached_or_asked(
                 max_new_tokens=judge.max_new_tokens,
             )
         except UnansweredError as error:
-            remedy = (
-                "once it answers again `pawl resume TASK` goes on: the look stays reserved, and "
-                "what was answered is not asked again"
-            )
+            again = "" if path is None else ", and what was answered is not asked again"
+            remedy = f"once it answers `pawl resume TASK` goes on: the look stays reserved{again}"
             raise _absent(judge, error, remedy=remedy) from None
         texts |= dict(zip(some, answers, strict=True))
         if path is not None:
