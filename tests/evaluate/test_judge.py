@@ -134,6 +134,13 @@ def test_refusals_and_garbage_are_no_choice_and_a_server_that_is_down_is_an_erro
         assert "pawl resume TASK" in raised.value.remedy
 
 
+def test_a_password_in_the_address_is_no_part_of_the_evidence() -> None:
+    same = [dataclasses.replace(pair, other=pair.candidate) for pair in PAIRS]
+    secret = asked("http://somebody:s3cret@127.0.0.1:9/v1")
+    found, _ = judged_pairs(secret, RUBRIC, same, PROMPTS, cache=None)
+    assert found.url == "http://somebody:***@127.0.0.1:9/v1"
+
+
 def test_an_answer_is_paid_for_once_while_model_rubric_pair_order_and_repeat_are_the_same(
     tmp_path: Path,
 ) -> None:

@@ -19,7 +19,7 @@ from pawl.config.schema import Judge
 from pawl.core.files import digest_json, digest_text, lines_text, read_lines, write_lines
 from pawl.core.jsonio import parse_text
 from pawl.core.records import AskedJudge, Message, Opinion, Pair, Vote
-from pawl.errors import EndpointError
+from pawl.errors import EndpointError, without_passwords
 from pawl.evaluate.endpoint import UnansweredError, said
 from pawl.model.chat_turns import as_text
 from pawl.workspace.paths import Workspace
@@ -114,7 +114,8 @@ def judged_pairs(
     )
     lines = lines_text(map(dataclasses.asdict, opinions))
     digests = digest_text(rubric), digest_text(lines)
-    return AskedJudge(judge.model, judge.url, digests[0], judge.repeats, digests[1]), lines
+    url = without_passwords(judge.url)
+    return AskedJudge(judge.model, url, digests[0], judge.repeats, digests[1]), lines
 
 
 def vote_of(text: str | None) -> Vote:
