@@ -99,6 +99,10 @@ class WaitingError(RegistryError):
     exit_code = 6
 
 
+class EndpointError(PawlError):
+    """A server that a verdict needs, such as a judge's, does not answer."""
+
+
 class InterruptedRunError(PawlError):
     """The user, or the machine, asked the command to end; it says what is left and how to go on."""
 

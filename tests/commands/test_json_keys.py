@@ -34,7 +34,7 @@ KEYS: dict[type, set[str] | dict[str, Any]] = {
     Finding: {"what", "ok", "says"},
     Check: {"name", "ok", "found", "remedy"},
     Prediction: {"prompt", "answer"},
-    ReviewStatus: {"task", "pairs", "labelled", "same"},
+    ReviewStatus: {"task", "pairs", "labelled", "same", "judge"},
     BackupReport: {"file", "made", "files", "bytes", "store", "keys", "data"},
     GcReport: {"freed": None, "found": {"what", "bytes", "where"}, "left": None},
     HistoryEntry: {

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import threading
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from chat_server import Respond, server
 
 from pawl.config.schema import Endpoint, Evaluate
 from pawl.core.records import Example, Message, SplitReport
@@ -21,9 +17,6 @@ from pawl.evaluate.scoreboard import Scoreboard
 from pawl.evaluate.scorers import scorers
 from pawl.model.tokenizer import load_tokenizer
 
-Requests = list[dict[str, Any]]
-# Status, body and headers of the response to the nth request.
-Respond = Callable[[int, dict[str, Any]], tuple[int, Any, dict[str, str]]]
 ROWS = [
     Example(f"r{i}", f"{i:016x}", (Message("user", f"question {i}"),), f"answer to question {i}")
     for i in range(6)
@@ -36,40 +29,6 @@ def answered(number: int, body: dict[str, Any]) -> tuple[int, Any, dict[str, str
     text = f"answer to {body['messages'][-1]['content']}"
     usage = {"prompt_tokens": 7, "completion_tokens": 5}
     return 200, {"choices": [{"message": {"content": text}}], "usage": usage}, {}
-
-
-@contextmanager
-def server(respond: Respond) -> Iterator[tuple[str, Requests]]:
-    """A chat-completions server on loopback: its URL, and the requests that it got."""
-    requests: Requests = []
-    lock = threading.Lock()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            with lock:
-                requests.append({"path": self.path, "headers": dict(self.headers), "body": body})
-                number = len(requests)
-            status, value, headers = respond(number, body)
-            data = value if isinstance(value, bytes) else json.dumps(value).encode()
-            self.send_response(status)
-            for name, text in {"Content-Length": str(len(data)), **headers}.items():
-                self.send_header(name, text)
-            self.end_headers()
-            self.wfile.write(data)
-
-        def log_message(self, *_: Any) -> None:
-            """Silent: the tests read the recorded requests instead."""
-
-    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=running.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{running.server_port}/v1", requests
-    finally:
-        running.shutdown()
-        thread.join()
-        running.server_close()
 
 
 @pytest.fixture(scope="module")

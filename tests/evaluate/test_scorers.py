@@ -18,10 +18,10 @@ from pawl.config.code_digest import (
     scoring_code,
     without_moves,
 )
-from pawl.config.schema import Evaluate, Scorer
+from pawl.config.schema import Check, Evaluate, Gate, Scorer, Split, Task, Train
 from pawl.config.user_functions import function_digest, function_file, load_function
 from pawl.core.metrics import FALL
-from pawl.core.records import Example, Message
+from pawl.core.records import BaseRef, Example, Message
 from pawl.errors import DataError, ParamsError
 from pawl.evaluate.fields import by_field, enums, field_accuracy, field_f1, json_equal, json_valid
 from pawl.evaluate.scorers import char_error, edit_distance, exact_match, score_all, scorers
@@ -407,7 +407,8 @@ def test_a_change_of_pawls_scoring_code_changes_its_digest(tmp_path: Path) -> No
     package = tmp_path / "pawl"
     shutil.copytree(PACKAGE, package, ignore=shutil.ignore_patterns("__pycache__"))
     before = scoring_code(package)
-    assert without_moves(before) == scoring_inputs(Evaluate(), tmp_path)["code"]
+    section = Task("d", BaseRef("b"), Check(), Split("s"), Train(), Evaluate(), Gate())
+    assert without_moves(before) == scoring_inputs(section, tmp_path)["code"]
     for name in (
         "core/calls.py",
         "model/tokenizer.py",

@@ -101,6 +101,19 @@ def test_a_prompt_of_the_users_own_counts_by_what_it_says(
         fingerprint(tmp_path, base_folder, evaluate={"prompts": {"own": "own.md"}})
 
 
+def test_a_judges_rubric_counts_by_what_it_says(tmp_path: Path, base_folder: Path) -> None:
+    judge = {"url": "http://127.0.0.1:9/v1", "model": "m", "rubric": "rubric.md"}
+    before = fingerprint(tmp_path, base_folder, gate={"metric": "preference"})
+    found = {before}
+    for text in ("The warmer one.", "The shorter one."):
+        write_text(tmp_path / "rubric.md", text)
+        gate = {"metric": "preference", "judge": judge}
+        found.add(fingerprint(tmp_path, base_folder, gate=gate))
+    assert len(found) == 3
+    none = {"metric": "preference", "judge": None}
+    assert fingerprint(tmp_path, base_folder, gate=none) == before
+
+
 def test_a_section_that_an_earlier_version_stored_differs_only_in_what_was_changed() -> None:
     names = IN_0_1.split()
     stored = {"train": {name: value for name, value in as_json(Train()).items() if name in names}}

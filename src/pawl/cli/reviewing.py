@@ -53,6 +53,7 @@ def review(
         labelled=status.labelled,
         pairs=status.pairs,
         same=status.same,
+        judge=status.judge,
         console=console(),
     )
 

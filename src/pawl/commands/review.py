@@ -21,12 +21,14 @@ class ReviewStatus:
     """How far a review is: `labelled` of `pairs`; `same` more need nobody, as both say the same.
 
     It never says who was preferred: that is for the gate to tell, once all pairs have a label.
+    `judge` is what may be said of a judge meanwhile, '' without one.
     """
 
     task: str
     pairs: int
     labelled: int
     same: int
+    judge: str = ""
 
 
 @dataclass(frozen=True)
@@ -108,4 +110,5 @@ def _asked(awaited: AwaitedReview) -> list[Pair]:
 def _status(task: str, awaited: AwaitedReview) -> ReviewStatus:
     review, asked = awaited.labels.read(), _asked(awaited)
     same = len(awaited.labels.pairs) - len(asked)
-    return ReviewStatus(task, len(asked), len(review.labels) if review else 0, same)
+    labelled = len(review.labels) if review else 0
+    return ReviewStatus(task, len(asked), labelled, same, awaited.judge)

@@ -28,6 +28,7 @@ FREE_VALUES = "template"
 SECTIONS: dict[str, Any] = {
     "base": BaseRef, "bases": BaseRef, "check": schema.Check, "cost": schema.Cost,
     "endpoints": schema.Endpoint, "evaluate": schema.Evaluate, "gate": schema.Gate,
+    "judge": schema.Judge,
     "release": schema.Release, "schedule": schema.Schedule, "scorers": schema.Scorer,
     "split": schema.Split, "train": schema.Train,
 }  # fmt: skip

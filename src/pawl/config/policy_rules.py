@@ -167,6 +167,10 @@ def _people_compare_what_decides(task: Task) -> Iterator[Fault]:
     if gate.metric != PREFERENCE and gate.pairs is not None:
         found = f" = {gate.pairs} with `gate.metric: {gate.metric}`"
         yield Fault(("gate", "pairs"), found, rule, "remove it, or name `metric: preference`")
+    if gate.metric != PREFERENCE and gate.judge is not None:
+        found = f" with `gate.metric: {gate.metric}`"
+        rule = "a judge compares the pairs of answers that people compare"
+        yield Fault(("gate", "judge"), found, rule, "remove it, or name `metric: preference`")
 
 
 def _points(value: float) -> str:

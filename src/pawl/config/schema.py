@@ -146,6 +146,29 @@ class Endpoint:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Judge:
+    """A model at an OpenAI-compatible server that compares pairs of answers, beside people.
+
+    The file `rubric` says what is better. Each pair is asked in both orders, `repeats` times. It
+    takes part in a verdict if its agreement with people is above `floor`, by the lower end of 95 %
+    confidence, and informs otherwise. Naming it sends the look's rows there, a sealed gate's too.
+    """
+
+    url: Annotated[str, Field(pattern=r"^https?://[!-~]+$")]
+    model: Annotated[str, Field(min_length=1)]
+    rubric: FileName
+    key_env: str | None = None
+    repeats: Annotated[int, Field(ge=1, le=9)] = 2
+    floor: Annotated[float, Field(ge=0.5, lt=1)] = 0.6
+    max_new_tokens: Annotated[int, Field(ge=1)] = 256
+
+    @property
+    def endpoint(self) -> Endpoint:
+        """The server that is asked."""
+        return Endpoint(self.url, self.model, self.key_env)
+
+
+@dataclass(frozen=True, config=STRICT)
 class Scorer:
     """A metric of your own: the `function` returns numbers from `worst` to `best`.
 
@@ -204,7 +227,8 @@ class Gate:
     metric's own unit), `slices` is that margin for `metric` within each slice, and `forgetting`
     the share by which the adapter may raise the base's perplexity of a general text. No look is
     spent on a candidate whose one-sided p against the champion on dev is above `screen`. With the
-    metric `preference` people compare `pairs` of the answers; None: all that were judged.
+    metric `preference` people compare `pairs` of the answers; None: all that were judged. A `judge`
+    compares all of them.
     """
 
     metric: str = "exact_match"
@@ -213,6 +237,7 @@ class Gate:
     spending: Literal["even", "front"] = "even"
     screen: Annotated[float, Field(gt=0, le=0.5)] | None = None
     pairs: Annotated[int, Field(ge=20, le=10_000)] | None = None
+    judge: Judge | None = None
     min_rows: Annotated[int, Field(ge=1)] = 30
     floors: dict[str, Amount] = field(default_factory=dict)
     guards: dict[str, Amount] = field(default_factory=dict)

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pawl.core.files import digest_json, digest_text
-from pawl.core.records import Contender, EvalReport, Pair, Score
+from pawl.core.records import Contender, EvalReport, Opinion, Pair, Score
 from pawl.errors import DataError
 
 CANDIDATE, CHAMPION = "candidate", "champion"
+# What a judge said of the pairs, beside the rows of an evaluation.
+JUDGED = "judge.jsonl"
 
 
 def opponent(report: EvalReport) -> str:
@@ -84,6 +86,16 @@ def preference(pair: Pair, choice: str | None, seed: str) -> int:
     if pair.same or choice == "tie":
         return 0
     return 1 if (choice == "left") == candidate_is_left(seed, pair.id) else -1
+
+
+def leaning(opinion: Opinion) -> float:
+    """How a judge leans, from -1 (the other in all its votes) to 1 (the candidate in all).
+
+    A judge that follows the place leans nowhere: the two orders cancel.
+    """
+    value = {"first": 1, "second": -1, "tie": 0, "none": 0}
+    signed = [value[v] for v in opinion.ahead] + [-value[v] for v in opinion.behind]
+    return sum(signed) / len(signed)
 
 
 def _is_prompt(one: Contender) -> bool:

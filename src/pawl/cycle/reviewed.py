@@ -22,6 +22,7 @@ from pawl.core.records import write_record as write
 from pawl.core.sealing import SEALED
 from pawl.cycle.outbox import FILES, ORDER, REFUSED, Order, read_order, waiting_orders
 from pawl.errors import DataError
+from pawl.gate.calibration import habits
 from pawl.gate.decide import decide, sealed
 from pawl.gate.evidence import Evidence
 from pawl.gate.preference import planned_pairs, unlabelled
@@ -32,10 +33,14 @@ from pawl.workspace.paths import TaskFiles, Workspace
 
 @dataclass(frozen=True)
 class AwaitedReview:
-    """What people are asked: the `labels` of pairs of answers, and the prompts by row key."""
+    """What people are asked: the `labels` of pairs of answers, and the prompts by row key.
+
+    `judge` is what may be said of a judge that has compared them too, '' where there is none.
+    """
 
     labels: ReviewFile
     prompts: dict[str, tuple[Message, ...]]
+    judge: str = ""
 
 
 def awaited_review(workspace: Workspace, task: str) -> AwaitedReview | None:
@@ -46,14 +51,15 @@ def awaited_review(workspace: Workspace, task: str) -> AwaitedReview | None:
     """
     for folder in reversed(_waiting(workspace, task)):
         order, files = read_order(folder)
-        labels = _labels(workspace, order, files, read_evidence(files))
+        evidence = read_evidence(files)
+        labels = _labels(workspace, order, files, evidence)
         prompts: dict[str, tuple[Message, ...]] = {}
         if (checked := files.check / "rows.jsonl").is_file():
             prompts |= {row.key: row.messages for row in read_rows(checked)}
         if files.held_out_register.is_file():
             known = read_held_out_rows(files.held_out_register)
             prompts |= {row.key: row.messages for row in known}
-        return AwaitedReview(labels, prompts)
+        return AwaitedReview(labels, prompts, "" if _is_sealed(files) else habits(evidence))
     return None
 
 

@@ -24,9 +24,10 @@ from pawl.cycle.unjudged import conclude_invalid, conclude_unchanged, find_cache
 from pawl.data.report.check_summary import read_check, summary_text
 from pawl.data.versions.dvc_versions import tracked_md5
 from pawl.errors import DataError, PawlError, RegistryError
+from pawl.evaluate.judge import refuse_absent_judge
 from pawl.evaluate.worth import read_worth
 from pawl.ledger.keys import signing_key
-from pawl.ledger.looks import reserve_look
+from pawl.ledger.looks import paid_look, reserve_look
 from pawl.ledger.provenance import author
 from pawl.ledger.state import undoubted_state
 from pawl.report.markdown import check_page, cycle_page
@@ -155,6 +156,8 @@ def snapshot_history(workspace: Workspace, task: str) -> None:
 def check_and_split(workspace: Workspace, task: str, *, timeout: float) -> None:
     """Check and split the data; fail now on what the evaluation would fail on later."""
     with timed(workspace, task, "check and split"), shown_live(workspace, task):
+        # Not a stage: that a server answered yesterday says nothing.
+        refuse_absent_judge(workspace, task)
         reproduce(workspace, "preflight", task, timeout=timeout)
         find_ancestor(workspace, task)
 
@@ -173,11 +176,14 @@ def mark_trained(workspace: Workspace, task: str, fingerprint: str) -> None:
 def snapshot_and_reserve(workspace: Workspace, task: str) -> None:
     """Leave the champion and one reserved use of the gate split as files for the evaluation.
 
-    No use is reserved where dev already speaks against the candidate (`gate.screen`).
+    No use is reserved where dev already speaks against the candidate (`gate.screen`), or where a
+    judge that will be asked does not answer.
     """
     store = open_store(workspace)
     snapshot_champion(workspace, store, task)
     if not screened_out(workspace, store, task):
+        if paid_look(workspace, store, task) is None:
+            refuse_absent_judge(workspace, task)
         reserve_look(workspace, store, task)
 
 

@@ -1,4 +1,4 @@
-"""Client of an OpenAI-compatible server: `POST {url}/chat/completions`, one request a row.
+"""Client of an OpenAI-compatible server: `POST {url}/chat/completions`, one request a chat.
 
 Busy servers (429, 5xx) and broken connections are retried with growing pauses. The key goes into
 one header and nowhere else: redirects are not followed, and the key is redacted from all error
@@ -15,9 +15,9 @@ import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pawl.config.schema import Endpoint
 from pawl.core.records import Message
@@ -33,13 +33,19 @@ LONGEST_PAUSE = 60.0  # limit on a server's Retry-After
 AT_ONCE = 4
 MOST_BYTES = 1 << 22
 BUSY = (408, 409, 425, 429)
+# Statuses by which a server refuses what a request says: a filter of contents, or one too long.
+REFUSED = (400, 413, 422)
 SHOWN = 200  # characters of a server's error message
 # A superset of bearer tokens (RFC 6750): no blank, control or non-ASCII character.
 KEY = re.compile(r"[!-~]+")
 
 
 class UnansweredError(Exception):
-    """The server did not answer a row; the message gives the reason, without the key."""
+    """The server did not answer a chat; the message gives the reason, without the key."""
+
+
+class RefusedError(UnansweredError):
+    """The server refused what the chat says."""
 
 
 def chat_completions(
@@ -67,8 +73,43 @@ def chat_completions(
         value = _post(endpoint, key, _body(endpoint, chat, max_new_tokens), pauses)
         return _parse_reply(value, time.perf_counter() - start, max_new_tokens, tokenizer)
 
+    return _each(chats, reply)
+
+
+def said(
+    endpoint: Endpoint,
+    chats: Sequence[Sequence[Message]],
+    *,
+    max_new_tokens: int,
+    pauses: Sequence[float] = PAUSES,
+) -> list[str | None]:
+    """What the server says to the chats, in their order; None where it refuses or says nothing.
+
+    Raises:
+        UnansweredError: as `chat_completions`, but for a chat that is refused for what it says.
+    """
+    key = _key(endpoint)
+
+    def text(chat: Sequence[Message]) -> str | None:
+        try:
+            value = _post(endpoint, key, _body(endpoint, chat, max_new_tokens), pauses)
+        except RefusedError:
+            return None
+        found = _content(value)[0]
+        return found if _is_text(found) else None
+
+    return _each(chats, text)
+
+
+Answer = TypeVar("Answer")
+
+
+def _each(
+    chats: Sequence[Sequence[Message]], answer: Callable[[Sequence[Message]], Answer]
+) -> list[Answer]:
+    """The answer to each chat, a few asked at once; the first error ends all."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        futures = [pool.submit(reply, chat) for chat in chats]
+        futures = [pool.submit(answer, chat) for chat in chats]
         try:
             return [future.result() for future in futures]
         finally:
@@ -113,7 +154,8 @@ def _post(endpoint: Endpoint, key: str | None, body: bytes, pauses: Sequence[flo
         except urllib.error.HTTPError as error:
             reason = f"HTTP {error.code}: {_redacted(key, _error_body(error))}"
             if error.code not in BUSY and error.code < 500:
-                raise UnansweredError(reason) from None
+                kind = RefusedError if error.code in REFUSED else UnansweredError
+                raise kind(reason) from None
             pause = _pause_after(pause, error.headers.get("Retry-After", ""))
         except (OSError, http.client.HTTPException) as error:
             reason = f"{type(error).__name__}: {_redacted(key, str(error))}"
@@ -153,11 +195,7 @@ def _redacted(key: str | None, text: str) -> str:
 def _parse_reply(
     value: Any, seconds: float, limit: int, tokenizer: PreTrainedTokenizerBase
 ) -> Reply:
-    try:
-        text = value["choices"][0]["message"]["content"]
-        usage = value.get("usage") or {}
-    except (KeyError, IndexError, TypeError, AttributeError):
-        raise UnansweredError("its answer has no choices[0].message.content") from None
+    text, usage = _content(value)
     if text is None:
         # A refusal, a tool call, or all tokens spent on thinking: absent, which is not 0.
         raise UnansweredError("its answer's content is null")
@@ -170,6 +208,14 @@ def _parse_reply(
             text = tokenizer.decode(ids[:limit])
         tokens = None if tokens is None else limit
     return Reply(text, seconds, tokens, _count(usage.get("prompt_tokens")))
+
+
+def _content(value: Any) -> tuple[Any, Any]:
+    """An answer's content and usage, whatever they are."""
+    try:
+        return value["choices"][0]["message"]["content"], value.get("usage") or {}
+    except (KeyError, IndexError, TypeError, AttributeError):
+        raise UnansweredError("its answer has no choices[0].message.content") from None
 
 
 def _is_text(value: Any) -> bool:

@@ -16,6 +16,7 @@ from pawl.core.files import (
     lines_text,
     whole_folder,
 )
+from pawl.core.pairs import JUDGED, pairs_of
 from pawl.core.records import (
     EvalReport,
     Example,
@@ -29,6 +30,7 @@ from pawl.core.sealing import seal
 from pawl.evaluate.adapter_slot import AdapterSlot
 from pawl.evaluate.baselines import prompt_limit, prompts_of
 from pawl.evaluate.contest import Contest, read_contest
+from pawl.evaluate.judge import judged_pairs
 from pawl.evaluate.judging import Judging, asked_of_task, cards_of, judged_model, judging
 from pawl.evaluate.moved_champion import score_moved_champion
 from pawl.evaluate.on_task_base import score_task_base
@@ -125,14 +127,30 @@ def evaluate(workspace: Workspace, task: str) -> None:
         weights=held.weights,
         same_as_base=same,
     )
-    _write(files.eval, board, report, rows_text, sealed=bool(look) and sealed)
+    further = {}
+    if look and section.gate.judge:
+        judge, further[JUDGED] = judged_pairs(
+            section.gate.judge,
+            read_value(files.scoring_inputs)["judge"]["rubric"],
+            pairs_of(report, board.scores),
+            {row.id: row.messages for row in judged},
+            cache=None if sealed else workspace.answers,
+        )
+        report = dataclasses.replace(report, judge=judge)
+    texts = {"rows.jsonl": rows_text, **further}
+    _write(files.eval, board, report, texts, sealed=bool(look) and sealed)
 
 
 def _write(
-    folder: Path, board: Scoreboard, report: EvalReport, rows_text: str, *, sealed: bool
+    folder: Path,
+    board: Scoreboard,
+    report: EvalReport,
+    texts: dict[str, str],
+    *,
+    sealed: bool,
 ) -> None:
     texts = {
-        "rows.jsonl": rows_text,
+        **texts,
         "timing.json": json_text(to_json(board.timing)),
         "report.json": json_text(to_json(report)),
     }

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from pawl.config.schema import Gate
 from pawl.core.metrics import PREFERENCE
-from pawl.core.records import Comparison, Contender, Decision, Verdict
+from pawl.core.records import Calibration, Comparison, Contender, Decision, Verdict
+from pawl.gate.calibration import calibrated, judge_faults, judge_finding
 from pawl.gate.evidence import Evidence, faults, plausible
 from pawl.gate.forgetting import forgetting
 from pawl.gate.preference import planned_pairs, preferred, review_faults, unlabelled, waiting
@@ -47,7 +48,11 @@ def decide(
         text = "no look was reserved: dev was scored, the gate rows stayed sealed"
         findings = [f for f in screen(evidence, policy) if not f.holds]
         judged = _Judged(findings or [Finding("look", False, True, text)], invalid=not findings)
-    elif broken := faults(evidence, policy) or review_faults(evidence, policy):
+    elif broken := (
+        faults(evidence, policy)
+        or review_faults(evidence, policy)
+        or judge_faults(evidence, policy)
+    ):
         judged = _Judged([Finding("evidence", False, True, text) for text in broken], invalid=True)
     else:
         judged = _by_the_rules(evidence, policy, level=report.look.level, edition=edition)
@@ -67,6 +72,7 @@ def decide(
         beside=judged.informed,
         failed=tuple(dict.fromkeys(f.rule for f in findings if not f.holds)),
         edition=None if edition == 1 else edition,
+        judge=judged.judge,
     )
     if policy.disclosure != "sealed" or (report.look is None and edition > 1):
         # Without a look no gate row was scored, and anybody may look at dev.
@@ -84,6 +90,7 @@ class _Judged:
     informed: tuple[Comparison, ...] = ()
     waiting: bool = False
     invalid: bool = False
+    judge: Calibration | None = None
 
     @property
     def decision(self) -> Decision:
@@ -102,7 +109,7 @@ def _by_the_rules(evidence: Evidence, policy: Gate, *, level: float, edition: in
     if policy.forgetting is not None:
         holds, text = forgetting(evidence.report.general, policy.forgetting)
         rest.append(Finding("forgetting", holds, True, text))
-    kept = tuple(comparison for comparison, _ in guarded)
+    kept, judge = tuple(comparison for comparison, _ in guarded), None
     if policy.metric == PREFERENCE:
         missing = unlabelled(evidence, policy)
         if missing and any(finding.final and not finding.holds for finding in rest):
@@ -111,10 +118,12 @@ def _by_the_rules(evidence: Evidence, policy: Gate, *, level: float, edition: in
             of = sum(not pair.same for pair in planned_pairs(evidence, policy))
             asked = waiting(len(missing), of, task=evidence.report.task)
             return _Judged([asked, *rest], guarded=kept, waiting=True)
-        compared = [preferred(evidence, policy, level=level, edition=edition)]
+        judge = calibrated(evidence, policy, planned_pairs(evidence, policy), level=level)
+        compared = [preferred(evidence, policy, level=level, edition=edition, judge=judge)]
     else:
         compared = compare(evidence, policy, level=level, edition=edition)
     findings = [finding for _, finding in compared]
+    findings += [judge_finding(judge)] if judge else []
     if not all(comparison.passed for comparison, _ in compared):
         # Who has beaten the base on gate rows has learned something, whatever dev shows.
         findings += no_effect(evidence)
@@ -124,6 +133,7 @@ def _by_the_rules(evidence: Evidence, policy: Gate, *, level: float, edition: in
         compared=tuple(comparison for comparison, _ in compared),
         guarded=kept,
         informed=tuple(comparison for comparison, _ in informed),
+        judge=judge,
     )
 
 
@@ -145,6 +155,7 @@ def sealed(verdict: Verdict, evidence: Evidence) -> Verdict:
         guards=(),
         beside=(),
         failed=first,
+        judge=None,
         scores={
             _label(c): _plausible_scores(c) for c in evidence.report.contenders if c.split == "dev"
         },

@@ -11,7 +11,7 @@ from functools import cached_property
 from pawl.config.schema import Gate
 from pawl.core.files import digest_json
 from pawl.core.metrics import FALL, OF_TOKENS, PREFERENCE, judged
-from pawl.core.records import EvalReport, Review, Score
+from pawl.core.records import EvalReport, Opinion, Review, Score
 from pawl.gate.forgetting import unmeasured
 
 CANDIDATE = "candidate"
@@ -27,7 +27,7 @@ class Evidence:
     """What the gate judges: the evaluation report, its row scores, and row counts by split.
 
     `base` is the digest of the base at the start of the cycle; `review` holds what people said of
-    pairs of answers, where that is asked.
+    pairs of answers, where that is asked, `opinions` what a judge said of them.
     """
 
     report: EvalReport
@@ -35,6 +35,7 @@ class Evidence:
     rows: dict[str, int]
     base: str
     review: Review | None = None
+    opinions: tuple[Opinion, ...] | None = None
 
     def of(self, contender: str) -> tuple[Score, ...]:
         """The gate scores of one contender in the order of row ids; empty if it has none."""

@@ -14,7 +14,7 @@ import numpy as np
 from pawl.config.schema import Gate
 from pawl.core.metrics import PREFERENCE
 from pawl.core.pairs import CHAMPION, digest_of, opponent, pairs_of, planned, preference
-from pawl.core.records import Comparison, Pair
+from pawl.core.records import Calibration, Comparison, Pair
 from pawl.gate.better import better
 from pawl.gate.evidence import Evidence
 from pawl.gate.figures import interval_text, shrunken_text
@@ -64,11 +64,12 @@ def waiting(missing: int, of: int, *, task: str) -> Finding:
 
 
 def preferred(
-    evidence: Evidence, policy: Gate, *, level: float, edition: int
+    evidence: Evidence, policy: Gate, *, level: float, edition: int, judge: Calibration | None
 ) -> tuple[Comparison, Finding]:
     """Compare the candidate with its opponent by what people said; call when all pairs have labels.
 
-    Grouped pairs are tested as graded rows are (`pawl.gate.better`).
+    Grouped pairs are tested as graded rows are (`pawl.gate.better`). A `judge` that might count
+    makes two tests of one, each of which must be twice as clear.
     """
     pairs, review = planned_pairs(evidence, policy), evidence.review
     said = {label.pair: label.choice for label in review.labels} if review else {}
@@ -81,6 +82,8 @@ def preferred(
         if gain.clustered
         else _sign_test(won, lost)
     )
+    if judge is not None and judge.counted:
+        p = _either(p, judge.p)
     passed = p(1.0) < level and gain.mean > 0
     share = float((signs + 1).mean() / 2)
     c = Comparison(
@@ -96,19 +99,25 @@ def preferred(
         interval=interval(gain, bounded=True),
         shrunken=gain_after_selection(gain, bounded=True, level=level) if passed else None,
     )
-    return c, _finding(c, gain, p, pairs=len(pairs))
+    counted = judge is not None and judge.counted
+    return c, _finding(c, gain, p, pairs=len(pairs), tests=" of two tests" if counted else "")
 
 
 def _sign_test(won: int, lost: int) -> P:
     return lambda times: mcnemar_p(round(won * times), round(lost * times))
 
 
-def _finding(c: Comparison, gain: Units, p: P, *, pairs: int) -> Finding:
+def _either(labels: P, judge: float | None) -> P:
+    """The clearer of two tests at twice its p (Bonferroni): of labels, and of them with a judge."""
+    return lambda times: min(1.0, 2 * min(labels(times), 1.0 if judge is None else judge**times))
+
+
+def _finding(c: Comparison, gain: Units, p: P, *, pairs: int, tests: str) -> Finding:
     rule = "beats champion" if c.against == CHAMPION else "beats prompting"
     ties = pairs - c.wins - c.losses
     figures = (
         f"preferred in {c.wins} of {pairs} pairs, the other in {c.losses}, {ties} ties"
-        f"{interval_text(c)}, p = {c.p:.2g} (below {c.level:.2g} is asked)"
+        f"{interval_text(c)}, p = {c.p:.2g}{tests} (below {c.level:.2g} is asked)"
     )
     if c.passed:
         text = f"people prefer it to {c.against}: {figures}{shrunken_text(c)}"

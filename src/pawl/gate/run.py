@@ -10,9 +10,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from pawl.config.schema import Gate
 from pawl.core.files import digest_file, digest_text, write_json
+from pawl.core.pairs import JUDGED
 from pawl.core.records import (
     BaseInfo,
     EvalReport,
+    Opinion,
     Review,
     Score,
     SplitReport,
@@ -69,6 +71,8 @@ def judge(
     read = ["inputs/base.json", "splits/manifest.json"]
     sealed = (files.eval / SEALED).is_file()
     read += [f"eval/{SEALED}"] if sealed else ["eval/report.json", "eval/rows.jsonl"]
+    if not sealed and (files.eval / JUDGED).is_file():
+        read.append(f"eval/{JUDGED}")
     if sealed:
         policy = dataclasses.replace(policy, disclosure="sealed")
     evidence = read_evidence(files)
@@ -97,6 +101,7 @@ def read_evidence(files: TaskFiles) -> Evidence:
         # str.splitlines would also split inside an answer that holds U+2028.
         lines = (line for line in rows.split("\n") if line)
         scores = tuple(kind.validate_python(json.loads(line)) for line in lines)
+        opinions = _opinions(texts[JUDGED]) if report.judge else None
     except (KeyError, ValueError, ValidationError, RecursionError) as error:
         raise DataError(
             f"{files.eval} holds no evaluation: {' '.join(str(error).split())[:300]}",
@@ -109,4 +114,17 @@ def read_evidence(files: TaskFiles) -> Evidence:
             rule="a verdict is derived from the rows that the report names by digest",
             remedy="run `dvc repro` again; do not edit files below build/",
         )
-    return Evidence(report=report, scores=scores, rows=splits.rows, base=base.digest)
+    if report.judge and digest_text(texts[JUDGED]) != report.judge.answers:
+        raise DataError(
+            f"{files.eval / JUDGED} is not what the evaluation wrote",
+            rule="a verdict is derived from the judge's opinions that the report names by digest",
+            remedy="run `dvc repro` again; do not edit files below build/",
+        )
+    return Evidence(
+        report=report, scores=scores, rows=splits.rows, base=base.digest, opinions=opinions
+    )
+
+
+def _opinions(text: str) -> tuple[Opinion, ...]:
+    kind = TypeAdapter(Opinion)
+    return tuple(kind.validate_json(line) for line in text.split("\n") if line)

@@ -27,10 +27,14 @@ def show_pair(
     console.print()
 
 
-def show_review(*, task: str, labelled: int, pairs: int, same: int, console: Terminal) -> None:
+def show_review(
+    *, task: str, labelled: int, pairs: int, same: int, judge: str, console: Terminal
+) -> None:
     """Print how far a review is, and what comes next."""
     also = f"; {same} more say the same and are ties" if same else ""
     console.print(f"{task}: {labelled} of {pairs} pairs compared{also}", highlight=False)
+    if judge:
+        console.print(Text(judge), highlight=False)
     if labelled < pairs:
         console.print(f"go on at any time: pawl review {task}", highlight=False)
     else:

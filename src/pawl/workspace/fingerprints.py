@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pawl.config.code_digest import scoring_code, without_moves
-from pawl.config.schema import Check, Evaluate, Gate, Train, as_json
+from pawl.config.schema import Check, Evaluate, Gate, Task, Train, as_json
 from pawl.config.user_functions import function_digest
 from pawl.core.alpha_budget import gate_split_id, unspent
 from pawl.core.files import digest_file, digest_json
@@ -23,7 +23,13 @@ from pawl.errors import DataError
 from pawl.model.adapter import read_adapter
 from pawl.model.base import base_info
 from pawl.workspace.paths import TaskFiles, Workspace
-from pawl.workspace.task_inputs import data_file, read_prompt, read_prompts, read_schema
+from pawl.workspace.task_inputs import (
+    data_file,
+    read_prompt,
+    read_prompts,
+    read_rubric,
+    read_schema,
+)
 
 # Keys of `check`, `train`, `evaluate` and `gate` that 0.1 did not have.
 SINCE_0_1 = (
@@ -57,7 +63,7 @@ def cycle_fingerprint(workspace: Workspace, task: str, *, accepted: Sequence[str
             "schema": read_schema(workspace, section),
             "prompt": read_prompt(workspace, section),
             "accepted": list(accepted),
-            "named": scoring_inputs(section.evaluate, workspace.root),
+            "named": scoring_inputs(section, workspace.root),
         }
     )
 
@@ -82,25 +88,28 @@ def evaluation_fingerprint(workspace: Workspace, task: str, champion: Champion) 
             "evaluate": _as_in_0_1(section.evaluate),
             "base": base.digest,
             **_prompted(base),
-            "named": scoring_inputs(section.evaluate, workspace.root),
+            "named": scoring_inputs(section, workspace.root),
         }
     )
 
 
-def scoring_inputs(policy: Evaluate, root: Path) -> dict[str, dict[str, str]]:
+def scoring_inputs(section: Task, root: Path) -> dict[str, dict[str, str]]:
     """What scores depend on beside parameters, rows and the task's own base.
 
     These are digests of the task's own scorers with what they import, of further bases, and of
-    Pawl's scoring code, and the texts of `evaluate.prompts`, if there are any.
+    Pawl's scoring code, and the texts of `evaluate.prompts` and of a judge's rubric, if there are
+    any.
 
     Raises:
         ParamsError: there is no such scorer.
         BaseError: there is no such base.
-        DataError: a prompt cannot be read.
+        DataError: a prompt or the rubric cannot be read.
     """
-    prompts = read_prompts(root, policy)
+    policy = section.evaluate
+    prompts, rubric = read_prompts(root, policy), read_rubric(root, section)
     return {
         **({"prompts": prompts} if prompts else {}),
+        **({"judge": {"rubric": rubric}} if rubric else {}),
         "scorers": {name: function_digest(one.function, root) for name, one in policy.own.items()},
         "bases": {name: base_info(base, root).digest for name, base in policy.bases.items()},
         "code": without_moves(scoring_code()),

@@ -29,7 +29,8 @@ def data_file(workspace: Workspace, section: Task) -> Path:
 def named_files(section: Task) -> tuple[str, ...]:
     """The names of all files of the workspace that a task's section names, but its base's."""
     own = section.evaluate.prompts.values()
-    return tuple(filter(None, (section.data, section.schema, section.prompt, *own)))
+    rubric = section.gate.judge.rubric if section.gate.judge else None
+    return tuple(filter(None, (section.data, section.schema, section.prompt, rubric, *own)))
 
 
 def read_schema(workspace: Workspace, section: Task) -> Any:
@@ -81,6 +82,25 @@ def read_prompts(root: Path, policy: Evaluate) -> dict[str, str]:
                 remedy="write the prompt into it, or remove the name from params.yaml",
             )
     return found
+
+
+def read_rubric(root: Path, section: Task) -> str:
+    """By what the task's judge compares answers; empty where it has none.
+
+    Raises:
+        DataError: as `parse_prompt`, or the file says nothing.
+    """
+    if section.gate.judge is None:
+        return ""
+    file = section.gate.judge.rubric
+    text = parse_prompt(Workspace(root).inside(file), file, key="gate.judge.rubric")
+    if not text:
+        raise DataError(
+            f"{file} is empty",
+            rule="`gate.judge.rubric` says which of two answers is better",
+            remedy="write into it what people should look at, too",
+        )
+    return text
 
 
 def parse_prompt(path: Path, name: str, *, key: str = "prompt") -> str:

@@ -23,7 +23,7 @@ from pawl.core.records.data import (
     SplitReport,
 )
 from pawl.core.records.evaluate import Contender, EvalReport, Score, Timing, Weights, Worth
-from pawl.core.records.gate import Comparison, Decision, Verdict
+from pawl.core.records.gate import Calibration, Comparison, Decision, Verdict
 from pawl.core.records.io import (
     Record,
     read_held_out_rows,
@@ -34,7 +34,7 @@ from pawl.core.records.io import (
 )
 from pawl.core.records.ledger import ArtifactRef, Champion, Look, Signature
 from pawl.core.records.model import QUANTISATION, STRICT, AdapterManifest, BaseInfo, BaseRef
-from pawl.core.records.review import Choice, Label, Pair, Review
+from pawl.core.records.review import AskedJudge, Choice, Label, Opinion, Pair, Review, Vote
 from pawl.core.records.train import (
     SLOWER,
     Agreement,
@@ -48,11 +48,12 @@ from pawl.core.records.train import (
 )
 
 __all__ = [
-    "QUANTISATION", "SLOWER", "STRICT", "AdapterManifest", "Agreement", "ArtifactRef", "BaseInfo",
-    "BaseRef", "Candidate", "Champion", "CheckReport", "Choice", "Choices", "Comparison",
-    "Contender", "Cycle", "Decision", "DevPoint", "Drift", "EvalReport", "Example", "Fault",
-    "FixReport", "HeldOutRow", "Histogram", "Label", "Look", "Mend", "MendName", "Message", "Pair",
-    "Passes", "Point", "Profile", "RankTrial", "Record", "Relabel", "Review", "Role", "Rule",
-    "Score", "Signature", "SplitReport", "StartTrial", "Timing", "Training", "Verdict", "Weights",
-    "Worth", "read_held_out_rows", "read_record", "read_rows", "to_json", "write_record",
+    "QUANTISATION", "SLOWER", "STRICT", "AdapterManifest", "Agreement", "ArtifactRef", "AskedJudge",
+    "BaseInfo", "BaseRef", "Calibration", "Candidate", "Champion", "CheckReport", "Choice",
+    "Choices", "Comparison", "Contender", "Cycle", "Decision", "DevPoint", "Drift", "EvalReport",
+    "Example", "Fault", "FixReport", "HeldOutRow", "Histogram", "Label", "Look", "Mend", "MendName",
+    "Message", "Opinion", "Pair", "Passes", "Point", "Profile", "RankTrial", "Record", "Relabel",
+    "Review", "Role", "Rule", "Score", "Signature", "SplitReport", "StartTrial", "Timing",
+    "Training", "Verdict", "Vote", "Weights", "Worth", "read_held_out_rows", "read_record",
+    "read_rows", "to_json", "write_record",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from pawl.core.records.ledger import Champion, Look
+from pawl.core.records.review import AskedJudge
 
 # Weights of a base that is judged: unpacked, or as NF4.
 Weights = Literal["dense", "nf4"]
@@ -65,8 +66,8 @@ class EvalReport:
     `scores` digests the row scores; `skipped` has the reason why a contender was not measured;
     `general` maps base, candidate and champion to the perplexity of a general text, `weights` is
     how the task's base was held, `same_as_base` says that the base alone answers every dev row as
-    the candidate does. Wall times are in timing.json beside it, so that the same evidence
-    has the same bytes.
+    the candidate does; `judge` has compared the pairs of answers. Wall times are in timing.json
+    beside it, so that the same evidence has the same bytes.
     """
 
     task: str
@@ -82,6 +83,7 @@ class EvalReport:
     general: dict[str, float] = field(default_factory=dict)
     weights: Weights = "dense"
     same_as_base: bool = False
+    judge: AskedJudge | None = None
 
 
 @dataclass(frozen=True)

@@ -38,13 +38,48 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Calibration:
+    """How far a judge can be believed, by the pairs of this look.
+
+    Of `labels` pairs that people compared they told `told` apart, and the judge chose as they did
+    in `agreed`, one where it leans nowhere being half: `least` is the lower end of that share with
+    95 % confidence, above `floor` is asked. It compared `pairs` pairs, each in both orders: `first`
+    and `second` of `both` such comparisons chose that place whoever stood there. A repeat changed
+    `flips` of `repeated` votes, and `unclear` of `votes` named no choice.
+
+    `informs` says why it takes no part in the verdict, '' where it does; `share` is then how often
+    the candidate is preferred, by the judge and corrected by people, and `p` the probability of it.
+    `counted`: whether it might have taken part, for all that was known before anybody was asked.
+    """
+
+    model: str
+    labels: int
+    told: int
+    agreed: float
+    least: float
+    floor: float
+    pairs: int
+    both: int
+    first: int
+    second: int
+    repeated: int
+    flips: int
+    votes: int
+    unclear: int
+    informs: str
+    counted: bool
+    share: float | None = None
+    p: float | None = None
+
+
+@dataclass(frozen=True)
 class Verdict:
     """The judgement, with its reasons in words and the digests of what it was made from.
 
     `comparisons` are with those who must be beaten, `beside` with contenders elsewhere. `failed`
     names the rules that do not hold: under `gate.disclosure: sealed` the first alone, and what was
     measured on gate rows is nowhere in the record. `edition` is that of the rules it was derived
-    by, for `pawl replay`; None stands for the first.
+    by, for `pawl replay`; None stands for the first. `judge` is what the task's judge is worth.
     """
 
     task: str
@@ -61,3 +96,4 @@ class Verdict:
     beside: tuple[Comparison, ...] = ()
     failed: tuple[str, ...] = ()
     edition: int | None = None
+    judge: Calibration | None = None

@@ -1,4 +1,4 @@
-"""Records of a review: pairs of answers, and what people said of them."""
+"""Records of a review: pairs of answers, and what people and a judge said of them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 Choice = Literal["left", "right", "tie"]
+# Which of two answers a judge chose by place; `none`: what it said names no choice.
+Vote = Literal["first", "second", "tie", "none"]
 
 
 @dataclass(frozen=True)
@@ -55,3 +57,26 @@ class Review:
     pairs: str
     seed: str
     labels: tuple[Label, ...] = ()
+
+
+@dataclass(frozen=True)
+class AskedJudge:
+    """The judge whose opinions an evaluation has: `rubric` and `answers` are digests of their text.
+
+    `answers` are the opinions, one a line.
+    """
+
+    model: str
+    url: str
+    rubric: str
+    repeats: int
+    answers: str
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """A judge's votes on a pair, one a repeat: with the candidate's answer first, and second."""
+
+    pair: str
+    ahead: tuple[Vote, ...]
+    behind: tuple[Vote, ...]

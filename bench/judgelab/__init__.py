@@ -1,0 +1,1 @@
+"""Judges of every kind, and looks in which they compare what people partly label."""
