@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import threading
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -14,8 +16,10 @@ from pawl.commands.dry_run import dry_run
 from pawl.commands.replay import replay
 from pawl.commands.resume import resume
 from pawl.commands.review import Reviewing, review_status
+from pawl.core.files import whole_folder
 from pawl.core.records import Verdict, read_record
 from pawl.core.sealing import KEY, seal
+from pawl.cycle import reviewed
 from pawl.cycle.outbox import refused_orders, waiting_orders
 from pawl.cycle.steps import flush_outbox
 from pawl.errors import DataError, UsageError
@@ -217,6 +221,25 @@ def test_a_review_that_was_begun_anew_takes_no_label_of_the_sides_shown_before(
     with pytest.raises(UsageError, match="begun anew"):
         reviewing.say(pair.id, "left")
     assert review_status(bench.workspace, TASK).labelled == 0
+
+
+def test_a_label_taken_back_while_the_verdict_is_made_is_taken_back_after_it(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting_cycle(bench)
+    label(bench)
+    undoing = threading.Thread(target=Reviewing(bench.workspace, TASK).undo)
+
+    def meanwhile(folder: Path) -> AbstractContextManager[Path]:
+        undoing.start()
+        undoing.join(5)
+        return whole_folder(folder)
+
+    # Once the labels are read, and before they are copied to where they judge.
+    monkeypatch.setattr(reviewed, "whole_folder", meanwhile)
+    (cycle,) = resume(bench.workspace, TASK)
+    undoing.join()
+    assert cycle.verdict == "promote"
 
 
 def test_an_order_without_a_policy_is_set_aside_and_told(bench: Bench) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 
 import pytest
+import yaml
 from workbench import TASK, Bench, held_out, write_splits
 
 from pawl.commands.plan import plan
@@ -54,6 +55,27 @@ def test_a_look_that_makes_its_own_rows_known_does_not_change_its_question(bench
     first = reserve_look(bench.workspace, bench.store, TASK)
     snapshot_held_out(bench.workspace, bench.store, TASK)
     assert reserve_look(bench.workspace, bench.store, TASK) == first
+
+
+def test_rows_that_came_back_without_a_slice_are_named_before_a_look_is_spent_on_them(
+    bench: Bench,
+) -> None:
+    bench.train(1)
+    reserve_look(bench.workspace, bench.store, TASK)
+    # Slices are guarded from now on, and a delivery without gate-0 has them.
+    file = bench.workspace.params_file
+    params = yaml.safe_load(file.read_text())
+    params["tasks"][TASK]["split"]["slice_by"] = "region"
+    params["tasks"][TASK]["gate"]["slices"] = 0.1
+    file.write_text(yaml.safe_dump(params))
+    back, *there = held_out("gate", 20)
+    sliced = [dataclasses.replace(row, fields={"region": "north"}) for row in there]
+    dev, train = held_out("dev", 8), held_out("train", 80)
+    write_splits(bench.workspace, {"train": train, "dev": dev, "gate": [*sliced, back]})
+    with pytest.raises(DataError, match=r"1 gate rows .* 'region' in the register, first gate-0"):
+        reserve_look(bench.workspace, bench.store, TASK)
+    write_splits(bench.workspace, {"train": train, "dev": dev, "gate": sliced})
+    assert reserve_look(bench.workspace, bench.store, TASK).number == 2
 
 
 def test_a_question_without_its_inputs_is_not_asked(bench: Bench) -> None:

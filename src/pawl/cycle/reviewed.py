@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,8 +75,17 @@ def judge_by_review(
     Raises:
         DataError: the evidence cannot be read.
     """
-    evidence, policy = read_evidence(files), _policy(order)
+    evidence = read_evidence(files)
     labels = _labels(workspace, order, files, evidence)
+    # Nobody takes a label back between the reading of it and the verdict.
+    with labels.locked() if labels.path.is_file() else nullcontext():
+        return _judge_by_review(folder, order, files, labels, evidence)
+
+
+def _judge_by_review(
+    folder: Path, order: Order, files: TaskFiles, labels: ReviewFile, evidence: Evidence
+) -> Verdict | None:
+    policy = _policy(order)
     try:
         evidence = dataclasses.replace(evidence, review=labels.read())
     except DataError as error:

@@ -84,6 +84,10 @@ def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
         if (cost := status.charge) is None:
             raise _blocked(split, status, section)
         held_out = {name: read_rows(files.splits / f"{name}.jsonl") for name in ("dev", "gate")}
+        if section.gate.slices is not None:
+            known = held_out_rows(store, task)
+            judged = unspent(held_out["gate"], known, split_id=split, since=cost.since)
+            _refuse_unsliced(judged, task, section)
         report = read_record(files.splits / "manifest.json", SplitReport)
         grouping = [name for name in (report.group_by, report.slice_by) if name]
         begun = any(state.looks.values())
@@ -201,6 +205,22 @@ def _find_look(state: State, split: str, fingerprint: str) -> Look | None:
             level, since = float(of["level"]), int(of["since"])
             return Look(number, int(of["of"]), fingerprint, level, since, elsewhere=others)
     return None
+
+
+def _refuse_unsliced(judged: Sequence[Example], task: str, section: Task) -> None:
+    """Refuse rows that came back without a slice: the evidence would be invalid, the look spent.
+
+    The register has the slices by which rows were guarded when they were first judged.
+    """
+    key = section.split.slice_by
+    if lacking := [row.id for row in judged if key is not None and key not in row.fields]:
+        raise DataError(
+            f"{len(lacking)} gate rows that the data no longer holds have no '{key}' in the "
+            f"register, first {', '.join(lacking[:3])}",
+            rule="the policy guards slices, so that each judged row is in one",
+            remedy=f"put these rows back into the data, with their '{key}'; or let them go: "
+            f"`pawl accept {task} --removed --reason …`",
+        )
 
 
 def _blocked(split: str, status: BudgetStatus, section: Task) -> DataError:

@@ -71,7 +71,7 @@ class ReviewFile:
             return review
         seed = secrets.token_hex(16)
         first = Review(self.question, self.against, digest_of(self.pairs), seed)
-        with self._locked():
+        with self.locked():
             if self.read() is None:
                 self._append({k: v for k, v in to_json(first).items() if k != "labels"})
         return self.begin()
@@ -79,7 +79,7 @@ class ReviewFile:
     def say(self, pair: str, choice: Choice, *, who: str) -> Review:
         """Record a label; raises `UsageError` for a pair that is none or has one already."""
         self.begin()
-        with self._locked():
+        with self.locked():
             review = self.begin()
             if pair not in {one.id for one in self.pairs if not one.same}:
                 raise UsageError(
@@ -99,7 +99,7 @@ class ReviewFile:
     def undo(self, *, who: str) -> str | None:
         """Take the last label back; returns its pair, None if there is no label."""
         self.begin()
-        with self._locked():
+        with self.locked():
             review = self.begin()
             if not review.labels:
                 return None
@@ -121,7 +121,8 @@ class ReviewFile:
             os.fsync(file.fileno())
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
+        """Within this, nobody else adds a label or takes one back."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
         try:
