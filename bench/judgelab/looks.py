@@ -22,6 +22,7 @@ from pawl.core.records import (
     Label,
     Look,
     Opinion,
+    Pair,
     Review,
     Score,
     Verdict,
@@ -120,7 +121,7 @@ def through_decide(looks: Looks, number: int, level: float, *, floor: float) -> 
     return decide(whole, policy)
 
 
-def sorted_pairs(found: Evidence) -> list[object]:
+def sorted_pairs(found: Evidence) -> list[Pair]:
     """All pairs in the order in which people would be asked."""
     return [*planned_pairs(found, Gate(metric="preference"))]
 
