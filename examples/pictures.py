@@ -7,6 +7,7 @@ sees; nothing is drawn by hand.
 
 from __future__ import annotations
 
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -52,8 +53,15 @@ def main(root: Path, out: Path) -> None:
         trends = write_page(workspace, report(workspace, store, TASK))
         take(tab, trends.as_uri(), out / "trends.png", height=1000)
     with served(workspace) as ui, browser() as tab:
-        take(tab, f"{ui.mlflow}/#/models/{TASK}", out / "mlflow.png", width=1280, height=800)
-        tab.wait_for("document.body.innerText.includes('Version 1')")
+        runs = re.search(rf"{TASK}: (http\S+)", ui.said)
+        assert runs, ui.said
+        take(tab, runs[1], out / "mlflow.png", width=1500, height=700)
+        tab.wait_for("document.body.innerText.includes('decided by')")
+        # MLflow's assistant stands before the table at first.
+        tab.ask(
+            "document.querySelectorAll('button[aria-label=Close]').forEach(one => one.click()),"
+            "new Promise(done => setTimeout(done, 2000))"
+        )
         tab.picture(out / "mlflow.png", whole=False)
     print("\n".join(str(path.relative_to(out)) for path in sorted(out.glob("*.png"))))
 
