@@ -9,7 +9,7 @@ import typer
 
 from pawl.cli.app import Json, Task, app, workspace_of
 from pawl.cli.commands import command
-from pawl.cli.output import console, print_json, say
+from pawl.cli.output import begin, console, print_json, say
 
 if TYPE_CHECKING:
     from pawl.commands.check import CheckResult
@@ -30,6 +30,7 @@ def check(
     from pawl.core.records import to_json
 
     workspace = workspace_of(task)
+    begin(f"checking the data of '{task}'", as_json=as_json)
     unreachable = refresh_profile(workspace, task)
     if unreachable:
         print(f"drift is against the last known champion: {unreachable}", file=sys.stderr)

@@ -25,7 +25,7 @@ from pawl.cli.app import (
     workspace_of,
 )
 from pawl.cli.commands import command
-from pawl.cli.output import QUIET, console, emit, print_json, say, show_page
+from pawl.cli.output import QUIET, begin, console, emit, print_json, say, show_page
 from pawl.errors import UsageError
 
 
@@ -119,9 +119,8 @@ def plan(
 ) -> None:
     """Before a training: memory, time, cost, the gain the gate sees."""
     workspace = workspace_of(task)
-    if not as_json and not QUIET.get():
-        # Loading torch and timing a few steps takes seconds.
-        print(f"planning a cycle of '{task}' …", file=sys.stderr)
+    # Loading torch and timing a few steps takes seconds.
+    begin(f"planning a cycle of '{task}'", as_json=as_json)
     from pawl.commands.plan import plan as plan_cycle
     from pawl.report.plan import show_plan
 

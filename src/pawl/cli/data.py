@@ -8,7 +8,7 @@ import typer
 
 from pawl.cli.app import All, Json, Limit, Task, app, help_if_alone, store_of, workspace_of
 from pawl.cli.commands import DATA_VERSION, Grouped, command, only_task
-from pawl.cli.output import emit, print_json, say
+from pawl.cli.output import begin, emit, print_json, say
 from pawl.core.visible import visible
 
 if TYPE_CHECKING:
@@ -83,6 +83,8 @@ def diff(
     from pawl.report.data_versions import show_diff
 
     workspace = workspace_of(task)
+    also = ", and what the check finds in each" if rules else ""
+    begin(f"comparing rows{also}", as_json=as_json)
     found = compare(workspace, lambda: store_of(workspace, reading=True), task, a, b, ruled=rules)
     emit(found, show_diff, as_json=as_json)
 

@@ -9,7 +9,7 @@ import typer
 
 from pawl.cli.app import Json, app, workspace_of
 from pawl.cli.commands import command
-from pawl.cli.output import console, emit, print_json, say
+from pawl.cli.output import begin, console, emit, print_json, say
 
 Shell = Literal["bash", "zsh", "fish"]
 # Where a shell asks for words; `pawl.cli.main` answers.
@@ -133,4 +133,6 @@ def gc(
     from pawl.commands.gc import gc as collect
     from pawl.report.terminal import show_gc
 
-    emit(collect(workspace_of(), yes=yes), show_gc, as_json=as_json)
+    workspace = workspace_of()
+    begin("looking for what nothing needs any more", as_json=as_json)
+    emit(collect(workspace, yes=yes), show_gc, as_json=as_json)

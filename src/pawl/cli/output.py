@@ -38,6 +38,12 @@ def say(text: str) -> None:
         print(text)
 
 
+def begin(doing: str, *, as_json: bool) -> None:
+    """Say at once, on stderr, what a command does that may take more than a second."""
+    if not as_json and not QUIET.get():
+        print(f"{doing} …", file=sys.stderr, flush=True)
+
+
 def show_page(path: Path, *, name: str, opened: bool) -> None:
     """Say where a page is, and open it in a browser where there is a display."""
     import webbrowser

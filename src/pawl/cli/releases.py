@@ -9,7 +9,7 @@ import typer
 
 from pawl.cli.app import All, Json, Limit, Open, Task, Version, app, store_of, workspace_of
 from pawl.cli.commands import command
-from pawl.cli.output import console, emit, print_json, say, show_page
+from pawl.cli.output import begin, console, emit, print_json, say, show_page
 
 if TYPE_CHECKING:
     from pawl.ledger.entries import Entry
@@ -70,6 +70,7 @@ def report(task: Task, open_page: Open = False, as_json: Json = False) -> None:
     from pawl.report.trends.terminal import show_report
 
     workspace = workspace_of(task)
+    begin(f"reading the versions of '{task}' and their rows", as_json=as_json)
     found = read(workspace, store_of(workspace, task), task)
     path = write_page(workspace, found)
 
@@ -101,7 +102,9 @@ def replay(task: Task, version: Version, as_json: Json = False) -> None:
     from pawl.commands.replay import replay as again
     from pawl.report.terminal import show_record
 
-    result = again(store_of(workspace_of(task), task), task, version)
+    workspace = workspace_of(task)
+    begin(f"deriving the verdict on version {version} of '{task}' again", as_json=as_json)
+    result = again(store_of(workspace, task), task, version)
     emit(result, show_record, as_json=as_json)
     raise typer.Exit(0 if result.same else 1)
 

@@ -77,7 +77,7 @@ def trainings(store: Store, task: str) -> list[Run]:
 def has_file(store: Store, run_id: str, name: str) -> bool:
     """Whether a run has a file of this name at its top."""
     with store_errors(store.uri):
-        return any(file.path == name for file in store.client.list_artifacts(run_id))
+        return name in list_files(store, run_id)
 
 
 def end_run(store: Store, run_id: str) -> None:

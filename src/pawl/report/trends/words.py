@@ -51,7 +51,8 @@ def spent_text(report: TaskReport) -> str:
     spent = report.spent
     if spent.hours is None:
         return "training: not known of every version"
-    text = f"training: {spent.hours:.2f} hours for {len(report.versions)} versions"
+    count = len(report.versions)
+    text = f"training: {spent.hours:.2f} hours for {count} version{'s' * (count != 1)}"
     if spent.hours_each is not None:
         text += f", {spent.hours_each:.2f} for each that was released"
     if spent.cost is not None:
