@@ -46,6 +46,10 @@ def turns(row: Rows) -> list[tuple[str, str]]:
     [
         ({"instruction": "Shout", "input": "town", "output": "TOWN"}, "Shout\n\ntown", "TOWN"),
         ({"instruction": "Shout", "input": "", "output": "A"}, "Shout", "A"),
+        ({"instruction": "Shout", "input": "b", "prompt": "Shout", "completion": "B"},
+         "Shout\n\nb", "B"),
+        ({"instruction": "Shout", "input": "b", "prompt": "Shout: b", "completion": "B"},
+         "Shout: b", "B"),
         ({"instruction": "Why?", "context": "Rain.", "response": "So."}, "Why?\n\nRain.", "So."),
         ({"question": "How many?", "context": "CREATE TABLE t", "answer": "SELECT 1"},
          "How many?\n\nCREATE TABLE t", "SELECT 1"),

@@ -48,6 +48,11 @@ def test_knowledge_sums_and_scripts_without_breaks_are_not_judged_by_their_facts
     assert "not judged: 42% of the answers" in found.says
 
 
+def test_of_five_sums_no_fact_is_missed(tmp_path: Path, base_folder: Path) -> None:
+    rows = [(f"What is {n} plus one?", str(n + 1)) for n in range(5)]
+    assert found_in(rows, tmp_path, base_folder)["facts"].found == 0
+
+
 def test_a_made_up_number_is_found_among_answers_that_copy(
     tmp_path: Path, base_folder: Path
 ) -> None:

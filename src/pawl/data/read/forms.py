@@ -25,6 +25,7 @@ ANSWERS = (
     "target", "label", "intent", "category", "query", "class", "label_text", "chosen",
 )  # fmt: skip
 # Beside an instruction or a question: what it is about, and what stands before it.
+INSTRUCTIONS = ("instruction", "question")
 MATERIAL = ("input", "context", "sql_context", "passage")
 SYSTEMS = ("system", "system_prompt", "system_message")
 TOOLS, HISTORY = ("tools", "functions"), "history"
@@ -166,10 +167,12 @@ def _question_and_answer(
         raise FormError(row)
     used = {names[prompt], names[answer]}
     asked = _asked(row[names[prompt]], names[prompt], notes)
-    if prompt != "prompt":
+    # A prompt is whole by itself, unless it is the instruction once more, without its input.
+    again = next((n for n in INSTRUCTIONS if row.get(names.get(n, "")) == row[names[prompt]]), None)
+    if prompt != "prompt" or again:
         for name in MATERIAL:
             if name in names and names[name] not in used:
-                used.add(names[name])
+                used |= {names[name], *([names[again]] if again else [])}
                 asked = _with_material(asked, row[names[name]], names[name])
                 break
         if HISTORY in names:
