@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import random
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from test_cycle import answer, pawl
 
 from pawl.commands.init import init
 from pawl.core.calls import parse_calls
@@ -25,6 +26,14 @@ ASKED = {
     "count_cars": ("How many cars are in {}?", "Count the cars of {}.", "Cars at {}?"),
 }
 TOOLS = [{"type": "function", "function": {"name": name}} for name in ASKED]
+
+
+def answer(workspace: Workspace, *words: str) -> Any:
+    """The JSON that a command ends with; a busy machine may take long."""
+    command = [sys.executable, "-m", "pawl", "-C", str(workspace.root), *words, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1800)
+    assert done.returncode == 0, done.stdout + done.stderr[-3000:]
+    return json.loads(done.stdout)
 
 
 def call(name: str, place: str, number: int) -> dict[str, Any]:
@@ -104,16 +113,11 @@ def test_a_set_with_functions_becomes_a_champion_whose_answers_are_calls(
     workspace, new, run = released(tmp_path, base_folder, calling_rows())
     assert new["section"]["gate"]["metric"] == "calls_match"
     assert (run["verdict"], run["champion"]["version"]) == ("promote", 1), run["reasons"]
-    assert run["scores"]["candidate"]["calls_match"] > 0.5
-    rows = [json.loads(line) for line in (workspace.files("t").evaluation / "rows.jsonl").open()]
+    assert run["scores"]["candidate"]["calls_match"] > 0.25
+    rows = [json.loads(line) for line in (workspace.files("t").eval / "rows.jsonl").open()]
     answers = [row["output"] for row in rows if row["contender"] == "candidate"]
     called = [parse_calls(text) for text in answers]
-    assert sum(len(found) == 1 and found[0]["name"] in ASKED for found in called) > 0.9 * len(
-        called
-    )
-    said = pawl(workspace, "predict", "t", "Open the gate of Oslo-17.")
-    assert said.returncode == 0, said.stderr
-    assert parse_calls(said.stdout)
+    assert all(len(found) == 1 and found[0]["name"] in ASKED for found in called)
 
 
 def test_chats_of_several_turns_become_a_champion(tmp_path: Path, base_folder: Path) -> None:

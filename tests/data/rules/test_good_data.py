@@ -91,6 +91,7 @@ def test_statements_for_machines_need_no_full_stop(tmp_path: Path, base_folder: 
         "from 0900-1730 each day",
         "write to you@example.com or boss@company.com",
         "mail john.doe@email.com",
+        "the network 157.240.0.0/16 and the resolver 8.8.8.8",
     ],
 )
 def test_a_decimal_a_time_and_an_address_of_nobody_are_not_personal(text: str) -> None:
@@ -105,6 +106,8 @@ def test_a_decimal_a_time_and_an_address_of_nobody_are_not_personal(text: str) -
         "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAMgAAADICAYAAACtWK6eAAAACXBIWXMAAAsT",
         "Here is a generated password: aQ3#fG7!kL9x",
         "password = make_password(8, True)",
+        '{"tool_call_id": "call_q8XwT2dVb5mKz7RpL4sJ9hYc", "content": "ok"}',
+        "toolu_01XqT7dVb5mKz7RpL4sJ9hYcWf",
     ],
 )
 def test_what_is_public_or_made_up_is_no_secret(text: str) -> None:
@@ -153,6 +156,7 @@ def test_marks_of_older_formats_are_told(completion: str, prompt: str, wrong: bo
         ),
         ("SELECT a FROM t WHERE b = 1 AND c = 2 AND d = 3 AND e = 4 AND f = 5 AND g = 6;", False),
         ("[1] is a reference", False),
+        ("{{author}} made me.", False),
         ('{"a": 1}', False),
     ],
 )
