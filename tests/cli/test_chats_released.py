@@ -16,7 +16,8 @@ from pawl.commands.init import init
 from pawl.core.calls import parse_calls
 from pawl.workspace.paths import Workspace
 
-pytestmark = [pytest.mark.server, pytest.mark.slow]  # a training and a judgement of minutes each
+# A training and a judgement each: minutes, and many on a busy machine.
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(1800)]
 
 ROWS = 200
 TOWNS = ("Oslo", "Lima", "Cairo", "Paris", "Quito", "Delhi", "Rome", "Perth", "Bonn", "Turin")
