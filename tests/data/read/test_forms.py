@@ -46,6 +46,10 @@ def turns(row: Rows) -> list[tuple[str, str]]:
     [
         ({"instruction": "Shout", "input": "town", "output": "TOWN"}, "Shout\n\ntown", "TOWN"),
         ({"instruction": "Shout", "input": "", "output": "A"}, "Shout", "A"),
+        ({"instruction": "Shout", "input": "b", "prompt": "Shout", "completion": "B"},
+         "Shout\n\nb", "B"),
+        ({"instruction": "Shout", "input": "b", "prompt": "Shout: b", "completion": "B"},
+         "Shout: b", "B"),
         ({"instruction": "Why?", "context": "Rain.", "response": "So."}, "Why?\n\nRain.", "So."),
         ({"question": "How many?", "context": "CREATE TABLE t", "answer": "SELECT 1"},
          "How many?\n\nCREATE TABLE t", "SELECT 1"),
@@ -70,6 +74,12 @@ def turns(row: Rows) -> list[tuple[str, str]]:
         ({"conversation": [{"role": "user", "content": "a"}, {"role": "bot", "content": "b"}]},
          "a", "b"),
         ([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}], "a", "b"),
+        ({"contents": [{"role": "user", "parts": [{"text": "a"}]},
+                       {"role": "model", "parts": [{"text": "b"}]}]}, "a", "b"),
+        ({"messages": [{"role": "User", "content": "a"}, {"role": "Chatbot", "content": "b"}]},
+         "a", "b"),
+        ({"dialogue": "A: hi\nB: ho", "summary": "They greet."}, "A: hi\nB: ho", "They greet."),
+        ({"inputs": "a", "targets": "b"}, "a", "b"),
         ({"messages": [{"role": "user", "content": [{"type": "text", "text": "a"},
                                                       {"type": "text", "text": "b"}]},
                        {"role": "assistant", "content": "c"}]}, "ab", "c"),
@@ -92,6 +102,8 @@ ROW_KEYS: dict[str, Any] = {
     "audio": "a.wav", "rejected": "no", "chosen": "yes", "label": False, "weight": 0,
     "loss_weight": 0.0, "sample_weight": 0, "parallel_tool_calls": False, "metadata": {"a": 1},
     "tags": ["a"], "source": "wiki", "score": 0.5, "lang": "en", "choices": ["a", "b"],
+    "tool_choice": "auto", "response_format": {"type": "text"}, "kto_tag": True, "objects": {},
+    "systemInstruction": {"parts": [{"text": "Be brief."}]}, "rejected_response": "no",
     "chat_template_kwargs": {"a": 1}, "": "0", "Unnamed: 0": "0", "extra": "x", "margin": 1.0,
 }  # fmt: skip
 TURN_KEYS: dict[str, Any] = {
@@ -169,6 +181,26 @@ def test_every_assistant_turn_is_taught_or_a_row_or_told_as_not_taught(tmp_path:
     last = read(tmp_path, chat)
     assert last.examples[0].taught == ()
     assert any("are shown and not taught: `check.turns: all`" in note for note in last.notes)
+
+
+@pytest.mark.parametrize("key", ["system", "systemInstruction"])
+def test_a_system_text_in_parts_is_a_system_turn(tmp_path: Path, key: str) -> None:
+    for said in ([{"text": "Be brief."}], {"role": "system", "parts": [{"text": "Be brief."}]}):
+        found = read(tmp_path, {key: said, "messages": [ASK, DONE]})
+        assert turns(found)[0] == ("system", "Be brief.")
+
+
+def test_calls_as_answers_to_a_query_are_calls(tmp_path: Path) -> None:
+    row = {"query": "Open gate 7.", "tools": json.dumps([TOOL]), "answers": json.dumps([CALL])}
+    found = read(tmp_path, row)
+    assert json.loads(found.examples[0].tool_calls)[0]["arguments"] == {"gate": "7"}
+    assert turns(found)[1] == ("user", "Open gate 7.")
+
+
+@pytest.mark.parametrize("content", [None, "", []])
+def test_calls_need_no_text_beside_them(tmp_path: Path, content: Any) -> None:
+    found = read(tmp_path, {"messages": [ASK, CALLING | {"content": content}]})
+    assert found.examples[0].completion.startswith("<tool_call>")
 
 
 @pytest.mark.parametrize("tools", [[TOOL], json.dumps([TOOL]), [{"function": TOOL}]])

@@ -78,3 +78,7 @@ def test_the_data_docs_do_not_fail_where_rules_only_warn(quick_workspace: Worksp
     assert "Succeeded" in text
     # The filter of the page has the word, whatever it shows.
     assert "Failed" not in text.replace("Failed Only", "")
+    # A rule that warns has a sign of its own, and none of one that fails.
+    warned = sum(not rule.passed for rule in report.rules)
+    assert text.count("fa-exclamation-triangle text-warning") == warned
+    assert "text-danger" not in text.partition("<body")[2]

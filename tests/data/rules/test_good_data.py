@@ -48,6 +48,11 @@ def test_knowledge_sums_and_scripts_without_breaks_are_not_judged_by_their_facts
     assert "not judged: 42% of the answers" in found.says
 
 
+def test_of_five_sums_no_fact_is_missed(tmp_path: Path, base_folder: Path) -> None:
+    rows = [(f"What is {n} plus one?", str(n + 1)) for n in range(5)]
+    assert found_in(rows, tmp_path, base_folder)["facts"].found == 0
+
+
 def test_a_made_up_number_is_found_among_answers_that_copy(
     tmp_path: Path, base_folder: Path
 ) -> None:
@@ -86,6 +91,7 @@ def test_statements_for_machines_need_no_full_stop(tmp_path: Path, base_folder: 
         "from 0900-1730 each day",
         "write to you@example.com or boss@company.com",
         "mail john.doe@email.com",
+        "the network 157.240.0.0/16 and the resolver 8.8.8.8",
     ],
 )
 def test_a_decimal_a_time_and_an_address_of_nobody_are_not_personal(text: str) -> None:
@@ -100,6 +106,8 @@ def test_a_decimal_a_time_and_an_address_of_nobody_are_not_personal(text: str) -
         "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAMgAAADICAYAAACtWK6eAAAACXBIWXMAAAsT",
         "Here is a generated password: aQ3#fG7!kL9x",
         "password = make_password(8, True)",
+        '{"tool_call_id": "call_q8XwT2dVb5mKz7RpL4sJ9hYc", "content": "ok"}',
+        "toolu_01XqT7dVb5mKz7RpL4sJ9hYcWf",
     ],
 )
 def test_what_is_public_or_made_up_is_no_secret(text: str) -> None:
@@ -148,6 +156,7 @@ def test_marks_of_older_formats_are_told(completion: str, prompt: str, wrong: bo
         ),
         ("SELECT a FROM t WHERE b = 1 AND c = 2 AND d = 3 AND e = 4 AND f = 5 AND g = 6;", False),
         ("[1] is a reference", False),
+        ("{{author}} made me.", False),
         ('{"a": 1}', False),
     ],
 )

@@ -149,6 +149,22 @@ def test_few_rows_of_a_template_and_none_at_all_are_nothing() -> None:
     assert templates([example(f"where is my order {n} please") for n in range(20)]) == []
 
 
+def chat_rows(number: int) -> list[Example]:
+    """Two answers of a chat as rows of their own, behind functions and a system turn of all."""
+    first = Message("user", " ".join(words(number, 9)))
+    then = Message("user", " ".join(words(1000 + number, 3)))
+    shared = (Message("tools", " ".join(words(7, 60))), Message("system", " ".join(words(8, 20))))
+    turns = (*shared, first, Message("assistant", "done"), then)
+    return [Example(f"{number}#1", row_key(turns[:3]), turns[:3], "done"),
+            Example(f"{number}#2", row_key(turns), turns, "again")]  # fmt: skip
+
+
+def test_turns_of_one_chat_are_no_copies_and_functions_no_template() -> None:
+    rows = [row for number in range(40) for row in chat_rows(number)]
+    assert near_duplicates(rows, near=NEAR) == []
+    assert templates(rows) == []
+
+
 def test_the_tickets_and_snips_are_no_templates(snips: Path) -> None:
     tickets = read_examples(ROOT / "examples" / "tickets" / "v2.jsonl", "v2.jsonl").examples
     assert templates(tickets) == []

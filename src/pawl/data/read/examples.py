@@ -71,7 +71,9 @@ class ExampleReader:
     def notes(self) -> tuple[str, ...]:
         """How the rows were read and what of them is not used, each with the number of rows."""
         read = (f"{count:,} rows as {form}" for form, count in self._forms.most_common(SHOWN))
-        return (*read, *(f"{note} ({_rows(n)})" for note, n in self._counts.most_common()))
+        # A row's notes are a set, whose order is another in each process.
+        counts = sorted(self._counts.items(), key=lambda one: (-one[1], one[0]))
+        return (*read, *(f"{note} ({_rows(n)})" for note, n in counts))
 
     def __iter__(self) -> Iterator[Example]:
         """Yield the good rows.

@@ -12,21 +12,34 @@ from typing import Any, NamedTuple
 from pawl.config.field_types import RowPart
 from pawl.core.records import Message
 from pawl.data.read.redaction import shown_name
-from pawl.data.read.turns import Turn, is_turns, json_text, parse_tools, parse_turns, text_of
+from pawl.data.read.turns import (
+    Turn,
+    content_text,
+    is_turns,
+    json_text,
+    parse_tools,
+    parse_turns,
+    text_of,
+)
 
 # Lists of turns, and the keys of question and answer in the order in which they are looked for.
-CHATS = ("messages", "conversations", "conversation", "dialogue", "dialog", "chat", "turns")
+CHATS = (
+    "messages", "conversations", "conversation", "contents", "dialogue", "dialog", "chat", "turns",
+)  # fmt: skip
 PROMPTS = (
     "prompt", "instruction", "question", "sql_prompt", "query", "problem", "user", "human",
-    "input", "source", "text", "utterance", "sentence", "user_prompt", "request",
+    "input", "inputs", "source", "text", "utterance", "sentence", "user_prompt", "request",
+    "document", "article", "dialogue", "dialog",
 )  # fmt: skip
 ANSWERS = (
     "completion", "output", "response", "answer", "assistant", "solution", "sql", "gpt", "reply",
-    "target", "label", "intent", "category", "query", "class", "label_text", "chosen",
+    "target", "targets", "label", "intent", "category", "query", "class", "label_text", "chosen",
+    "summary", "highlights", "answers",
 )  # fmt: skip
 # Beside an instruction or a question: what it is about, and what stands before it.
+INSTRUCTIONS = ("instruction", "question")
 MATERIAL = ("input", "context", "sql_context", "passage")
-SYSTEMS = ("system", "system_prompt", "system_message")
+SYSTEMS = ("system", "system_prompt", "system_message", "systeminstruction", "system_instruction")
 TOOLS, HISTORY = ("tools", "functions"), "history"
 # Pictures and sounds; pairs of a better and a worse answer; rows that are not to be learned.
 OTHER_MEDIA = ("images", "image", "videos", "video", "audio", "audios", "pixel_values")
@@ -69,7 +82,7 @@ def read_form(row: dict[str, Any], columns: Mapping[RowPart, str], notes: set[st
     if columns:
         names = _renamed(names, row, columns)
     _refuse(names, row)
-    chat = next((name for name in CHATS if name in names), None)
+    chat = next((name for name in CHATS if name in names and not _is_said(name, names, row)), None)
     if chat and ("prompt" in names or "completion" in names):
         both = "has 'messages' and also 'prompt' or 'completion'"
         raise ValueError(both.replace("messages", chat))
@@ -89,8 +102,9 @@ def read_form(row: dict[str, Any], columns: Mapping[RowPart, str], notes: set[st
             break
     system = next((name for name in SYSTEMS if name in names), None)
     if system and not any(t.message.role == "system" for t in turns):
-        if str(row[names[system]]).strip():
-            content = text_of(row[names[system]], names[system])
+        said = content_text(row[names[system]], names[system], notes)
+        if said.strip():
+            content = text_of(said, names[system])
             first.append(Turn(Message("system", content), taught=False))
         used.add(names[system])
     form = ", ".join(key for key in row if key in used)
@@ -143,6 +157,12 @@ def _refuse(names: Mapping[str, str], row: dict[str, Any]) -> None:
             raise ValueError(f"has '{names[name]}' 0: it is not to be learned; remove the row")
 
 
+def _is_said(name: str, names: Mapping[str, str], row: Mapping[str, Any]) -> bool:
+    """Whether a key of a chat holds plain text, as of a dialogue that is to be summed up."""
+    value = row[names[name]]
+    return name in PROMPTS and isinstance(value, str) and not value.lstrip().startswith("[")
+
+
 def _chat(value: Any, key: str, notes: set[str]) -> list[Turn]:
     if isinstance(value, list) and value and all(isinstance(turn, str) for turn in value):
         # Turns without roles, in which user and assistant alternate.
@@ -166,16 +186,21 @@ def _question_and_answer(
         raise FormError(row)
     used = {names[prompt], names[answer]}
     asked = _asked(row[names[prompt]], names[prompt], notes)
-    if prompt != "prompt":
+    # A prompt is whole by itself, unless it is the instruction once more, without its input.
+    again = next((n for n in INSTRUCTIONS if row.get(names.get(n, "")) == row[names[prompt]]), None)
+    if prompt != "prompt" or again:
         for name in MATERIAL:
             if name in names and names[name] not in used:
-                used.add(names[name])
+                used |= {names[name], *([names[again]] if again else [])}
                 asked = _with_material(asked, row[names[name]], names[name])
                 break
         if HISTORY in names:
             used.add(names[HISTORY])
             asked = [*_history(row[names[HISTORY]]), *asked]
-    return [*asked, *_answered(row[names[answer]], names[answer], notes)], used
+    said = row[names[answer]]
+    if answer == "answers" and any(name in names for name in TOOLS):  # calls, as xLAM has them
+        said = [{"role": "assistant", "tool_calls": said}]
+    return [*asked, *_answered(said, names[answer], notes)], used
 
 
 def _asked(value: Any, key: str, notes: set[str]) -> list[Turn]:

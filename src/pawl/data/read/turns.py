@@ -21,12 +21,13 @@ ROLES: dict[str, Role] = {
     "user": "user", "human": "user",
     "assistant": "assistant", "gpt": "assistant", "bot": "assistant", "chatgpt": "assistant",
     "model": "assistant", "ai": "assistant", "bing": "assistant", "bard": "assistant",
+    "chatbot": "assistant",
     "tool": "tool", "function": "tool", "observation": "tool", "tool_response": "tool",
     "function_response": "tool", "ipython": "tool",
     "function_call": "assistant", "tool_call": "assistant",
 }  # fmt: skip
 CALLING = CALL_PARTS = ("function_call", "tool_call")
-ROLE_KEYS, TEXT_KEYS = ("role", "from"), ("content", "value", "text")
+ROLE_KEYS, TEXT_KEYS = ("role", "from"), ("content", "value", "text", "parts")
 # Whether a turn is learned, by OpenAI, Axolotl and ms-swift: 0 or false is shown to the model and
 # not taught.
 WEIGHTS = ("weight", "train", "training", "loss_weight", "loss")
@@ -99,7 +100,7 @@ def parse_tools(value: Any) -> Message | None:
 def _turn(turn: dict[str, Any], notes: set[str]) -> Turn:
     turn = {key: value for key, value in turn.items() if value is not None}
     named = next((turn[key] for key in ROLE_KEYS if key in turn), None)
-    role = ROLES.get(named) if isinstance(named, str) else None
+    role = ROLES.get(named.lower()) if isinstance(named, str) else None
     if role is None:
         found = shown_name(named) if isinstance(named, str) else "none"
         raise ValueError(
@@ -113,7 +114,7 @@ def _turn(turn: dict[str, Any], notes: set[str]) -> Turn:
     content = _content(value, key, notes, json_allowed=role in ("assistant", "tool"))
     calls = [call for name in CALLS if name in turn for call in _calls(turn[name], name)]
     calls += [call for part in of_parts for call in _calls(part, "content")]
-    if named in CALLING:
+    if role == "assistant" and named in CALLING:
         calls, content = [*calls, *_calls(content, "content")], ""
     if calls and role != "assistant":
         raise ValueError(f"a turn of role {role} has calls, which only an assistant makes")
@@ -127,6 +128,13 @@ def _turn(turn: dict[str, Any], notes: set[str]) -> Turn:
     return Turn(Message(role, content, tool_calls, text_id(call_id)), taught)
 
 
+def content_text(value: Any, key: str, notes: set[str]) -> str:
+    """The text of a turn, or of a row's system text: a string, parts, or an object with parts."""
+    if isinstance(value, dict) and "parts" in value:
+        value = value["parts"]
+    return _content(value, key, notes, json_allowed=False)
+
+
 def text_id(value: Any) -> str:
     """The id of a call as text; raise `ValueError` if it is none."""
     if isinstance(value, bool) or not isinstance(value, str | int) or text_fault(str(value)):
@@ -138,7 +146,7 @@ def _content(value: Any, key: str, notes: set[str], *, json_allowed: bool) -> st
     """A turn's text; of a list of parts their texts, of a tool's object its JSON."""
     if value is None:
         return ""
-    if isinstance(value, list) and all(isinstance(p, str) or "type" in _object(p) for p in value):
+    if isinstance(value, list) and all(map(_is_part, value)):
         return "".join(_part(part, notes) for part in value)
     if json_allowed and not isinstance(value, str):
         return json_text(value)
@@ -159,10 +167,15 @@ def _object(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def _is_part(value: Any) -> bool:
+    """Whether a value is a part of a turn: a text, one with its type, or, at clouds, without."""
+    return isinstance(value, str) or "type" in _object(value) or _object(value).keys() == {"text"}
+
+
 def _part(part: Any, notes: set[str]) -> str:
     if isinstance(part, str):
         return part
-    kind = part["type"]
+    kind = part.get("type", "text")
     text = part.get("text", part.get("value"))
     if kind in THOUGHTS:
         notes.add(f"parts of type {kind} are not taught")

@@ -29,7 +29,7 @@ SECRETS = ("secrets", "possible_secrets")
 KIND_ONLY = (*SECRETS, "personal")
 SHOWN = 5
 # The shares of answers with facts of their own, of values and of sentences, from which they are not
-# made from their prompts: knowledge, sums, stories. So few rows have no share.
+# made from their prompts: knowledge, sums, stories. So few rows of many have no share.
 UNGROUNDED, FEW = (0.3, 0.1), 20
 ODD = 0x9E3779B97F4A7C15
 HIDDEN = "not shown: the row holds a secret"
@@ -106,7 +106,7 @@ class Columns:
         judged = dict(facts)
         for free, most in enumerate(UNGROUNDED):
             of_kind = [number for number in facts if self.free[number] == free]
-            if len(of_kind) > most * max(self.free.count(free), FEW):
+            if len(of_kind) > most * max(self.free.count(free), min(FEW, len(self.ids))):
                 for number in of_kind:
                     del judged[number]
         if len(judged) < len(facts):

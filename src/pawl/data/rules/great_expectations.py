@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -21,6 +22,14 @@ SITE_CONFIG = {
     "site_index_builder": {"class_name": "DefaultSiteIndexBuilder"},
     "show_how_to_buttons": False,
 }
+# Of a page: where a column's section is named, where each begins, and the looks of what failed
+# beside those that the library itself gives to a warning.
+SECTION_NAME = re.compile(r'href="(#section-\d+)"[^>]*>\s*([^<]*?)\s*</a>')
+SECTION = re.compile(r'<div id="(section-\d+)"')
+LOOKS = (
+    ("fa-times text-danger", "fa-exclamation-triangle text-warning"),
+    ('strong class="text-danger"', 'strong class="text-warning"'),
+)
 RESULT = {
     "result_format": "COMPLETE",
     "unexpected_index_column_names": ["row"],
@@ -87,6 +96,9 @@ def validate(
         _judge(context, fit=fit)
         # Only this site: the default one would remain in a temporary folder.
         context.build_data_docs(site_names=[SITE])
+        warned = {str(r.arguments.get("column")) for r in rules if r.severity == "warn"}
+        for page in (docs / "validations").rglob("*.html"):
+            write_text(page, _with_warnings(page.read_text(encoding="utf-8"), warned))
         write_text(docs / "index.html", _index(docs))
     outcomes = {r.expectation_config.meta["rule"]: r for r in result.results}
     total = len(frame) if is_pandas else frame.count()
@@ -100,6 +112,21 @@ def _judge(context: Any, *, fit: bool) -> None:
         result = store.get(key)
         result.success = fit
         store.set(key, result)
+
+
+def _with_warnings(page: str, columns: set[str]) -> str:
+    """The page with the rules of these columns, where they fail, shown as warnings."""
+    names = {link[1:]: column for link, column in SECTION_NAME.findall(page)}
+    # Text between sections, then by turns a section's id and what follows it.
+    head, *rest = SECTION.split(page)
+    parts = [head]
+    for section, text in zip(rest[::2], rest[1::2], strict=True):
+        parts.append(f'<div id="{section}"')
+        if names.get(section) in columns:
+            for failed, warned in LOOKS:
+                text = text.replace(failed, warned)
+        parts.append(text)
+    return "".join(parts)
 
 
 def suite_json(rules: Sequence[RuleExpectation], *, name: str) -> dict[str, Any]:

@@ -58,6 +58,8 @@ def cut_off(completion: str) -> str:
         except ValueError as error:
             # Of text that begins with a bracket the end is no sign of anything.
             unfinished = text[1:2] in ('"', "{", "[") and "Extra data" not in str(error)
+            # Two braces are a placeholder's.
+            unfinished &= not text.startswith("{{")
             return "its JSON is not closed" if unfinished else ""
     if len(text) >= PROSE and "\n" not in text[-40:] and OPEN_END.search(text):
         return "ends in the middle of a sentence"

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from pawl.core.records import Example
-from pawl.core.row_identity import letters, prompt_text
+from pawl.core.row_identity import letters, normalise, prompt_text
 from pawl.data.split.boilerplate import MIN_ROWS, Boilerplate
 from pawl.data.split.copies import jaccard
 from pawl.data.split.minhash import candidate_pairs, signatures
+from pawl.data.split.split import conversation_key
 
 # The most words of its own, and their share, of a prompt that is little more than its template.
 OWN_WORDS, OWN_SHARE = 5, 0.5
@@ -31,7 +32,8 @@ def near_duplicates(rows: Sequence[Example], *, near: float) -> list[tuple[int, 
 
     For each its index, the most similar earlier row's index, and their similarity: 1 with the same
     letters, else the smaller Jaccard similarity of those with and without boilerplate, at least
-    `near` in (0, 1]. Of rows with the same key only the first is compared.
+    `near` in (0, 1]. Of rows with the same key only the first is compared. Turns of one chat are in
+    one split, and hold each other: they are not compared.
     """
     firsts: dict[str, int] = {}
     for index, row in enumerate(rows):
@@ -49,7 +51,10 @@ def near_duplicates(rows: Sequence[Example], *, near: float) -> list[tuple[int, 
         if first != at:
             best[at] = (1.0, first)
     hashes = signatures([content.own for content in contents])
+    chats = [conversation_key(rows[index]) for index in indices]
     for at, earlier in candidate_pairs(hashes, near=near):
+        if chats[at] == chats[earlier]:
+            continue
         mine, other = contents[at], contents[earlier]
         similarity = min(jaccard(mine.own, other.own), jaccard(mine.whole, other.whole))
         if similarity >= near and similarity > best.get(at, (0.0, 0))[0]:
@@ -59,8 +64,12 @@ def near_duplicates(rows: Sequence[Example], *, near: float) -> list[tuple[int, 
 
 
 def templates(rows: Sequence[Example]) -> list[Template]:
-    """Return the templates that many prompts are little more than, the most common first."""
-    texts = [prompt_text(row) for row in rows]
+    """Return the templates that many prompts are little more than, the most common first.
+
+    Looked at is what the user says last: functions and a system turn are the same in all rows on
+    purpose, and an earlier turn is a row of its own.
+    """
+    texts = [_last_said(row) for row in rows]
     boilerplate = Boilerplate(texts)
     members: defaultdict[frozenset[str], list[int]] = defaultdict(list)
     beginnings: dict[frozenset[str], str] = {}
@@ -76,6 +85,11 @@ def templates(rows: Sequence[Example]) -> list[Template]:
         if len(indices) >= MIN_ROWS
     ]
     return sorted(found, key=lambda template: (-len(template.rows), template.rows))
+
+
+def _last_said(row: Example) -> str:
+    said = [message.content for message in row.messages if message.role == "user"]
+    return normalise(said[-1]) if said else prompt_text(row)
 
 
 def _beginning(outline: Sequence[str | None]) -> str:

@@ -42,6 +42,9 @@ IPV4 = re.compile(r"\d(?<![\w.].)\d{0,2}(?:\.\d{1,3}){3}(?!\.?\w)")
 IPV6 = re.compile(
     r"(?<![\w:.])[0-9A-Fa-f]{1,4}:(?:[0-9A-Fa-f]{0,4}:){2,6}[0-9A-Fa-f]{1,4}(?![\w:])"
 )
+# Public resolvers of names, which stand in every second example of a network.
+NOBODYS = {"8.8.8.8", "8.8.4.4", "1.1.1.1", "1.0.0.1", "9.9.9.9"}
+NETWORK = re.compile(r"/\d")
 VERSION = re.compile(r"(?:version|release|build|firmware|\bv)\W{0,3}$", re.IGNORECASE)
 
 
@@ -125,8 +128,10 @@ def _is_valid_phone(number: str, region: str | None) -> bool:
 
 
 def _has_public_ip(pattern: re.Pattern[str], text: str) -> bool:
-    """Whether the text has a public address that is not a version number."""
+    """Whether the text has a public address that is no version number, network or resolver."""
     for match in pattern.finditer(text):
+        if match[0] in NOBODYS or NETWORK.match(text, match.end()):
+            continue
         with suppress(ValueError):
             public = ipaddress.ip_address(match[0]).is_global
             if public and not VERSION.search(text[max(0, match.start() - 20) : match.start()]):

@@ -67,10 +67,12 @@ MARKERS = (
 # tokens in examples; of random words with 24 to 40 characters at least 96 % are detected.
 RANDOM = 0.86
 URL = re.compile(r"://[^\s\"']+|www\.[^\s\"']+")
-# Random by nature and no secret: subresource integrity (W3C), files within a text (RFC 2397).
+# Random by nature and no secret: subresource integrity (W3C), files within a text (RFC 2397), ids
+# that servers of models give to calls, answers and runs.
 PUBLIC = re.compile(
     r"sha(?:256|384|512)-[A-Za-z0-9+/=]{20,}|data:[\w/+.;=-]{0,60};base64,[A-Za-z0-9+/=]+"
     r"|\b(?:iVBORw0KGgo|/9j/|R0lGOD)[A-Za-z0-9+/=]{20,}"
+    r"|\b(?:(?:call|toolu|msg|run|step|thread|asst|resp|fc|rs)_|(?:chatcmpl|cmpl)-)[A-Za-z0-9]{16,}\b"
 )
 # An id of a hub: an owner, and a name of several parts.
 HUB_ID = re.compile(r"[A-Za-z][\w-]{0,40}/[A-Za-z0-9]{1,16}(?:[._-]+[A-Za-z0-9]{1,16}){2,}")

@@ -1,0 +1,1 @@
+"""Small files of the formats of the field."""
