@@ -104,6 +104,7 @@ KEYS: dict[type, set[str] | dict[str, Any]] = {
     Plan: {
         **dict.fromkeys(("task", "rows", "rank", "steps", "prompt_tokens", "prompts", "says")),
         "unprovable": None,
+        "cannot_tell": None,
         "dropped": {
             "copy", "near_copy", "known_gate_row", "dev_copy", "says", "withdrawn", "removed",
         },

@@ -78,10 +78,31 @@ def test_the_lengths_of_a_new_section_fit_every_row(
         row = json.loads(line)
         answer = len(completion_tokens(tokenizer, row["completion"]))
         prompt = len(prompt_tokens(tokenizer, [Message("user", row["prompt"])]))
-        assert answer <= task.evaluate.max_new_tokens
+        assert 2 * answer <= task.evaluate.max_new_tokens, "who is only prompted is wordier"
         assert prompt + answer <= task.train.max_length
     assert task.check.min_rows <= 99
     workspace.checked_task("late")
+
+
+@pytest.mark.parametrize("window", [1024, 128])
+def test_a_wordier_answer_than_any_reference_is_not_cut_off_where_the_window_holds_it(
+    workspace: Workspace, tmp_path: Path, base_folder: Path, tokenizer: Any, window: int
+) -> None:
+    base = shutil.copytree(base_folder, tmp_path / "base")
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(config | {"max_position_embeddings": window}))
+    rows = tmp_path / "long.jsonl"
+    prompt, answer = f"order 100 {'late ' * 40}", "late " * 50
+    write_lines(
+        rows,
+        ({"prompt": prompt.replace("100", f"{n:03}"), "completion": answer} for n in range(99)),
+    )
+    new_task(workspace, "t", Sources(rows, base=str(base)))
+    reference = len(completion_tokens(tokenizer, answer))
+    room = window - len(prompt_tokens(tokenizer, [Message("user", prompt)]))
+    allowed = workspace.task("t").evaluate.max_new_tokens
+    assert reference <= allowed <= room
+    assert 2 * reference <= allowed or allowed == room < 2 * reference
 
 
 @pytest.mark.parametrize(("window", "shots"), [(2048, {4}), (80, {1, 2, 3}), (40, {0})])

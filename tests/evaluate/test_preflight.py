@@ -42,7 +42,8 @@ def test_the_longest_prompts_are_reported_and_a_held_out_row_that_does_not_fit_b
         ):
             preflight(split_workspace, TASK)
         path.write_bytes(plain)
-    edit(split_workspace, "max_new_tokens: 64", "max_new_tokens: 5000")
+    allowed = split_workspace.task(TASK).evaluate.max_new_tokens
+    edit(split_workspace, f"max_new_tokens: {allowed}", "max_new_tokens: 5000")
     with pytest.raises(DataError, match=r"'zero-shot' .*, 0 fit") as none:
         preflight(split_workspace, TASK)
     assert "lower `evaluate.max_new_tokens`" in none.value.remedy

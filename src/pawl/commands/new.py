@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,11 +37,12 @@ from pawl.workspace.dvc_calls import run_dvc
 from pawl.workspace.paths import Workspace
 from pawl.workspace.pointers import write_source
 
-# Lengths are rounded up to this. An answer gets a tenth more: what a model that does not stop
-# writes up to it is paid for. A row gets half as much again, and at least what the smallest pack
-# has, so that tomorrow's longer row fits: only the memory of the smallest packs grows with it.
+# Lengths are rounded up to this. An answer gets twice the longest reference's: a base that is only
+# prompted is wordier, and one whose answers are cut off is beaten for nothing. A row gets half as
+# much again, and at least what the smallest pack has, so that tomorrow's longer row fits: only the
+# memory of the smallest packs grows with it.
 ROUND = 32
-MORE, MORE_ANSWER = 1.5, 1.1
+MORE, MORE_ANSWER = 1.5, 2.0
 # Solved rows in the few-shot baseline's prompt, if they fit in the base's window.
 SHOTS = 4
 # Shares of the held-out splits.
@@ -135,7 +137,9 @@ def _new(
     base = answering_at_once(base, folder)
     tokenizer, window = load_tokenizer(folder, base), context_length(folder)
     fits = rows_that_fit(read.examples, tokenizer, window=window, leave_out=sources.drop_long)
-    longest, answer = max(fits.rows), min(_rounded(max(fits.answers), MORE_ANSWER), window)
+    longest, room = max(fits.rows), window - max(map(operator.sub, fits.rows, fits.answers))
+    # The longest prompt must fit beside it, and the longest reference in it.
+    answer = max(max(fits.answers), min(_rounded(max(fits.answers), MORE_ANSWER), room))
     # The window must hold that many solved rows as long as the longest, one more, and its answer.
     shots = max(0, min(SHOTS, (window - answer) // longest - 1))
     section: dict[str, Any] = {"data": data_name(task, sources)}

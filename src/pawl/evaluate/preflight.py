@@ -30,6 +30,7 @@ from pawl.evaluate.judging import (
 )
 from pawl.evaluate.moved_champion import planned_move
 from pawl.evaluate.scorers import score_all, scorers
+from pawl.evaluate.telling import cannot_tell
 from pawl.model.base import find_base, find_config, has_tokenizer
 from pawl.model.device import Device, here
 from pawl.model.prompt import format_of
@@ -41,7 +42,7 @@ def preflight(workspace: Workspace, task: str) -> None:
     """Write `build/<task>/preflight.json`: the prompt limit, and each baseline's longest prompt.
 
     The user's scorers are tried on dev rows with the reference as answer; a champion on another
-    base is looked for with its base.
+    base is looked for with its base. A metric that cannot tell contenders apart is named.
 
     Raises:
         DataError: a prompt does not fit, or a user's scorer failed.
@@ -72,7 +73,9 @@ def preflight(workspace: Workspace, task: str) -> None:
     write_json(files.preflight, prompts)
     if held.weights != "dense":
         sys.stderr.write(f"preflight: {held.says()}\n")
-    for line in prompt_notes(find_base(section.base, workspace.root), section.base):
+    notes = [*prompt_notes(find_base(section.base, workspace.root), section.base)]
+    notes += [cannot_tell(section.gate.metric, dev, files.eval / "report.json")]
+    for line in filter(None, notes):
         sys.stderr.write(f"preflight: {line}\n")
 
 
