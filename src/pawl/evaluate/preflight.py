@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pawl.config.schema import Evaluate, Task
 from pawl.core.files import write_json
@@ -19,6 +20,7 @@ from pawl.evaluate.baselines import (
     prompt_limit,
     prompts_of,
 )
+from pawl.evaluate.grammar import refuse_unwritable
 from pawl.evaluate.judged_rows import champion_manifest
 from pawl.evaluate.judging import (
     Judging,
@@ -48,7 +50,8 @@ def preflight(workspace: Workspace, task: str) -> None:
         DataError: a prompt does not fit, or a user's scorer failed.
         BaseError: the base cannot be judged in this machine's memory, or the one that the champion
             was trained on cannot or is not here.
-        ParamsError: the gate's metrics cannot compare adapters of two bases.
+        ParamsError: the gate's metrics cannot compare adapters of two bases, or decoding cannot be
+            held to the task's schema.
     """
     section, files = workspace.task(task), workspace.files(task)
     train, dev, gate = (
@@ -65,6 +68,7 @@ def preflight(workspace: Workspace, task: str) -> None:
     )
     _try_champion(workspace, task, [*dev, *gate])
     schema = read_value(files.schema)
+    _try_grammar(section, schema, [*train, *dev], find_base(section.base, workspace.root))
     by_metric = scorers(schema, section.evaluate, workspace.root)
     score_all(by_metric, [row.completion for row in dev], dev)
     asked, device = prompts_of(section.evaluate, files), here()
@@ -77,6 +81,14 @@ def preflight(workspace: Workspace, task: str) -> None:
     notes += [cannot_tell(section.gate.metric, dev, files.eval / "report.json")]
     for line in filter(None, notes):
         sys.stderr.write(f"preflight: {line}\n")
+
+
+def _try_grammar(section: Task, schema: Any, rows: Sequence[Example], folder: Path) -> None:
+    """Raise where decoding cannot be held to the schema, or could not write these rows' answers."""
+    if section.evaluate.schema_decoding == "off":
+        return
+    tokenizer = load_tokenizer(folder, section.base)
+    refuse_unwritable(schema, tokenizer, rows)
 
 
 def planned_judging(

@@ -29,6 +29,7 @@ from pawl.core.sealing import seal
 from pawl.evaluate.adapter_slot import AdapterSlot
 from pawl.evaluate.baselines import prompt_limit, prompts_of
 from pawl.evaluate.contest import Contest, read_contest
+from pawl.evaluate.grammar import grammar_for
 from pawl.evaluate.judging import Judging, asked_of_task, cards_of, judged_model, judging
 from pawl.evaluate.moved_champion import score_moved_champion
 from pawl.evaluate.on_task_base import score_task_base
@@ -85,7 +86,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
     # The model is referenced by this call alone: the next base needs its memory.
     general, skipped, same = score_task_base(
         board,
-        _slot(files, section, contest, folder, held, cache=cache),
+        _slot(files, section, contest, folder, held, schema=schema, cache=cache),
         dev,
         judged if look else None,
         train,
@@ -103,11 +104,12 @@ def evaluate(workspace: Workspace, task: str) -> None:
             manifest=contest.moved,
             bases=(find_base(place, workspace.root), folder),
             base=contest.base,
+            schema=schema,
             cache=cache,
         )
     if look:
         skipped |= _score_others(
-            board, judged, workspace, task, prompts.instruction, tokenizer, cache
+            board, judged, workspace, task, prompts.instruction, tokenizer, schema, cache
         )
     rows_text = lines_text(map(dataclasses.asdict, board.scores))
     report = EvalReport(
@@ -151,13 +153,18 @@ def _score_others(
     task: str,
     instruction: str,
     tokenizer: PreTrainedTokenizerBase,
+    schema: Any,
     cache: Path | None,
 ) -> dict[str, str]:
     """Score servers and other bases; return why one was skipped, by name."""
     policy = workspace.task(task).evaluate
     skipped = score_endpoints(board, policy, judged, instruction=instruction, tokenizer=tokenizer)
     return skipped | score_bases(
-        board, policy, judged, instruction=instruction, root=workspace.root, cache=cache
+        *(board, policy, judged),
+        instruction=instruction,
+        schema=schema,
+        root=workspace.root,
+        cache=cache,
     )
 
 
@@ -168,6 +175,7 @@ def _slot(
     folder: Path,
     held: Judging,
     *,
+    schema: Any,
     cache: Path | None,
 ) -> AdapterSlot:
     """The task's base, held as was found to fit, with the verified adapters on it."""
@@ -186,6 +194,7 @@ def _slot(
         cache=cache,
         timed=_timed(section.gate),
         weights=held.weights,
+        grammar=grammar_for(section.evaluate, schema, model, tokenizer),
         prompting={
             name: prompting_as(tokenizer, base) for name, base in contest.trained_on.items()
         },

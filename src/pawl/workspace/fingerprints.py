@@ -30,7 +30,7 @@ SINCE_0_1 = (
     *("schedule", "warmup", "weight_decay", "betas", "max_grad_norm"),
     *("evaluations", "keep", "patience", "start", "baselines"),
     *("drop_long", "columns", "turns"),
-    *("screen", "prompts", "pairs"),
+    *("screen", "prompts", "pairs", "schema_decoding"),
 )
 
 

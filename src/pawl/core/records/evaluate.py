@@ -43,7 +43,7 @@ class Contender:
     top-level field of JSON answers to its accuracy and F1. `elsewhere` names what it ran on where
     that is not the task's base: such a contender is compared with, not judged by. `base` is the
     digest of a champion's own base where the task has moved to another: it is judged by all the
-    same.
+    same. `by_schema`: its decoding was held to the task's JSON Schema.
     """
 
     name: str
@@ -56,6 +56,7 @@ class Contender:
     fields: dict[str, dict[str, float]] = field(default_factory=dict)
     elsewhere: str | None = None
     base: str | None = None
+    by_schema: bool = False
 
 
 @dataclass(frozen=True)
