@@ -12,6 +12,7 @@ from typing import Any
 from pawl.commands.answer_kind import judged_by
 from pawl.commands.continued import judged_before, split_of
 from pawl.commands.row_lengths import rows_that_fit
+from pawl.commands.schema_decoding import schema_decoding
 from pawl.commands.sources import Sources, read_sources
 from pawl.commands.task_files import copy, data_name, put_back, taken, task_files
 from pawl.commands.understood import previews, template_notes
@@ -148,6 +149,7 @@ def _new(
     if sources.prompt:
         section["prompt"] = f"data/{task}.prompt.md"
     gate, why_gate = judged_by(fits.examples)
+    holding, why_held = schema_decoding(sources.schema, fits.examples, tokenizer)
     chosen = recipe(folder, rows=round(len(fits.examples) * (1 - DEV - GATE)))
     length = min(max(LEAST, _rounded(longest, MORE)), window)
     section |= {
@@ -155,7 +157,7 @@ def _new(
         "check": {"min_rows": max(10, min(100, len(fits.examples))), **sources.check(turns)},
         "split": {"salt": f"{task}-1", "dev": DEV, "gate": GATE},
         "train": {**chosen.train, "max_length": length},
-        "evaluate": {"shots": shots, "max_new_tokens": answer},
+        "evaluate": {"shots": shots, "max_new_tokens": answer, **holding},
         "gate": {
             "metric": gate["metric"],
             "alpha": 0.05,
@@ -173,6 +175,7 @@ def _new(
         *fits.notes,
         *template_notes(fits.examples, tokenizer.chat_template),
         f"judged by {gate['metric']}: {why_gate}",
+        *why_held,
     )
     why = f"{chosen.why}; {_lengths(fits.rows)}: max_length {length:,} of {window:,}"
     return NewTask(task, section, why, understood, previews(fits.examples, tokenizer))
