@@ -46,7 +46,7 @@ KEYS: dict[type, set[str] | dict[str, Any]] = {
     },
     VersionComparison: {
         "task", "versions", "verdict", "scores", "same_rows", "rows", "params", "data", "base",
-        "commit", "when",
+        "commit", "when", "other_scorers",
     },
     TaskStatus: {
         "task": None,

@@ -42,6 +42,7 @@ from pawl.model.base import find_base
 from pawl.model.device import here
 from pawl.model.tokenizer import load_tokenizer, prompting_as
 from pawl.workspace.adapter_base import find_adapter_base
+from pawl.workspace.fingerprints import scorer_code
 from pawl.workspace.paths import TaskFiles, Workspace
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
         general=general,
         weights=held.weights,
         same_as_base=same,
+        scorer_code=scorer_code(section.evaluate, workspace.root),
     )
     _write(files.eval, board, report, rows_text, sealed=bool(look) and sealed)
 

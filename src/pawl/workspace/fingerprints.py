@@ -107,6 +107,18 @@ def scoring_inputs(policy: Evaluate, root: Path) -> dict[str, dict[str, str]]:
     }
 
 
+def scorer_code(policy: Evaluate, root: Path) -> dict[str, str]:
+    """Digest of each of the task's own scorers: its code, all that it imports, and its range.
+
+    Raises:
+        ParamsError: there is no such scorer.
+    """
+    return {
+        name: digest_json([function_digest(one.function, root), one.worst, one.best])
+        for name, one in policy.own.items()
+    }
+
+
 def _as_in_0_1(section: Check | Train | Evaluate | Gate) -> dict[str, Any]:
     """The section without the keys that 0.1 had not, where they say what 0.1 did.
 

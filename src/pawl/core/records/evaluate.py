@@ -66,8 +66,8 @@ class EvalReport:
     `scores` digests the row scores; `skipped` has the reason why a contender was not measured;
     `general` maps base, candidate and champion to the perplexity of a general text, `weights` is
     how the task's base was held, `same_as_base` says that the base alone answers every dev row as
-    the candidate does. Wall times are in timing.json beside it, so that the same evidence
-    has the same bytes.
+    the candidate does. `scorer_code` digests the code of each of the task's own scorers. Wall times
+    are in timing.json beside it, so that the same evidence has the same bytes.
     """
 
     task: str
@@ -83,6 +83,7 @@ class EvalReport:
     general: dict[str, float] = field(default_factory=dict)
     weights: Weights = "dense"
     same_as_base: bool = False
+    scorer_code: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,8 @@ class Verdict:
     `comparisons` are with those who must be beaten, `beside` with contenders elsewhere. `failed`
     names the rules that do not hold: under `gate.disclosure: sealed` the first alone, and what was
     measured on gate rows is nowhere in the record. `edition` is that of the rules it was derived
-    by, for `pawl replay`; None stands for the first.
+    by, for `pawl replay`; None stands for the first. `scorer_code` digests the code of each of the
+    task's own scorers, as it was.
     """
 
     task: str
@@ -61,3 +62,4 @@ class Verdict:
     beside: tuple[Comparison, ...] = ()
     failed: tuple[str, ...] = ()
     edition: int | None = None
+    scorer_code: dict[str, str] = field(default_factory=dict)
