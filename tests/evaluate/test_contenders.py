@@ -54,7 +54,7 @@ from pawl.model.adapter import read_adapter
 from pawl.model.base import find_base, load_base
 from pawl.model.device import LIBRARIES, Device
 from pawl.train.qlora import adapted, save
-from pawl.workspace.fingerprints import evaluation_fingerprint
+from pawl.workspace.fingerprints import evaluation_fingerprint, scorer_code
 from pawl.workspace.paths import TaskFiles, Workspace
 
 TASK = "tickets"
@@ -396,7 +396,10 @@ def test_a_users_scorer_is_a_metric_like_any_other(ready: Workspace) -> None:
     edit(ready, "    evaluate:", "    evaluate:\n      scorers: {length: 'own_length:length'}")
     reserve(ready)
     evaluate(ready, TASK)
-    _, _, rows = read(ready)
+    _, report, rows = read(ready)
+    code = scorer_code(ready.task(TASK).evaluate, ready.root)
+    assert report.scorer_code == code
+    assert code.keys() == {"length"}
     assert all(r["values"]["length"] == len(r["output"]) / 1000 for r in rows)
     path = ready.root / "own_broken.py"
     path.write_text("def length(a, b):\n    raise KeyError('oh')\n")

@@ -31,7 +31,7 @@ TICKETS = [
     for line in (ROOT / "examples" / "tickets" / "v1.jsonl")
     .read_text(encoding="utf-8")
     .splitlines()
-][:12]
+][:9]
 LIMIT = 48
 HELD = Evaluate(schema_decoding="baselines", max_new_tokens=LIMIT, batch_size=5)
 INSTRUCTION = "Say in one JSON object what the message is about, and nothing else. " * 3
@@ -44,7 +44,7 @@ def row(number: int, completion: str) -> Example:
 class Asked:
     """A base with the tickets' prompts, and what plain decoding, held to the schema, answers."""
 
-    def __init__(self, folder: Path, instruction: str = "", rows: int = 12) -> None:
+    def __init__(self, folder: Path, instruction: str = "", rows: int = 9) -> None:
         self.model: Any = dequantised(load_base(folder)).eval()
         self.tokenizer: Any = load_tokenizer(folder)
         chats: list[Any] = [(Message("user", ticket["prompt"]),) for ticket in TICKETS[:rows]]
@@ -89,7 +89,7 @@ def test_every_answer_that_ends_is_one_that_the_schema_allows_and_without_it_few
 def test_each_token_is_the_likeliest_that_the_schema_allows(asked: Asked) -> None:
     """By a mask over all words at each step, in a pass without a cache."""
     ends = sorted(asked.grammar.ends)
-    for prompt, text in list(zip(asked.prompts, asked.texts, strict=True))[:3]:
+    for prompt, text in list(zip(asked.prompts, asked.texts, strict=True))[:1]:
         out: list[int] = []
         matcher = asked.grammar.matcher.deep_copy()
         while len(out) < LIMIT and not (out and out[-1] in ends):
@@ -114,7 +114,7 @@ def test_drafts_whatever_they_are_change_no_answer(asked: Asked) -> None:
     pad = asked.tokenizer.pad_token_id
     with torch.no_grad():
         share = sharing(asked.model, asked.prompts, pad=pad, more=LIMIT)
-    for drafts in (own, asked.drafts, other, half, prose):
+    for drafts in (asked.drafts, half, prose):
         for kept in {share, "whole"} if drafts is half else {share}:
             found = drafted(
                 asked.model,
