@@ -168,6 +168,27 @@ def test_rows_longer_than_the_bases_window_are_refused_before_anything_is_writte
     assert contents(workspace) == before
 
 
+@pytest.mark.parametrize(
+    ("schema", "held", "says"),
+    [
+        ('{"properties": {"a": {}, "b": {}}}', "baselines", "prompts are held to the schema"),
+        ('{"properties": {"b": {}, "a": {}}}', "none", "could not write 99 of 99 rows' answers"),
+        ('{"not": {"required": ["c"]}}', "none", '"not"'),
+    ],
+)
+def test_a_new_tasks_prompts_are_held_to_its_schema_where_they_can_be(
+    workspace: Workspace, tmp_path: Path, base_folder: Path, schema: str, held: str, says: str
+) -> None:
+    path, rows = tmp_path / "s.json", tmp_path / "rows.jsonl"
+    path.write_text(schema)
+    write_lines(
+        rows, ({"prompt": f"order {n}", "completion": f'{{"a": {n}, "b": 1}}'} for n in range(99))
+    )
+    made = new_task(workspace, "t", Sources(rows, path, base=str(base_folder)))
+    assert workspace.task("t").evaluate.schema_decoding == held
+    assert any(says in line for line in made.understood)
+
+
 def test_the_rows_of_a_new_task_are_tracked_by_dvc_and_its_other_files_copied(
     workspace: Workspace, rows: Path, base_folder: Path, tmp_path: Path
 ) -> None:

@@ -179,7 +179,7 @@ def test_what_decoding_cannot_be_held_to_is_named_with_the_remedy(
         refuse_unwritable(schema, tokenizer, [])
     assert says in refused.value.found
     assert "%json" not in refused.value.found
-    assert "`evaluate.schema_decoding: off`" in refused.value.remedy
+    assert "`evaluate.schema_decoding: none`" in refused.value.remedy
 
 
 def test_right_answers_in_another_order_than_the_schema_s_are_named(tokenizer: Any) -> None:
@@ -188,15 +188,16 @@ def test_right_answers_in_another_order_than_the_schema_s_are_named(tokenizer: A
     with pytest.raises(ParamsError, match=r"could not write 3 of 200 .* row 'r0'") as refused:
         refuse_unwritable(schema, tokenizer, rows)
     assert "the order that the answers have" in refused.value.remedy
-    # An odd one among hundreds hinders nobody, and a wrong one is not to be written.
+    # An odd one among hundreds hinders nobody.
     refuse_unwritable(schema, tokenizer, rows[2:])
-    refuse_unwritable({"type": "object", "required": ["c"]}, tokenizer, rows)
+    with pytest.raises(ParamsError, match="could not write 20 of 20"):
+        refuse_unwritable({"type": "object", "required": ["c"]}, tokenizer, rows[-20:])
 
 
 def test_a_prompt_is_held_and_an_adapter_is_by_choice() -> None:
-    held = {name: dataclasses.replace(HELD, schema_decoding=name) for name in ("off", "all")}
-    assert grammar_for(held["off"], SCHEMA, None, None) is None  # type: ignore[arg-type]
-    assert Evaluate().schema_decoding == "off", "an old workspace goes on as it was"
+    held = {name: dataclasses.replace(HELD, schema_decoding=name) for name in ("none", "all")}
+    assert grammar_for(held["none"], SCHEMA, None, None) is None  # type: ignore[arg-type]
+    assert Evaluate().schema_decoding == "none", "an old workspace goes on as it was"
 
 
 @pytest.mark.skipif(not (ROOT / "base/smollm2").is_dir(), reason="`make base/smollm2`")

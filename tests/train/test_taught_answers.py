@@ -82,7 +82,7 @@ def test_the_end_token_is_in_the_loss_also_where_it_pads(tokenizer: Any) -> None
 
 def test_a_row_without_a_trained_token_is_refused_by_name(tokenizer: Any) -> None:
     row = Example("r7", "k", (Message("user", "a"),), "")
-    with pytest.raises(DataError, match="row 'r7' has .* and 0 completion tokens"):
+    with pytest.raises(DataError, match=r"row 'r7' has .* and 0 completion tokens"):
         token_rows([chat("Bye!"), row], tokenizer, max_length=256)
 
 

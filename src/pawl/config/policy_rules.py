@@ -66,11 +66,11 @@ def _metrics_can_be_measured(task: Task) -> Iterator[Fault]:
 
 
 def _a_schema_holds_decoding(task: Task) -> Iterator[Fault]:
-    if task.evaluate.schema_decoding != "off" and task.schema is None:
+    if task.evaluate.schema_decoding != "none" and task.schema is None:
         found = f" = '{task.evaluate.schema_decoding}' without a schema"
         rule = "decoding is held to the JSON Schema that the task's `schema` names"
         at = ("evaluate", "schema_decoding")
-        yield Fault(at, found, rule, "add `schema: FILE`, or set `schema_decoding: off`")
+        yield Fault(at, found, rule, "add `schema: FILE`, or set `schema_decoding: none`")
 
 
 def _scorers_have_names_of_their_own(task: Task) -> Iterator[Fault]:

@@ -175,7 +175,7 @@ class Evaluate:
     max_new_tokens: Annotated[int, Field(ge=1)] = 64
     batch_size: Annotated[int, Field(ge=1)] = 64
     baselines: Literal["full", "judged"] = "full"
-    schema_decoding: Literal["off", "baselines", "all"] = "off"
+    schema_decoding: Literal["none", "baselines", "all"] = "none"
     prompts: dict[ContenderName, FileName] = field(default_factory=dict)
     regex: Annotated[str, AfterValidator(valid_pattern)] | None = None
     scorers: dict[

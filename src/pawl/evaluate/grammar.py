@@ -19,10 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from pawl.config.schema import Evaluate
 from pawl.core.files import digest_json
-from pawl.core.json_schema import validator_of
 from pawl.core.records import Example
 from pawl.errors import BaseError, DataError, ParamsError
-from pawl.evaluate.fields import schema_valid
 from pawl.model.prompt import answer_text, completion_tokens
 from pawl.model.tokenizer import end_tokens
 
@@ -37,7 +35,7 @@ BLANKS = r"[ ]|\r?\n[ \t]{0,64}"
 OPTIONS = {"whitespace_pattern": BLANKS, "json_allow_general_unicode_escapes": True}
 # Some tokenizers begin each text with a blank.
 GRAMMAR = 'start: LEAD? answer\nLEAD: " "\nanswer: %json '
-# The share of right answers that a grammar may refuse: an odd escape, say.
+# The share of the rows' answers that a grammar may refuse: an odd escape, say.
 ODD = 0.01
 
 
@@ -123,7 +121,7 @@ def grammar(
             f"the words of the base's tokenizer, a {type(tokenizer).__name__}, cannot be read: "
             f"{' '.join(str(error).split())[:200]}",
             rule="decoding that is held to a schema knows each token's text",
-            remedy=f"set `{KEY}: off`, or name a base with a tokenizer.json",
+            remedy=f"set `{KEY}: none`, or name a base with a tokenizer.json",
         ) from error
     found = {**(schema if isinstance(schema, dict) else _plain(schema)), "x-guidance": OPTIONS}
     text = GRAMMAR + json.dumps(found)
@@ -133,7 +131,7 @@ def grammar(
             f"decoding cannot be held to the task's schema: {_reason(matcher.get_error())}",
             rule="what an answer may be is known token by token; keywords that need the whole "
             "answer, or that llguidance does not know, are none of that",
-            remedy=f"leave that out of the schema, or set `{KEY}: off`: answers are judged by the "
+            remedy=f"leave that out of the schema, or set `{KEY}: none`: answers are judged by the "
             "whole schema all the same (`schema_valid`)",
         )
     return Grammar(matcher, ends, digest_json([llguidance.__version__, text]))
@@ -143,7 +141,7 @@ def grammar_for(
     policy: Evaluate, schema: Any, model: Any, tokenizer: PreTrainedTokenizerBase
 ) -> Grammar | None:
     """The grammar by which contenders on a base are held; None where none is."""
-    if policy.schema_decoding == "off" or schema is None:
+    if policy.schema_decoding == "none" or schema is None:
         return None
     ends, words = end_tokens(model, tokenizer), int(model.config.get_text_config().vocab_size)
     return grammar(schema, tokenizer, ends=ends, words=words)
@@ -152,28 +150,27 @@ def grammar_for(
 def refuse_unwritable(
     schema: Any, tokenizer: PreTrainedTokenizerBase, rows: Sequence[Example]
 ) -> None:
-    """Raise where right answers could not be written: those of rows that the schema allows.
+    """Raise where right answers, those of these rows, could not be written.
 
     Raises:
         ParamsError: the schema has what decoding cannot be held to, or more than a few of them
             could not be written.
     """
     found = grammar(schema, tokenizer, ends={int(tokenizer.eos_token_id)})
-    validator = validator_of(schema)
-    right = [row for row in rows if schema_valid(row.completion, validator)]
     refused = [
         row
-        for row in right
+        for row in rows
         if not found.allows(completion_tokens(tokenizer, answer_text(tokenizer, row).strip()))
     ]
-    if len(refused) > ODD * len(right):
+    if len(refused) > ODD * len(rows):
         raise ParamsError(
             f"decoding that is held to the task's schema could not write {len(refused):,} of "
-            f"{len(right):,} answers that satisfy it, first that of row '{refused[0].id}'",
-            rule="fields are written in the order in which the schema has them (those that it does "
-            "not name come last), with at most a blank or a new line between the parts",
-            remedy="give the schema's `properties` the order that the answers have, or set "
-            f"`{KEY}: off`",
+            f"{len(rows):,} rows' answers, first that of row '{refused[0].id}'",
+            rule="an answer satisfies the schema, and its fields come in the order in which the "
+            "schema has them (those that it does not name last), with at most a blank or a new "
+            "line between the parts",
+            remedy="give the schema's `properties` the order that the answers have (`pawl check` "
+            f"names answers that violate it), or set `{KEY}: none`",
         )
 
 
@@ -193,5 +190,5 @@ def _stuck(matcher: Any) -> DataError:
         "decoding that is held to the task's schema came to an end: "
         f"{_reason(matcher.get_error()) or 'no token may come next'}",
         rule="while an answer is written, some token may come next",
-        remedy=f"make the schema smaller, or set `{KEY}: off`",
+        remedy=f"make the schema smaller, or set `{KEY}: none`",
     )

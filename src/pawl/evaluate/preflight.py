@@ -85,7 +85,7 @@ def preflight(workspace: Workspace, task: str) -> None:
 
 def _try_grammar(section: Task, schema: Any, rows: Sequence[Example], folder: Path) -> None:
     """Raise where decoding cannot be held to the schema, or could not write these rows' answers."""
-    if section.evaluate.schema_decoding == "off":
+    if section.evaluate.schema_decoding == "none":
         return
     tokenizer = load_tokenizer(folder, section.base)
     refuse_unwritable(schema, tokenizer, rows)
