@@ -9,7 +9,7 @@ import pytest
 
 from pawl.core.files import write_lines
 from pawl.core.records import Message, read_rows
-from pawl.errors import BaseError, DataError
+from pawl.errors import BaseError, DataError, ParamsError
 from pawl.evaluate.preflight import preflight
 from pawl.model.device import LIBRARIES, Device
 from pawl.workspace.paths import Workspace
@@ -77,3 +77,16 @@ def test_a_base_that_cannot_be_judged_here_is_refused_before_anything_is_trained
         preflight(split_workspace, TASK)
     assert "a device with" in refused.value.remedy
     assert not split_workspace.files(TASK).preflight.exists()
+
+
+def test_a_schema_that_decoding_cannot_be_held_to_is_refused_before_anything_is_trained(
+    split_workspace: Workspace,
+) -> None:
+    files = split_workspace.files(TASK)
+    schema = json.loads(files.schema.read_text())
+    files.schema.write_text(json.dumps(schema | {"not": {"required": ["nobody"]}}))
+    with pytest.raises(ParamsError, match="cannot be held to the task's schema") as refused:
+        preflight(split_workspace, TASK)
+    assert '"not"' in refused.value.found
+    edit(split_workspace, "schema_decoding: baselines", "schema_decoding: none")
+    preflight(split_workspace, TASK)
