@@ -31,7 +31,7 @@ TICKETS = [
     for line in (ROOT / "examples" / "tickets" / "v1.jsonl")
     .read_text(encoding="utf-8")
     .splitlines()
-][:9]
+][:6]
 LIMIT = 48
 HELD = Evaluate(schema_decoding="baselines", max_new_tokens=LIMIT, batch_size=5)
 INSTRUCTION = "Say in one JSON object what the message is about, and nothing else. " * 3
@@ -44,7 +44,7 @@ def row(number: int, completion: str) -> Example:
 class Asked:
     """A base with the tickets' prompts, and what plain decoding, held to the schema, answers."""
 
-    def __init__(self, folder: Path, instruction: str = "", rows: int = 9) -> None:
+    def __init__(self, folder: Path, instruction: str = "", rows: int = 6) -> None:
         self.model: Any = dequantised(load_base(folder)).eval()
         self.tokenizer: Any = load_tokenizer(folder)
         chats: list[Any] = [(Message("user", ticket["prompt"]),) for ticket in TICKETS[:rows]]
