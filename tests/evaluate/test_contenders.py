@@ -396,7 +396,7 @@ def test_a_users_scorer_is_a_metric_like_any_other(ready: Workspace) -> None:
     edit(ready, "    evaluate:", "    evaluate:\n      scorers: {length: 'own_length:length'}")
     reserve(ready)
     evaluate(ready, TASK)
-    _, report, rows = read(ready)
+    report, _, rows = read(ready)
     code = scorer_code(ready.task(TASK).evaluate, ready.root)
     assert report.scorer_code == code
     assert code.keys() == {"length"}
