@@ -113,6 +113,8 @@ def test_preflight_says_it_before_anything_is_trained(
 ) -> None:
     preflight(split_workspace, "tickets")
     assert "tell contenders apart" not in capfd.readouterr().err, "tickets are JSON"
+    params = split_workspace.params_file
+    params.write_text(params.read_text().replace("schema_decoding: baselines", "batch_size: 64"))
     path = split_workspace.files("tickets").splits / "dev.jsonl"
     rows: list[dict[str, Any]] = [json.loads(line) for line in path.read_text().splitlines()]
     write_lines(path, (row | {"completion": told(n)} for n, row in enumerate(rows)))
