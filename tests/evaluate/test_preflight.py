@@ -9,6 +9,7 @@ import pytest
 
 from pawl.core.files import write_lines
 from pawl.core.records import Message, read_rows
+from pawl.data.inputs import inputs
 from pawl.errors import BaseError, DataError, ParamsError
 from pawl.evaluate.preflight import preflight
 from pawl.model.device import LIBRARIES, Device
@@ -82,9 +83,11 @@ def test_a_base_that_cannot_be_judged_here_is_refused_before_anything_is_trained
 def test_a_schema_that_decoding_cannot_be_held_to_is_refused_before_anything_is_trained(
     split_workspace: Workspace,
 ) -> None:
-    files = split_workspace.files(TASK)
-    schema = json.loads(files.schema.read_text())
-    files.schema.write_text(json.dumps(schema | {"not": {"required": ["nobody"]}}))
+    preflight(split_workspace, TASK)
+    path = split_workspace.root / str(split_workspace.task(TASK).schema)
+    schema = json.loads(path.read_text())
+    path.write_text(json.dumps(schema | {"not": {"required": ["nobody"]}}))
+    inputs(split_workspace, TASK)
     with pytest.raises(ParamsError, match="cannot be held to the task's schema") as refused:
         preflight(split_workspace, TASK)
     assert '"not"' in refused.value.found

@@ -104,6 +104,12 @@ def test_how_decoding_is_held_counts_and_where_it_is_not_nothing_is_new(
     ]
     assert found[0] == before
     assert len(set(found)) == 3
+    # Fields are written in the schema's order, which decides an answer where decoding is held.
+    orders = ['{"properties": {"a": {}, "b": {}}}', '{"properties": {"b": {}, "a": {}}}']
+    for how, count in (("none", 1), ("baselines", 2)):
+        policy = {"schema_decoding": how}
+        told = {fingerprint(tmp_path, base_folder, schema=o, evaluate=policy) for o in orders}
+        assert len(told) == count
 
 
 def test_a_prompt_of_the_users_own_counts_by_what_it_says(

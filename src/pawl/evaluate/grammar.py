@@ -19,10 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 from pawl.config.schema import Evaluate
 from pawl.core.files import digest_json
+from pawl.core.jsonio import parse_constants
 from pawl.core.records import Example
+from pawl.core.records.io import read_value
 from pawl.errors import BaseError, DataError, ParamsError
 from pawl.model.prompt import answer_text, completion_tokens
 from pawl.model.tokenizer import end_tokens
+from pawl.workspace.paths import TaskFiles
 
 if TYPE_CHECKING:
     import torch
@@ -135,6 +138,12 @@ def grammar(
             "whole schema all the same (`schema_valid`)",
         )
     return Grammar(matcher, ends, digest_json([llguidance.__version__, text]))
+
+
+def held_schema(files: TaskFiles) -> Any:
+    """The schema that decoding is held to, in its own order, as the stage `inputs` left it."""
+    text = read_value(files.scoring_inputs).get("held", {}).get("schema")
+    return None if text is None else parse_constants(text)
 
 
 def grammar_for(

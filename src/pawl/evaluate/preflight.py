@@ -20,7 +20,7 @@ from pawl.evaluate.baselines import (
     prompt_limit,
     prompts_of,
 )
-from pawl.evaluate.grammar import refuse_unwritable
+from pawl.evaluate.grammar import held_schema, refuse_unwritable
 from pawl.evaluate.judged_rows import champion_manifest
 from pawl.evaluate.judging import (
     Judging,
@@ -68,7 +68,9 @@ def preflight(workspace: Workspace, task: str) -> None:
     )
     _try_champion(workspace, task, [*dev, *gate])
     schema = read_value(files.schema)
-    _try_grammar(section, schema, [*train, *dev], find_base(section.base, workspace.root))
+    _try_grammar(
+        section, held_schema(files), [*train, *dev], find_base(section.base, workspace.root)
+    )
     by_metric = scorers(schema, section.evaluate, workspace.root)
     score_all(by_metric, [row.completion for row in dev], dev)
     asked, device = prompts_of(section.evaluate, files), here()

@@ -29,7 +29,7 @@ from pawl.core.sealing import seal
 from pawl.evaluate.adapter_slot import AdapterSlot
 from pawl.evaluate.baselines import prompt_limit, prompts_of
 from pawl.evaluate.contest import Contest, read_contest
-from pawl.evaluate.grammar import grammar_for
+from pawl.evaluate.grammar import grammar_for, held_schema
 from pawl.evaluate.judging import Judging, asked_of_task, cards_of, judged_model, judging
 from pawl.evaluate.moved_champion import score_moved_champion
 from pawl.evaluate.on_task_base import score_task_base
@@ -68,7 +68,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
     contest = read_contest(workspace, task)
     look, judged = contest.look, contest.judged
     schema, prompts = read_value(files.schema), prompts_of(section.evaluate, files)
-    splits = read_record(files.splits / "manifest.json", SplitReport)
+    splits, held_to = read_record(files.splits / "manifest.json", SplitReport), held_schema(files)
     timed, sealed = _timed(section.gate), section.gate.disclosure == "sealed"
     board = Scoreboard(scorers(schema, section.evaluate, workspace.root), splits, timed, sealed)
     # A cached time was measured under another load: where times are judged, all are new. And
@@ -87,7 +87,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
     # The model is referenced by this call alone: the next base needs its memory.
     general, skipped, same = score_task_base(
         board,
-        _slot(files, section, contest, folder, held, schema=schema, cache=cache),
+        _slot(files, section, contest, folder, held, schema=held_to, cache=cache),
         dev,
         judged if look else None,
         train,
@@ -105,12 +105,12 @@ def evaluate(workspace: Workspace, task: str) -> None:
             manifest=contest.moved,
             bases=(find_base(place, workspace.root), folder),
             base=contest.base,
-            schema=schema,
+            schema=held_to,
             cache=cache,
         )
     if look:
         skipped |= _score_others(
-            board, judged, workspace, task, prompts.instruction, tokenizer, schema, cache
+            board, judged, workspace, task, prompts.instruction, tokenizer, held_to, cache
         )
     rows_text = lines_text(map(dataclasses.asdict, board.scores))
     report = EvalReport(

@@ -8,12 +8,13 @@ without a new training, or judged again for free until luck lets the candidate t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from pawl.config.code_digest import scoring_code, without_moves
-from pawl.config.schema import Check, Evaluate, Gate, Train, as_json
+from pawl.config.schema import Check, Evaluate, Gate, Task, Train, as_json
 from pawl.config.user_functions import function_digest
 from pawl.core.alpha_budget import gate_split_id, unspent
 from pawl.core.files import digest_file, digest_json
@@ -57,7 +58,9 @@ def cycle_fingerprint(workspace: Workspace, task: str, *, accepted: Sequence[str
             "schema": read_schema(workspace, section),
             "prompt": read_prompt(workspace, section),
             "accepted": list(accepted),
-            "named": scoring_inputs(section.evaluate, workspace.root),
+            "named": scoring_inputs(
+                section.evaluate, workspace.root, schema=_held_schema(workspace, section)
+            ),
         }
     )
 
@@ -82,16 +85,21 @@ def evaluation_fingerprint(workspace: Workspace, task: str, champion: Champion) 
             "evaluate": _as_in_0_1(section.evaluate),
             "base": base.digest,
             **_prompted(base),
-            "named": scoring_inputs(section.evaluate, workspace.root),
+            "named": scoring_inputs(
+                section.evaluate, workspace.root, schema=_held_schema(workspace, section)
+            ),
         }
     )
 
 
-def scoring_inputs(policy: Evaluate, root: Path) -> dict[str, dict[str, str]]:
+def scoring_inputs(
+    policy: Evaluate, root: Path, *, schema: Any = None
+) -> dict[str, dict[str, str]]:
     """What scores depend on beside parameters, rows and the task's own base.
 
     These are digests of the task's own scorers with what they import, of further bases, and of
-    Pawl's scoring code, and the texts of `evaluate.prompts`, if there are any.
+    Pawl's scoring code, the texts of `evaluate.prompts`, if there are any, and of the `schema` that
+    decoding is held to: its fields are written in its order, which sorted JSON loses.
 
     Raises:
         ParamsError: there is no such scorer.
@@ -101,10 +109,16 @@ def scoring_inputs(policy: Evaluate, root: Path) -> dict[str, dict[str, str]]:
     prompts = read_prompts(root, policy)
     return {
         **({"prompts": prompts} if prompts else {}),
+        **({"held": {"schema": json.dumps(schema)}} if policy.schema_decoding != "none" else {}),
         "scorers": {name: function_digest(one.function, root) for name, one in policy.own.items()},
         "bases": {name: base_info(base, root).digest for name, base in policy.bases.items()},
         "code": without_moves(scoring_code()),
     }
+
+
+def _held_schema(workspace: Workspace, section: Task) -> Any:
+    held = section.evaluate.schema_decoding != "none"
+    return read_schema(workspace, section) if held else None
 
 
 def scorer_code(policy: Evaluate, root: Path) -> dict[str, str]:
