@@ -46,7 +46,7 @@ KEYS: dict[type, set[str] | dict[str, Any]] = {
     },
     VersionComparison: {
         "task", "versions", "verdict", "scores", "same_rows", "rows", "params", "data", "base",
-        "commit", "when",
+        "commit", "when", "other_scorers",
     },
     TaskStatus: {
         "task": None,
@@ -104,6 +104,7 @@ KEYS: dict[type, set[str] | dict[str, Any]] = {
     Plan: {
         **dict.fromkeys(("task", "rows", "rank", "steps", "prompt_tokens", "prompts", "says")),
         "unprovable": None,
+        "cannot_tell": None,
         "dropped": {
             "copy", "near_copy", "known_gate_row", "dev_copy", "says", "withdrawn", "removed",
         },

@@ -78,10 +78,31 @@ def test_the_lengths_of_a_new_section_fit_every_row(
         row = json.loads(line)
         answer = len(completion_tokens(tokenizer, row["completion"]))
         prompt = len(prompt_tokens(tokenizer, [Message("user", row["prompt"])]))
-        assert answer <= task.evaluate.max_new_tokens
+        assert 2 * answer <= task.evaluate.max_new_tokens, "who is only prompted is wordier"
         assert prompt + answer <= task.train.max_length
     assert task.check.min_rows <= 99
     workspace.checked_task("late")
+
+
+@pytest.mark.parametrize("window", [1024, 128])
+def test_a_wordier_answer_than_any_reference_is_not_cut_off_where_the_window_holds_it(
+    workspace: Workspace, tmp_path: Path, base_folder: Path, tokenizer: Any, window: int
+) -> None:
+    base = shutil.copytree(base_folder, tmp_path / "base")
+    config = json.loads((base / "config.json").read_text())
+    (base / "config.json").write_text(json.dumps(config | {"max_position_embeddings": window}))
+    rows = tmp_path / "long.jsonl"
+    prompt, answer = f"order 100 {'late ' * 40}", "late " * 50
+    write_lines(
+        rows,
+        ({"prompt": prompt.replace("100", f"{n:03}"), "completion": answer} for n in range(99)),
+    )
+    new_task(workspace, "t", Sources(rows, base=str(base)))
+    reference = len(completion_tokens(tokenizer, answer))
+    room = window - len(prompt_tokens(tokenizer, [Message("user", prompt)]))
+    allowed = workspace.task("t").evaluate.max_new_tokens
+    assert reference <= allowed <= room
+    assert 2 * reference <= allowed or allowed == room < 2 * reference
 
 
 @pytest.mark.parametrize(("window", "shots"), [(2048, {4}), (80, {1, 2, 3}), (40, {0})])
@@ -145,6 +166,27 @@ def test_rows_longer_than_the_bases_window_are_refused_before_anything_is_writte
     assert "the base's window of 16 tokens" in refused.value.found
     assert "--drop-long" in str(refused.value.remedy)
     assert contents(workspace) == before
+
+
+@pytest.mark.parametrize(
+    ("schema", "held", "says"),
+    [
+        ('{"properties": {"a": {}, "b": {}}}', "baselines", "prompts are held to the schema"),
+        ('{"properties": {"b": {}, "a": {}}}', "none", "could not write 99 of 99 rows' answers"),
+        ('{"not": {"required": ["c"]}}', "none", '"not"'),
+    ],
+)
+def test_a_new_tasks_prompts_are_held_to_its_schema_where_they_can_be(
+    workspace: Workspace, tmp_path: Path, base_folder: Path, schema: str, held: str, says: str
+) -> None:
+    path, rows = tmp_path / "s.json", tmp_path / "rows.jsonl"
+    path.write_text(schema)
+    write_lines(
+        rows, ({"prompt": f"order {n}", "completion": f'{{"a": {n}, "b": 1}}'} for n in range(99))
+    )
+    made = new_task(workspace, "t", Sources(rows, path, base=str(base_folder)))
+    assert workspace.task("t").evaluate.schema_decoding == held
+    assert any(says in line for line in made.understood)
 
 
 def test_the_rows_of_a_new_task_are_tracked_by_dvc_and_its_other_files_copied(

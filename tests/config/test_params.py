@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 
 from pawl.config.load import parse_params, read_params
+from pawl.config.policy_rules import policy_faults
 from pawl.errors import ParamsError
 
 ROOT = Path(__file__).parents[2]
@@ -97,6 +99,7 @@ def test_the_projects_own_parameters_are_valid() -> None:
         ("shots: 4", "prompts: {zero-shot: p.md}, shots: 4", "the name 'zero-shot' is taken"),
         ("shots: 4", "prompts: {carried: p.md}, shots: 4", "the name 'carried' is taken"),
         ("shots: 4", "regex: '(', shots: 4", "no regular expression"),
+        ("shots: 4", "schema_decoding: on, shots: 4", "only dora, drop_long take a boolean"),
         ("shots: 4", "bases: {zero-shot: {model: x}}, shots: 4", "call it 'other-zero-shot'"),
         ("shots: 4", "bases: {big: {modle: x}}, shots: 4", "did you mean 'model'?"),
         ("shots: 4", "scorers: {my(own): a:b}, shots: 4", "match pattern"),
@@ -130,6 +133,16 @@ def test_what_is_wrong_is_named_with_its_line_and_the_remedy(old: str, new: str,
         lines = TEXT.replace(old, new, 1).split("\n")
         line = next(i for i, text in enumerate(lines, 1) if mark in text)
         assert f"params.yaml:{line}:" in str(caught.value)
+
+
+def test_decoding_is_held_to_a_schema_that_there_is() -> None:
+    text = TEXT.replace("shots: 4", "schema_decoding: all, shots: 4")
+    task = parse_params(text, "params.yaml").task("tickets")
+    assert not [*policy_faults(task)]
+    faults = [*policy_faults(dataclasses.replace(task, schema=None))]
+    (fault,) = [one for one in faults if one.at == ("evaluate", "schema_decoding")]
+    assert fault.found == " = 'all' without a schema"
+    assert "`schema_decoding: none`" in fault.remedy
 
 
 def test_a_start_from_the_champion_needs_a_rank_by_number() -> None:

@@ -54,7 +54,7 @@ from pawl.model.adapter import read_adapter
 from pawl.model.base import find_base, load_base
 from pawl.model.device import LIBRARIES, Device
 from pawl.train.qlora import adapted, save
-from pawl.workspace.fingerprints import evaluation_fingerprint
+from pawl.workspace.fingerprints import evaluation_fingerprint, scorer_code
 from pawl.workspace.paths import TaskFiles, Workspace
 
 TASK = "tickets"
@@ -396,7 +396,10 @@ def test_a_users_scorer_is_a_metric_like_any_other(ready: Workspace) -> None:
     edit(ready, "    evaluate:", "    evaluate:\n      scorers: {length: 'own_length:length'}")
     reserve(ready)
     evaluate(ready, TASK)
-    _, _, rows = read(ready)
+    report, _, rows = read(ready)
+    code = scorer_code(ready.task(TASK).evaluate, ready.root)
+    assert report.scorer_code == code
+    assert code.keys() == {"length"}
     assert all(r["values"]["length"] == len(r["output"]) / 1000 for r in rows)
     path = ready.root / "own_broken.py"
     path.write_text("def length(a, b):\n    raise KeyError('oh')\n")
@@ -404,6 +407,29 @@ def test_a_users_scorer_is_a_metric_like_any_other(ready: Workspace) -> None:
     reserve(ready)
     with pytest.raises(DataError, match="'length' raised KeyError: 'oh' on row 't-"):
         evaluate(ready, TASK)
+
+
+def test_prompts_of_every_kind_answer_the_gate_rows_and_are_held_to_the_schema(
+    ready: Workspace,
+) -> None:
+    def told() -> dict[str, bool]:
+        inputs(ready, TASK)
+        reserve(ready)
+        evaluate(ready, TASK)
+        report, _, _ = read(ready)
+        return {c.name: c.by_schema for c in report.contenders if c.split == "gate"}
+
+    adapters = {"candidate": False, "champion": False}
+    alone = dict.fromkeys(("zero-shot", "few-shot", "built-prompt"), True)
+    assert told() == {**adapters, **alone}
+    # The task's instruction, alone and with solved rows, takes the place of the one that is built.
+    (ready.root / "data" / "long.md").write_text("Read the ticket. Answer in JSON.")
+    (ready.root / "data" / "tuned.md").write_text("You are a clerk. Answer in JSON.")
+    edit(ready, "    schema:", "    prompt: data/long.md\n    schema:")
+    more = "prompts: {tuned: data/tuned.md}\n      schema_decoding: all"
+    edit(ready, "schema_decoding: baselines", more)
+    prompts = ("zero-shot", "few-shot", "long-prompt", "long-few-shot", "tuned")
+    assert told() == dict.fromkeys((*adapters, *prompts), True)
 
 
 def test_rows_carry_the_group_and_slice_that_the_split_names(ready: Workspace) -> None:

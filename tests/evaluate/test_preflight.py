@@ -9,7 +9,8 @@ import pytest
 
 from pawl.core.files import write_lines
 from pawl.core.records import Message, read_rows
-from pawl.errors import BaseError, DataError
+from pawl.data.inputs import inputs
+from pawl.errors import BaseError, DataError, ParamsError
 from pawl.evaluate.preflight import preflight
 from pawl.model.device import LIBRARIES, Device
 from pawl.workspace.paths import Workspace
@@ -42,7 +43,8 @@ def test_the_longest_prompts_are_reported_and_a_held_out_row_that_does_not_fit_b
         ):
             preflight(split_workspace, TASK)
         path.write_bytes(plain)
-    edit(split_workspace, "max_new_tokens: 64", "max_new_tokens: 5000")
+    allowed = split_workspace.task(TASK).evaluate.max_new_tokens
+    edit(split_workspace, f"max_new_tokens: {allowed}", "max_new_tokens: 5000")
     with pytest.raises(DataError, match=r"'zero-shot' .*, 0 fit") as none:
         preflight(split_workspace, TASK)
     assert "lower `evaluate.max_new_tokens`" in none.value.remedy
@@ -76,3 +78,18 @@ def test_a_base_that_cannot_be_judged_here_is_refused_before_anything_is_trained
         preflight(split_workspace, TASK)
     assert "a device with" in refused.value.remedy
     assert not split_workspace.files(TASK).preflight.exists()
+
+
+def test_a_schema_that_decoding_cannot_be_held_to_is_refused_before_anything_is_trained(
+    split_workspace: Workspace,
+) -> None:
+    preflight(split_workspace, TASK)
+    path = split_workspace.root / str(split_workspace.task(TASK).schema)
+    schema = json.loads(path.read_text())
+    path.write_text(json.dumps(schema | {"not": {"required": ["nobody"]}}))
+    inputs(split_workspace, TASK)
+    with pytest.raises(ParamsError, match="cannot be held to the task's schema") as refused:
+        preflight(split_workspace, TASK)
+    assert '"not"' in refused.value.found
+    edit(split_workspace, "schema_decoding: baselines", "schema_decoding: none")
+    preflight(split_workspace, TASK)

@@ -23,12 +23,13 @@ def judged(
     all_beaten: bool = True,
     won: int = 5,
     kept: tuple[str, ...] = (),
+    by_schema: bool = False,
 ) -> Worth | None:
     """The worth of a candidate against the long prompt; training took half an hour."""
     contenders = [
         Contender("candidate", "dev", 9, {metric: 0.0}, 50.0, 20.0),
         Contender("candidate", "gate", 9, {metric: mine}, 50.0, 20.0),
-        Contender("long-prompt", "gate", 9, {metric: other}, prompt, 30.0),
+        Contender("long-prompt", "gate", 9, {metric: other}, prompt, 30.0, by_schema=by_schema),
     ]
     comparison = Comparison("long-prompt", metric, mine, other, won, 0, 0.001, 0.01, passed)
     champion = Comparison("champion", metric, mine, mine, 0, 0, 1.0, 0.01, False)
@@ -64,6 +65,15 @@ def test_prompting_wins_exactly_where_the_best_baseline_is_not_beaten(
     assert ("prompting wins" in found.says[0]) == (mine < other)
     assert ("no better than prompting" in found.says[0]) == (mine == other)
     assert ("paid for" in found.says[-1]) == (mine > other)
+
+
+def test_a_prompt_whose_decoding_was_held_is_said_to_be() -> None:
+    for mine in (0.9, 0.6, 0.3):
+        plain, held = judged(mine), judged(mine, by_schema=True)
+        assert plain is not None
+        assert held is not None
+        assert held.says[0].replace(", its decoding held to the task's schema", "") == plain.says[0]
+        assert held.says[0] != plain.says[0]
 
 
 def test_where_no_row_differs_neither_has_won() -> None:

@@ -238,3 +238,18 @@ def test_a_sealed_page_says_so_and_shows_nothing_of_the_gate() -> None:
     for section in ("contenders", "flips", "slices", "scores", "seen", "cost"):
         assert f'id="{section}"' not in sealed
     assert "pawl flips" not in sealed
+
+
+def test_the_page_says_whose_decoding_was_held_to_the_schema() -> None:
+    record = judged()
+    assert record.contenders
+    assert "JSON Schema" not in page(record)
+    held = tuple(
+        dataclasses.replace(one, by_schema=one.name != "candidate") for one in record.contenders
+    )
+    names = [one.name for one in held if one.by_schema]
+    shown = page(dataclasses.replace(record, contenders=held))
+    assert "was held to the task&#39;s JSON Schema" in shown
+    line = next(line for line in shown.split("\n") if "JSON Schema" in line)
+    assert all(name in line for name in names)
+    assert "candidate" not in line

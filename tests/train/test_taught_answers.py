@@ -12,6 +12,7 @@ from pawl.config.schema import Check
 from pawl.core.calls import calls_match, calls_text, parse_calls
 from pawl.core.records import Example, Message
 from pawl.data.read.row import example_of
+from pawl.errors import DataError
 from pawl.model.prompt import answer_text, completion_tokens, prompt_text, prompt_tokens
 from pawl.train.pack import packed
 from pawl.train.rows import Row, row_groups, token_rows
@@ -69,6 +70,20 @@ def test_each_answer_of_a_chat_is_taught_once_behind_its_own_prompt(tokenizer: A
     (pack,) = packed([tokens], room=256)
     assert pack.targets.tolist() == [i for span in taught for i in span]
     assert pack.ids[0][pack.at + 1].tolist() == pack.targets.tolist()
+
+
+def test_the_end_token_is_in_the_loss_also_where_it_pads(tokenizer: Any) -> None:
+    padded = copy.deepcopy(tokenizer)
+    padded.pad_token = padded.eos_token
+    (pack,) = packed(token_rows([chat("Bye!")], padded, max_length=256), room=256)
+    assert pack.targets.tolist() == completion_tokens(tokenizer, "Bye!")
+    assert pack.targets.tolist()[-1] == tokenizer.eos_token_id
+
+
+def test_a_row_without_a_trained_token_is_refused_by_name(tokenizer: Any) -> None:
+    row = Example("r7", "k", (Message("user", "a"),), "")
+    with pytest.raises(DataError, match=r"row 'r7' has .* and 0 completion tokens"):
+        token_rows([chat("Bye!"), row], tokenizer, max_length=256)
 
 
 def test_the_answers_that_are_not_taught_are_no_targets(tokenizer: Any) -> None:

@@ -45,9 +45,10 @@ def fingerprint(
     evaluate: dict[str, Any] | None = None,
     check: dict[str, Any] | None = None,
     gate: dict[str, Any] | None = None,
+    schema: str | None = None,
     **train: Any,
 ) -> str:
-    section = {
+    section: dict[str, Any] = {
         "data": "d.jsonl",
         "base": {"model": str(base_folder)},
         "check": check or {},
@@ -56,6 +57,9 @@ def fingerprint(
         "evaluate": evaluate or {},
         "gate": gate or {},
     }
+    if schema:
+        section["schema"] = "s.json"
+        write_text(root / "s.json", schema)
     write_text(root / "params.yaml", json.dumps({"tasks": {"t": section}}))
     write_text(root / "d.jsonl", '{"id": "1", "prompt": "a", "completion": "b"}\n')
     return cycle_fingerprint(Workspace(root), "t", accepted=())
@@ -64,10 +68,14 @@ def fingerprint(
 def test_a_key_that_came_since_0_1_counts_only_where_it_says_something_new(
     tmp_path: Path, base_folder: Path
 ) -> None:
-    assert {*OTHER, *CHECK, "baselines", "prompts", "screen", "pairs"} == set(SINCE_0_1)
+    assert {*OTHER, *CHECK, "baselines", "prompts", "screen", "pairs", "schema_decoding"} == set(
+        SINCE_0_1
+    )
     assert {*as_json(Check())} == {*CHECK_IN_0_1.split(), *CHECK}
     assert {*as_json(Train())} == {*IN_0_1.split(), *OTHER}
-    assert {*as_json(Evaluate())} == {*EVALUATE_IN_0_1.split(), "baselines", "prompts"}
+    assert {*as_json(Evaluate())} == {
+        *(*EVALUATE_IN_0_1.split(), "baselines", "prompts", "schema_decoding")
+    }
     assert {*as_json(Gate())} == {*GATE_IN_0_1.split(), "screen", "pairs"}
     before = fingerprint(tmp_path, base_folder)
     default = {key: as_json(Train())[key] for key in OTHER}
@@ -84,6 +92,24 @@ def test_a_key_that_came_since_0_1_counts_only_where_it_says_something_new(
     assert fingerprint(tmp_path, base_folder, gate={"screen": None}) == before
     screened = fingerprint(tmp_path, base_folder, gate={"screen": 0.3})
     assert screened not in {*changed, judged, before}
+
+
+def test_how_decoding_is_held_counts_and_where_it_is_not_nothing_is_new(
+    tmp_path: Path, base_folder: Path
+) -> None:
+    before = fingerprint(tmp_path, base_folder, schema="{}")
+    found = [
+        fingerprint(tmp_path, base_folder, schema="{}", evaluate={"schema_decoding": how})
+        for how in ("none", "baselines", "all")
+    ]
+    assert found[0] == before
+    assert len(set(found)) == 3
+    # Fields are written in the schema's order, which decides an answer where decoding is held.
+    orders = ['{"properties": {"a": {}, "b": {}}}', '{"properties": {"b": {}, "a": {}}}']
+    for how, count in (("none", 1), ("baselines", 2)):
+        policy = {"schema_decoding": how}
+        told = {fingerprint(tmp_path, base_folder, schema=o, evaluate=policy) for o in orders}
+        assert len(told) == count
 
 
 def test_a_prompt_of_the_users_own_counts_by_what_it_says(

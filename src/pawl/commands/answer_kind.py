@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import statistics
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from pawl.core.exact_answers import exact_answers
 from pawl.core.records import Example
 
 # The share of answers that makes their kind.
 MOST = 0.9
-# Answers so short, in characters, are given as they are; what stands so often is a label.
-SHORT, REPEATED = 24, 3
 # Free text up to so many characters can be compared letter by letter.
 COMPARED = 200
 FLOOR = 0.1
@@ -29,12 +26,7 @@ def judged_by(examples: Sequence[Example]) -> tuple[dict[str, Any], str]:
     answers = [example.completion.strip() for example in examples]
     if sum(bool(example.tool_calls) for example in examples) >= MOST * len(examples):
         return _with_floor("calls_match"), "the answers are calls of functions"
-    times = Counter(answers)
-    given = [
-        bool(example.tool_calls) or len(text) <= SHORT or times[text] >= REPEATED or _is_json(text)
-        for example, text in zip(examples, answers, strict=True)
-    ]
-    if sum(given) >= MOST * len(answers):
+    if sum(exact_answers(examples)) >= MOST * len(answers):
         return _with_floor("exact_match"), "the answers are labels, short values or JSON"
     length = statistics.median(map(len, answers))
     text = f"no model gives free text of about {length:,.0f} characters word for word"
@@ -45,13 +37,3 @@ def judged_by(examples: Sequence[Example]) -> tuple[dict[str, Any], str]:
 
 def _with_floor(metric: str) -> dict[str, Any]:
     return {"metric": metric, "floors": {metric: FLOOR}}
-
-
-def _is_json(text: str) -> bool:
-    if text[:1] not in ("{", "["):
-        return False
-    try:
-        json.loads(text)
-    except (ValueError, RecursionError):
-        return False
-    return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pawl.config.schema import completed
+from pawl.release.judged_code import judged_code
 from pawl.report.compare import VersionComparison
 from pawl.store.client import Store
 from pawl.store.versions import AdapterVersion, get
@@ -30,9 +31,14 @@ def compare(store: Store, task: str, a: int, b: int) -> VersionComparison:
         },
         same_rows=_same_rows(one, other),
         rows=(_judged_rows(one), _judged_rows(other)),
+        other_scorers=_other_scorers(judged_code(store, one), judged_code(store, other)),
         params={key: (left, right) for key, (left, right) in params.items() if left != right},
         **same,
     )
+
+
+def _other_scorers(one: dict[str, str], other: dict[str, str]) -> tuple[str, ...]:
+    return tuple(sorted(name for name in one.keys() & other.keys() if one[name] != other[name]))
 
 
 def _judged_rows(version: AdapterVersion) -> int:

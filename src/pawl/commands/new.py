@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 from pawl.commands.answer_kind import judged_by
 from pawl.commands.continued import judged_before, split_of
 from pawl.commands.row_lengths import rows_that_fit
+from pawl.commands.schema_decoding import schema_decoding
 from pawl.commands.sources import Sources, read_sources
 from pawl.commands.task_files import copy, data_name, put_back, taken, task_files
 from pawl.commands.understood import previews, template_notes
@@ -36,11 +38,12 @@ from pawl.workspace.dvc_calls import run_dvc
 from pawl.workspace.paths import Workspace
 from pawl.workspace.pointers import write_source
 
-# Lengths are rounded up to this. An answer gets a tenth more: what a model that does not stop
-# writes up to it is paid for. A row gets half as much again, and at least what the smallest pack
-# has, so that tomorrow's longer row fits: only the memory of the smallest packs grows with it.
+# Lengths are rounded up to this. An answer gets twice the longest reference's: a base that is only
+# prompted is wordier, and one whose answers are cut off is beaten for nothing. A row gets half as
+# much again, and at least what the smallest pack has, so that tomorrow's longer row fits: only the
+# memory of the smallest packs grows with it.
 ROUND = 32
-MORE, MORE_ANSWER = 1.5, 1.1
+MORE, MORE_ANSWER = 1.5, 2.0
 # Solved rows in the few-shot baseline's prompt, if they fit in the base's window.
 SHOTS = 4
 # Shares of the held-out splits.
@@ -135,7 +138,9 @@ def _new(
     base = answering_at_once(base, folder)
     tokenizer, window = load_tokenizer(folder, base), context_length(folder)
     fits = rows_that_fit(read.examples, tokenizer, window=window, leave_out=sources.drop_long)
-    longest, answer = max(fits.rows), min(_rounded(max(fits.answers), MORE_ANSWER), window)
+    longest, room = max(fits.rows), window - max(map(operator.sub, fits.rows, fits.answers))
+    # The longest prompt must fit beside it, and the longest reference in it.
+    answer = max(max(fits.answers), min(_rounded(max(fits.answers), MORE_ANSWER), room))
     # The window must hold that many solved rows as long as the longest, one more, and its answer.
     shots = max(0, min(SHOTS, (window - answer) // longest - 1))
     section: dict[str, Any] = {"data": data_name(task, sources)}
@@ -144,6 +149,7 @@ def _new(
     if sources.prompt:
         section["prompt"] = f"data/{task}.prompt.md"
     gate, why_gate = judged_by(fits.examples)
+    holding, why_held = schema_decoding(sources.schema, fits.examples, tokenizer)
     chosen = recipe(folder, rows=round(len(fits.examples) * (1 - DEV - GATE)))
     length = min(max(LEAST, _rounded(longest, MORE)), window)
     section |= {
@@ -151,7 +157,7 @@ def _new(
         "check": {"min_rows": max(10, min(100, len(fits.examples))), **sources.check(turns)},
         "split": {"salt": f"{task}-1", "dev": DEV, "gate": GATE},
         "train": {**chosen.train, "max_length": length},
-        "evaluate": {"shots": shots, "max_new_tokens": answer},
+        "evaluate": {"shots": shots, "max_new_tokens": answer, **holding},
         "gate": {
             "metric": gate["metric"],
             "alpha": 0.05,
@@ -169,6 +175,7 @@ def _new(
         *fits.notes,
         *template_notes(fits.examples, tokenizer.chat_template),
         f"judged by {gate['metric']}: {why_gate}",
+        *why_held,
     )
     why = f"{chosen.why}; {_lengths(fits.rows)}: max_length {length:,} of {window:,}"
     return NewTask(task, section, why, understood, previews(fits.examples, tokenizer))

@@ -17,6 +17,7 @@ from pawl.evaluate.baselines import Prompts
 from pawl.evaluate.judged_rows import not_learned
 from pawl.evaluate.moved_champion import planned_move
 from pawl.evaluate.preflight import longest_prompts, planned_judging, prompt_notes
+from pawl.evaluate.telling import cannot_tell
 from pawl.gate.power import gate_power, unprovable_guards
 from pawl.ledger.held_out import held_out_rows
 from pawl.ledger.looks import BudgetStatus, budget_status, withdrawals
@@ -101,6 +102,9 @@ def plan(workspace: Workspace, store: Store, task: str, *, device: str | None = 
         says=gate_text(power, section.gate.metric, blocked=None if budget.charge else fresh)
         + screen_text(section.gate.screen if champion else None, rows["dev"]),
         unprovable=unprovable_guards(groups, slices, section.gate),
+        cannot_tell=cannot_tell(
+            section.gate.metric, split.parts["dev"], workspace.files(task).eval / "report.json"
+        ),
     )
 
 

@@ -13,6 +13,7 @@ from pawl.release.local_copies import adapter_folder
 from pawl.store.client import Store
 from pawl.workspace.adapter_base import find_adapter_base
 from pawl.workspace.paths import Workspace
+from pawl.workspace.task_inputs import read_schema
 
 
 @dataclass(frozen=True)
@@ -37,5 +38,9 @@ def predict(
     folder = adapter_folder(workspace, store, task, version)
     chats = [(Message("user", text),) for text in prompts]
     base = find_adapter_base(workspace, task, read_adapter(folder).base)
-    answers = decode(workspace.task(task).evaluate, find_base(base, workspace.root), folder, chats)
+    section = workspace.task(task)
+    answers = decode(
+        *(section.evaluate, find_base(base, workspace.root), folder, chats),
+        schema=read_schema(workspace, section),
+    )
     return tuple(map(Prediction, prompts, answers))

@@ -19,6 +19,7 @@ from pawl.ledger.entries import State
 from pawl.ledger.looks import task_budget_status
 from pawl.ledger.state import read_state
 from pawl.release.history import history
+from pawl.release.judged_code import earlier_scorers
 from pawl.report.trends.page import page
 from pawl.report.trends.record import JudgedVersion, TaskReport, TrainingSpent
 from pawl.store.client import Store
@@ -46,6 +47,7 @@ def report(workspace: Workspace, store: Store, task: str) -> TaskReport:
     values = {one.version: _values(store, one, metric, split, notes) for one in shown}
     same = _same_rows(values.values())
     judged_versions = tuple(_judged(store, state, one, values[one.version], same) for one in shown)
+    notes += [note for one in shown for note in earlier_scorers(workspace, store, one)]
     looks = None
     try:
         looks = looks_left(task_budget_status(workspace, store, state, task), section.gate)

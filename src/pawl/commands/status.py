@@ -13,11 +13,12 @@ from pawl.ledger.entries import State
 from pawl.ledger.looks import BudgetStatus, budget_text, task_budget_status
 from pawl.ledger.manual_changes import Alias, moved_by_hand
 from pawl.ledger.state import read_ledger
+from pawl.release.judged_code import earlier_scorers
 from pawl.release.local_copies import ensure_local_copies, stored_champion_problems
 from pawl.report.status import ChampionStatus, LastCycle, TaskStatus
 from pawl.store.client import Store
 from pawl.store.cycle_runs import last_cycle
-from pawl.store.versions import garbled_versions
+from pawl.store.versions import garbled_versions, get
 from pawl.workspace.paths import Workspace
 
 Value = TypeVar("Value")
@@ -48,6 +49,7 @@ def status(workspace: Workspace, store: Store, task: str, *, repair: bool = True
             *ledger.doubts,
             *(error.found for error in garbled_versions(store, task).values()),
             *stored_champion_problems(store, task, state),
+            *_scorer_notes(workspace, store, task, state),
             *(ensure_local_copies(workspace, store, task, state) if repair else ()),
         ),
     )
@@ -69,6 +71,13 @@ def _champion(state: State) -> ChampionStatus:
     unearned = state.unearned(champion)
     text = f"{unearned.kind}: {unearned.why}" if unearned else None
     return ChampionStatus(champion.version, champion.digest, since, why, kind, text)
+
+
+def _scorer_notes(workspace: Workspace, store: Store, task: str, state: State) -> tuple[str, ...]:
+    version = state.champion.version
+    if version is None or not workspace.task(task).evaluate.scorers:
+        return ()
+    return _or_note([], lambda: earlier_scorers(workspace, store, get(store, task, version))) or ()
 
 
 def _alias_note(

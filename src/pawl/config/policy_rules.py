@@ -65,6 +65,14 @@ def _metrics_can_be_measured(task: Task) -> Iterator[Fault]:
             yield Fault(at, f": '{metric}' without an expression", rule, "add `regex:` there")
 
 
+def _a_schema_holds_decoding(task: Task) -> Iterator[Fault]:
+    if task.evaluate.schema_decoding != "none" and task.schema is None:
+        found = f" = '{task.evaluate.schema_decoding}' without a schema"
+        rule = "decoding is held to the JSON Schema that the task's `schema` names"
+        at = ("evaluate", "schema_decoding")
+        yield Fault(at, found, rule, "add `schema: FILE`, or set `schema_decoding: none`")
+
+
 def _scorers_have_names_of_their_own(task: Task) -> Iterator[Fault]:
     rule = "a scorer of your own does not take the name of one of Pawl's"
     for metric in sorted(set(task.evaluate.scorers) & {*METRICS, PREFERENCE}):
@@ -182,6 +190,7 @@ def _points(value: float) -> str:
 RULES = (
     _metrics_exist,
     _metrics_can_be_measured,
+    _a_schema_holds_decoding,
     _scorers_have_names_of_their_own,
     _scorers_tell_best_from_worst,
     _contenders_have_names_of_their_own,

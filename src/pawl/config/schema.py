@@ -187,6 +187,8 @@ class Evaluate:
     `scorers` maps a metric of your own to `module:function`, or to a `Scorer`; `regex` is what
     `regex_match` matches a whole answer with. With `baselines: judged` a baseline's answer is
     given up where it can no longer be right by `gate.metric`, if that is exact_match or json_equal.
+    `schema_decoding` holds the decoding of baselines, or of all contenders on a base of one's own,
+    to the task's JSON Schema.
     `prompts` are files with further instruction prompts; each is a baseline that must be beaten.
     `bases` and `endpoints` add contenders by name, another base or a server, which are reported and
     need not be beaten.
@@ -196,6 +198,7 @@ class Evaluate:
     max_new_tokens: Annotated[int, Field(ge=1)] = 64
     batch_size: Annotated[int, Field(ge=1)] = 64
     baselines: Literal["full", "judged"] = "full"
+    schema_decoding: Literal["none", "baselines", "all"] = "none"
     prompts: dict[ContenderName, FileName] = field(default_factory=dict)
     regex: Annotated[str, AfterValidator(valid_pattern)] | None = None
     scorers: dict[

@@ -31,7 +31,8 @@ def inputs(workspace: Workspace, task: str) -> None:
     schema, prompt = read_schema(workspace, section), read_prompt(workspace, section)
     for scorer in section.evaluate.own.values():
         load_function(scorer.function, workspace.root)
-    write_json(files.scoring_inputs, scoring_inputs(section, workspace.root))
+    named = scoring_inputs(section, workspace.root, schema=schema)
+    write_json(files.scoring_inputs, named)
     write_record(files.base, base_info(section.base, workspace.root))
     write_json(files.schema, schema)
     write_text(files.prompt, prompt)

@@ -14,6 +14,7 @@ from pawl.evaluate.answer_cache import cached_or_decoded, contender_key, row_key
 from pawl.evaluate.answers import answers
 from pawl.evaluate.baselines import Turns
 from pawl.evaluate.drafted import Drafted
+from pawl.evaluate.grammar import Grammar
 from pawl.evaluate.perplexity import general_perplexity
 from pawl.evaluate.scoreboard import Reply
 from pawl.evaluate.undecided import UNDECIDED
@@ -30,7 +31,8 @@ class AdapterSlot:
     `base` is its digest, `adapters` maps the names of its adapters to their digests, `prompt_limit`
     is the most tokens of a prompt, `cache` the folder of the answer cache (None: decode each time).
     `timed`: the seconds of each row are judged; `weights` is how the base is held. An adapter in
-    `prompting` is asked as it was trained, by a tokenizer of its own.
+    `prompting` is asked as it was trained, by a tokenizer of its own. `grammar` is that of the
+    task's schema, where decoding is held to it.
     """
 
     model: Any
@@ -43,6 +45,11 @@ class AdapterSlot:
     timed: bool = False
     weights: Weights = "dense"
     prompting: dict[str, PreTrainedTokenizerBase] = field(default_factory=dict)
+    grammar: Grammar | None = None
+
+    def holds(self, *, prompted: bool) -> bool:
+        """Whether answers are held to the schema: an adapter's, or those of a prompt."""
+        return self.grammar is not None and (prompted or self.policy.schema_decoding == "all")
 
     def replies(
         self,
@@ -50,6 +57,7 @@ class AdapterSlot:
         rows: Sequence[Example],
         *,
         adapter: str | None = None,
+        prompted: bool = False,
         judged_by: str | None = None,
         label: str | None,
     ) -> tuple[list[Reply], bool]:
@@ -58,6 +66,7 @@ class AdapterSlot:
         Args:
             show: makes the prompt's messages from a row's.
             adapter: the name of the active adapter, None for the bare base.
+            prompted: the answers are those of a prompt that competes with adapters.
             judged_by: one of the metrics of `UNDECIDED`: an answer is given up where it can no
                 longer be right by it; None: all answers are whole.
             label: label of the progress bar; None: no bar.
@@ -66,6 +75,7 @@ class AdapterSlot:
         prompts = [prompt_tokens(tokenizer, show(row.messages)) for row in rows]
         drafts = [completion_tokens(tokenizer, answer_text(tokenizer, row)) for row in rows]
         digest = self.adapters[adapter] if adapter else None
+        grammar = self.grammar if self.holds(prompted=prompted) else None
         key = contender_key(
             self.model,
             self.policy,
@@ -73,6 +83,7 @@ class AdapterSlot:
             adapter_digest=digest,
             judged_by=judged_by,
             weights=self.weights,
+            grammar=grammar,
         )
         may = UNDECIDED[judged_by] if judged_by else None
 
@@ -84,6 +95,7 @@ class AdapterSlot:
                 [drafts[i] for i in places],
                 self.policy,
                 timed=self.timed,
+                grammar=grammar,
                 undecided=may and (lambda i, text: may(text, rows[places[i]].completion)),
                 label=label,
             )

@@ -20,6 +20,7 @@ from pawl.config.schema import Evaluate
 from pawl.core.files import digest_json, read_lines, write_lines
 from pawl.core.records import Weights
 from pawl.evaluate.drafted import Drafted
+from pawl.evaluate.grammar import Grammar
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -33,12 +34,13 @@ def contender_key(
     adapter_digest: str | None,
     judged_by: str | None = None,
     weights: Weights = "dense",
+    grammar: Grammar | None = None,
 ) -> str:
     """Digest of all that decides a contender's answers beside the row.
 
     Base (with its tokenizer), how its weights are held, adapter, decoding parameters, the metric by
-    which an answer is given up early, Pawl's code, the versions of the libraries, and the kind of
-    machine.
+    which an answer is given up early, the grammar that holds it, Pawl's code, the versions of the
+    libraries, and the kind of machine.
     """
     import bitsandbytes
     import peft
@@ -53,6 +55,7 @@ def contender_key(
             "weights": weights,
             "max_new_tokens": policy.max_new_tokens,
             "judged_by": judged_by,
+            "grammar": grammar.digest if grammar else None,
             "code": scoring_code(),
             "versions": [m.__version__ for m in (torch, transformers, peft, bitsandbytes)],
             "machine": [device, str(model.dtype), torch.get_num_threads()],

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pawl.config.schema import Evaluate
 from pawl.evaluate.decode import greedy
 from pawl.evaluate.drafted import Drafted, drafted
+from pawl.evaluate.grammar import Grammar
 from pawl.evaluate.perplexity import answer_perplexity
 from pawl.evaluate.summary import mean
 from pawl.evaluate.undecided import HALF
@@ -34,6 +35,7 @@ def answers(
     *,
     timed: bool,
     undecided: Callable[[int, str], bool] | None = None,
+    grammar: Grammar | None = None,
     label: str | None,
 ) -> list[Drafted]:
     """Greedy answers to the prompts, and the perplexities of the references.
@@ -44,6 +46,7 @@ def answers(
             sample's mean.
         undecided: whether a row, by its place, may still come to be right behind a text; where it
             cannot, it is given up, but for the sample's. None: all answers are whole.
+        grammar: what an answer may be; None: anything.
         label: label of the progress bar; None: no bar.
 
     Raises:
@@ -62,6 +65,7 @@ def answers(
             batch_size=policy.batch_size,
             label=label if rows == slice(None) else None,
             share=share,
+            grammar=grammar,
         )
         tokens = drafts[rows]
         perplexities = answer_perplexity(model, tokenizer, prompts[rows], tokens, share=share)
@@ -80,6 +84,7 @@ def answers(
         share=share,
         label=label,
         undecided=undecided,
+        grammar=grammar,
     )
     if not all(map(_agree, found, sample)):
         return plain(slice(None))

@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pawl.evaluate.grammar import Grammar, Writing
 from pawl.model.cached_batches import Batch, Sharing, batches, select_rows, sharing
+from pawl.model.tokenizer import end_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -41,11 +43,13 @@ def greedy(
     batch_size: int,
     label: str | None = "",
     share: Sharing | None = None,
+    grammar: Grammar | None = None,
 ) -> tuple[Answer, ...]:
     """Decode each prompt (token ids) greedily up to an end token or `max_new_tokens`.
 
     Returns the answers in the order of the prompts. `label` is the progress bar's; None: no bar.
-    `share`: how rows share batches (`sharing`); None: it is found here.
+    `share`: how rows share batches (`sharing`); None: it is found here. `grammar`: what an answer
+    may be; None: anything.
 
     Raises:
         BaseError: the base gives other logits with a cache than without.
@@ -60,6 +64,7 @@ def greedy(
         batch_size=batch_size,
         share=share or sharing(model, prompts, pad=pad, more=max_new_tokens),
         label=label,
+        writings=[grammar.begin() for _ in prompts] if grammar else None,
     )
     return tuple(
         Answer(tokenizer.decode(tokens, skip_special_tokens=True), len(tokens), seconds)
@@ -77,8 +82,12 @@ def greedy_tokens(
     batch_size: int,
     share: Sharing,
     label: str | None = None,
+    writings: Sequence[Writing] | None = None,
 ) -> list[tuple[list[int], float]]:
-    """As `greedy`: the token ids that follow each prompt, and its share of the seconds."""
+    """As `greedy`: the token ids that follow each prompt, and its share of the seconds.
+
+    `writings` are the answers so far, whose grammar holds what follows.
+    """
     import torch
     from tqdm import tqdm
 
@@ -89,7 +98,8 @@ def greedy_tokens(
         inputs = batches(model, prompts, pad=pad, batch_size=batch_size, share=share)
         for rows, batch in inputs:
             spent = time.perf_counter() - start
-            tokens, seconds = _decode(model, batch, ends=ends, limit=max_new_tokens)
+            held = None if writings is None else [writings[row] for row in rows]
+            tokens, seconds = _decode(model, batch, held, ends=ends, limit=max_new_tokens)
             shares = [spent / len(rows) + own for own in seconds]
             decoded.update(zip(rows, zip(tokens, shares, strict=True), strict=True))
             bar.update(len(rows))
@@ -98,7 +108,12 @@ def greedy_tokens(
 
 
 def _decode(
-    model: Any, batch: Batch, *, ends: set[int], limit: int
+    model: Any,
+    batch: Batch,
+    writings: Sequence[Writing] | None,
+    *,
+    ends: set[int],
+    limit: int,
 ) -> tuple[list[list[int]], list[float]]:
     """Token ids generated for each row of a batch, and each row's share of the seconds."""
     import torch
@@ -119,6 +134,12 @@ def _decode(
         ).logits[:, -1]
         chosen = logits.argmax(dim=-1)
         tokens = chosen.tolist()  # waits for the device, so that the clock is right
+        if writings is not None:
+            tokens = [
+                writings[row].take(own, best)
+                for row, own, best in zip(alive, logits, tokens, strict=True)
+            ]
+            chosen = torch.tensor(tokens, device=chosen.device)
         share = (time.perf_counter() - start) / len(alive)
         for row, token in zip(alive, tokens, strict=True):
             out[row].append(token)
@@ -136,13 +157,3 @@ def _decode(
         mask = torch.cat([mask, mask.new_ones(len(alive), 1)], dim=1)
         ids = chosen[:, None]
     return out, seconds
-
-
-def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:
-    """The tokens that end an answer: the tokenizer's, and those of the base's own settings."""
-    config: Any = model.generation_config
-    named = getattr(config, "eos_token_id", None)
-    ends = {int(tokenizer.eos_token_id)}
-    if named is not None:
-        ends |= set(named) if isinstance(named, list) else {int(named)}
-    return ends

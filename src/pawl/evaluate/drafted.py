@@ -19,11 +19,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pawl.evaluate.decode import Answer, end_tokens, greedy_tokens
-from pawl.evaluate.lookup import Row
+from pawl.evaluate.decode import Answer, greedy_tokens
+from pawl.evaluate.grammar import Grammar, Writing
+from pawl.evaluate.lookup import Row, written
 from pawl.evaluate.perplexity import batch_rows, forced, perplexity
 from pawl.model.cached_batches import Batch, Sharing, batches, select_rows
 from pawl.model.masked_cache import sees_masked
+from pawl.model.tokenizer import end_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -86,6 +88,7 @@ def drafted(
     batch_size: int,
     share: Sharing,
     undecided: Callable[[int, str], bool] | None = None,
+    grammar: Grammar | None = None,
     label: str | None = None,
 ) -> list[Drafted]:
     """Decode each prompt greedily up to an end token or `max_new_tokens`, in their order.
@@ -94,6 +97,7 @@ def drafted(
         drafts: token ids of each row's reference, end token included.
         share: how rows share batches (`pawl.model.cached_batches.sharing`).
         undecided: whether a row, by its place, is decoded on behind a text; None: to its end.
+        grammar: what an answer may be; None: anything.
         label: label of the progress bar; None: no bar.
     """
     import torch
@@ -111,13 +115,14 @@ def drafted(
         inputs = batches(model, prompts, pad=call.pad, batch_size=size, share=share, answers=drafts)
         start = time.perf_counter()
         for rows, batch in inputs:
-            losses, agreed = _tried(model, batch, [drafts[i] for i in rows])
+            writings = [grammar.begin() if grammar else None for _ in rows]
+            losses, agreed = _tried(call, batch, [drafts[i] for i in rows], writings)
             took = (time.perf_counter() - start) / len(rows)
             unfinished: list[tuple[int, Row]] = []
-            for at, (i, loss, found) in enumerate(zip(rows, losses, agreed, strict=True)):
-                perplexities[i] = perplexity(loss)
+            for at, (i, found) in enumerate(zip(rows, agreed, strict=True)):
+                perplexities[i] = perplexity(losses[at])
                 end = prompts[i][-PROMPT_END:]
-                row = Row(i, len(prompts[i]), found, drafts[i], end, len(found), took)
+                row = Row(i, len(prompts[i]), found, drafts[i], end, len(found), took, writings[at])
                 if not call.finished(row):
                     unfinished.append((at, row))
             if unfinished and masks:
@@ -131,21 +136,23 @@ def drafted(
 
 
 def _tried(
-    model: Any, batch: Batch, drafts: Sequence[Sequence[int]]
+    call: _Call,
+    batch: Batch,
+    drafts: Sequence[Sequence[int]],
+    writings: Sequence[Writing | None],
 ) -> tuple[list[float], list[list[int]]]:
     """One pass over prompts and drafts: each draft's mean loss (nats), and what greedy decoding
     writes up to its first difference from the draft, that token included."""
     longest = max(map(len, drafts))
-    logits, losses = forced(model, batch, longest)
-    chosen = logits.argmax(dim=-1)
-    alike = (chosen[:, :-1] == batch.ids[:, -longest:]).tolist()
+    logits, losses = forced(call.model, batch, longest)
+    chosen = logits.argmax(dim=-1).tolist()
     means, found = [], []
-    for row, draft in enumerate(drafts):
+    for row, (draft, writing) in enumerate(zip(drafts, writings, strict=True)):
         first = longest - len(draft)
-        same = alike[row][first:]
-        count = same.index(False) if False in same else len(draft)
         means.append(float(losses[row, first:].mean()))
-        found.append([*draft[:count], int(chosen[row, first + count])])
+        found.append(
+            written(draft, chosen[row][first:], logits[row, first:], writing, ends=call.ends)
+        )
     return means, found
 
 
@@ -190,9 +197,10 @@ def _go_on(
         took = (time.perf_counter() - start) / len(rows)
         keep_at = []
         for at, (row, guess) in enumerate(zip(rows, guesses, strict=True)):
-            count = next((n for n, g in enumerate(guess) if g != chosen[at][n]), len(guess))
-            mask[at, cached + 1 + count :] = 0
-            row.out += [*guess[:count], chosen[at][count]]
+            more = written(guess, chosen[at], logits[at], row.writing, ends=call.ends)
+            # All of them but the last are cached, behind the one that was there.
+            mask[at, cached + len(more) :] = 0
+            row.out += more
             row.seconds += took
             if not call.finished(row):
                 keep_at.append(at)
@@ -223,6 +231,7 @@ def _begin_anew(
         max_new_tokens=call.limit - min(len(row.out) for row in rows),
         batch_size=batch_size,
         share=share,
+        writings=[row.writing for row in rows if row.writing] or None,
     )
     for row, (more, took) in zip(rows, found, strict=True):
         row.out += more

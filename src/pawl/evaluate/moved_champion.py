@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pawl.config.schema import Evaluate
 from pawl.core.records import AdapterManifest, BaseInfo, BaseRef, Example
 from pawl.errors import AdapterError
 from pawl.evaluate.adapter_slot import AdapterSlot
 from pawl.evaluate.baselines import prompt_limit
+from pawl.evaluate.grammar import grammar_for
 from pawl.evaluate.judging import Judging, asked_of, judged_model, judging
 from pawl.evaluate.scoreboard import Reply, Scoreboard
 from pawl.model.adapter import load_adapter
@@ -64,6 +66,7 @@ def score_moved_champion(
     manifest: AdapterManifest,
     bases: tuple[Path, Path],
     base: BaseInfo,
+    schema: Any,
     cache: Path | None,
 ) -> dict[str, str]:
     """Score the champion on its own base, and what its adapter does on the task's.
@@ -81,9 +84,12 @@ def score_moved_champion(
 
     def answer(name: str, folder: Path, base: BaseInfo) -> tuple[list[Reply], bool]:
         held = champion_judging(folder, rows, policy, manifest, base, here())
+        model: Any = load_adapter(judged_model(folder, held), adapter, name=name)
+        tokenizer = load_tokenizer(folder, base)
         loaded = AdapterSlot(
-            model=load_adapter(judged_model(folder, held), adapter, name=name),
-            tokenizer=load_tokenizer(folder, base),
+            model=model,
+            tokenizer=tokenizer,
+            grammar=grammar_for(policy, schema, model, tokenizer),
             weights=held.weights,
             policy=policy,
             base=base.digest,
@@ -95,13 +101,26 @@ def score_moved_champion(
         return loaded.replies(lambda turns: turns, rows, adapter=name, label=board.bar_label(name))
 
     own, new = bases
+    by_schema = policy.schema_decoding == "all"
     digest, of = manifest.digest, manifest.base.digest
     replies, cached = answer(CHAMPION, own, manifest.base)
-    board.add(CHAMPION, "gate", rows, replies, adapter=digest, base=of, cached=cached)
+    board.add(
+        *(CHAMPION, "gate", rows, replies),
+        adapter=digest,
+        base=of,
+        by_schema=by_schema,
+        cached=cached,
+    )
     try:
         replies, cached = answer(CARRIED, new, base)
     except AdapterError:
         return {CARRIED: "the champion's adapter does not fit the layers of the task's new base"}
     where = "the champion's adapter on the task's new base"
-    board.add(CARRIED, "gate", rows, replies, adapter=digest, elsewhere=where, cached=cached)
+    board.add(
+        *(CARRIED, "gate", rows, replies),
+        adapter=digest,
+        elsewhere=where,
+        by_schema=by_schema,
+        cached=cached,
+    )
     return {}

@@ -35,14 +35,17 @@ def score_task_base(
     """
     replies, cached = loaded.replies(_as_is, dev, adapter="candidate", label="dev: candidate")
     digest = loaded.adapters["candidate"]
-    board.add("candidate", "dev", dev, replies, adapter=digest, cached=cached)
+    held = loaded.holds(prompted=False)
+    board.add("candidate", "dev", dev, replies, adapter=digest, by_schema=held, cached=cached)
     said = [reply.text for reply in replies]
     if screening:
         replies, cached = loaded.replies(
             _as_is, screening, adapter="champion", label="dev: champion"
         )
         worn = loaded.adapters["champion"]
-        board.add("champion", "dev", screening, replies, adapter=worn, cached=cached)
+        board.add(
+            "champion", "dev", screening, replies, adapter=worn, by_schema=held, cached=cached
+        )
     general, same = loaded.general_perplexities(), _same_as_base(loaded, dev, said)
     if gate is None:
         return general, {}, same
@@ -55,11 +58,18 @@ def score_task_base(
     )
     for name, digest in loaded.adapters.items():
         replies, cached = loaded.replies(_as_is, gate, adapter=name, label=board.bar_label(name))
-        board.add(name, "gate", gate, replies, adapter=digest, cached=cached)
+        board.add(name, "gate", gate, replies, adapter=digest, by_schema=held, cached=cached)
     for baseline in prompted:
         label = board.bar_label(baseline.name)
-        replies, cached = loaded.replies(baseline.show, gate, judged_by=judged_by, label=label)
-        board.add(baseline.name, "gate", gate, replies, judged_by=judged_by, cached=cached)
+        replies, cached = loaded.replies(
+            baseline.show, gate, prompted=True, judged_by=judged_by, label=label
+        )
+        board.add(
+            *(baseline.name, "gate", gate, replies),
+            judged_by=judged_by,
+            by_schema=loaded.holds(prompted=True),
+            cached=cached,
+        )
     return general, skipped, same
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pawl.config.schema import Evaluate
 from pawl.core.records import Example
 from pawl.evaluate.adapter_slot import AdapterSlot
 from pawl.evaluate.baselines import Turns, longest_prompt, prompt_limit
 from pawl.evaluate.endpoint import UnansweredError, chat_completions
+from pawl.evaluate.grammar import grammar_for
 from pawl.evaluate.judging import asked_of, judged_model, judging
 from pawl.evaluate.scoreboard import Scoreboard
 from pawl.model.base import base_info, find_base
@@ -32,6 +33,7 @@ def score_bases(
     rows: Sequence[Example],
     *,
     instruction: str,
+    schema: Any,
     root: Path,
     cache: Path | None,
 ) -> dict[str, str]:
@@ -57,8 +59,9 @@ def score_bases(
         if not held.fits:
             skipped[name] = held.says()
             continue
+        model: Any = judged_model(folder, held).eval()
         loaded = AdapterSlot(
-            model=judged_model(folder, held).eval(),
+            model=model,
             tokenizer=tokenizer,
             policy=policy,
             base=base_info(base, root).digest,
@@ -66,10 +69,15 @@ def score_bases(
             prompt_limit=limit,
             cache=cache,
             weights=held.weights,
+            grammar=grammar_for(policy, schema, model, tokenizer),
         )
-        replies, cached = loaded.replies(show, rows, label=board.bar_label(name))
-        where = f"base {loaded.base[:12]}"
-        board.add(name, "gate", rows, replies, elsewhere=where, cached=cached)
+        replies, cached = loaded.replies(show, rows, prompted=True, label=board.bar_label(name))
+        board.add(
+            *(name, "gate", rows, replies),
+            elsewhere=f"base {loaded.base[:12]}",
+            by_schema=loaded.holds(prompted=True),
+            cached=cached,
+        )
     return skipped
 
 

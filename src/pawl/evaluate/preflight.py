@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pawl.config.schema import Evaluate, Task
 from pawl.core.files import write_json
@@ -19,6 +20,7 @@ from pawl.evaluate.baselines import (
     prompt_limit,
     prompts_of,
 )
+from pawl.evaluate.grammar import held_schema, refuse_unwritable
 from pawl.evaluate.judged_rows import champion_manifest
 from pawl.evaluate.judging import (
     Judging,
@@ -30,6 +32,7 @@ from pawl.evaluate.judging import (
 )
 from pawl.evaluate.moved_champion import planned_move
 from pawl.evaluate.scorers import score_all, scorers
+from pawl.evaluate.telling import cannot_tell
 from pawl.model.base import find_base, find_config, has_tokenizer
 from pawl.model.device import Device, here
 from pawl.model.prompt import format_of
@@ -41,13 +44,14 @@ def preflight(workspace: Workspace, task: str) -> None:
     """Write `build/<task>/preflight.json`: the prompt limit, and each baseline's longest prompt.
 
     The user's scorers are tried on dev rows with the reference as answer; a champion on another
-    base is looked for with its base.
+    base is looked for with its base. A metric that cannot tell contenders apart is named.
 
     Raises:
         DataError: a prompt does not fit, or a user's scorer failed.
         BaseError: the base cannot be judged in this machine's memory, or the one that the champion
             was trained on cannot or is not here.
-        ParamsError: the gate's metrics cannot compare adapters of two bases.
+        ParamsError: the gate's metrics cannot compare adapters of two bases, or decoding cannot be
+            held to the task's schema.
     """
     section, files = workspace.task(task), workspace.files(task)
     train, dev, gate = (
@@ -64,6 +68,9 @@ def preflight(workspace: Workspace, task: str) -> None:
     )
     _try_champion(workspace, task, [*dev, *gate])
     schema = read_value(files.schema)
+    _try_grammar(
+        section, held_schema(files), [*train, *dev], find_base(section.base, workspace.root)
+    )
     by_metric = scorers(schema, section.evaluate, workspace.root)
     score_all(by_metric, [row.completion for row in dev], dev)
     asked, device = prompts_of(section.evaluate, files), here()
@@ -72,8 +79,18 @@ def preflight(workspace: Workspace, task: str) -> None:
     write_json(files.preflight, prompts)
     if held.weights != "dense":
         sys.stderr.write(f"preflight: {held.says()}\n")
-    for line in prompt_notes(find_base(section.base, workspace.root), section.base):
+    notes = [*prompt_notes(find_base(section.base, workspace.root), section.base)]
+    notes += [cannot_tell(section.gate.metric, dev, files.eval / "report.json")]
+    for line in filter(None, notes):
         sys.stderr.write(f"preflight: {line}\n")
+
+
+def _try_grammar(section: Task, schema: Any, rows: Sequence[Example], folder: Path) -> None:
+    """Raise where decoding cannot be held to the schema, or could not write these rows' answers."""
+    if section.evaluate.schema_decoding == "none":
+        return
+    tokenizer = load_tokenizer(folder, section.base)
+    refuse_unwritable(schema, tokenizer, rows)
 
 
 def planned_judging(

@@ -30,6 +30,7 @@ from pawl.core.sealing import seal
 from pawl.evaluate.adapter_slot import AdapterSlot
 from pawl.evaluate.baselines import prompt_limit, prompts_of
 from pawl.evaluate.contest import Contest, read_contest
+from pawl.evaluate.grammar import grammar_for, held_schema
 from pawl.evaluate.judge import judged_pairs
 from pawl.evaluate.judging import Judging, asked_of_task, cards_of, judged_model, judging
 from pawl.evaluate.moved_champion import score_moved_champion
@@ -43,6 +44,7 @@ from pawl.model.base import find_base
 from pawl.model.device import here
 from pawl.model.tokenizer import load_tokenizer, prompting_as
 from pawl.workspace.adapter_base import find_adapter_base
+from pawl.workspace.fingerprints import scorer_code
 from pawl.workspace.paths import TaskFiles, Workspace
 
 if TYPE_CHECKING:
@@ -68,7 +70,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
     contest = read_contest(workspace, task)
     look, judged = contest.look, contest.judged
     schema, prompts = read_value(files.schema), prompts_of(section.evaluate, files)
-    splits = read_record(files.splits / "manifest.json", SplitReport)
+    splits, held_to = read_record(files.splits / "manifest.json", SplitReport), held_schema(files)
     timed, sealed = _timed(section.gate), section.gate.disclosure == "sealed"
     board = Scoreboard(scorers(schema, section.evaluate, workspace.root), splits, timed, sealed)
     # A cached time was measured under another load: where times are judged, all are new. And
@@ -87,7 +89,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
     # The model is referenced by this call alone: the next base needs its memory.
     general, skipped, same = score_task_base(
         board,
-        _slot(files, section, contest, folder, held, cache=cache),
+        _slot(files, section, contest, folder, held, schema=held_to, cache=cache),
         dev,
         judged if look else None,
         train,
@@ -105,11 +107,12 @@ def evaluate(workspace: Workspace, task: str) -> None:
             manifest=contest.moved,
             bases=(find_base(place, workspace.root), folder),
             base=contest.base,
+            schema=held_to,
             cache=cache,
         )
     if look:
         skipped |= _score_others(
-            board, judged, workspace, task, prompts.instruction, tokenizer, cache
+            board, judged, workspace, task, prompts.instruction, tokenizer, held_to, cache
         )
     rows_text = lines_text(map(dataclasses.asdict, board.scores))
     report = EvalReport(
@@ -126,6 +129,7 @@ def evaluate(workspace: Workspace, task: str) -> None:
         general=general,
         weights=held.weights,
         same_as_base=same,
+        scorer_code=scorer_code(section.evaluate, workspace.root),
     )
     further = {}
     if look and section.gate.judge:
@@ -169,13 +173,18 @@ def _score_others(
     task: str,
     instruction: str,
     tokenizer: PreTrainedTokenizerBase,
+    schema: Any,
     cache: Path | None,
 ) -> dict[str, str]:
     """Score servers and other bases; return why one was skipped, by name."""
     policy = workspace.task(task).evaluate
     skipped = score_endpoints(board, policy, judged, instruction=instruction, tokenizer=tokenizer)
     return skipped | score_bases(
-        board, policy, judged, instruction=instruction, root=workspace.root, cache=cache
+        *(board, policy, judged),
+        instruction=instruction,
+        schema=schema,
+        root=workspace.root,
+        cache=cache,
     )
 
 
@@ -186,6 +195,7 @@ def _slot(
     folder: Path,
     held: Judging,
     *,
+    schema: Any,
     cache: Path | None,
 ) -> AdapterSlot:
     """The task's base, held as was found to fit, with the verified adapters on it."""
@@ -204,6 +214,7 @@ def _slot(
         cache=cache,
         timed=_timed(section.gate),
         weights=held.weights,
+        grammar=grammar_for(section.evaluate, schema, model, tokenizer),
         prompting={
             name: prompting_as(tokenizer, base) for name, base in contest.trained_on.items()
         },

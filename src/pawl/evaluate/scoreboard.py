@@ -59,6 +59,7 @@ class Scoreboard:
         elsewhere: str | None = None,
         base: str | None = None,
         judged_by: str | None = None,
+        by_schema: bool = False,
         cached: bool = False,
     ) -> None:
         """Score one contender's replies to `rows`, one a row in the same order.
@@ -69,6 +70,7 @@ class Scoreboard:
             base: digest of a champion's own base if that is not the task's.
             judged_by: the only metric (beside the perplexity) of answers that may have been given
                 up; others would be those of answers that nobody gave.
+            by_schema: its decoding was held to the task's schema.
             cached: its answers were decoded in an earlier run.
 
         Raises:
@@ -103,6 +105,7 @@ class Scoreboard:
                 ),
                 elsewhere=elsewhere,
                 base=base,
+                by_schema=by_schema,
             )
         )
 

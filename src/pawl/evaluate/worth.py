@@ -83,7 +83,7 @@ def worth(
         says=(),
     )
     says = (
-        _gain(found, best),
+        _gain(found, best, by_schema=other.by_schema),
         _saves(found, apart=not timed.isdisjoint(timing.kept)),
         *_pays(found),
     )
@@ -109,20 +109,22 @@ def _calls(price: float | None, spent: float | None) -> int | None:
     return math.ceil(calls) if math.isfinite(calls) else None
 
 
-def _gain(worth: Worth, best: Comparison) -> str:
+def _gain(worth: Worth, best: Comparison, *, by_schema: bool) -> str:
+    held = ", its decoding held to the task's schema" if by_schema else ""
     figures = f"{worth.metric} {_points(worth.metric, worth.gain)} against {worth.against}"
     if not (best.wins or best.losses):
         return (
             f"nothing was decided: on no row do the adapter and {worth.against}, the best prompt "
-            f"on this base, differ in {worth.metric}"
+            f"on this base{held}, differ in {worth.metric}"
         )
+    against = f"{figures}, the best prompt on this base{held}"
     if worth.gain == 0:
-        return f"the adapter is no better than prompting: {figures}, the best prompt on this base"
+        return f"the adapter is no better than prompting: {against}"
     if worth.gain < 0:
-        return f"prompting wins: {figures}, the best prompt on this base; use the prompt"
+        return f"prompting wins: {against}; use the prompt"
     if worth.beaten:
-        return f"the adapter beats prompting: {figures}, the best prompt on this base"
-    return f"the adapter may beat prompting, luck is not ruled out: {figures}"
+        return f"the adapter beats prompting: {against}"
+    return f"the adapter may beat prompting, luck is not ruled out: {figures}{held}"
 
 
 def _saves(worth: Worth, *, apart: bool) -> str:

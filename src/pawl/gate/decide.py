@@ -73,6 +73,7 @@ def decide(
         failed=tuple(dict.fromkeys(f.rule for f in findings if not f.holds)),
         edition=None if edition == 1 else edition,
         judge=judged.judge,
+        scorer_code=report.scorer_code,
     )
     if policy.disclosure != "sealed" or (report.look is None and edition > 1):
         # Without a look no gate row was scored, and anybody may look at dev.

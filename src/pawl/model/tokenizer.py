@@ -109,3 +109,13 @@ def _is_plain(folder: Path) -> bool:
 
 def _read(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def end_tokens(model: Any, tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    """The tokens that end an answer: the tokenizer's, and those of the base's own settings."""
+    config: Any = model.generation_config
+    named = getattr(config, "eos_token_id", None)
+    ends = {int(tokenizer.eos_token_id)}
+    if named is not None:
+        ends |= set(named) if isinstance(named, list) else {int(named)}
+    return ends

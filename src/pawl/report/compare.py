@@ -26,7 +26,8 @@ class VersionComparison:
     evaluations, perhaps on other rows: they inform, the gate never compares them. `same_rows` maps
     metric to a pair measured on the same rows in one run, where one version was judged against the
     other; empty where it was not. `rows` are the gate rows of each one's evaluation. `params` holds
-    only what differs, by its dotted key.
+    only what differs, by its dotted key. `other_scorers`: the task's own scorers whose code
+    was not the same in both evaluations.
     """
 
     task: str
@@ -40,6 +41,7 @@ class VersionComparison:
     base: tuple[str, str]
     commit: tuple[str, str]
     when: tuple[str, str]
+    other_scorers: tuple[str, ...] = ()
 
 
 def show_comparison(
@@ -61,6 +63,10 @@ def show_comparison(
     console.print(facts)
     console.print(_scores(comparison))
     console.print(*_warning(comparison), highlight=False)
+    for name in comparison.other_scorers:
+        console.print(
+            f"warning: '{name}' was another version of the scorer in each", highlight=False
+        )
     if everything:
         for contender, values in comparison.scores.items():
             table = _table(contender, f"version {one}", f"version {other}")

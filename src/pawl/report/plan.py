@@ -76,7 +76,8 @@ class Plan:
     `rows` a split, `rank` as text, optimiser `steps`, `prompt_tokens` of each baseline's longest
     prompt (empty: the base's tokenizer is not here), `prompts`: what its chat template makes of
     them, in sentences, `moved`: what a champion on another base adds, `gate`: what the next look
-    can detect, `says` in words; `unprovable`: guards and slices that these rows could not prove.
+    can detect, `says` in words; `unprovable`: guards and slices that these rows could not prove;
+    `cannot_tell`: why its metric will hardly tell contenders apart, empty if it may.
     """
 
     task: str
@@ -95,6 +96,7 @@ class Plan:
     gate: Power
     says: str
     unprovable: tuple[str, ...]
+    cannot_tell: str = ""
 
 
 def show_plan(plan: Plan, *, everything: bool = False, console: Terminal) -> None:
@@ -128,7 +130,7 @@ def show_plan(plan: Plan, *, everything: bool = False, console: Terminal) -> Non
     if everything:
         console.print(_memory(training))
     say(f"gate: {plan.says}")
-    for line in plan.unprovable:
+    for line in (*plan.unprovable, *([plan.cannot_tell] if plan.cannot_tell else [])):
         say(f"  • {line}")
     say(f"looks: {plan.looks.used} of {plan.looks.of} used; {plan.looks.says}")
     fresh = plan.fresh_rows

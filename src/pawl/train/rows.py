@@ -68,10 +68,13 @@ def token_rows(
                 rule=f"prompt and completion fit in train.max_length = {max_length}",
                 remedy="raise `train.max_length`, or shorten the row",
             )
-        if not prompt or not answer:
+        # The answer's last token is the one that ends it: without another, nothing is taught.
+        if not prompt or len(answer) < 2:
             raise DataError(
-                f"row '{example.id}' has {len(prompt)} prompt and {len(answer)} completion tokens",
-                rule="a row has prompt tokens and completion tokens",
+                f"row '{example.id}' has {len(prompt)} prompt and {len(answer) - 1} completion "
+                "tokens",
+                rule="a row has prompt tokens and completion tokens: those are trained, with the "
+                "token that ends the answer",
                 remedy="give it a prompt and a completion",
             )
         with naming_row(example.id):

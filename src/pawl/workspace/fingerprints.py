@@ -8,6 +8,7 @@ without a new training, or judged again for free until luck lets the candidate t
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ SINCE_0_1 = (
     *("schedule", "warmup", "weight_decay", "betas", "max_grad_norm"),
     *("evaluations", "keep", "patience", "start", "baselines"),
     *("drop_long", "columns", "turns"),
-    *("screen", "prompts", "pairs"),
+    *("screen", "prompts", "pairs", "schema_decoding"),
 )
 
 
@@ -63,7 +64,9 @@ def cycle_fingerprint(workspace: Workspace, task: str, *, accepted: Sequence[str
             "schema": read_schema(workspace, section),
             "prompt": read_prompt(workspace, section),
             "accepted": list(accepted),
-            "named": scoring_inputs(section, workspace.root),
+            "named": scoring_inputs(
+                section, workspace.root, schema=_held_schema(workspace, section)
+            ),
         }
     )
 
@@ -88,17 +91,20 @@ def evaluation_fingerprint(workspace: Workspace, task: str, champion: Champion) 
             "evaluate": _as_in_0_1(section.evaluate),
             "base": base.digest,
             **_prompted(base),
-            "named": scoring_inputs(section, workspace.root),
+            "named": scoring_inputs(
+                section, workspace.root, schema=_held_schema(workspace, section)
+            ),
         }
     )
 
 
-def scoring_inputs(section: Task, root: Path) -> dict[str, dict[str, str]]:
+def scoring_inputs(section: Task, root: Path, *, schema: Any = None) -> dict[str, dict[str, str]]:
     """What scores depend on beside parameters, rows and the task's own base.
 
     These are digests of the task's own scorers with what they import, of further bases, and of
-    Pawl's scoring code, and the texts of `evaluate.prompts` and of a judge's rubric, if there are
-    any.
+    Pawl's scoring code, and, if there are any, the texts of `evaluate.prompts`, of a judge's rubric
+    and of the `schema` that decoding is held to: its fields are written in its order, which sorted
+    JSON loses.
 
     Raises:
         ParamsError: there is no such scorer.
@@ -110,9 +116,27 @@ def scoring_inputs(section: Task, root: Path) -> dict[str, dict[str, str]]:
     return {
         **({"prompts": prompts} if prompts else {}),
         **({"judge": {"rubric": rubric}} if rubric else {}),
+        **({"held": {"schema": json.dumps(schema)}} if policy.schema_decoding != "none" else {}),
         "scorers": {name: function_digest(one.function, root) for name, one in policy.own.items()},
         "bases": {name: base_info(base, root).digest for name, base in policy.bases.items()},
         "code": without_moves(scoring_code()),
+    }
+
+
+def _held_schema(workspace: Workspace, section: Task) -> Any:
+    held = section.evaluate.schema_decoding != "none"
+    return read_schema(workspace, section) if held else None
+
+
+def scorer_code(policy: Evaluate, root: Path) -> dict[str, str]:
+    """Digest of each of the task's own scorers: its code, all that it imports, and its range.
+
+    Raises:
+        ParamsError: there is no such scorer.
+    """
+    return {
+        name: digest_json([function_digest(one.function, root), one.worst, one.best])
+        for name, one in policy.own.items()
     }
 
 

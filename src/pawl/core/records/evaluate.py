@@ -44,7 +44,7 @@ class Contender:
     top-level field of JSON answers to its accuracy and F1. `elsewhere` names what it ran on where
     that is not the task's base: such a contender is compared with, not judged by. `base` is the
     digest of a champion's own base where the task has moved to another: it is judged by all the
-    same.
+    same. `by_schema`: its decoding was held to the task's JSON Schema.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Contender:
     fields: dict[str, dict[str, float]] = field(default_factory=dict)
     elsewhere: str | None = None
     base: str | None = None
+    by_schema: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,9 @@ class EvalReport:
     `scores` digests the row scores; `skipped` has the reason why a contender was not measured;
     `general` maps base, candidate and champion to the perplexity of a general text, `weights` is
     how the task's base was held, `same_as_base` says that the base alone answers every dev row as
-    the candidate does; `judge` has compared the pairs of answers. Wall times are in timing.json
-    beside it, so that the same evidence has the same bytes.
+    the candidate does; `judge` has compared the pairs of answers, and `scorer_code` digests the
+    code of each of the task's own scorers. Wall times are in timing.json beside it, so that the
+    same evidence has the same bytes.
     """
 
     task: str
@@ -84,6 +86,7 @@ class EvalReport:
     weights: Weights = "dense"
     same_as_base: bool = False
     judge: AskedJudge | None = None
+    scorer_code: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

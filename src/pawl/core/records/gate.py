@@ -79,7 +79,8 @@ class Verdict:
     `comparisons` are with those who must be beaten, `beside` with contenders elsewhere. `failed`
     names the rules that do not hold: under `gate.disclosure: sealed` the first alone, and what was
     measured on gate rows is nowhere in the record. `edition` is that of the rules it was derived
-    by, for `pawl replay`; None stands for the first. `judge` is what the task's judge is worth.
+    by, for `pawl replay`; None stands for the first. `judge` is what the task's judge is worth,
+    `scorer_code` digests the code of each of the task's own scorers, as it was.
     """
 
     task: str
@@ -97,3 +98,4 @@ class Verdict:
     failed: tuple[str, ...] = ()
     edition: int | None = None
     judge: Calibration | None = None
+    scorer_code: dict[str, str] = field(default_factory=dict)

@@ -22,7 +22,7 @@ UNSAID = (
     *("template", "clock"),
     *("tool_calls", "call_id", "taught", "groups", "standing"),
     *("returned", "withdrawn"),
-    *("shrunken", "edition", "same_as_base", "elsewhere", "judge"),
+    *("shrunken", "edition", "same_as_base", "elsewhere", "judge", "by_schema", "scorer_code"),
 )
 
 

@@ -10,7 +10,7 @@ from pawl.core.records import Comparison
 from pawl.report.verdict.answers import cut, marked
 from pawl.report.verdict.drawing import HEIGHT, LEFT, WIDTH, curve, strips
 from pawl.report.verdict.record import VerdictPage
-from pawl.report.verdict.words import STATES, course, gain, headline, next_steps
+from pawl.report.verdict.words import STATES, course, gain, headline, held_text, next_steps
 
 # Flips that are shown, and ids of changed train rows that are named: `pawl flips` has all.
 LOST, WON, IDS = 40, 10, 8
@@ -46,6 +46,7 @@ def page(record: VerdictPage) -> str:
         strips=strips(comparisons),
         curve=curve(record.training) if record.training else None,
         plot={"width": WIDTH, "height": HEIGHT, "left": LEFT},
+        held=held_text(record),
         limits={"lost": LOST, "won": WON, "ids": IDS, "open": OPEN},
         metrics=sorted({metric for of in record.cycle.scores.values() for metric in of}),
         shown=shown,

@@ -35,6 +35,15 @@ def headline(cycle: Cycle) -> str:
     }[cycle.verdict]
 
 
+def held_text(page: VerdictPage) -> str:
+    """Whose decoding was held to the task's schema; empty where nobody's was."""
+    names = [one.name for one in page.contenders if one.by_schema]
+    if not names:
+        return ""
+    who = " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    return f"Decoding of {who} was held to the task's JSON Schema: nothing else could be written."
+
+
 def course(training: Training) -> str:
     """What the training began with, whose step the adapter has, whether it ended early.
 
