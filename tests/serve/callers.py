@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +31,7 @@ from pawl.store.client import open_store
 from pawl.workspace.paths import Workspace
 
 TOKEN = "0123456789abcdef-token"
+Reply = tuple[int, dict[str, str], Any]
 MOST = 24  # tokens of an answer, as judged
 PROMPTS = [
     "Hello, where is my parcel? The order is ORD-2023-41778. I need it today!",
@@ -61,9 +62,7 @@ class Served(Bench):
             promote(self.workspace, self.store, self.task, version, why="w", who=who, override=True)
 
 
-def make_served(
-    root: Path, base_folder: Path, *, tasks: Sequence[str] = ("tickets",), versions: int = 3
-) -> dict[str, Served]:
+def make_served(root: Path, base_folder: Path, versions: Mapping[str, int]) -> dict[str, Served]:
     """A workspace in which each task has versions 1 … n, the first of which is champion."""
     ref = BaseRef(str(base_folder))
     base = base_info(ref, root)
@@ -77,9 +76,9 @@ def make_served(
         "evaluate": {"max_new_tokens": MOST},
         "gate": {"looks": 20, "min_rows": 10},
     }
-    workspace.params_file.write_text(yaml.safe_dump({"tasks": dict.fromkeys(tasks, section)}))
+    workspace.params_file.write_text(yaml.safe_dump({"tasks": dict.fromkeys(versions, section)}))
     found = {}
-    for number, task in enumerate(tasks):
+    for number, task in enumerate(versions):
         bench = Served(workspace, open_store(workspace), task, base=base)
         files = workspace.files(task)
         write_record(files.base, base)
@@ -92,7 +91,7 @@ def make_served(
         )
         write_json(files.check / "report.json", {"rows": 108})
         write_json(files.eval / "report.json", {})
-        for version in range(1, versions + 1):
+        for version in range(1, versions[task] + 1):
             bench.cycle(10 * number + version, "promote" if version == 1 else "reject")
         found[task] = bench
     return found
@@ -137,7 +136,7 @@ class Running:
 
     def ask(
         self, path: str, body: Any = None, *, token: str | None = TOKEN, **headers: str
-    ) -> tuple[int, dict[str, str], Any]:
+    ) -> Reply:
         """Status, headers in small letters, and body (JSON, if it is some) of one request."""
         line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         given = {"Content-Type": "application/json", **headers}
@@ -155,9 +154,7 @@ class Running:
             value = text
         return answer.status, {n.lower(): v for n, v in answer.getheaders()}, value
 
-    def chat(
-        self, text: str, model: str = "tickets", **more: Any
-    ) -> tuple[int, dict[str, str], Any]:
+    def chat(self, text: str, model: str = "tickets", **more: Any) -> Reply:
         messages = [{"role": "user", "content": text}]
         return self.ask("/v1/chat/completions", {"model": model, "messages": messages, **more})
 

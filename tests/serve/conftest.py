@@ -18,13 +18,13 @@ from pawl.workspace.paths import Workspace
 def released(
     tmp_path_factory: pytest.TempPathFactory, base_folder: Path, empty_store: Path
 ) -> dict[str, Served]:
-    """Two tasks with three versions each, the first of which is champion; to be copied."""
+    """Two tasks, of three versions and one, whose first is champion; to be copied."""
     before = dict(os.environ)
     os.environ.pop("MLFLOW_TRACKING_URI", None)
     root = tmp_path_factory.mktemp("released") / "ws"
     (root / ".pawl").mkdir(parents=True)
     shutil.copy(empty_store, root / ".pawl" / "mlflow.db")
-    found = make_served(root, base_folder, tasks=("tickets", "notes"))
+    found = make_served(root, base_folder, {"tickets": 3, "notes": 1})
     os.environ.clear()
     os.environ.update(before)
     return found

@@ -9,18 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from pawl.config.schema import Task
-from pawl.core.records import BaseInfo, BaseRef, Message
+from pawl.core.records import BaseInfo, BaseRef
 from pawl.errors import PawlError, UsageError
-from pawl.evaluate.decode import end_tokens
 from pawl.evaluate.judging import assumed, judged_model, judging
 from pawl.model.base import base_info, context_length, find_base
 from pawl.model.device import here
-from pawl.model.prompt import prompt_tokens
 from pawl.model.tokenizer import load_tokenizer
 from pawl.serve.access import refuse_open
 from pawl.serve.engine import Engine
 from pawl.serve.following import Follower
-from pawl.serve.joining import Base, joinable
+from pawl.serve.joining import base_in_memory
 from pawl.serve.journal import Journal
 from pawl.serve.metrics import Metrics
 from pawl.serve.releases import Releases
@@ -32,8 +30,6 @@ from pawl.workspace.adapter_base import find_adapter_base
 from pawl.workspace.paths import Workspace
 
 LOG = logging.getLogger(__name__)
-# What a base is tried with before it is served.
-TRIAL = ("Hello, where is my parcel? The order is ORD-2023-41778.", "Thanks!")
 
 
 def serve_tasks(workspace: Workspace, store: Store, tasks: Sequence[str], serving: Serving) -> None:
@@ -74,11 +70,9 @@ def _service(
     held = judging(folder, replace(assumed(first), adapters=len(sections) + 1), here())
     if not held.fits:
         LOG.warning("%s", held.says())
-    model = judged_model(folder, held).eval()
-    trial = tuple(tuple(prompt_tokens(tokenizer, (Message("user", one),))) for one in TRIAL)
-    pad = int(tokenizer.pad_token_id or 0)
-    joins = joinable(model, trial, pad=pad)
-    base = Base(model, pad, frozenset(end_tokens(model, tokenizer)), joins, trial)
+    base = base_in_memory(judged_model(folder, held), tokenizer)
+    if not base.joins:
+        LOG.warning("rows share no batch on this base: each prompt is answered by itself")
     limits = serving.limits
     engine = Engine(base, most=limits.batch, queue=limits.queue)
     policies = {name: section.evaluate for name, section in sections.items()}

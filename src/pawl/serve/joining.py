@@ -10,14 +10,22 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from pawl.core.records import Message
+from pawl.evaluate.decode import end_tokens
 from pawl.model.cached_batches import TOLERANCE, own_logits, padding_reach
+from pawl.model.prompt import prompt_tokens
 from pawl.serve.adapters import Adapters
 from pawl.serve.batch import Batch
 from pawl.serve.rows import News, Row
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
 LOG = logging.getLogger(__name__)
+# What a base is tried with before it is served.
+TRIAL = ("Hello, where is my parcel? The order is ORD-2023-41778.", "Thanks!")
 
 
 @dataclass(frozen=True)
@@ -43,6 +51,14 @@ class Base:
         except Exception:  # whatever it is, it does not answer
             LOG.exception("the model does not answer any more")
             return False
+
+
+def base_in_memory(model: Any, tokenizer: PreTrainedTokenizerBase) -> Base:
+    """A loaded base, tried."""
+    trial = tuple(tuple(prompt_tokens(tokenizer, (Message("user", one),))) for one in TRIAL)
+    pad = int(tokenizer.pad_token_id or 0)
+    joins = joinable(model, trial, pad=pad)
+    return Base(model.eval(), pad, frozenset(end_tokens(model, tokenizer)), joins, trial)
 
 
 def joinable(model: Any, prompts: Sequence[Sequence[int]], *, pad: int) -> bool:
