@@ -33,11 +33,23 @@ def released(
 @pytest.fixture
 def fresh(released: dict[str, Served], tmp_path: Path) -> Iterator[dict[str, Served]]:
     """A copy of that workspace, to release in."""
+    yield from _copy(released, tmp_path / "ws")
+
+
+@pytest.fixture(scope="module")
+def copied(
+    released: dict[str, Served], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Served]]:
+    """A copy for the tests of one file."""
+    yield from _copy(released, tmp_path_factory.mktemp("copied") / "ws")
+
+
+def _copy(released: dict[str, Served], root: Path) -> Iterator[dict[str, Served]]:
     before = dict(os.environ)
     os.environ.pop("MLFLOW_TRACKING_URI", None)
     first = next(iter(released.values()))
-    shutil.copytree(first.workspace.root, tmp_path / "ws", symlinks=True)
-    workspace = Workspace(tmp_path / "ws")
+    shutil.copytree(first.workspace.root, root, symlinks=True)
+    workspace = Workspace(root)
     store = open_store(workspace)
     yield {task: Served(workspace, store, task, base=one.base) for task, one in released.items()}
     os.environ.clear()

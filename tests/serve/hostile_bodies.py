@@ -14,16 +14,18 @@ FIELDS = (
 )  # fmt: skip
 TURN_FIELDS = ("role", "content", "tool_calls", "tool_call_id", "name", "weight")
 TEXTS = (
-    "", " ", "tickets", "tickets-v1", "tickets-v0", "notes", "tickets-v99999999999", "user", "tool",
-    "assistant", "system", "developer", "ok", "\x00", "\x1b[31m", "\ud800", "𝕏" * 50, "a\u0301" * 40,
-    "<|im_end|>", "{{ 7 * 7 }}", "{% for x in y %}", "../../etc/passwd", "é" * 300, "\u202e", "auto",
-    "[TOOL_CALLS]", "%s%n", "\r\nX-A: b", "x" * 5000, "function", "{}", "{\"a\":1}", "[",
+    "", " ", "tickets", "tickets-v1", "tickets-v0", "notes", "tickets-v99999999999", "user",
+    "assistant", "system", "developer", "ok", "\x00", "\x1b[31m", "\ud800", "𝕏" * 50,
+    "<|im_end|>", "{{ 7 * 7 }}", "{% for x in y %}", "../../etc/passwd", "é" * 300, "\u202e",
+    "[TOOL_CALLS]", "%s%n", "\r\nX-A: b", "x" * 5000, "function", "{}", "tool", "auto",
+    "a\u0301" * 40, "{\"a\":1}", "[",
 )  # fmt: skip
 NUMBERS = (0, 1, -1, 2, 0.5, 1e308, -0.0, 2**53, 2**31, 1.0000001, 3, 64)
 BYTES = (
     b"", b" ", b"{", b"null", b"[]", b"1", b'"a"', b"\xff\xfe", b"\xef\xbb\xbf{}", b"{}" * 3,
     b'{"a":NaN}', b'{"a":1e999}', b'{"a":' + b"[" * 5000 + b"]" * 5000 + b"}", b"[" * 100_000,
-    b'{"a":1,"a":2}', b'{"a":' + b"9" * 5000 + b"}", b"\x00" * 100, b"{'a':1}", b'{"a":"\xed\xa0\x80"}',
+    b'{"a":1,"a":2}', b'{"a":' + b"9" * 5000 + b"}", b"\x00" * 100, b"{'a':1}",
+    b'{"a":"\xed\xa0\x80"}',
     b'{"model":"tickets","messages":[{"role":"user","content":"\\ud800"}]}',
 )  # fmt: skip
 

@@ -76,11 +76,17 @@ def base(base_folder: Path) -> Base:
     return base_in_memory(dequantised(load_base(base_folder)), load_tokenizer(base_folder))
 
 
+@pytest.fixture(scope="module")
+def engine(base: Base, folders: list[Path]) -> Iterator[Engine]:
+    """An engine with both adapters loaded as n1 and n2."""
+    yield from _started(Engine(base, most=4, queue=50), folders)
+
+
 @pytest.fixture
-def engine(base_folder: Path, folders: list[Path]) -> Iterator[Engine]:
-    """An engine with both adapters loaded as n1 and n2, on a base of its own."""
+def other_engine(base_folder: Path, folders: list[Path]) -> Iterator[Engine]:
+    """One on a base of its own, to be spoilt."""
     fresh = base_in_memory(dequantised(load_base(base_folder)), load_tokenizer(base_folder))
-    yield from _started(Engine(fresh, most=4, queue=50), folders)
+    yield from _started(Engine(fresh, most=1, queue=2), folders)
 
 
 def _started(engine: Engine, folders: list[Path]) -> Iterator[Engine]:
@@ -121,13 +127,13 @@ def test_rows_of_several_adapters_join_and_leave_and_answer_as_each_would_alone(
 
 
 def test_a_base_that_takes_no_shared_batch_answers_the_same(
-    base_folder: Path, folders: list[Path], tokenizer: Any, tokens: Any, right: Any
+    other_engine: Engine, tokenizer: Any, tokens: list[list[int]], right: list[list[str]]
 ) -> None:
-    fresh = base_in_memory(dequantised(load_base(base_folder)), load_tokenizer(base_folder))
-    assert fresh.joins
-    for engine in _started(Engine(replace(fresh, joins=False), most=4, queue=50), folders):
-        listeners = ask_all(engine, tokens)
-        assert [[text(tokenizer, one) for one in of] for of in listeners] == right
+    assert other_engine._base.joins
+    other_engine._base = replace(other_engine._base, joins=False)
+    other_engine._most, other_engine._queue = 4, 50
+    listeners = ask_all(other_engine, tokens[:3])
+    assert [[text(tokenizer, one) for one in of] for of in listeners] == [of[:3] for of in right]
 
 
 def test_a_row_that_cannot_be_computed_fails_alone(
@@ -190,18 +196,18 @@ def test_joining_that_fails_costs_nobody_his_answer(
 
 
 def test_a_base_that_answers_nothing_any_more_is_told_to_everybody_at_once(
-    engine: Engine, tokens: list[list[int]], monkeypatch: pytest.MonkeyPatch
+    other_engine: Engine, tokens: list[list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fail(engine, monkeypatch, lambda _: True)
-    monkeypatch.setattr(engine.adapters.model, "forward", broken)
-    made = [row(prompt) for prompt in tokens]
-    engine.submit([one for one, _ in made])
+    fail(other_engine, monkeypatch, lambda _: True)
+    monkeypatch.setattr(other_engine.adapters.model, "forward", broken)
+    made = [row(prompt) for prompt in tokens[:2]]
+    other_engine.submit([one for one, _ in made])
     assert {listener.last().ended for _, listener in made} == {"broken"}
-    assert engine.broken
+    assert other_engine.broken
     with pytest.raises(BrokenError):
-        engine.submit([row(tokens[0])[0]])
+        other_engine.submit([row(tokens[0])[0]])
     with pytest.raises(BrokenError):
-        engine.call(lambda: None).result()
+        other_engine.call(lambda: None).result()
 
 
 def test_who_is_cancelled_leaves_his_place_and_hears_no_more(
@@ -222,18 +228,17 @@ def test_who_is_cancelled_leaves_his_place_and_hears_no_more(
 
 
 def test_no_more_wait_than_may_and_the_rest_is_answered(
-    base: Base, folders: list[Path], tokens: list[list[int]]
+    other_engine: Engine, tokens: list[list[int]]
 ) -> None:
-    for engine in _started(Engine(base, most=1, queue=2), folders):
-        hold = threading.Event()
-        engine.call(hold.wait)
-        made = [row(prompt) for prompt in tokens[:3]]
-        time.sleep(0.1)
-        engine.submit([made[0][0], made[1][0]])
-        with pytest.raises(FullError):
-            engine.submit([made[2][0]])
-        hold.set()
-        assert made[1][1].last().ended in ("stop", "length")
+    hold, held = threading.Event(), threading.Event()
+    other_engine.call(lambda: held.set() or hold.wait())
+    assert held.wait(10)
+    made = [row(prompt) for prompt in tokens[:3]]
+    other_engine.submit([made[0][0], made[1][0]])
+    with pytest.raises(FullError):
+        other_engine.submit([made[2][0]])
+    hold.set()
+    assert made[1][1].last().ended in ("stop", "length")
 
 
 def test_a_job_that_fails_is_its_askers_matter_alone(
@@ -262,14 +267,14 @@ def test_lots_are_drawn_by_a_seed_and_at_no_temperature_not_at_all(
 
 
 def test_an_adapter_is_unloaded_and_its_name_is_never_used_again(
-    engine: Engine, folders: list[Path], tokens: list[list[int]]
+    other_engine: Engine, folders: list[Path], tokens: list[list[int]]
 ) -> None:
-    adapters = engine.adapters
-    engine.call(lambda: adapters.unload("n2")).result()
-    name = engine.call(lambda: adapters.load(folders[1], read_adapter(folders[1]))).result()
+    adapters = other_engine.adapters
+    other_engine.call(lambda: adapters.unload("n2")).result()
+    name = other_engine.call(lambda: adapters.load(folders[1], read_adapter(folders[1]))).result()
     assert name == "n3"
     made, listener = row(tokens[0], 1)
-    engine.submit([made])
+    other_engine.submit([made])
     assert listener.last().ended == "failed"
 
 
