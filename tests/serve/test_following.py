@@ -1,4 +1,4 @@
-"""A server follows the ledger: promotions and rollbacks under load, forged releases, and its end."""
+"""A server follows the ledger: releases under load, forged ones, and its own end."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Crowd:
                 text = said["choices"][0]["message"]["content"] if status == 200 else str(said)
                 if status == 200:
                     assert said["model"] == version
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001
                 status, version, text = 0, "", repr(error)
             self.heard.append(Heard(at, begun, time.monotonic(), status, version, text))
 
@@ -117,23 +117,10 @@ def swap_under_load(
         assert new
         # Whoever asks after somebody has heard the new version hears no older one.
         first = min(one.came for one in new)
-        assert {one.version for one in of if one.asked > first} == {f"tickets-v{version}"}
+        assert {one.version for one in of if one.asked > first} <= {f"tickets-v{version}"}
         before = version
     early = {one.version for one in heard if one.asked < moves[0][0]}
     assert early == {"tickets-v1"}
-
-
-def test_promotions_and_a_rollback_under_load_fail_nobody_and_answer_right(
-    moving: tuple[Running, Served], right: dict[str, list[str]]
-) -> None:
-    swap_under_load(*moving, right, clients=6, calm=1.0)
-
-
-@pytest.mark.slow
-def test_two_minutes_of_32_clients_with_two_promotions_and_a_rollback(
-    moving: tuple[Running, Served], right: dict[str, list[str]]
-) -> None:
-    swap_under_load(*moving, right, clients=32, calm=30.0)
 
 
 @pytest.mark.parametrize("what", ["signature", "weights"])
@@ -143,9 +130,7 @@ def test_a_release_that_does_not_hold_is_not_loaded_and_the_version_of_before_st
     server, bench = moving
     make_champion(server, bench, 1)
     wanted = 2 if what == "signature" else 3
-    named = server.chat(PROMPTS[0], f"tickets-v{wanted}")
-    if named[0] == 200:
-        pytest.skip("it is in memory already, as it was verified")
+    assert server.chat(PROMPTS[0], f"tickets-v{wanted}")[0] == 404
     # Asleep, it cannot load the version before it is spoilt.
     os.kill(server.process.pid, signal.SIGSTOP)
     try:
@@ -174,6 +159,19 @@ def test_a_release_that_does_not_hold_is_not_loaded_and_the_version_of_before_st
         flip(path)
     wait_for(lambda: now_serving(server) == f"tickets-v{wanted}")
     assert server.health()["status"] == "ok"
+
+
+def test_promotions_and_a_rollback_under_load_fail_nobody_and_answer_right(
+    moving: tuple[Running, Served], right: dict[str, list[str]]
+) -> None:
+    swap_under_load(*moving, right, clients=6, calm=1.0)
+
+
+@pytest.mark.slow
+def test_two_minutes_of_32_clients_with_two_promotions_and_a_rollback(
+    moving: tuple[Running, Served], right: dict[str, list[str]]
+) -> None:
+    swap_under_load(*moving, right, clients=32, calm=30.0)
 
 
 def test_a_store_that_cannot_be_read_changes_nothing_for_callers(
@@ -208,7 +206,7 @@ def test_who_was_let_in_is_answered_before_the_server_ends(
                      "temperature": 2, "stop": None},
                 )
             )  # fmt: skip
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001
             found["errors"].append(error)
 
     threads = [threading.Thread(target=ask, args=(n % 2 == 0,)) for n in range(24)]
