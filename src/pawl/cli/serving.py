@@ -59,15 +59,46 @@ def predict(
     task: Task,
     prompt: Annotated[
         list[str] | None,
-        typer.Argument(metavar="PROMPT", help="Prompts; none: lines of stdin."),
+        typer.Argument(
+            metavar="PROMPT", help="Prompts, or one FILE.jsonl of them; none: lines of stdin."
+        ),
     ] = None,
     version: Annotated[int | None, typer.Option(help="Default: the champion.", min=1)] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Of a file of prompts: where the answers go.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Answer prompts with the champion, or with another version."""
+    """Answer prompts, or a file of them, with the champion.
+
+    Or with another version. A line of FILE.jsonl has `prompt` or `messages`, and may have an `id`.
+    """
     from pawl.commands.predict import predict as decode
+    from pawl.commands.predict_file import (
+        answer_file,
+        answers_text,
+        is_file_of_prompts,
+        write_answers,
+    )
 
     workspace = workspace_of(task)
+    if is_file_of_prompts(prompt or []):
+        store = store_of(workspace, reading=True)
+        answers = answer_file(workspace, store, task, Path((prompt or [""])[0]), version=version)
+        if out is not None:
+            write_answers(out, answers)
+            say(f"{len(answers)} answers: {out}")
+        elif as_json:
+            print_json(answers)
+        else:
+            print(answers_text(answers), end="")
+        return
+    if out is not None:
+        raise UsageError(
+            "`--out` is for the answers to a file of prompts",
+            rule="the answers to prompts that are typed are printed",
+            remedy="name a file that ends with .jsonl, or leave `--out` away",
+        )
     prompts = prompt or [line.rstrip("\n") for line in sys.stdin if line.strip()]
     if not prompts:
         raise UsageError("no prompt was given", remedy="name one, or pipe lines into stdin")
