@@ -18,9 +18,9 @@ from pawl.model.adapter import load_adapter, read_adapter
 from pawl.model.base import dequantised, load_base
 from pawl.model.prompt import prompt_tokens
 from pawl.model.tokenizer import load_tokenizer
-from pawl.serve.engine import BrokenError, Engine, FullError
+from pawl.serve.engine import Engine
 from pawl.serve.joining import Base, base_in_memory
-from pawl.serve.rows import News, Row, Sampling
+from pawl.serve.rows import BrokenError, FullError, News, Row, Sampling
 
 LIMIT = 20
 BASE = BaseInfo("base/tiny", None, "b" * 64)

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from pawl.serve.answer import Answer
 from pawl.serve.asked import Asked
-from pawl.serve.engine import BrokenError, Engine, FullError
+from pawl.serve.engine import Engine
 from pawl.serve.refusals import Refused
 from pawl.serve.replies import Said
-from pawl.serve.rows import News, Row
+from pawl.serve.rows import BrokenError, FullError, News, Row
 
 if TYPE_CHECKING:
     from starlette.types import Receive

@@ -19,25 +19,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pawl.serve.adapters import Adapters
 from pawl.serve.batch import Batch
 from pawl.serve.choosing import choose
-from pawl.serve.rows import Ending, News, Row
+from pawl.serve.rows import BrokenError, Ending, FullError, News, Row
+from pawl.serve.turn import out_of_memory, take_turn
 
 if TYPE_CHECKING:
     from pawl.serve.joining import Base
 
 LOG = logging.getLogger(__name__)
 Result = TypeVar("Result")
-# Tokens of prompts that are computed between two steps: those who are being answered wait for it.
-PROMPT_TOKENS = 4096
 # How often a row begins again, because its batch failed, before it is failed itself.
 TRIES = 3
-
-
-class FullError(Exception):
-    """As many rows wait as may wait."""
-
-
-class BrokenError(Exception):
-    """The engine is broken, or was stopped."""
 
 
 class Engine:
@@ -137,6 +128,8 @@ class Engine:
             jobs, self._jobs = self._jobs, deque()
             self._waiting = deque(row for row in self._waiting if not row.gone)
         for job, future in jobs:
+            if not future.set_running_or_notify_cancel():
+                continue
             try:
                 future.set_result(job())
             except Exception as error:  # noqa: BLE001  # whoever asked for it is told
@@ -149,7 +142,7 @@ class Engine:
     def _let_in(self) -> None:
         """Compute the prompts of rows that wait, as far as there is room, and let them join."""
         with self._changed:
-            rows = self._next(self._most - self.running)
+            rows = take_turn(self._waiting, self._most - self.running, self._key)
         if not rows:
             return
         try:
@@ -158,22 +151,6 @@ class Engine:
             self._take_apart(rows, error)
         else:
             self._join(new)
-
-    def _next(self, room: int) -> list[Row]:
-        """The rows whose turn it is, which may share a batch; they wait no longer."""
-        rows: list[Row] = []
-        left: deque[Row] = deque()
-        longest = 0
-        for row in self._waiting:
-            longest = max(longest, len(row.prompt) + len(row.tokens))
-            fits = len(rows) < room and (len(rows) + 1) * longest <= PROMPT_TOKENS
-            together = not rows or self._key(row) == self._key(rows[0])
-            if (room > 0 and not rows) or (fits and together):
-                rows.append(row)
-            else:
-                left.append(row)
-        self._waiting = left
-        return rows
 
     def _key(self, row: Row) -> Any:
         """Rows with the same key share a batch."""
@@ -244,7 +221,7 @@ class Engine:
         Raises `error` where the model answers nothing any more.
         """
         rows = [row for row in failed if not row.gone]
-        memory = _out_of_memory(error)
+        memory = out_of_memory(error)
         LOG.warning("a batch of %d failed: %s: %s", len(rows), type(error).__name__, error)
         for row in reversed(rows):
             row.tries += 1
@@ -272,9 +249,3 @@ class Engine:
         for row in (*waiting, *(row for batch in batches.values() for row in batch.rows)):
             if not row.gone:
                 self._end(row, "broken", why)
-
-
-def _out_of_memory(error: Exception) -> bool:
-    import torch
-
-    return isinstance(error, torch.OutOfMemoryError)

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 Ending = Literal["stop", "length", "failed", "broken"]
 
 
+class FullError(Exception):
+    """As many rows wait as may wait."""
+
+
+class BrokenError(Exception):
+    """The engine is broken, or was stopped."""
+
+
 @dataclass(frozen=True)
 class Sampling:
     """How tokens are chosen: at temperature 0 the likeliest one, as for the gate.
@@ -59,3 +67,8 @@ class Row:
     gone: bool = False
     tokens: list[int] = field(default_factory=list)
     dice: torch.Generator | None = None
+
+    @property
+    def length(self) -> int:
+        """How many tokens have to be computed before the next one."""
+        return len(self.prompt) + len(self.tokens)

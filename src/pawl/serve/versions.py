@@ -20,9 +20,10 @@ from pawl.core.records import Champion
 from pawl.errors import AdapterError, PawlError, nearest
 from pawl.ledger.entries import State
 from pawl.model.tokenizer import prompting_as
-from pawl.serve.engine import BrokenError, Engine
+from pawl.serve.engine import Engine
 from pawl.serve.refusals import Refused
 from pawl.serve.releases import Releases, released
+from pawl.serve.rows import BrokenError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
