@@ -30,6 +30,7 @@ from pawl.release.release import promote, rollback
 from pawl.store.client import open_store
 from pawl.workspace.paths import Workspace
 
+ROOT = Path(__file__).parents[2]
 TOKEN = "0123456789abcdef-token"
 Reply = tuple[int, dict[str, str], Any]
 MOST = 24  # tokens of an answer, as judged
@@ -98,25 +99,29 @@ def make_served(root: Path, base_folder: Path, versions: Mapping[str, int]) -> d
 
 
 def write_real_adapter(folder: Path, seed: int, task: str, base: BaseInfo) -> None:
-    """A LoRA of the tiny base's queries and values, its numbers drawn from `seed`."""
+    """A LoRA of a base's queries and values, its numbers drawn from `seed`."""
     draw = np.random.default_rng(seed)
+    said = json.loads((ROOT / base.model / "config.json").read_text(encoding="utf-8"))
+    width, heads = said["hidden_size"], said["num_attention_heads"]
+    size = said.get("head_dim") or width // heads
+    outputs = {"q_proj": heads * size, "v_proj": said["num_key_value_heads"] * size}
     weights = {
         f"base_model.model.model.layers.{layer}.self_attn.{name}.lora_{side}.weight": (
             scale * draw.normal(size=shape)
         ).astype("f4")
-        for layer in range(4)
-        for name in ("q_proj", "v_proj")
-        for side, shape, scale in (("A", (4, 256), 0.06), ("B", (256, 4), 0.15))
+        for layer in range(said["num_hidden_layers"])
+        for name, out in outputs.items()
+        for side, shape, scale in (("A", (4, width), 0.06), ("B", (out, 4), 0.15))
     }
     config = {"r": 4, "lora_alpha": 16, "peft_type": "LORA", "task_type": "CAUSAL_LM",
               "target_modules": ["q_proj", "v_proj"]}  # fmt: skip
     with whole_folder(folder) as out:
         (out / WEIGHTS).write_bytes(save(weights, metadata={"format": "pt"}))
         (out / CONFIG).write_text(json.dumps(config))
-        said = AdapterManifest(
+        manifest = AdapterManifest(
             task, base, "d" * 64, 4, {"seed": seed}, ("k1", "k2"), digest_files(out, FILES)
         )
-        write_record(out / MANIFEST, said)
+        write_record(out / MANIFEST, manifest)
 
 
 @dataclass
