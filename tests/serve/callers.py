@@ -164,7 +164,7 @@ class Running:
         return self.ask("/v1/chat/completions", {"model": model, "messages": messages, **more})
 
     def health(self) -> Any:
-        return self.ask("/health", token=None)[2]
+        return self.ask("/health")[2]
 
 
 @contextmanager

@@ -17,9 +17,6 @@ from callers import PROMPTS, TOKEN, Served
 
 from pawl.model.base import context_length, dequantised, load_base
 from pawl.model.tokenizer import load_tokenizer
-from pawl.serve.access import Access
-from pawl.serve.app import application
-from pawl.serve.doors import Doors
 from pawl.serve.engine import Engine
 from pawl.serve.following import Follower
 from pawl.serve.joining import Base, base_in_memory
@@ -27,6 +24,7 @@ from pawl.serve.journal import Journal
 from pawl.serve.limits import Limits
 from pawl.serve.metrics import Metrics
 from pawl.serve.releases import Releases
+from pawl.serve.server import guarded
 from pawl.serve.service import Service
 from pawl.serve.versions import Versions
 
@@ -78,8 +76,7 @@ class Asker:
     """Asks an application without a server between."""
 
     def __init__(self, service: Service) -> None:
-        app: Any = Doors(application(service), Access((TOKEN,)))
-        transport = httpx.ASGITransport(app=app)
+        transport = httpx.ASGITransport(app=guarded(service, (TOKEN,)))
         headers = {"Authorization": f"Bearer {TOKEN}"}
         self.client = httpx.AsyncClient(transport=transport, base_url="http://a", headers=headers)
 
@@ -118,15 +115,26 @@ def test_who_finds_the_queue_full_is_told_when_to_come_again(service: Service) -
     assert asyncio.run(Asker(service).chat()).status_code == 200
 
 
-def test_a_prompt_that_would_not_fit_beside_those_that_wait_takes_no_place(
-    service: Service,
-) -> None:
+def test_more_prompts_than_may_ever_wait_are_refused_for_good(service: Service) -> None:
     async def ask() -> httpx.Response:
         body = {"model": "tickets", "prompt": ["ok", "ok"]}
         return await Asker(service).client.post("/v1/completions", json=body)
 
-    assert asyncio.run(ask()).status_code == 429
+    answer = asyncio.run(ask())
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, "prompt")
     assert service.engine.waiting == 0
+
+
+@pytest.mark.parametrize("header", [{"host": "evil.example"}, {"origin": "http://127.0.0.1:8888"}])
+def test_without_a_token_no_web_page_is_answered(service: Service, header: Any) -> None:
+    async def ask() -> list[httpx.Response]:
+        transport = httpx.ASGITransport(app=guarded(service, ()))
+        url = "http://127.0.0.1:8000"
+        async with httpx.AsyncClient(transport=transport, base_url=url) as client:
+            mine = await client.post("/v1/chat/completions", json=CHAT)
+            return [mine, await client.post("/v1/chat/completions", json=CHAT, headers=header)]
+
+    assert [one.status_code for one in asyncio.run(ask())] == [200, 403]
 
 
 def test_a_stream_that_is_late_ends_with_the_error_as_its_last_event(service: Service) -> None:

@@ -36,21 +36,27 @@ class Access:
         """Whether callers need a token."""
         return bool(self._digests)
 
-    def check(self, scope: Scope) -> None:
-        """Raise `Refused` where a request has no token that is taken."""
-        if not self._digests or scope["path"] in OPEN:
-            return
+    def check(self, scope: Scope) -> bool:
+        """Whether a request has a token that is taken, or needs none.
+
+        False on the open routes alone, whose stranger is told less; on others raises `Refused`.
+        """
+        if not self._digests:
+            return True
         given = [value for name, value in scope["headers"] if name == b"authorization"]
         kind, _, token = given[0].partition(b" ") if len(given) == 1 else (b"", b"", b"")
         # Each is compared, and digests have one length: the time says nothing of a token.
         digest = _digest(token.strip())
         same = [hmac.compare_digest(digest, one) for one in self._digests]
-        if kind.lower() != b"bearer" or not any(same):
+        if kind.lower() == b"bearer" and any(same):
+            return True
+        if scope["path"] not in OPEN:
             raise Refused(
                 401,
                 "a token is needed: `Authorization: Bearer …`",
                 code="invalid_api_key",
             )
+        return False
 
 
 def read_tokens(file: Path | None) -> tuple[str, ...]:

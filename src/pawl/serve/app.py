@@ -36,8 +36,8 @@ def application(service: Service) -> Starlette:
     async def completions(request: Request) -> Response:
         return await _answer(service, request, "completions")
 
-    async def health(_: Request) -> Response:
-        return _health(service)
+    async def health(request: Request) -> Response:
+        return _health(service, known=request.state.known)
 
     async def models(_: Request) -> Response:
         return JSONResponse({"object": "list", "data": _models(service)})
@@ -85,7 +85,10 @@ async def _answer(service: Service, request: Request, kind: Kind) -> Response:
     except GoneError:
         record(HUNG_UP)
         return Response(status_code=HUNG_UP)
-    except BaseException:
+    except asyncio.CancelledError:
+        record(503)
+        raise
+    except Exception:
         record(500)
         raise
     if isinstance(response, Stream):
@@ -131,8 +134,8 @@ def _head(service: Service, version: Loaded, kind: Kind, request: str) -> Head:
     return Head(kind, request, created, version.name, f"pawl-{base}-{adapter}")
 
 
-def _health(service: Service) -> Response:
-    """Whether callers are answered, and what each task's name means now."""
+def _health(service: Service, *, known: bool) -> Response:
+    """Whether callers are answered and, for who has a token, what each task's name means now."""
     engine, broken = service.engine, service.engine.broken
     tasks = {
         name: {"serving": one.current.name if one.current else None, "problem": one.problem}
@@ -140,9 +143,10 @@ def _health(service: Service) -> Response:
     }
     well = all(one["serving"] and not one["problem"] for one in tasks.values())
     status = "broken" if broken else "ok" if well else "degraded"
-    told = {"status": status, "tasks": tasks, "waiting": engine.waiting, "running": engine.running}
-    if broken:
-        told["problem"] = broken
+    told: dict[str, Any] = {"status": status}
+    if known:
+        told |= {"tasks": tasks, "waiting": engine.waiting, "running": engine.running}
+        told |= {"problem": broken} if broken else {}
     return JSONResponse(told, status_code=503 if broken else 200)
 
 

@@ -49,7 +49,7 @@ class Call:
         deadline: float,
         receive: Receive,
     ) -> None:
-        self._engine, self._deadline, self._receive = engine, deadline, receive
+        self._engine, self.deadline, self._receive = engine, deadline, receive
         self._loop = asyncio.get_running_loop()
         self._news: asyncio.Queue[tuple[int, News] | None] = asyncio.Queue()
         watched = asked.stream or bool(asked.stops)
@@ -107,7 +107,7 @@ class Call:
         """The next piece of an answer: which, its text, and the whole where it has ended."""
         while True:
             try:
-                async with asyncio.timeout_at(self._deadline):
+                async with asyncio.timeout_at(self.deadline):
                     news = await self._news.get()
             except TimeoutError as error:
                 raise Refused(

@@ -43,9 +43,9 @@ class Doors:
                 message = {**message, "headers": [*message.get("headers", ()), named]}
             await send(message)
 
-        scope["state"] = {**scope.get("state", {}), "id": request}
         try:
-            self._access.check(scope)
+            known = self._access.check(scope)
+            scope["state"] = {**scope.get("state", {}), "id": request, "known": known}
             await self._app(scope, receive, tell)
         except Refused as refused:
             answer = JSONResponse(refused.body, refused.status, headers=refused.headers)

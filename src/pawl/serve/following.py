@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 
 from pawl.serve.versions import Versions
-
-LOG = logging.getLogger(__name__)
 
 
 class Follower:
@@ -17,7 +14,6 @@ class Follower:
         self._versions, self._every = versions, every
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="pawl-follower", daemon=True)
-        self.swaps: dict[str, int] = dict.fromkeys(versions.tasks, 0)
 
     def start(self) -> None:
         """Look once, so that what can be served is, then again and again."""
@@ -31,13 +27,8 @@ class Follower:
 
     def look(self) -> None:
         """Look after each task once."""
-        for task, served in self._versions.tasks.items():
-            try:
-                self.swaps[task] += self._versions.follow(task)
-            except Exception as error:  # a full disk, a broken engine: told, and tried again
-                if not self._stop.is_set():
-                    LOG.exception("following %s failed", task)
-                served.problem = f"{type(error).__name__}: {error}"
+        for task in self._versions.tasks:
+            self._versions.follow(task)
 
     def _run(self) -> None:
         while not self._stop.wait(self._every):

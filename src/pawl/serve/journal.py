@@ -7,11 +7,14 @@ that what a caller says of it later can be told apart.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass
@@ -36,7 +39,7 @@ class Journal:
 
     def __init__(self, file: Path | None) -> None:
         self._lock = threading.Lock()
-        self._handle = None
+        self._handle, self._told = None, False
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
@@ -49,4 +52,11 @@ class Journal:
         when = datetime.now(UTC).isoformat(timespec="milliseconds")
         text = json.dumps({"when": when, **asdict(line)}, sort_keys=True) + "\n"
         with self._lock:
-            os.write(self._handle, text.encode())
+            try:
+                os.write(self._handle, text.encode())
+                self._told = False
+            except OSError as error:
+                # Whoever was answered was answered, whatever becomes of the log.
+                if not self._told:
+                    LOG.warning("the log of requests cannot be written: %s", error)
+                self._told = True

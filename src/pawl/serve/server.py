@@ -77,12 +77,8 @@ def serve(
     tell: Callable[[], None],
 ) -> None:
     """Answer callers on a socket until SIGTERM or Ctrl-C; `tell` is called once it listens."""
-    app: Any = Doors(application(service), Access(serving.tokens))
-    if not serving.tokens:
-        # Then pages that a browser shows could ask, too.
-        app = OwnPages(app)
     config = uvicorn.Config(
-        app,
+        guarded(service, serving.tokens),
         http="h11",
         ws="none",
         lifespan="off",
@@ -104,6 +100,13 @@ def serve(
     finally:
         follower.stop()
         service.engine.stop()
+
+
+def guarded(service: Service, tokens: tuple[str, ...]) -> Any:
+    """The application behind its doors."""
+    app = Doors(application(service), Access(tokens))
+    # Without a token, pages that a browser shows could ask, too.
+    return app if tokens else OwnPages(app)
 
 
 class _Quiet(uvicorn.Server):

@@ -82,6 +82,9 @@ async def prompts_of(
         return [prompt_tokens(version.tokenizer, chat) for chat in asked.chats]
 
     loop = asyncio.get_running_loop()
+    if len(asked.chats) > service.limits.queue:
+        most = f"`prompt` has at most {service.limits.queue} texts: so many may wait"
+        raise Refused(400, most, param="prompt")
     field = "messages" if kind == "chat" else "prompt"
     try:
         prompts = await loop.run_in_executor(service.preparing, made)

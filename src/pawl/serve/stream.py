@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from pawl.serve.replies import DONE, Head, Said, called, chunk, counted, event
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+# Seconds beyond the time of a request that its last event may take.
+GRACE = 5
 Piece = tuple[str, Said | None]
 
 
@@ -35,7 +38,11 @@ class Stream(Response):
         rest: AsyncIterator[Piece],
         done: Callable[[], None],
     ) -> None:
-        headers = {"x-pawl-version": head.version, "cache-control": "no-cache"}
+        headers = {
+            "x-pawl-version": head.version,
+            "cache-control": "no-cache",
+            "x-accel-buffering": "no",
+        }
         super().__init__(headers=headers)
         del self.headers["content-length"]
         self._call, self._head, self._asked, self._line = call, head, asked, line
@@ -69,17 +76,19 @@ class Stream(Response):
         status = 200
         try:
             start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-            await send(start)
-            try:
-                async for data in self._events():
-                    await send({"type": "http.response.body", "body": data, "more_body": True})
-            except Refused as refused:
-                # The status is sent already: the error is the last event.
-                status = refused.status
-                body = event(refused.body)
-                await send({"type": "http.response.body", "body": body, "more_body": True})
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
-        except (GoneError, OSError):
+            # Who asks and does not read holds his place no longer than any other.
+            async with asyncio.timeout_at(self._call.deadline + GRACE):
+                await send(start)
+                try:
+                    async for data in self._events():
+                        await send({"type": "http.response.body", "body": data, "more_body": True})
+                except Refused as refused:
+                    # The status is sent already: the error is the last event.
+                    status = refused.status
+                    body = event(refused.body)
+                    await send({"type": "http.response.body", "body": body, "more_body": True})
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
+        except (GoneError, OSError):  # a timeout is an OSError, too
             status = 499
         finally:
             await self._call.__aexit__()

@@ -11,7 +11,6 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -99,8 +98,8 @@ class Versions:
                 served.problem = None
                 return False
             new = self._load(task, state.champion, state)
-        except PawlError as error:
-            self._tell(served, error.found)
+        except Exception as error:  # noqa: BLE001  # a full disk, a broken engine: told, tried again
+            self._tell(served, reason(error))
             return False
         with self._state:
             served.current, served.problem = new, None
@@ -139,8 +138,9 @@ class Versions:
             found = self._load(task, champion, state, take=True)
         except BrokenError as error:
             raise Refused(503, f"nothing is answered: {error}", retry=10) from error
-        except (PawlError, OSError) as error:
-            why = error.found if isinstance(error, PawlError) else str(error)
+        except Exception as error:
+            # Whatever is wrong with a version, it is told to who asks for that one.
+            why = reason(error)
             self._refused[task, champion] = (time.monotonic() + REFUSED_FOR, why)
             LOG.error("%s is not served: %s", name, why)
             raise Refused(503, why, code="version_refused", retry=int(REFUSED_FOR)) from error
@@ -170,13 +170,16 @@ class Versions:
         found = NAMED.fullmatch(name)
         if found and found[1] in self.tasks:
             return found[1], int(found[2])
-        raise _no_model(f"there is no model '{name[:100]}'", self.names())
+        raise self._no_model(name, "there is no such task")
+
+    def _no_model(self, name: str, why: str) -> Refused:
+        told = f"no model '{name[:100]}': {why}; {nearest(name[:100], self.names()[:50])}"
+        return Refused(404, told, param="model", code="model_not_found")
 
     def _released(self, task: str, number: int) -> Champion:
         champion = released(self.tasks[task].state).get(number)
         if champion is None:
-            found = f"version {number} of '{task}' is not among those released"
-            raise _no_model(found, self.names())
+            raise self._no_model(f"{task}-v{number}", "it was not released, or is retired")
         return champion
 
     def _load(self, task: str, champion: Champion, state: State, *, take: bool = False) -> Loaded:
@@ -232,11 +235,13 @@ class Versions:
         served.problem = problem
 
 
+def reason(error: Exception) -> str:
+    """What is wrong, in a line."""
+    if isinstance(error, PawlError):
+        return error.found
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
 def version_name(task: str, champion: Champion) -> str:
     """The name of a version, as callers see it."""
     return f"{task}-v{champion.version}"
-
-
-def _no_model(found: str, names: Sequence[str]) -> Refused:
-    told = nearest(found, names) if len(names) <= 20 else "GET /v1/models lists them"
-    return Refused(404, f"{found}; {told}", param="model", code="model_not_found")
