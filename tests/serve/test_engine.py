@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from callers import PROMPTS, write_real_adapter
 
-from pawl.core.records import BaseInfo, Message
+from pawl.core.records import AdapterManifest, BaseInfo, Message
 from pawl.evaluate.decode import greedy
 from pawl.model.adapter import load_adapter, read_adapter
 from pawl.model.base import dequantised, load_base
@@ -20,7 +21,7 @@ from pawl.model.prompt import prompt_tokens
 from pawl.model.tokenizer import load_tokenizer
 from pawl.serve.engine import Engine
 from pawl.serve.joining import Base, base_in_memory
-from pawl.serve.rows import BrokenError, FullError, News, Row, Sampling
+from pawl.serve.rows import BrokenError, FullError, News, Row, Samplingfrom pawl.train.qlora import save
 
 LIMIT = 20
 BASE = BaseInfo("base/tiny", None, "b" * 64)
@@ -134,6 +135,27 @@ def test_a_base_that_takes_no_shared_batch_answers_the_same(
     other_engine._most, other_engine._queue = 4, 50
     listeners = ask_all(other_engine, tokens[:3])
     assert [[text(tokenizer, one) for one in of] for of in listeners] == [of[:3] for of in right]
+
+
+def test_an_adapter_that_cannot_share_a_pass_has_batches_of_its_own(
+    engine: Engine,
+    base_folder: Path,
+    tokenizer: Any,
+    tokens: list[list[int]],
+    right: list[list[str]],
+    tmp_path: Path,
+) -> None:
+    dora = make_dora(tmp_path / "dora", base_folder)
+    model: Any = load_adapter(dequantised(load_base(base_folder)), dora, name="chosen")
+    wanted = greedy(model, tokenizer, tokens[:3], max_new_tokens=LIMIT, batch_size=1, label=None)
+    name = engine.call(lambda: engine.adapters.load(dora, read_adapter(dora))).result()
+    made = [(row(prompt), row(prompt)) for prompt in tokens[:3]]
+    for (first, _), (second, _) in made:
+        second.adapter = name
+        engine.submit([first, second])
+    assert [text(tokenizer, one) for _, (_, one) in made] == [one.text for one in wanted]
+    assert [text(tokenizer, one) for (_, one), _ in made] == right[0][:3]
+    engine.call(lambda: engine.adapters.unload(name)).result()
 
 
 def test_a_row_that_cannot_be_computed_fails_alone(
@@ -276,6 +298,21 @@ def test_an_adapter_is_unloaded_and_its_name_is_never_used_again(
     made, listener = row(tokens[0], 1)
     other_engine.submit([made])
     assert listener.last().ended == "failed"
+
+
+def make_dora(folder: Path, base_folder: Path) -> Path:
+    """A DoRA of the tiny base, some steps from where it begins."""
+    from peft import LoraConfig, get_peft_model
+
+    config = LoraConfig(r=4, use_dora=True, target_modules=["q_proj", "v_proj"])
+    model: Any = get_peft_model(dequantised(load_base(base_folder)), config)
+    torch.manual_seed(1)
+    for name, weight in model.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(weight, std=0.1)
+    manifest = AdapterManifest("tickets", BASE, "d" * 64, 4, {"dora": True}, ("k",), {})
+    save(model, manifest, folder)
+    return folder
 
 
 def broken(*_: object, **__: object) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 from callers import PROMPTS, TOKEN, Served
+from workbench import Bench
 
 from pawl.model.base import context_length, dequantised, load_base
 from pawl.model.tokenizer import load_tokenizer
@@ -23,6 +24,7 @@ from pawl.serve.joining import Base, base_in_memory
 from pawl.serve.journal import Journal
 from pawl.serve.limits import Limits
 from pawl.serve.metrics import Metrics
+from pawl.serve.refusals import Refused
 from pawl.serve.releases import Releases
 from pawl.serve.server import guarded
 from pawl.serve.service import Service
@@ -226,3 +228,29 @@ def test_versions_leave_memory_when_nobody_needs_them(
         again = versions.load("tickets-v1")
         assert again.adapter == "n4"
         versions.give_back(again)
+
+
+def test_a_task_without_a_champion_waits_for_its_first_one(bench: Bench, base: Base) -> None:
+    versions = _versions(bench, base, "b" * 64)
+    assert not versions.follow("tickets")
+    assert versions.tasks["tickets"].problem == "task 'tickets' has no champion yet"
+    with pytest.raises(Refused) as refused:
+        versions.at_hand("tickets")
+    assert (refused.value.status, refused.value.headers["retry-after"]) == (503, "5")
+    assert versions.names() == []
+
+
+def test_a_champion_of_another_base_is_not_loaded_onto_this_one(
+    released: dict[str, Served], base: Base
+) -> None:
+    versions = _versions(released["tickets"], base, "e" * 64)
+    assert not versions.follow("tickets")
+    assert "trained on another base" in (versions.tasks["tickets"].problem or "")
+
+
+def _versions(bench: Bench, base: Base, digest: str) -> Versions:
+    """What is served of a bench, on a base that is said to have this digest."""
+    engine = Engine(base, most=1, queue=1)
+    releases = Releases(bench.workspace, bench.store)
+    tasks = {"tickets": bench.workspace.task("tickets").evaluate}
+    return Versions(engine, releases, None, base=digest, tasks=tasks)  # type: ignore[arg-type]

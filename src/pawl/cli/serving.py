@@ -19,7 +19,7 @@ def serve(
     tasks: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[TASKS]", help="Default: all of params.yaml.", autocompletion=complete_task
+            metavar="TASKS", help="Default: all of params.yaml.", autocompletion=complete_task
         ),
     ] = None,
     host: Annotated[str, typer.Option(help="Others than this machine need a token.")] = "127.0.0.1",
