@@ -21,7 +21,8 @@ from pawl.model.prompt import prompt_tokens
 from pawl.model.tokenizer import load_tokenizer
 from pawl.serve.engine import Engine
 from pawl.serve.joining import Base, base_in_memory
-from pawl.serve.rows import BrokenError, FullError, News, Row, Samplingfrom pawl.train.qlora import save
+from pawl.serve.rows import BrokenError, FullError, News, Row, Sampling
+from pawl.train.qlora import save
 
 LIMIT = 20
 BASE = BaseInfo("base/tiny", None, "b" * 64)
