@@ -305,7 +305,13 @@ def make_dora(folder: Path, base_folder: Path) -> Path:
     """A DoRA of the tiny base, some steps from where it begins."""
     from peft import LoraConfig, get_peft_model
 
-    config = LoraConfig(r=4, use_dora=True, target_modules=["q_proj", "v_proj"])
+    config = LoraConfig(
+        r=4,
+        use_dora=True,
+        use_rslora=True,
+        target_modules=["q_proj", "v_proj"],
+        task_type="CAUSAL_LM",
+    )
     model: Any = get_peft_model(dequantised(load_base(base_folder)), config)
     torch.manual_seed(1)
     for name, weight in model.named_parameters():
