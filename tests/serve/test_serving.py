@@ -21,6 +21,8 @@ ROUTES = (
     ("GET", "/v1/models/tickets"), ("GET", "/metrics"), ("GET", "/"), ("GET", "/docs"),
     ("GET", "/health/"), ("GET", "//health"), ("GET", "/nowhere"), ("PUT", "/v1/models"),
 )  # fmt: skip
+CALL = {"role": "assistant", "content": None, "tool_calls": [
+    {"id": "a", "function": {"name": "find", "arguments": {"a": "\ud800"}}}]}  # fmt: skip
 CHAT = {"model": "tickets", "messages": [{"role": "user", "content": "ok"}]}
 
 
@@ -134,6 +136,9 @@ def test_models_are_tasks_and_their_released_versions(client: openai.OpenAI) -> 
         ({"messages": [{"role": "assistant", "content": "a"}]}, "messages"),
         ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages"),
         ({"messages": [{"role": "user", "content": "word " * 3000}]}, "messages"),
+        ({"messages": [{"role": "user", "content": "\ud800"}]}, "messages"),
+        ({"messages": [{"role": "user", "\ud800": "a"}]}, "messages"),
+        ({"messages": [CALL, {"role": "tool", "content": "a"}]}, "messages"),
     ],
 )  # fmt: skip
 def test_what_would_change_the_answer_and_is_not_obeyed_is_refused_by_name(

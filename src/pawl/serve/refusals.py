@@ -19,8 +19,10 @@ class Refused(Exception):  # noqa: N818  # an answer, not a fault of the server
         code: str | None = None,
         retry: int | None = None,
     ) -> None:
-        super().__init__(message)
-        self.status, self.message, self.param, self.code = status, message, param, code
+        # They quote what a caller sent, half surrogate pairs and all.
+        self.message, self.param = _sendable(message), _sendable(param) if param else None
+        super().__init__(self.message)
+        self.status, self.code = status, code
         self.headers = {} if retry is None else {"retry-after": str(retry)}
         if status == 401:
             self.headers["www-authenticate"] = "Bearer"
@@ -35,3 +37,7 @@ class Refused(Exception):  # noqa: N818  # an answer, not a fault of the server
         )
         told = {"message": self.message, "type": kind, "param": self.param, "code": self.code}
         return {"error": told}
+
+
+def _sendable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode("utf-8")

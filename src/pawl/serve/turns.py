@@ -62,6 +62,7 @@ def _turn(value: Any, at: str) -> Message:
     if call_id is not None and not isinstance(call_id, str):
         raise ValueError(f"`{at}.tool_call_id` is a text")
     tool_calls = json.dumps(calls, ensure_ascii=False) if calls else ""
+    _whole(tool_calls, f"{at}.tool_calls")
     return Message(role, content, tool_calls, _whole(call_id or "", f"{at}.tool_call_id"))
 
 
