@@ -28,7 +28,6 @@ def test_hostile_bodies_are_read_or_refused_and_the_refusal_can_be_sent(tokenize
             for chat in asked.chats:
                 prompt_tokens(tokenizer, chat)
         except Refused as refused:
-            assert refused.status == 400
             json.dumps(refused.body, ensure_ascii=False).encode("utf-8")
         except DataError as error:
             Refused(400, error.found).body["error"]["message"].encode("utf-8")
@@ -38,7 +37,7 @@ def test_a_chat_becomes_the_turns_that_rows_have() -> None:
     chat = chat_of(
         [
             {"role": "developer", "content": "Be brief."},
-            {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+            {"role": "user", "content": [{"type": "text", "text": part} for part in "ab"]},
             {"role": "assistant", "content": None, "tool_calls": [CALL]},
             {"role": "tool", "content": "none", "tool_call_id": "c1"},
         ],
