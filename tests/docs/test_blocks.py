@@ -25,7 +25,6 @@ LEFT_OUT = {
     "pawl data log intents": "of the task that the hub's rows make",
     "pawl ui": "serves until Ctrl-C: tests/flows/test_servers.py",
     "pawl serve": "serves until Ctrl-C: tests/serve has it, and its callers",
-    "curl ": "asks that server",
 }
 # Pages of which no block is typed here.
 ELSEWHERE = {
