@@ -45,17 +45,18 @@ class Bench:
 
     workspace: Workspace
     store: Store
+    task: str = TASK
 
     def train(self, seed: int) -> str:
         """Leave the adapter of `seed` in build/, as the train stage would; returns its digest."""
-        write_adapter(self.workspace.files(TASK).adapter, seed)
-        return manifest_of(self.workspace.files(TASK).adapter).digest
+        write_adapter(self.workspace.files(self.task).adapter, seed)
+        return manifest_of(self.workspace.files(self.task).adapter).digest
 
     def judge(self, decision: Decision, champion: Champion, look: Look | None) -> Verdict:
         """Leave a verdict on the adapter in build/, as the gate stage would."""
-        files = self.workspace.files(TASK)
+        files = self.workspace.files(self.task)
         verdict = Verdict(
-            task=TASK,
+            task=self.task,
             decision=decision,
             reasons=(f"the gate says {decision}",),
             candidate=manifest_of(files.adapter).digest,
@@ -71,13 +72,13 @@ class Bench:
     def cycle(self, seed: int, decision: Decision = "promote", question: str = "") -> Cycle:
         """A whole cycle of the adapter of `seed`, with that verdict."""
         self.train(seed)
-        champion = snapshot_champion(self.workspace, self.store, TASK)
-        self.judge(decision, champion, reserve_look(self.workspace, self.store, TASK))
+        champion = snapshot_champion(self.workspace, self.store, self.task)
+        self.judge(decision, champion, reserve_look(self.workspace, self.store, self.task))
         return self.conclude(question or f"question {seed}")
 
     def conclude(self, question: str) -> Cycle:
         return conclude(
-            self.workspace, self.store, TASK, question=question, who="Ada", why="a test"
+            self.workspace, self.store, self.task, question=question, who="Ada", why="a test"
         )
 
     def params(self, **gate: Any) -> None:
@@ -105,14 +106,16 @@ def held_out(split: str, count: int, *, answer: str = "yes") -> list[Example]:
     return [Example(name, f"key {name}", (Message("user", name),), answer) for name in names]
 
 
-def write_splits(workspace: Workspace, parts: dict[str, list[Example]], salt: str = "s1") -> None:
+def write_splits(
+    workspace: Workspace, parts: dict[str, list[Example]], salt: str = "s1", task: str = TASK
+) -> None:
     """Leave splits in build/, as the split stage would."""
-    folder = workspace.files(TASK).splits
+    folder = workspace.files(task).splits
     for name, part in parts.items():
         write_lines(folder / f"{name}.jsonl", map(to_json, part))
     rows = {name: len(part) for name, part in parts.items()}
     digests = {name: digest_file(folder / f"{name}.jsonl") for name in parts}
-    write_record(folder / "manifest.json", SplitReport(TASK, "d" * 64, salt, rows, {}, digests))
+    write_record(folder / "manifest.json", SplitReport(task, "d" * 64, salt, rows, {}, digests))
 
 
 def write_params(root: Path, gate: dict[str, Any]) -> None:

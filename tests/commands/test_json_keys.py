@@ -10,6 +10,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 import pytest
 
 from pawl.commands.predict import Prediction
+from pawl.commands.predict_file import Answered
 from pawl.commands.replay import ReplayResult
 from pawl.commands.reproduce import ReproduceResult
 from pawl.commands.review import ReviewStatus
@@ -35,6 +36,7 @@ KEYS: dict[type, set[str] | dict[str, Any]] = {
     Check: {"name", "ok", "found", "remedy"},
     Prediction: {"prompt", "answer"},
     ReviewStatus: {"task", "pairs", "labelled", "same", "judge"},
+    Answered: {"id", "model", "answer"},
     BackupReport: {"file", "made", "files", "bytes", "store", "keys", "data"},
     GcReport: {"freed": None, "found": {"what", "bytes", "where"}, "left": None},
     HistoryEntry: {

@@ -24,6 +24,7 @@ LEFT_OUT = {
     "pawl data add s3://": "asks a store of S3, which no test has",
     "pawl data log intents": "of the task that the hub's rows make",
     "pawl ui": "serves until Ctrl-C: tests/flows/test_servers.py",
+    "pawl serve": "serves until Ctrl-C: tests/serve has it, and its callers",
 }
 # Pages of which no block is typed here.
 ELSEWHERE = {

@@ -42,6 +42,7 @@ WORDS = {
     "retire": (TASK, "1", "--reason", "w"),
     "rollback": (TASK, "--reason", "w"),
     "run": (TASK,),
+    "serve": (TASK,),
     "status": (TASK,),
     "ui": (),
     "verify": (TASK,),

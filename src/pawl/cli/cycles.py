@@ -26,7 +26,6 @@ from pawl.cli.app import (
 )
 from pawl.cli.commands import command
 from pawl.cli.output import QUIET, begin, console, emit, print_json, say, show_page
-from pawl.errors import UsageError
 
 
 class Turns(StrEnum):
@@ -206,43 +205,6 @@ def resume(task: Task, as_json: Json = False) -> None:
         if not cycles:
             say(f"nothing of '{task}' waits")
     raise typer.Exit(EXIT[cycles[-1].verdict] if cycles else 0)
-
-
-@command(app, "serve", 'pawl predict tickets "Hello, where is my parcel AB-12345?"')
-def predict(
-    task: Task,
-    prompt: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="PROMPT", help="Prompts; none: lines of stdin."),
-    ] = None,
-    version: Annotated[int | None, typer.Option(help="Default: the champion.", min=1)] = None,
-    as_json: Json = False,
-) -> None:
-    """Answer prompts with the champion, or with another version."""
-    from pawl.commands.predict import predict as decode
-
-    workspace = workspace_of(task)
-    prompts = prompt or _lines_of_stdin()
-    if not prompts:
-        raise UsageError("no prompt was given", remedy="name one, or pipe lines into stdin")
-    predictions = decode(
-        workspace, store_of(workspace, reading=True), task, prompts, version=version
-    )
-    if as_json:
-        print_json(predictions)
-    else:
-        say("\n".join(one.answer for one in predictions))
-
-
-def _lines_of_stdin() -> list[str]:
-    try:
-        return [line.rstrip("\n") for line in sys.stdin if line.strip()]
-    except UnicodeDecodeError as error:
-        raise UsageError(
-            f"stdin is not {error.encoding.upper()}: {error.reason} at byte {error.start}",
-            rule="prompts are lines of text",
-            remedy="convert them: `iconv -f … -t UTF-8`",
-        ) from error
 
 
 @command(app, "judge", "pawl reproduce tickets 2")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pawl.core.records import Message
 from pawl.evaluate.predict import predict as decode
@@ -35,12 +36,18 @@ def predict(
         BaseError: the base that the version was trained on is not here.
         RegistryError: the store cannot be reached.
     """
-    folder = adapter_folder(workspace, store, task, version)
+    folder, base = answering(workspace, store, task, version)
     chats = [(Message("user", text),) for text in prompts]
-    base = find_adapter_base(workspace, task, read_adapter(folder).base)
     section = workspace.task(task)
-    answers = decode(
-        *(section.evaluate, find_base(base, workspace.root), folder, chats),
-        schema=read_schema(workspace, section),
-    )
+    schema = read_schema(workspace, section)
+    answers = decode(section.evaluate, base, folder, chats, schema=schema)
     return tuple(map(Prediction, prompts, answers))
+
+
+def answering(
+    workspace: Workspace, store: Store, task: str, version: int | None
+) -> tuple[Path, Path]:
+    """The verified folder of a version's adapter, which is named by its number, and its base's."""
+    folder = adapter_folder(workspace, store, task, version)
+    base = find_adapter_base(workspace, task, read_adapter(folder).base)
+    return folder, find_base(base, workspace.root)
