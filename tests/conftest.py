@@ -39,6 +39,14 @@ if threading.current_thread() is threading.main_thread():
 # The two cores also train and serve while tests run: slowness is no finding.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
+# Seconds for a test that takes minutes on free cores.
+SLOW = 3000
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.get_closest_marker("slow") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW))
 
 
 @pytest.fixture(scope="session")
