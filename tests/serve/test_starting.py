@@ -56,3 +56,18 @@ def test_tasks_on_several_bases_need_a_server_each(
         serve_tasks(bench.workspace, bench.store, [], Serving(port=0))
     assert "`pawl serve later`" in error.value.remedy
     assert "`pawl serve notes tickets`" in error.value.remedy
+
+
+def test_a_task_whose_answers_were_held_to_a_schema_is_refused_by_name(
+    fresh: dict[str, Served],
+) -> None:
+    bench = fresh["tickets"]
+    params = yaml.safe_load(bench.workspace.params_file.read_text())
+    (bench.workspace.root / "data").mkdir(exist_ok=True)
+    (bench.workspace.root / "data" / "any.schema.json").write_text("{}")
+    section = params["tasks"]["tickets"]
+    held = {**section.get("evaluate", {}), "schema_decoding": "all"}
+    params["tasks"]["tickets"] = {**section, "schema": "data/any.schema.json", "evaluate": held}
+    bench.workspace.params_file.write_text(yaml.safe_dump(params))
+    with pytest.raises(UsageError, match="adapters of tickets were judged by answers held"):
+        serve_tasks(bench.workspace, bench.store, [], Serving(port=0))
