@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
 
 from starlette.requests import ClientDisconnect, Request
 
 from pawl.serve.call import GoneError
 from pawl.serve.limits import BODY
 from pawl.serve.refusals import Refused
+
+# How much of a body that is too large is read and thrown away, and for how many seconds: whoever
+# still sends when the line is closed sees a broken line and not the answer (RFC 9112, 9.6).
+DISCARDED, LINGER = 8 * BODY, 2.0
 
 
 async def read_body(request: Request, *, deadline: float) -> bytes:
@@ -20,14 +26,17 @@ async def read_body(request: Request, *, deadline: float) -> bytes:
     """
     if request.headers.get("content-encoding", "identity") != "identity":
         raise Refused(415, "the body is compressed: send it plain")
+    stream = request.stream()
     if (length := request.headers.get("content-length", "")).isdigit() and int(length) > BODY:
+        await _discard(stream)
         raise _too_large()
     parts, size = [], 0
     try:
         async with asyncio.timeout_at(deadline):
-            async for part in request.stream():
+            async for part in stream:
                 size += len(part)
                 if size > BODY:
+                    await _discard(stream)
                     raise _too_large()
                 parts.append(part)
     except TimeoutError as error:
@@ -35,6 +44,16 @@ async def read_body(request: Request, *, deadline: float) -> bytes:
     except ClientDisconnect as error:
         raise GoneError from error
     return b"".join(parts)
+
+
+async def _discard(stream: AsyncIterator[bytes]) -> None:
+    size = 0
+    with suppress(TimeoutError, ClientDisconnect):
+        async with asyncio.timeout(LINGER):
+            async for part in stream:
+                size += len(part)
+                if size > DISCARDED:
+                    return
 
 
 def _too_large() -> Refused:
