@@ -19,6 +19,7 @@ import false_promotions
 from falselab import judging
 
 
+@pytest.mark.slow
 def test_no_case_promotes_what_is_no_better_more_often_than_is_promised() -> None:
     done = subprocess.run(
         [sys.executable, false_promotions.__file__, "--quick"],

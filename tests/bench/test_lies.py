@@ -26,6 +26,7 @@ def told(*words: str) -> dict[str, list[str]]:
     return {row[0]: row[1:] for row in rows[2:]}
 
 
+@pytest.mark.slow
 def test_a_few_lies_are_told_by_the_next_command_and_by_the_auditor() -> None:
     rows = told("--only", *FEW)
     assert len(rows) == len(FEW)

@@ -10,6 +10,8 @@ import tomllib
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
 from pathlib import Path
 
+import pytest
+
 from pawl.workspace.paths import Workspace
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
@@ -66,6 +68,7 @@ def test_the_pipeline_alone_brings_no_torch() -> None:
     assert {"torch", "peft", "bitsandbytes", "accelerate", "pytest"} <= set(missing)
 
 
+@pytest.mark.slow
 def test_the_pipeline_alone_can_check_a_task_and_says_what_a_training_needs(
     quick_workspace: Workspace, tmp_path: Path
 ) -> None:

@@ -113,6 +113,7 @@ def test_a_cycle_on_the_inputs_of_0_1_is_unchanged(old: Workspace) -> None:
     assert to_json(cycle.candidate) == ANSWERS["run3"]["candidate"]
 
 
+@pytest.mark.slow
 def test_the_flow_that_0_1_wrote_is_run_as_it_is(old: Workspace) -> None:
     subprocess.run([sys.executable, "-m", "pawl", "keys"], cwd=old.root, check=True)
     done = subprocess.run(

@@ -143,6 +143,7 @@ def read(workspace: Workspace) -> tuple[EvalReport, Timing, list[dict[str, Any]]
     return report, timing, list(read_lines(folder / "rows.jsonl"))
 
 
+@pytest.mark.slow
 def test_cached_answers_give_the_same_bytes_and_only_a_new_candidate_is_decoded(
     ready: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

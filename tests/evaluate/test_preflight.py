@@ -69,6 +69,7 @@ def test_a_scorer_that_fails_on_right_answers_is_reported(
         preflight(split_workspace, TASK)
 
 
+@pytest.mark.slow
 def test_a_base_that_cannot_be_judged_here_is_refused_before_anything_is_trained(
     split_workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:

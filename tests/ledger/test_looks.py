@@ -85,6 +85,7 @@ def test_a_question_without_its_inputs_is_not_asked(bench: Bench) -> None:
         reserve_look(bench.workspace, bench.store, TASK)
 
 
+@pytest.mark.slow
 def test_the_plan_promises_no_look_on_rows_that_the_champion_learned(
     bench: Bench, base_folder: Path
 ) -> None:

@@ -59,6 +59,7 @@ def test_patience_counts_evaluations_without_a_new_best(losses: list[float], pat
     assert best(points).step == losses.index(min(losses)) + 1
 
 
+@pytest.mark.slow
 def test_measuring_dev_loss_changes_no_byte_of_what_is_learned(
     base_folder: Path, tokenizer: Any, tmp_path: Path
 ) -> None:
@@ -94,6 +95,7 @@ def fitted(base_folder: Path, tokenizer: Any, params: Train) -> Training:
     return record
 
 
+@pytest.mark.slow
 def test_a_training_ends_early_once_dev_loss_has_not_fallen_for_its_patience(
     base_folder: Path, tokenizer: Any
 ) -> None:
@@ -143,6 +145,7 @@ def same(whole: Training, cut: Training, folder: Path) -> None:
     assert (cut.points, cut.dev_losses) == (whole.points, whole.dev_losses)
 
 
+@pytest.mark.slow
 def test_the_manifest_and_training_json_say_which_step_was_kept(
     tmp_path: Path, base_folder: Path
 ) -> None:
@@ -170,6 +173,7 @@ def test_a_schedule_warms_up_and_then_never_rises(schedule: Any) -> None:
     assert (factors[-1] == 1.0) == (schedule == "constant")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "changed",
     [

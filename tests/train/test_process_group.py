@@ -140,6 +140,7 @@ def test_all_processes_get_as_many_packs_and_every_row_counts_once(
         assert [pack.lengths for pack in counted] == [pack.lengths for pack in alone]
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_curve_of_one(tmp_path: Path, base_folder: Path) -> None:
     one = trained(workspace(tmp_path / "one", base_folder))
     two = workspace(tmp_path / "two", base_folder, processes=2)

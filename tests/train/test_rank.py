@@ -179,6 +179,7 @@ def test_a_search_gives_the_adapter_of_its_rank_and_an_interrupted_one_the_same_
     assert not cut.checkpoints(TASK).exists()
 
 
+@pytest.mark.slow
 def test_if_the_larger_rank_does_not_help_the_smaller_is_chosen(
     base_folder: Path, tmp_path: Path
 ) -> None:

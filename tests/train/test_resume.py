@@ -208,6 +208,7 @@ def killed_and_resumed(
     return kills
 
 
+@pytest.mark.slow
 def test_a_training_killed_at_random_ends_in_the_same_bytes(
     base_folder: Path, tmp_path: Path, whole: bytes
 ) -> None:

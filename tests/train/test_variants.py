@@ -93,6 +93,7 @@ def test_lora_plus_gives_b_its_multiple_of_the_learning_rate_and_a_the_plain_one
             assert torch.allclose(4 * mine, other, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_only_the_targets_that_are_named_are_trained(base_folder: Path, tmp_path: Path) -> None:
     workspace = prepared(tmp_path, base_folder, rank=4, targets=["v_proj", "q_proj"], epochs=1)
     train(workspace, TASK)
@@ -131,6 +132,7 @@ def test_a_variant_resumes_to_the_same_bytes_and_is_loaded_as_it_was_trained(
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", [{}, DORA])
 def test_an_adapter_without_effect_is_refused(
     base_folder: Path, tmp_path: Path, variant: dict[str, Any]
