@@ -84,8 +84,6 @@ def template(tmp_path_factory: pytest.TempPathFactory, base_folder: Path) -> Pat
     text = text.replace("looks: 20", "looks: 3, min_rows: 5")
     # Few looks that all cost the same; tests/cli/test_screened.py is about what `pawl new` writes.
     text = re.sub(r"      spending: front\n      screen: [\d.]+\n", "", text)
-    # So short a training is better by form than prompts that nothing holds to the schema, alone.
-    text = re.sub(r"      schema_decoding: \w+\n", "", text)
     # What so short a training comes to is the same on every CPU.
     text = re.sub(r"epochs: \d+", "epochs: 1\n      precision: float32", text)
     assert "epochs: 1\n" in text

@@ -63,6 +63,8 @@ def test_a_cycle_judges_and_releases_and_the_record_answers_for_it(
 ) -> None:
     # A metric that one short epoch reaches and the bare base does not.
     edit(quick_workspace, "epochs: 1", "epochs: 3")
+    # Prompts that are held to the schema are as valid as an adapter can be.
+    edit(quick_workspace, "schema_decoding: baselines", "schema_decoding: none")
     edit(quick_workspace, "metric: exact_match", "metric: schema_valid\n      forgetting: 100")
     edit(quick_workspace, "exact_match: 0.1", "schema_valid: 0.1")
     edit(quick_workspace, "    train:", f"    cost: {PRICES}\n    train:")

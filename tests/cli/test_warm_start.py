@@ -18,6 +18,8 @@ def test_a_champion_is_gone_on_from_and_the_chain_can_be_reproduced(
 ) -> None:
     # A metric that one short epoch reaches and the bare base does not.
     edit(quick_workspace, "epochs: 1", "epochs: 3")
+    # Prompts that are held to the schema are as valid as an adapter can be.
+    edit(quick_workspace, "schema_decoding: baselines", "schema_decoding: none")
     edit(quick_workspace, "metric: exact_match", "metric: schema_valid")
     edit(quick_workspace, "exact_match: 0.1", "schema_valid: 0.1")
     commit(quick_workspace)

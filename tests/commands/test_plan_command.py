@@ -71,6 +71,7 @@ def policy(workspace: Workspace) -> None:
     text = text.replace("gate: 0.2", "gate: 0.2\n      slice_by: desk")
     text = text.replace("      looks: 3", "      looks: 1\n      slices: 0.2")
     text = text.replace("    schema: data/tickets.schema.json\n", "")
+    text = text.replace("      schema_decoding: baselines\n", "")
     workspace.params_file.write_text(text, encoding="utf-8")
 
 
