@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import threading
 from collections.abc import Iterator
@@ -139,13 +140,27 @@ def test_without_a_token_no_web_page_is_answered(service: Service, header: Any) 
     assert [one.status_code for one in asyncio.run(ask())] == [200, 403]
 
 
-def test_a_stream_that_is_late_ends_with_the_error_as_its_last_event(service: Service) -> None:
-    service.limits = replace(LIMITS, seconds=1, answer=900)
+def test_a_stream_that_is_late_ends_with_the_error_as_its_last_event(
+    service: Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, free = service.engine.adapters.model, threading.Event()
+    forward, calls = model.forward, itertools.count()
+
+    def stuck_after_the_first_tokens(*args: Any, **named: Any) -> Any:
+        if next(calls) >= 2:
+            free.wait()
+        return forward(*args, **named)
 
     async def ask() -> httpx.Response:
-        return await Asker(service).chat(stream=True, max_tokens=900, temperature=2)
+        return await Asker(service).chat(stream=True)
 
-    answer = asyncio.run(ask())
+    service.limits = replace(LIMITS, seconds=1)
+    with monkeypatch.context() as device:
+        device.setattr(model, "forward", stuck_after_the_first_tokens)
+        try:
+            answer = asyncio.run(ask())
+        finally:
+            free.set()
     events = [line[6:] for line in answer.text.split("\n\n") if line]
     assert answer.status_code == 200
     assert json.loads(events[0])["object"] == "chat.completion.chunk"
