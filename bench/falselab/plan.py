@@ -18,8 +18,8 @@ from pawl.core.records import Champion, Example, HeldOutRow, Message
 from pawl.core.row_identity import row_hashes
 from pawl.data.read.row import row_key
 from pawl.data.split.split import assign_splits
+from pawl.ledger.budget_status import budget_status
 from pawl.ledger.entries import Entry, replay_entries
-from pawl.ledger.looks import budget_status
 
 ROUNDS = 20
 TASK = "bench"

@@ -127,7 +127,7 @@ def test_the_recipe_of_a_new_task_is_in_its_section_with_its_reason_above_it(
     train = workspace.task("late").train
     assert (train.learning_rate, train.alpha, train.epochs) == (0.002, 16, 10)
     assert (train.keep, train.patience) == ("best", 3)
-    assert "llama, 256 wide: rate 0.002, alpha 16; about 71 train rows" in made.recipe
+    assert "llama, 256 wide: rate 0.002, alpha 16; about 51 train rows" in made.recipe
     text = workspace.params_file.read_text()
     above, _, _ = text.partition("    train:\n      rank")
     comment = [line.strip(" #") for line in above.splitlines() if line.startswith("    #")]
@@ -136,6 +136,19 @@ def test_the_recipe_of_a_new_task_is_in_its_section_with_its_reason_above_it(
     # The next task's section leaves it where it is.
     new_task(workspace, "later", Sources(rows, base=str(base_folder)))
     assert workspace.params_file.read_text().startswith(text)
+
+
+@pytest.mark.parametrize(("count", "share"), [(80, 0.4), (140, 0.29), (200, 0.2), (900, 0.2)])
+def test_of_few_rows_a_larger_share_is_held_out_so_that_the_gate_can_judge(
+    workspace: Workspace, tmp_path: Path, count: int, share: float
+) -> None:
+    rows = tmp_path / "few.jsonl"
+    write_lines(
+        rows, ({"prompt": f"order {i} is late", "completion": "late"} for i in range(count))
+    )
+    made = new_task(workspace, "few", Sources(rows, base="base/tiny"))
+    assert made.section["split"]["gate"] == share
+    assert any(f"split.gate is {share}" in line for line in made.understood) == (share > 0.2)
 
 
 def test_the_next_delivery_may_have_rows_half_as_long_again(
@@ -246,8 +259,9 @@ def test_the_same_data_under_a_new_name_is_recognised_and_its_history_carried_ov
             k: v for k, v in before.items() if ".pawl" not in k
         }
     made = new_task(workspace, "latest", Sources(rows), continues="late")
-    assert made.section["split"] == {"salt": "late-1", "dev": 0.1, "gate": 0.2}
+    assert made.section["split"] == {"salt": "late-1", "dev": 0.1, "gate": 0.4}
     assert not any("counts its looks" in text for text in made.understood)
+    assert not any("split.gate" in text for text in made.understood)
     state = read_state(open_store(workspace), "latest")
     assert [entry.details["question"] for entry in state.looks["latest/late-1"]] == ["q"]
 

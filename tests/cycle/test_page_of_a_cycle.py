@@ -40,11 +40,11 @@ def published(bench: Bench, cycle: Cycle, folder: Path) -> str:
     return stored.read_text(encoding="utf-8")
 
 
-def evidence(bench: Bench) -> None:
-    """Leave row scores of gate rows in build/: the champion has two right, the candidate one."""
+def evidence(bench: Bench, against: str = "champion") -> None:
+    """Leave row scores of gate rows in build/: `against` has two right, the candidate one."""
     files, rows = bench.workspace.files(TASK), held_out("gate", 3)
     write_lines(files.check / "rows.jsonl", map(to_json, rows))
-    right = {"candidate": ("gate-0",), "champion": ("gate-0", "gate-1")}
+    right = {"candidate": ("gate-0",), against: ("gate-0", "gate-1")}
     scores = [
         Score(r.id, r.key, who, "gate", "yes" if ok else "a secret answer", {"exact_match": ok})
         for who in right
@@ -59,17 +59,21 @@ def evidence(bench: Bench) -> None:
 
 
 def judge_with_evidence(
-    bench: Bench, seed: int, *, delivered: Sequence[Example] | None = None
+    bench: Bench,
+    seed: int,
+    *,
+    delivered: Sequence[Example] | None = None,
+    against: str = "champion",
 ) -> Cycle:
     bench.train(seed)
-    evidence(bench)
+    evidence(bench, against)
     if delivered is not None:
         rows = bench.workspace.files(TASK).check / "rows.jsonl"
         write_lines(rows, map(to_json, delivered))
     champion = snapshot_champion(bench.workspace, bench.store, TASK)
     bench.judge("reject", champion, reserve_look(bench.workspace, bench.store, TASK))
     path = bench.workspace.files(TASK).verdict
-    lost = Comparison("champion", "exact_match", 1 / 3, 2 / 3, 0, 1, 0.9, 0.00125, False)
+    lost = Comparison(against, "exact_match", 1 / 3, 2 / 3, 0, 1, 0.9, 0.00125, False)
     verdict = read_record(path, Verdict)
     write_record(path, Verdict(**{**vars(verdict), "comparisons": (lost,)}))
     return bench.conclude(f"question {seed}")
@@ -85,6 +89,18 @@ def test_a_lost_row_that_the_delivery_dropped_is_shown_as_the_register_has_it(
     assert "gate-1" in published(bench, cycle, tmp_path)
     (lost,) = flips_of(bench.workspace, bench.store, TASK).lost
     assert (lost.id, lost.prompt, lost.reference) == ("gate-1", "gate-1", "yes")
+
+
+def test_a_first_versions_rows_are_shown_beside_those_of_the_prompt_that_it_had_to_beat(
+    bench: Bench,
+) -> None:
+    cycle = judge_with_evidence(bench, 1, against="few-shot")
+    assert cycle.champion.version is None
+    found = flips_of(bench.workspace, bench.store, TASK)
+    assert (found.against, found.data) == ("few-shot", None)
+    assert [row.id for row in found.lost] == ["gate-1"]
+    page = bench.workspace.files(TASK).page.read_text(encoding="utf-8")
+    assert "<code>pawl flips tickets 1</code>" in page
 
 
 def test_each_kind_of_cycle_leaves_its_page_on_disk_and_on_its_run(

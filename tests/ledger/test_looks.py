@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,8 @@ from pawl.cycle.snapshots import snapshot_champion, snapshot_held_out
 from pawl.data.read.examples import read_examples
 from pawl.data.split.split import assign_splits
 from pawl.errors import DataError
-from pawl.ledger.looks import reserve_look
+from pawl.ledger.looks import refuse_without_look, reserve_look
+from pawl.model.adapter import MANIFEST
 
 
 @pytest.mark.parametrize("change", ["schema", "prompt", "slices", "other salt's rows"])
@@ -116,3 +118,32 @@ def test_the_plan_promises_no_look_on_rows_that_the_champion_learned(
     assert len([row for row in dealt["gate"] if row.key not in dev]) > said.fresh_rows.needed
     assert said.fresh_rows.there == said.gate.rows == 0
     assert said.says.startswith("no look can be had")
+
+
+def test_a_cycle_that_no_look_could_judge_is_refused_before_it_trains(bench: Bench) -> None:
+    bench.params(looks=1, min_rows=5)
+    refuse_without_look(bench.workspace, bench.store, TASK)
+    bench.train(1)
+    champion = snapshot_champion(bench.workspace, bench.store, TASK)
+    look = reserve_look(bench.workspace, bench.store, TASK)
+    # Paid for, and its judgement is still to come: the cycle may be started again anywhere.
+    shutil.rmtree(bench.workspace.files(TASK).adapter)
+    refuse_without_look(bench.workspace, bench.store, TASK)
+    bench.train(1)
+    bench.judge("reject", champion, look)
+    bench.conclude("question 1")
+    with pytest.raises(DataError, match="has used its 1 looks; 0 gate rows are fresh, 20 open"):
+        refuse_without_look(bench.workspace, bench.store, TASK)
+
+
+def test_rows_that_an_earlier_candidate_learned_are_fresh_for_the_next_one(bench: Bench) -> None:
+    """A new salt gives the gate rows that a candidate, which was never released, was trained on."""
+    files = bench.workspace.files(TASK)
+    bench.train(1)
+    manifest = files.adapter / MANIFEST
+    learned = tuple(row.key for row in held_out("gate", 20))
+    before = read_record(manifest, AdapterManifest)
+    write_record(manifest, dataclasses.replace(before, trained_on=learned))
+    refuse_without_look(bench.workspace, bench.store, TASK)
+    with pytest.raises(DataError, match="0 gate rows are fresh"):
+        reserve_look(bench.workspace, bench.store, TASK)

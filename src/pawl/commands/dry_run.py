@@ -12,7 +12,7 @@ from pawl.cycle.outbox import waiting_orders
 from pawl.cycle.progress import durations
 from pawl.cycle.reviewed import awaited_review
 from pawl.cycle.unjudged import find_cached_version
-from pawl.ledger.looks import task_budget_status
+from pawl.ledger.budget_status import task_budget_status
 from pawl.ledger.state import undoubted_state
 from pawl.report.dry_run import DryRun, StageAhead
 from pawl.store.client import Store

@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
 from pawl.core.files import digest_file
-from pawl.core.records import AdapterManifest, EvalReport, Score, read_record, read_rows
+from pawl.core.records import (
+    AdapterManifest,
+    EvalReport,
+    Example,
+    HeldOutRow,
+    Score,
+    Verdict,
+    read_record,
+    read_rows,
+)
 from pawl.core.records.io import read_held_out_rows, read_records
 from pawl.errors import RESTORE_FILES, DataError, UsageError
-from pawl.gate.flips import changed, flips
+from pawl.gate.flips import CHAMPION, Changed, changed, compared_first, flips
 from pawl.model.adapter import MANIFEST
+from pawl.release.signing import EVIDENCE
 from pawl.report.flips import FlipsReport
 from pawl.store.client import Store
 from pawl.store.runs import fetch_file, has_file
 from pawl.store.versions import AdapterVersion, get, versions
 from pawl.workspace.paths import TaskFiles, Workspace
+
+ROWS = "check/rows.jsonl"
 
 
 def flips_of(
@@ -24,64 +37,87 @@ def flips_of(
 ) -> FlipsReport:
     """Return the flips of a version (default: the newest), from the stored evidence alone.
 
-    Those on dev where the screen ended its judgement before a look.
+    They are against the champion of then; without one, against the contender that the verdict
+    compares first. Those on dev where the screen ended the judgement before a look.
 
     Raises:
-        UsageError: no such version, the gate is sealed, or no champion was judged against.
+        UsageError: no such version, the gate is sealed, or it was compared with nothing.
         DataError: the stored rows are not those that the stored report names.
         RegistryError: the store cannot be reached, or lacks the evidence.
     """
-    if version is not None:
-        judged = get(store, task, version)
-    elif registered := versions(store, task):
-        judged = registered[-1]
-    else:
-        raise UsageError(f"task '{task}' has no version yet", remedy=f"run `pawl run {task}`")
+    judged = _version(store, task, version)
     split: Literal["dev", "gate"] = "gate" if judged.look else "dev"
     if split == "gate":
         _refuse_sealed(workspace, judged)
-    if judged.against.version is None:
-        raise UsageError(
-            f"version {judged.version} of '{task}' was judged without a champion",
-            rule="a flip is a row that candidate and champion answer differently well",
-            remedy=f"name a later version: `pawl flips {task} VERSION`",
-        )
-    champion = get(store, task, judged.against.version)
     metric = str(judged.params["gate"]["metric"])
     with tempfile.TemporaryDirectory() as folder:
         here, there = Path(folder) / "candidate", Path(folder) / "champion"
-        report = read_record(_fetch(store, judged, "eval/report.json", here), EvalReport)
-        scores = _fetch(store, judged, "eval/rows.jsonl", here)
-        if digest_file(scores) != report.scores:
-            raise DataError(
-                f"the stored rows of version {judged.version} are not those of its report",
-                rule="the report names its rows by digest",
-                remedy=f"delete {scores.name} of that run, then {RESTORE_FILES}",
-            )
-        (rows, mine), (earlier, other) = (
-            (
-                read_rows(_fetch(store, one, "check/rows.jsonl", place)),
-                read_record(_fetch(store, one, f"adapter/{MANIFEST}", place), AdapterManifest),
-            )
-            for one, place in ((judged, here), (champion, there))
-        )
-        register = TaskFiles(here).held_out_register.name
-        known = (
-            read_held_out_rows(_fetch(store, judged, register, here))
-            if has_file(store, judged.run_id, register)
-            else ()
-        )
-        found = flips(read_records(scores, Score), rows, metric, split=split, known=known)
+        scores, rows, known = _evidence(store, judged, here)
+        if (number := judged.against.version) is None:
+            verdict = read_record(_fetch(store, judged, EVIDENCE, here), Verdict)
+            if not verdict.comparisons:
+                raise UsageError(
+                    f"version {judged.version} of '{task}' was compared with nothing",
+                    rule="a flip is a row that two contenders answer differently well",
+                    remedy=f"name another version: `pawl flips {task} VERSION`",
+                )
+            against, data = compared_first(verdict), None
+        else:
+            against, data = CHAMPION, _changed(store, judged, get(store, task, number), here, there)
+        found = flips(scores, rows, metric, against=against, split=split, known=known)
     return FlipsReport(
         task=task,
         version=judged.version,
-        against=champion.version,
+        against=against if number is None else number,
         metric=metric,
         won=tuple(flip for flip in found if flip.won),
         lost=tuple(flip for flip in found if not flip.won),
-        data=changed(mine, rows, other, earlier),
+        data=data,
         split=split,
     )
+
+
+def _version(store: Store, task: str, version: int | None) -> AdapterVersion:
+    if version is not None:
+        return get(store, task, version)
+    if registered := versions(store, task):
+        return registered[-1]
+    raise UsageError(f"task '{task}' has no version yet", remedy=f"run `pawl run {task}`")
+
+
+def _evidence(
+    store: Store, judged: AdapterVersion, here: Path
+) -> tuple[Sequence[Score], Sequence[Example], Sequence[HeldOutRow]]:
+    """The row scores of a judgement, the checked rows of its cycle, the register of then."""
+    report = read_record(_fetch(store, judged, "eval/report.json", here), EvalReport)
+    scores = _fetch(store, judged, "eval/rows.jsonl", here)
+    if digest_file(scores) != report.scores:
+        raise DataError(
+            f"the stored rows of version {judged.version} are not those of its report",
+            rule="the report names its rows by digest",
+            remedy=f"delete {scores.name} of that run, then {RESTORE_FILES}",
+        )
+    register = TaskFiles(here).held_out_register.name
+    known = (
+        read_held_out_rows(_fetch(store, judged, register, here))
+        if has_file(store, judged.run_id, register)
+        else ()
+    )
+    return read_records(scores, Score), read_rows(_fetch(store, judged, ROWS, here)), known
+
+
+def _changed(
+    store: Store, judged: AdapterVersion, champion: AdapterVersion, here: Path, there: Path
+) -> Changed:
+    """How the train rows of a version differ from those of its champion of then."""
+    (rows, mine), (earlier, other) = (
+        (
+            read_rows(_fetch(store, one, ROWS, place)),
+            read_record(_fetch(store, one, f"adapter/{MANIFEST}", place), AdapterManifest),
+        )
+        for one, place in ((judged, here), (champion, there))
+    )
+    return changed(mine, rows, other, earlier)
 
 
 def _refuse_sealed(workspace: Workspace, judged: AdapterVersion) -> None:

@@ -48,6 +48,9 @@ MORE, MORE_ANSWER = 1.5, 2.0
 SHOTS = 4
 # Shares of the held-out splits.
 DEV, GATE = 0.08, 0.2
+# Gate rows that a share of few rows aims at, so that chance leaves the 30 of `gate.min_rows`, and
+# the largest such share.
+AIM, MOST_GATE = 40, 0.4
 # With so few dev rows a stricter screen holds back too many gains (bench/screening.py). It leaves a
 # third of the looks unspent, so that the first ones may be the dearer ones (`spending: front`).
 SCREEN = 0.3
@@ -88,10 +91,9 @@ def _new_task(
     copies, pointer = task_files(task, sources, workspace), f"{data_name(task, sources)}.dvc"
     read, turns = read_sources(sources)
     base = _base(sources.base, params, workspace)
-    new = _new(task, sources, base, read, workspace, turns=turns)
-    if continues is not None:
-        new.section["split"] = split_of(continues, params)
-    else:
+    split = None if continues is None else split_of(continues, params)
+    new = _new(task, sources, base, read, workspace, turns=turns, split=split)
+    if continues is None:
         known = judged_before(workspace, task, read.examples)
         new = dataclasses.replace(new, understood=(*new.understood, *known))
     _with_task(workspace, new)
@@ -131,7 +133,14 @@ def _with_task(workspace: Workspace, new: NewTask) -> str:
 
 
 def _new(
-    task: str, sources: Sources, base: BaseRef, read: Rows, workspace: Workspace, *, turns: str
+    task: str,
+    sources: Sources,
+    base: BaseRef,
+    read: Rows,
+    workspace: Workspace,
+    *,
+    turns: str,
+    split: dict[str, Any] | None,
 ) -> NewTask:
     """The task, with lengths that fit the rows, a recipe, and the keys changed most often."""
     folder = find_base(base, workspace.root)
@@ -150,12 +159,16 @@ def _new(
         section["prompt"] = f"data/{task}.prompt.md"
     gate, why_gate = judged_by(fits.examples)
     holding, why_held = schema_decoding(sources.schema, fits.examples, tokenizer)
-    chosen = recipe(folder, rows=round(len(fits.examples) * (1 - DEV - GATE)))
+    why_split: tuple[str, ...] = ()
+    if split is None:
+        share, why_split = _gate_share(len(fits.examples))
+        split = {"salt": f"{task}-1", "dev": DEV, "gate": share}
+    chosen = recipe(folder, rows=round(len(fits.examples) * (1 - split["dev"] - split["gate"])))
     length = min(max(LEAST, _rounded(longest, MORE)), window)
     section |= {
         "base": to_json(base),
         "check": {"min_rows": max(10, min(100, len(fits.examples))), **sources.check(turns)},
-        "split": {"salt": f"{task}-1", "dev": DEV, "gate": GATE},
+        "split": split,
         "train": {**chosen.train, "max_length": length},
         "evaluate": {"shots": shots, "max_new_tokens": answer, **holding},
         "gate": {
@@ -176,9 +189,19 @@ def _new(
         *template_notes(fits.examples, tokenizer.chat_template),
         f"judged by {gate['metric']}: {why_gate}",
         *why_held,
+        *why_split,
     )
     why = f"{chosen.why}; {_lengths(fits.rows)}: max_length {length:,} of {window:,}"
     return NewTask(task, section, why, understood, previews(fits.examples, tokenizer))
+
+
+def _gate_share(rows: int) -> tuple[float, tuple[str, ...]]:
+    """The share of rows that are held out to judge on, and why where it is not the usual one."""
+    share = min(math.ceil(100 * AIM / rows) / 100, MOST_GATE)
+    if share <= GATE:
+        return GATE, ()
+    why = f"split.gate is {share:g}: of so few rows {GATE:.0%} are too few to judge on"
+    return share, (f"{why}; lower it when there are {AIM / GATE:.0f}",)
 
 
 def _base(named: str | None, params: Params, workspace: Workspace) -> BaseRef:

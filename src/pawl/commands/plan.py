@@ -19,8 +19,8 @@ from pawl.evaluate.moved_champion import planned_move
 from pawl.evaluate.preflight import longest_prompts, planned_judging, prompt_notes
 from pawl.evaluate.telling import cannot_tell
 from pawl.gate.power import gate_power, unprovable_guards
+from pawl.ledger.budget_status import BudgetStatus, budget_status, withdrawals
 from pawl.ledger.held_out import held_out_rows
-from pawl.ledger.looks import BudgetStatus, budget_status, withdrawals
 from pawl.ledger.state import read_state
 from pawl.model.adapter import read_adapter
 from pawl.model.base import base_info, base_width, find_config, has_tokenizer

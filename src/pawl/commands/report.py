@@ -15,8 +15,8 @@ from pawl.core.records import EvalReport, Score, Training, read_record
 from pawl.core.records.io import read_records
 from pawl.errors import AdapterError, DataError, PawlError, RegistryError
 from pawl.gate.flips import CANDIDATE
+from pawl.ledger.budget_status import task_budget_status
 from pawl.ledger.entries import State
-from pawl.ledger.looks import task_budget_status
 from pawl.ledger.state import read_state
 from pawl.release.history import history
 from pawl.release.judged_code import earlier_scorers

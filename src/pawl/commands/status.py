@@ -9,8 +9,8 @@ from pawl.config.schema import Gate
 from pawl.core.records.commands import FreshRows, LooksLeft
 from pawl.errors import AdapterError, DataError, RegistryError
 from pawl.ledger.alias import project
+from pawl.ledger.budget_status import BudgetStatus, budget_text, task_budget_status
 from pawl.ledger.entries import State
-from pawl.ledger.looks import BudgetStatus, budget_text, task_budget_status
 from pawl.ledger.manual_changes import Alias, moved_by_hand
 from pawl.ledger.state import read_ledger
 from pawl.release.judged_code import earlier_scorers

@@ -27,7 +27,7 @@ from pawl.errors import DataError, PawlError, RegistryError
 from pawl.evaluate.judge import refuse_absent_judge
 from pawl.evaluate.worth import read_worth
 from pawl.ledger.keys import signing_key
-from pawl.ledger.looks import paid_look, reserve_look
+from pawl.ledger.looks import paid_look, refuse_without_look, reserve_look
 from pawl.ledger.provenance import author
 from pawl.ledger.state import undoubted_state
 from pawl.report.markdown import check_page, cycle_page
@@ -154,11 +154,12 @@ def snapshot_history(workspace: Workspace, task: str) -> None:
 
 
 def check_and_split(workspace: Workspace, task: str, *, timeout: float) -> None:
-    """Check and split the data; fail now on what the evaluation would fail on later."""
+    """Check and split the data; fail now on what the judgement would fail on later."""
     with timed(workspace, task, "check and split"), shown_live(workspace, task):
         # Not a stage: that a server answered yesterday says nothing.
         refuse_absent_judge(workspace, task)
         reproduce(workspace, "preflight", task, timeout=timeout)
+        refuse_without_look(workspace, open_store(workspace), task)
         find_ancestor(workspace, task)
 
 

@@ -33,7 +33,7 @@ from pawl.core.records.io import read_held_out_rows, read_records
 from pawl.core.sealing import SEALED
 from pawl.data.report.check_summary import read_check
 from pawl.errors import PawlError
-from pawl.gate.flips import CANDIDATE, CHAMPION, Changed, changed, flips
+from pawl.gate.flips import CANDIDATE, Changed, changed, compared_first, flips
 from pawl.gate.power import sight
 from pawl.gate.slices import slice_scores
 from pawl.model.adapter import MANIFEST, read_adapter
@@ -117,9 +117,7 @@ def _measured(verdict: Verdict, files: TaskFiles, metric: str) -> dict[str, Any]
 
 
 def _flips(verdict: Verdict, scores: list[Score], files: TaskFiles, metric: str) -> Flips:
-    """Against the champion, or else the contender that the verdict compares first."""
-    others = [one.against for one in verdict.comparisons]
-    against = CHAMPION if CHAMPION in others else others[0]
+    against = compared_first(verdict)
     rows = read_rows(files.check / "rows.jsonl")
     register = files.held_out_register
     known = read_held_out_rows(register) if register.is_file() else ()

@@ -1,4 +1,4 @@
-"""Flips: gate rows won and lost against the champion, and what changed in the train data. Pure."""
+"""Flips: rows won and lost against the champion, and what changed in the train data. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pawl.core.metrics import sign
-from pawl.core.records import AdapterManifest, Example, HeldOutRow, Message, Score
+from pawl.core.records import AdapterManifest, Example, HeldOutRow, Message, Score, Verdict
 from pawl.errors import RESTORE_FILES, DataError
 
 CANDIDATE, CHAMPION = "candidate", "champion"
@@ -40,6 +40,13 @@ class Changed:
     added: tuple[str, ...]
     removed: tuple[str, ...]
     relabelled: tuple[str, ...]
+
+
+def compared_first(verdict: Verdict) -> str:
+    """Whom the answers of a verdict's candidate are shown beside: the champion, or else the
+    contender that the verdict compares first."""
+    others = [one.against for one in verdict.comparisons]
+    return CHAMPION if CHAMPION in others else others[0]
 
 
 def flips(

@@ -4,22 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from pawl.config.schema import Gate, Task
+from pawl.config.schema import Task
 from pawl.core.alpha_budget import (
-    AlphaBudget,
-    BudgetHistory,
-    LookCost,
-    fresh,
     gate_split_id,
-    share,
     unspent,
 )
 from pawl.core.files import write_json
 from pawl.core.records import (
     Example,
-    HeldOutRow,
     Look,
     SplitReport,
     read_record,
@@ -27,40 +20,20 @@ from pawl.core.records import (
     to_json,
 )
 from pawl.errors import DataError
-from pawl.evaluate.judged_rows import not_learned
+from pawl.ledger.budget_status import BudgetStatus, task_budget_status
 from pawl.ledger.elsewhere import judged_elsewhere
-from pawl.ledger.entries import Entry, State
+from pawl.ledger.entries import State
 from pawl.ledger.held_out import WITHDRAWN, held_out_rows, store_new_rows, withdrawn_looks
 from pawl.ledger.ledger import append
 from pawl.ledger.provenance import author
 from pawl.ledger.state import read_state, undoubted_state
 from pawl.model.adapter import read_adapter
 from pawl.store.client import Store
+from pawl.store.versions import versions
 from pawl.workspace.fingerprints import evaluation_fingerprint
 from pawl.workspace.paths import Workspace
 
 ELSEWHERE = "elsewhere"
-
-
-@dataclass(frozen=True)
-class BudgetStatus:
-    """The state of a gate split's budget, and what its next look would cost.
-
-    `used` of `of` looks are spent; `rows` are the gate rows that the present budget may judge on,
-    `fresh` those that no look has scored, `needed` how many of these open a new budget. `charge` is
-    the cost of the next look (None: it is blocked); it is paid by the task's `nth` budget and is
-    look `number` of it. Where it is blocked, both are those of the budget that fresh rows would
-    open.
-    """
-
-    used: int
-    of: int
-    rows: int
-    fresh: int
-    needed: int
-    nth: int
-    number: int
-    charge: LookCost | None
 
 
 def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
@@ -80,7 +53,8 @@ def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
     state = undoubted_state(store, task)
     fingerprint = evaluation_fingerprint(workspace, task, state.champion)
     if (look := _find_look(state, split, fingerprint)) is None:
-        status = task_budget_status(workspace, store, state, task)
+        candidate = read_adapter(files.adapter)
+        status = task_budget_status(workspace, store, state, task, candidate=candidate)
         if (cost := status.charge) is None:
             raise _blocked(split, status, section)
         held_out = {name: read_rows(files.splits / f"{name}.jsonl") for name in ("dev", "gate")}
@@ -99,7 +73,7 @@ def reserve_look(workspace: Workspace, store: Store, task: str) -> Look:
             kind="look",
             expected=state.champion,
             who=author(workspace),
-            why=f"to judge adapter {read_adapter(files.adapter).digest[:12]}",
+            why=f"to judge adapter {candidate.digest[:12]}",
             details={
                 "lineage": split,
                 "question": fingerprint,
@@ -124,75 +98,24 @@ def paid_look(workspace: Workspace, store: Store, task: str) -> Look | None:
     return _find_look(state, split, evaluation_fingerprint(workspace, task, state.champion))
 
 
-def task_budget_status(workspace: Workspace, store: Store, state: State, task: str) -> BudgetStatus:
-    """The status of the task's budget with the gate rows in `build/`, if any are there."""
-    section, files = workspace.task(task), workspace.files(task)
-    path = files.splits / "gate.jsonl"
-    folders = (files.adapter, files.champion / "adapter")
-    contenders = [read_adapter(folder) for folder in folders if folder.is_dir()]
-    gate = not_learned(read_rows(path), contenders) if path.is_file() else []
+def refuse_without_look(workspace: Workspace, store: Store, task: str) -> None:
+    """Refuse a cycle that no look could judge, before its training is paid for.
+
+    A last look whose judgement is not registered may be this cycle's, which goes on then.
+
+    Raises:
+        DataError: as `reserve_look` would, hours later.
+    """
+    section = workspace.task(task)
     split = gate_split_id(task, section.split.salt)
-    budget, registered = state.budgets.get(split, AlphaBudget()), held_out_rows(store, task)
-    manifest = files.splits / "manifest.json"
-    now = read_record(manifest, SplitReport).withdrawn if manifest.is_file() else ()
-    return budget_status(
-        budget,
-        state.life,
-        section.gate,
-        gate,
-        registered,
-        split=split,
-        withdrawals=withdrawals(state.looks.get(split, ()), budget, now),
-    )
-
-
-def withdrawals(looks: Sequence[Entry], budget: AlphaBudget, now: Sequence[int]) -> int:
-    """How often rows of this budget were withdrawn, the present delivery's looks (`now`) included.
-
-    Pure. `looks` are all at the gate split.
-    """
-    gone = [withdrawn_looks([look]) for look in looks]
-    gone.append({*now} - set().union(*gone))
-    return sum(any(number >= budget.since for number in numbers) for numbers in gone)
-
-
-def budget_status(
-    budget: AlphaBudget,
-    life: BudgetHistory,
-    policy: Gate,
-    gate: Sequence[Example],
-    registered: Sequence[HeldOutRow],
-    *,
-    split: str,
-    withdrawals: int = 0,
-) -> BudgetStatus:
-    """The status of a gate split's budget with these gate rows. Pure.
-
-    `budget` is the split's, `life` that of all budgets of the task, `registered` the register.
-    """
-    rows = len(unspent(gate, registered, split_id=split, since=budget.since))
-    new = len(fresh(gate, registered))
-    cost = budget.next(policy, life, rows=rows, fresh=new, withdrawals=withdrawals)
-    same_budget = cost is not None and cost.since <= budget.looks
-    return BudgetStatus(
-        used=budget.used,
-        of=policy.looks,
-        rows=rows,
-        fresh=new,
-        needed=life.needed(policy),
-        nth=budget.nth if same_budget else life.budgets + 1,
-        number=budget.used + 1 if same_budget else 1,
-        charge=cost,
-    )
-
-
-def budget_text(status: BudgetStatus, policy: Gate) -> str:
-    """A sentence on what the budget of the next look may spend."""
-    k = status.nth
-    return (
-        f"the task's budget {k} may spend {share(policy.alpha, k):.3%} over its {status.of} looks "
-        f"(alpha {policy.alpha:.3g} / ({k} * {k + 1}); all budgets together: alpha)"
-    )
+    state = undoubted_state(store, task)
+    status = task_budget_status(workspace, store, state, task)
+    if status.charge is not None:
+        return
+    looks = state.looks.get(split, ())
+    if looks and looks[-1].details["question"] not in {one.look for one in versions(store, task)}:
+        return
+    raise _blocked(split, status, section)
 
 
 def _find_look(state: State, split: str, fingerprint: str) -> Look | None:

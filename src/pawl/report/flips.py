@@ -18,16 +18,17 @@ SCREEN = 3
 class FlipsReport:
     """Rows won and lost `against` the champion of then; `data`: train rows that differ.
 
-    They are gate rows, or those of dev where the screen on dev ended the judgement.
+    Without a champion `against` is the name of another contender, and there is no `data`. They are
+    gate rows, or those of dev where the screen on dev ended the judgement.
     """
 
     task: str
     version: int
-    against: int
+    against: int | str
     metric: str
     won: tuple[Flip, ...]
     lost: tuple[Flip, ...]
-    data: Changed
+    data: Changed | None
     split: Literal["dev", "gate"] = "gate"
 
 
@@ -49,7 +50,7 @@ def show_flips(
     count = len(flips) if everything or (lost and limit is None) else limit or SCREEN
     on_dev = "dev " if report.split == "dev" else ""
     console.print(
-        f"{report.task}: version {report.version} against version {report.against}, "
+        f"{report.task}: version {report.version} against {_other(report)}, "
         f"{report.metric}: {len(report.lost)} {on_dev}rows lost, {len(report.won)} won",
         highlight=False,
     )
@@ -60,7 +61,8 @@ def show_flips(
         left = f"{len(report.lost) - shown_lost} lost"
         left += "" if lost else f" and {len(won) - (count - shown_lost)} won"
         console.print(f"{left} are not shown: --lost, --all, --limit N", highlight=False)
-    data = report.data
+    if (data := report.data) is None:
+        return
     console.print(
         f"train rows since version {report.against}: {len(data.added)} added, "
         f"{len(data.removed)} removed, {len(data.relabelled)} relabelled",
@@ -78,7 +80,7 @@ def _show_flip(flip: Flip, report: FlipsReport, *, whole: bool, console: Termina
         "prompt": flip.prompt,
         "reference": flip.reference,
         f"version {report.version}": flip.candidate,
-        f"version {report.against}": flip.champion,
+        _other(report): flip.champion,
     }
     for name, text in texts.items():
         line = f"  {name + ':':<12}{text if whole else ' '.join(text.split())}"
@@ -86,3 +88,7 @@ def _show_flip(flip: Flip, report: FlipsReport, *, whole: bool, console: Termina
         console.print(
             line, highlight=False, no_wrap=not whole, overflow="fold" if whole else "ellipsis"
         )
+
+
+def _other(report: FlipsReport) -> str:
+    return report.against if isinstance(report.against, str) else f"version {report.against}"

@@ -28,6 +28,8 @@ OPEN_END = re.compile(
     r"(?:[,(\[{]|\b(?:the|a|an|and|or|of|to|in|with|for|that|is|are|by|und|der))$"
 )
 PROSE = 80
+# Characters at an end within which such marks stand: a search from the beginning reads all of them.
+TAIL = 64
 
 
 def placeholder(completion: str, prompt: str) -> str:
@@ -38,9 +40,9 @@ def placeholder(completion: str, prompt: str) -> str:
 
 def separator(completion: str, prompt: str) -> str:
     """A stop mark at the answer's end, or a separator at the prompt's."""
-    if stop := STOPS.search(completion.rstrip()):
+    if stop := STOPS.search(completion.rstrip()[-TAIL:]):
         return f"the answer ends with {stop[0]}"
-    if mark := SEPARATORS.search(prompt.rstrip()):
+    if mark := SEPARATORS.search(prompt.rstrip()[-TAIL:]):
         return f"the prompt ends with {mark[0].strip()}"
     return ""
 

@@ -52,15 +52,11 @@ MARKED = {
 # Kinds whose format is sufficient; matches of the others must contain a digit and a letter.
 SELF_EVIDENT = frozenset({"private key", "password in a URL"})
 
-# Prefilter: each keyword of detect-secrets and each kind of MARKED contains one of these.
-MARKERS = (
-    "key",
-    "pass",
-    "pwd",
-    "secret",
-    "contrase",
-    *(m for _, ms in MARKED.values() for m in ms),
-)
+# Prefilter: each keyword of detect-secrets and each kind of MARKED contains one of these. Those
+# with capitals are looked for as they are, the others in any case.
+KEYWORDS = ("key", "pass", "pwd", "secret", "contrase")
+MARKERS = (*KEYWORDS, *(m for _, ms in MARKED.values() for m in ms if m == m.lower()))
+CASED = tuple(m for _, ms in MARKED.values() for m in ms if m != m.lower())
 
 # The share of the maximal entropy of its length from which a word counts as random. 17,314
 # paragraphs of package descriptions, documentation and code have four such words, three of them
@@ -100,8 +96,12 @@ def secrets(text: str) -> tuple[str, ...]:
 
 def may_hold_secret(text: str) -> bool:
     """Whether a text may hold a secret: a prefilter that few texts without one pass."""
-    both = f"{text}\n{text.lower()}"
-    return any(marker in both for marker in MARKERS) or LONG_RUN.search(text) is not None
+    lower = text.lower()
+    return (
+        any(marker in lower for marker in MARKERS)
+        or any(marker in text for marker in CASED)
+        or LONG_RUN.search(text) is not None
+    )
 
 
 def candidate_kinds(text: str) -> list[str]:

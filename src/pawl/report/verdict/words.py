@@ -113,7 +113,7 @@ def _steps(page: VerdictPage) -> Iterator[str]:
     else:
         yield f"New rows come in with `pawl data add FILE`; `pawl run {task} --force` trains again."
     if version is not None and not page.sealed:
-        if page.flips and page.flips.against == "champion":
+        if page.flips:
             yield f"All rows won and lost: `pawl flips {task} {version}`."
         yield f"Derive this verdict again from its stored rows: `pawl replay {task} {version}`."
 
