@@ -10,11 +10,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
+from moto.server import ThreadedMotoServer
 from storages import COMMIT, HUB_SET, Storage, storage
 
 from pawl.commands.init import init
@@ -116,7 +119,7 @@ def test_rows_that_changed_while_they_were_fetched_are_no_delivery(
         ("https://example.org/rows.jsonl?sig=letmein", "a query", "leave that out"),
         ("https://me:letmein@[example/rows.jsonl", "is no address: Invalid IPv6", "correct it"),
         ("{url}/rows/none%00.jsonl", "cannot be fetched", "opens elsewhere"),
-        ("s3://bucket/rows.jsonl", "no s3:// here", "pip install 'dvc[s3]'"),
+        ("gs://bucket/rows.jsonl", "no gs:// here", "pip install 'dvc[gs]'"),
         ("gopher://a/rows.jsonl", "Unsupported URL type gopher", "follow its message"),
         ("hf://people/orders", "the address hf://people/orders", "hf://datasets/OWNER/NAME"),
         ("hf://datasets/people/orders/../x", "the address", "hf://datasets/OWNER/NAME"),
@@ -133,6 +136,52 @@ def test_an_address_that_brings_no_rows_says_what_to_do_and_shows_no_secret(
     assert "letmein" not in str(caught.value)
     assert remedy in str(caught.value)
     assert sorted(workspace.root.glob("data/*")) == files
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Any]]:
+    """The address of an S3 server, and a client of it; the bucket `rows` holds orders.jsonl."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    url = "http://{}:{}".format(*server.get_host_and_port())
+    client = boto3.client("s3", endpoint_url=url, region_name="us-east-1")
+    client.create_bucket(Bucket="rows")
+    client.put_object(Bucket="rows", Key="orders.jsonl", Body=lines(50))
+    yield url, client
+    server.stop()
+
+
+def test_rows_in_s3_are_a_delivery_with_the_version_that_they_have_there(
+    workspace: Workspace, bucket: tuple[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, client = bucket
+    monkeypatch.setenv("AWS_ENDPOINT_URL", url)
+    done = add(workspace, "orders", "s3://rows/orders.jsonl")
+    tag = client.head_object(Bucket="rows", Key="orders.jsonl")["ETag"].strip('"')
+    assert done.source is not None
+    assert (done.rows, done.source.address) == (50, "s3://rows/orders.jsonl")
+    assert done.source.version == tag
+    with pytest.raises(DataError, match="cannot be fetched: FileNotFoundError"):
+        add(workspace, "orders", "s3://rows/none.jsonl")
+
+
+def test_a_remote_with_credentials_names_rows_without_showing_them(
+    workspace: Workspace, bucket: tuple[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    dvc = [sys.executable, "-m", "dvc", "remote"]
+    for words in (
+        ("add", "--local", "bucket", "s3://rows"),
+        ("modify", "--local", "bucket", "endpointurl", bucket[0]),
+        ("modify", "--local", "bucket", "access_key_id", "testing"),
+        ("modify", "--local", "bucket", "secret_access_key", "letmein"),
+    ):
+        subprocess.run([*dvc, *words], cwd=workspace.root, check=True)
+    assert add(workspace, "orders", "remote://bucket/orders.jsonl").rows == 50
+    assert "letmein" not in (workspace.root / POINTER).read_text()
 
 
 def test_bad_rows_of_an_address_never_take_the_place_of_good_ones_nor_show_their_text(
