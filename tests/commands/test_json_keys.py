@@ -9,6 +9,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
 
+from pawl.commands.export import ExportReport
 from pawl.commands.predict import Prediction
 from pawl.commands.predict_file import Answered
 from pawl.commands.replay import ReplayResult
@@ -36,6 +37,10 @@ KEYS: dict[type, set[str] | dict[str, Any]] = {
     Check: {"name", "ok", "found", "remedy"},
     Prediction: {"prompt", "answer"},
     ReviewStatus: {"task", "pairs", "labelled", "same", "judge"},
+    ExportReport: {
+        **dict.fromkeys(("task", "version", "form", "folder", "bytes", "rows", "unknown")),
+        "changed": {"id", "judged", "served"},
+    },
     Answered: {"id", "model", "answer"},
     BackupReport: {"file", "made", "files", "bytes", "store", "keys", "data"},
     GcReport: {"freed": None, "found": {"what", "bytes", "where"}, "left": None},

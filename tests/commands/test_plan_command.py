@@ -19,6 +19,7 @@ from pawl.data.read.examples import read_examples
 from pawl.data.split.split import assign_splits
 from pawl.ledger.held_out import store_new_rows
 from pawl.ledger.ledger import append
+from pawl.report.plan import serving_text
 from pawl.store.client import Store, open_store
 from pawl.workspace.paths import Workspace
 
@@ -127,3 +128,14 @@ def test_a_plan_needs_no_more_of_a_base_than_its_config(
     facts = plan(quick_workspace, store, TASK)
     assert facts.prompt_tokens == {}
     assert facts.training.fits
+
+
+@pytest.mark.parametrize(
+    ("rank", "dora", "says"),
+    [(16, False, ""), (32, False, "--max-lora-rank 32"), (8, True, "export --merged")],
+)
+def test_what_servers_of_others_do_not_take_is_said_before_it_is_trained(
+    rank: int, dora: bool, says: str
+) -> None:
+    said = serving_text(rank=rank, dora=dora)
+    assert (says in said) if says else not said

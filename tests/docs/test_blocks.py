@@ -21,7 +21,7 @@ LEFT_OUT = {
     "make story": "half an hour; tests/flows has its three deliveries",
     "pawl new intents --data hf://": "asks a hub: tests/data/versions/test_fetch.py has one",
     "pawl data add https://": "asks a server: tests/data/versions/test_fetch.py has one",
-    "pawl data add s3://": "asks a store of S3, which no test has",
+    "pawl data add s3://": "asks a store of S3: tests/data/versions/test_fetch.py has one",
     "pawl data log intents": "of the task that the hub's rows make",
     "pawl ui": "serves until Ctrl-C: tests/flows/test_servers.py",
     "pawl serve": "serves until Ctrl-C: tests/serve has it, and its callers",

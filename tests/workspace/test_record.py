@@ -27,6 +27,7 @@ WORDS = {
     "data log": (TASK,),
     "data restore": (TASK, "v1"),
     "deploy": (),
+    "export": (TASK, "--peft", "--out", "never"),
     "flips": (TASK,),
     "gc": (),
     "history": (TASK,),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -109,6 +109,40 @@ def predict(
         print_json(predictions)
     else:
         say("\n".join(one.answer for one in predictions))
+
+
+@command(app, "serve", "pawl export tickets --merged --out tickets-v3")
+def export(
+    task: Task,
+    out: Annotated[Path, typer.Option(help="A new folder.")],
+    peft: Annotated[bool, typer.Option("--peft", help="As peft and vLLM load it.")] = False,
+    merged: Annotated[
+        bool, typer.Option("--merged", help="Added to the base's weights: a model by itself.")
+    ] = False,
+    version: Annotated[int | None, typer.Option(help="Default: the champion.", min=1)] = None,
+    as_json: Json = False,
+) -> None:
+    """Write the champion as a serving stack loads it.
+
+    Or another version. It is loaded there, and its answers to dev rows are compared with those
+    that it was judged by: a stack that holds the base otherwise answers otherwise.
+    """
+    from pawl.commands.export import export as written
+
+    if peft == merged:
+        raise UsageError(
+            "name one of --peft and --merged",
+            rule="an export is of one form",
+            remedy="--peft for vLLM and others that load adapters, --merged for those that do not",
+        )
+    workspace = workspace_of(task)
+    form: Literal["peft", "merged"] = "peft" if peft else "merged"
+    store = store_of(workspace, reading=True)
+    report = written(workspace, store, task, version=version, form=form, out=out)
+    if as_json:
+        print_json(report)
+    else:
+        say(report.says())
 
 
 def _lines_of_stdin() -> list[str]:

@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from pawl.core.files import digest_file
-from pawl.core.records import (
-    AdapterManifest,
-    EvalReport,
-    Example,
-    HeldOutRow,
-    Score,
-    Verdict,
-    read_record,
-    read_rows,
-)
-from pawl.core.records.io import read_held_out_rows, read_records
-from pawl.errors import RESTORE_FILES, DataError, UsageError
+from pawl.commands.evidence import ROWS, stored_evidence
+from pawl.core.records import AdapterManifest, Verdict, read_record, read_rows
+from pawl.errors import UsageError
 from pawl.gate.flips import CHAMPION, Changed, changed, compared_first, flips
 from pawl.model.adapter import MANIFEST
 from pawl.release.signing import EVIDENCE
 from pawl.report.flips import FlipsReport
 from pawl.store.client import Store
-from pawl.store.runs import fetch_file, has_file
+from pawl.store.runs import fetch_file
 from pawl.store.versions import AdapterVersion, get, versions
-from pawl.workspace.paths import TaskFiles, Workspace
-
-ROWS = "check/rows.jsonl"
+from pawl.workspace.paths import Workspace
 
 
 def flips_of(
@@ -52,7 +39,7 @@ def flips_of(
     metric = str(judged.params["gate"]["metric"])
     with tempfile.TemporaryDirectory() as folder:
         here, there = Path(folder) / "candidate", Path(folder) / "champion"
-        scores, rows, known = _evidence(store, judged, here)
+        evidence = stored_evidence(store, judged, here)
         if (number := judged.against.version) is None:
             verdict = read_record(_fetch(store, judged, EVIDENCE, here), Verdict)
             if not verdict.comparisons:
@@ -64,7 +51,14 @@ def flips_of(
             against, data = compared_first(verdict), None
         else:
             against, data = CHAMPION, _changed(store, judged, get(store, task, number), here, there)
-        found = flips(scores, rows, metric, against=against, split=split, known=known)
+        found = flips(
+            evidence.scores,
+            evidence.rows,
+            metric,
+            against=against,
+            split=split,
+            known=evidence.known,
+        )
     return FlipsReport(
         task=task,
         version=judged.version,
@@ -83,27 +77,6 @@ def _version(store: Store, task: str, version: int | None) -> AdapterVersion:
     if registered := versions(store, task):
         return registered[-1]
     raise UsageError(f"task '{task}' has no version yet", remedy=f"run `pawl run {task}`")
-
-
-def _evidence(
-    store: Store, judged: AdapterVersion, here: Path
-) -> tuple[Sequence[Score], Sequence[Example], Sequence[HeldOutRow]]:
-    """The row scores of a judgement, the checked rows of its cycle, the register of then."""
-    report = read_record(_fetch(store, judged, "eval/report.json", here), EvalReport)
-    scores = _fetch(store, judged, "eval/rows.jsonl", here)
-    if digest_file(scores) != report.scores:
-        raise DataError(
-            f"the stored rows of version {judged.version} are not those of its report",
-            rule="the report names its rows by digest",
-            remedy=f"delete {scores.name} of that run, then {RESTORE_FILES}",
-        )
-    register = TaskFiles(here).held_out_register.name
-    known = (
-        read_held_out_rows(_fetch(store, judged, register, here))
-        if has_file(store, judged.run_id, register)
-        else ()
-    )
-    return read_records(scores, Score), read_rows(_fetch(store, judged, ROWS, here)), known
 
 
 def _changed(

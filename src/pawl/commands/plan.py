@@ -34,6 +34,7 @@ from pawl.report.plan import (
     gate_text,
     rank_text,
     screen_text,
+    serving_text,
 )
 from pawl.store.client import Store
 from pawl.train.ancestor import misfit
@@ -76,8 +77,9 @@ def plan(workspace: Workspace, store: Store, task: str, *, device: str | None = 
     asked = _prompts(workspace, section)
     held = planned_judging(section, everything, asked, workspace.root, named(device))
     champion = _champion(workspace, store, task)
-    if start := _start(workspace, section, champion):
-        training = dataclasses.replace(training, says=(*training.says, start))
+    start = _start(workspace, section, champion)
+    notes = filter(None, (start, serving_text(rank=to_try[-1], dora=train.dora)))
+    training = dataclasses.replace(training, says=(*training.says, *notes))
     budget, judged = _next_look(store, task, section, split, held_out, champion)
     groups = [row.fields.get(split.group_by or "") for row in judged]
     slices = [row.fields.get(section.split.slice_by or "") for row in judged]

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pawl.train.plan import TrainingPlan
 
 GIB = 1 << 30
+# The largest rank that vLLM takes unasked (its `--max-lora-rank`).
+VLLM_RANK = 16
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,15 @@ def rank_text(ranks: Sequence[int]) -> str:
         f"auto: {', '.join(map(str, ranks))}, as far as dev improves beyond noise; each is a "
         f"training of its own, two at least; parameters are those of {ranks[-1]}"
     )
+
+
+def serving_text(*, rank: int, dora: bool) -> str:
+    """What a server of others will not take of such an adapter; empty where it takes all."""
+    if dora:
+        return "vLLM takes no DoRA: `pawl serve` does, others what `pawl export --merged` writes"
+    if rank > VLLM_RANK:
+        return f"vLLM takes a rank of {rank} with `--max-lora-rank {rank}` alone"
+    return ""
 
 
 def screen_text(screen: float | None, dev_rows: int) -> str:
