@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -177,6 +178,30 @@ def test_two_processes_end_in_the_same_bytes_each_time(
 def test_a_sharded_base_trains_like_a_whole_one(tmp_path: Path, base_folder: Path) -> None:
     one = trained(workspace(tmp_path / "one", base_folder))
     same_curve(one, trained(workspace(tmp_path / "two", base_folder, processes=2, parallel="fsdp")))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+def test_several_processes_keep_the_weights_that_one_would_keep(
+    tmp_path: Path, base_folder: Path, parallel: str
+) -> None:
+    best = {"keep": "best", "evaluations": 5, "epochs": 5, "patience": 2}
+    made = []
+    for name, more in (("one", {}), ("two", {"processes": 2, "parallel": parallel})):
+        there = workspace(tmp_path / name, base_folder, **best, **more)
+        # Other answers than those that are learned: what dev asks for is soon forgotten.
+        dev = [dataclasses.replace(row, completion="soon") for row in EXAMPLES[:4]]
+        write_lines(there.files(TASK).splits / "dev.jsonl", map(to_json, dev))
+        made.append(trained(there))
+    one, two = made
+    assert one["kept"] < one["points"][-1]["step"]
+    assert two["kept"] == one["kept"]
+    assert [point["step"] for point in two["dev_points"]] == [
+        point["step"] for point in one["dev_points"]
+    ]
+    lowest = min(point["loss"] for point in two["dev_points"])
+    assert two["dev_loss"] == pytest.approx(lowest, rel=2e-4)
+    assert two["dev_loss"] == pytest.approx(one["dev_loss"], rel=2e-3)
 
 
 # In process `{rank}`, at the beginning of step 3.
