@@ -48,7 +48,7 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy --config-file bench/mypy.ini bench
+	$(BIN)/mypy --config-file bench/mypy.ini bench infra/local
 	$(BIN)/lint-imports
 
 format: $(READY)
