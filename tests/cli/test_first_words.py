@@ -13,6 +13,7 @@ from pawl.workspace.paths import Workspace
     [
         ("check", "tickets"),
         ("data", "diff", "tickets"),
+        ("export", "tickets", "--peft", "--out", "never"),
         ("gc",),
         ("report", "tickets"),
         ("replay", "tickets", "1"),

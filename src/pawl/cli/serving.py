@@ -10,7 +10,7 @@ import typer
 
 from pawl.cli.app import Json, Task, app, store_of, workspace_of
 from pawl.cli.commands import command, complete_task
-from pawl.cli.output import print_json, say
+from pawl.cli.output import begin, print_json, say
 from pawl.errors import UsageError
 
 
@@ -135,6 +135,7 @@ def export(
             rule="an export is of one form",
             remedy="--peft for vLLM and others that load adapters, --merged for those that do not",
         )
+    begin(f"writing a version of '{task}', and asking it dev rows", as_json=as_json)
     workspace = workspace_of(task)
     form: Literal["peft", "merged"] = "peft" if peft else "merged"
     store = store_of(workspace, reading=True)
