@@ -46,6 +46,9 @@ from pawl.core.records import STRICT, BaseRef, to_json
 from pawl.errors import ParamsError, nearest
 
 TASK_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,39}$")
+# Without a dot and two dashes, which part it from a task's name in MLflow and in Prefect.
+WORKSPACE_NAME = re.compile(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
+LONGEST_NAME = 40
 
 # Contenders of every evaluation; `evaluate.bases` and `evaluate.endpoints` take other names.
 CONTENDERS = (
@@ -260,9 +263,13 @@ class Cost:
 
 @dataclass(frozen=True, config=STRICT)
 class Schedule:
-    """When the flow runs: a cron line of five fields and an IANA time zone."""
+    """When the flow runs: a cron line of five fields in an IANA time zone, or new data.
 
-    cron: Annotated[str, AfterValidator(valid_cron)]
+    `on_change`: also when the task's data has a new version.
+    """
+
+    cron: Annotated[str, AfterValidator(valid_cron)] | None = None
+    on_change: StrictBool = False
     timezone: Annotated[str, AfterValidator(valid_timezone)] = "UTC"
 
 
@@ -296,10 +303,17 @@ class Release:
 
 @dataclass(frozen=True, config=STRICT)
 class Params:
-    """The whole of `params.yaml`."""
+    """The whole of `params.yaml`.
+
+    `name` is the workspace's: servers that several share have it in every name. None: those of
+    Pawl 0.1, the tasks' alone.
+    """
 
     tasks: dict[str, Task]
     release: Release = field(default_factory=Release)
+    name: Annotated[str, Field(pattern=WORKSPACE_NAME.pattern, max_length=LONGEST_NAME)] | None = (
+        None
+    )
 
     def task(self, name: str) -> Task:
         """Return one task's section, or raise `ParamsError` that names the nearest task."""

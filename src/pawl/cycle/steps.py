@@ -37,7 +37,9 @@ from pawl.store.live_run import shown_live
 from pawl.train.ancestor import find_ancestor
 from pawl.workspace.fingerprints import cycle_fingerprint
 from pawl.workspace.lock import workspace_lock
+from pawl.workspace.names import artifact_key, workspace_name
 from pawl.workspace.paths import Workspace, find_workspace
+from pawl.workspace.prefect_runs import refuse_crash_loop, skip_late_runs
 from pawl.workspace.stages import reproduce
 
 __all__ = [
@@ -80,7 +82,7 @@ OUTCOMES = {
 
 
 class Page(NamedTuple):
-    """A markdown page about a cycle: its key (unique in a workspace), one sentence, the text."""
+    """A markdown page about a cycle: its key (unique on a server), one sentence, the text."""
 
     key: str
     description: str
@@ -89,7 +91,14 @@ class Page(NamedTuple):
 
 @contextmanager
 def turn(workspace: Workspace, log: Any) -> Iterator[None]:
-    """Within this, no other cycle runs here, and what this one does is told to a run's logger."""
+    """Within this, no other cycle runs here, and what this one does is told to a run's logger.
+
+    Started by Prefect's server, it also does the work of the runs of this task that are late, and
+    those are skipped. Raises `PawlError` where it only crashes, again and again.
+    """
+    refuse_crash_loop()
+    for name in skip_late_runs():
+        log.info("%s was due meanwhile: this run does its work", name)
     waiting = partial(log.warning, "another cycle runs here: this one waits for its end")
     with telling(log.info), workspace_lock(workspace, waiting=waiting):
         yield
@@ -230,9 +239,10 @@ def is_retryable(_task: object, _run: object, state: Any) -> bool:
 
 def pages(workspace: Workspace, cycle: Cycle) -> list[Page]:
     """Return what people read about a cycle: its verdict, and its data check if one was run."""
-    task, name = cycle.task, cycle.task.replace("_", "-")
+    task = cycle.task
+    key = partial(artifact_key, workspace_name(workspace), task=task)
     text = cycle_page(cycle, mlflow=web_address(workspace.tracking_uri))
-    found = [Page(f"cycle-{name}", f"{task}: {OUTCOMES[cycle.verdict]}", text)]
+    found = [Page(key(kind="cycle"), f"{task}: {OUTCOMES[cycle.verdict]}", text)]
     if (report := read_check(workspace, task)) is not None:
-        found.append(Page(f"data-{name}", summary_text(report), check_page(report)))
+        found.append(Page(key(kind="data"), summary_text(report), check_page(report)))
     return found

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from pawl.core.metrics import FALL, shown
 from pawl.core.records import CheckReport, Cycle, Rule, Verdict, Worth
+from pawl.core.records.commands import Check
 from pawl.core.visible import visible
 from pawl.data.report import check_summary as summary
 
@@ -93,6 +94,16 @@ def check_page(report: CheckReport) -> str:
         f"#### Drift from the champion's data (0 to 1)\n\n{bullets(drift)}" if drift else "",
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def checks_page(found: Mapping[str, Sequence[Check]]) -> str:
+    """The checks of every task's champion as a table."""
+    lines = ["| task | check | | found |", "|---|---|---|---|"]
+    for task, checks in found.items():
+        for one in checks:
+            said = as_text(one.found)
+            lines.append(f"| {task} | {one.name} | {'ok' if one.ok else '**off**'} | {said} |")
+    return "\n".join(lines)
 
 
 def bullets(lines: Sequence[str]) -> str:
