@@ -126,5 +126,5 @@ def rows_of(record, entry):
 
 
 def every_version(client, model):
-    found = client.search_model_versions(f"name = '{model}'", max_results=100_000)
+    found = client.search_model_versions(f"name = '{client.named(model)}'", max_results=100_000)
     return sorted(found, key=lambda version: int(version.version))

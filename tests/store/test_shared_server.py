@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 from pathlib import Path
 from typing import Any
@@ -44,14 +45,15 @@ def names(store: Any) -> list[str]:
 
 
 def test_two_workspaces_with_one_task_name_have_a_ledger_and_versions_each(
-    tmp_path: Path, shared: str
+    tmp_path: Path, shared: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "bench"))
+    auditor = importlib.import_module("auditor")
     one, two = named(tmp_path / "one", "one"), named(tmp_path / "two", "two")
     first, other = one.cycle(1), two.cycle(2)
     assert (first.verdict, other.verdict) == ("promote", "promote")
-    assert names(one.store) == ["one.tickets", "one.tickets.ledger"] + [
-        "two.tickets", "two.tickets.ledger",
-    ]  # fmt: skip
+    both = [f"{name}.tickets{end}" for name in ("one", "two") for end in ("", ".ledger")]
+    assert names(one.store) == both
     for bench, cycle in ((one, first), (two, other)):
         state = undoubted_state(open_store(bench.workspace), TASK)
         assert state.champion.digest == cycle.candidate.digest
@@ -62,6 +64,10 @@ def test_two_workspaces_with_one_task_name_have_a_ledger_and_versions_each(
         )
         assert int(alias.version) == 1
         assert all(check.ok for check in verify(bench.workspace, bench.store, TASK))
+        # The checker that shares no code with Pawl finds the same.
+        keys, name = bench.workspace.root / "pawl.pub", bench.store.name
+        assert auditor.check(bench.store.uri, TASK, keys=keys, workspace=name) == []
+    assert auditor.check(one.store.uri, TASK, keys=keys), "there is none without a name"
     # Read without MLflow, it is the same.
     reading = open_store(one.workspace, reading=True)
     assert reading.reader is not None
@@ -125,7 +131,7 @@ def test_a_name_that_is_taken_or_none_changes_nothing(tmp_path: Path, shared: st
     one.cycle(1)
     two.cycle(2)
     before = two.workspace.params_file.read_text()
-    with pytest.raises(RegistryError, match="'two.tickets' and 'one.tickets'"):
+    with pytest.raises(RegistryError, match=r"'two\.tickets' and 'one\.tickets'"):
         name_workspace(two.workspace, two.store, "one")
     for wrong in ("Two", "a--b", "a.b", "", "x" * 41):
         with pytest.raises(UsageError, match="is no name"):

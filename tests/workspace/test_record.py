@@ -30,6 +30,7 @@ WORDS = {
     "flips": (TASK,),
     "gc": (),
     "history": (TASK,),
+    "name": ("support",),
     "new": ("other", "--data", "params.yaml"),
     "plan": (TASK,),
     "predict": (TASK, "hello"),

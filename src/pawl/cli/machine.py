@@ -41,9 +41,7 @@ def name(
         return
     carried = f" (in MLflow: {', '.join(done.carried)})" if done.carried else ""
     say(f"the workspace's name is {done.name}{carried}")
-    say(
-        "next: commit params.yaml and prefect.yaml, then `pawl deploy --apply` where it was deployed"
-    )
+    say("next: commit params.yaml and prefect.yaml; where it is deployed: pawl deploy --apply")
 
 
 @command(app, "operate", "pawl ui")

@@ -37,7 +37,7 @@ from pawl.store.live_run import shown_live
 from pawl.train.ancestor import find_ancestor
 from pawl.workspace.fingerprints import cycle_fingerprint
 from pawl.workspace.lock import workspace_lock
-from pawl.workspace.names import artifact_key, workspace_name
+from pawl.workspace.names import artifact_key, shared_name, workspace_name
 from pawl.workspace.paths import Workspace, find_workspace
 from pawl.workspace.prefect_runs import refuse_crash_loop, skip_late_runs
 from pawl.workspace.stages import reproduce
@@ -240,8 +240,9 @@ def is_retryable(_task: object, _run: object, state: Any) -> bool:
 def pages(workspace: Workspace, cycle: Cycle) -> list[Page]:
     """Return what people read about a cycle: its verdict, and its data check if one was run."""
     task = cycle.task
-    key = partial(artifact_key, workspace_name(workspace), task=task)
-    text = cycle_page(cycle, mlflow=web_address(workspace.tracking_uri))
+    named = workspace_name(workspace)
+    key, model = partial(artifact_key, named, task=task), shared_name(named, task)
+    text = cycle_page(cycle, mlflow=web_address(workspace.tracking_uri), model=model)
     found = [Page(key(kind="cycle"), f"{task}: {OUTCOMES[cycle.verdict]}", text)]
     if (report := read_check(workspace, task)) is not None:
         found.append(Page(key(kind="data"), summary_text(report), check_page(report)))

@@ -58,18 +58,19 @@ def verdict_line(decision: str, *, stale: bool) -> str:
     return f"{decision}{', not applied' if stale else ''}"
 
 
-def cycle_page(cycle: Cycle, *, mlflow: str = "") -> str:
+def cycle_page(cycle: Cycle, *, mlflow: str = "", model: str = "") -> str:
     """The outcome of one cycle, for its pages in Prefect and MLflow.
 
     Args:
         mlflow: the address of MLflow's pages, to link to; none on those pages.
+        model: the registered model there; '' where it is called like the task.
     """
     judged = "none" if cycle.candidate.version is None else f"version {cycle.candidate.version}"
     parts = [
         f"## {cycle.task}: {cycle.verdict}",
         bullets([sentence(reason) for reason in cycle.reasons]),
         f"Candidate: {judged}. Champion now: {cycle.champion.label()}.",
-        _links(cycle, mlflow) if mlflow else "",
+        _links(cycle, mlflow, model or cycle.task) if mlflow else "",
         _worth(cycle.worth),
         score_table(cycle.scores),
         rows_line(cycle.rows),
@@ -148,7 +149,7 @@ def _worth(worth: Worth | None) -> str:
     return f"#### Worth it?\n\n{bullets(worth.says)}" if worth else ""
 
 
-def _links(cycle: Cycle, mlflow: str) -> str:
+def _links(cycle: Cycle, mlflow: str, model: str) -> str:
     """Links to the cycle's run and to the versions; MLflow's pages are below `#/`."""
     versions = {"candidate": cycle.candidate.version, "champion": cycle.champion.version}
     pages = {f"the run of this cycle (`{cycle.run_id}`)": f"runs/{cycle.run_id}"}
@@ -156,7 +157,7 @@ def _links(cycle: Cycle, mlflow: str) -> str:
         pages = {}
     for name, number in versions.items():
         if number is not None:
-            pages[f"{name}, version {number}"] = f"models/{cycle.task}/versions/{number}"
+            pages[f"{name}, version {number}"] = f"models/{model}/versions/{number}"
     if not pages:
         return ""
     return "In MLflow: " + ", ".join(f"[{text}]({mlflow}/#/{at})" for text, at in pages.items())
