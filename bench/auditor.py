@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from auditlab import trust
+from auditlab.client import WorkspaceClient
 from auditlab.files import Files
 from auditlab.ledger import (
     EARNED,
@@ -47,7 +48,6 @@ from auditlab.ledger import (
     shown_wrongly,
     unsigned,
 )
-from auditlab.client import WorkspaceClient
 from auditlab.looks import paid_looks
 from auditlab.pages import judged_pages
 from auditlab.trust import sha256

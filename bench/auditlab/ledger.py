@@ -91,7 +91,7 @@ def fold(entries, found):
     for entry in entries:
         body, number = entry["body"], entry["number"]
         new, kind = body["new"], body["kind"]
-        if body["op_id"] in seen or kind in ("look", "relabel", "continue"):
+        if body["op_id"] in seen or kind in ("look", "relabel", "continue", "approve"):
             continue
         seen.add(body["op_id"])
         if kind not in (*EARNED, *BY_HAND, "retire"):

@@ -231,7 +231,9 @@ class Gate:
     `looks` looks, evenly or more of it on the first ones (`spending`). `floors` must be reached by
     a first champion; `guards` may fall behind the champion by at most the stated margin (in the
     metric's own unit), `slices` is that margin for `metric` within each slice, and `forgetting`
-    the share by which the adapter may raise the base's perplexity of a general text. No look is
+    the share by which the adapter may raise the base's perplexity of a general text. With
+    `approval: manual` a passing candidate is released once `approvals` persons, each with a key of
+    their own, have approved it within `approval_hours`. No look is
     spent on a candidate whose one-sided p against the champion on dev is above `screen`. With the
     metric `preference` people compare `pairs` of the answers; None: all that were judged. A `judge`
     compares all of them.
@@ -250,6 +252,9 @@ class Gate:
     slices: Amount | None = None
     forgetting: Amount | None = None
     disclosure: Literal["full", "sealed"] = "full"
+    approval: Literal["auto", "manual"] = "auto"
+    approvals: Annotated[int, Field(ge=1, le=9)] = 1
+    approval_hours: Annotated[float, Field(gt=0, le=8760)] = 72
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -144,12 +144,10 @@ def _describe_cycle(pages: Pages, links: Mapping[str, str], said: str) -> None:
         decided = f"{metric} {mine}, {one.against} {other}"
     split = read_record(pages.files.splits / "manifest.json", SplitReport)
     linked = line_of_links({name: at for name, at in links.items() if name != "run"})
-    registered = pages.store.named(pages.order.task)
+    page = cycle_page(pages.cycle, model=pages.store.named(pages.order.task))
     text = RunText(
         name=pages.name,
-        description="\n\n".join(
-            filter(None, (cycle_page(pages.cycle, model=registered), linked, said))
-        ),
+        description="\n\n".join(filter(None, (page, linked, said))),
         tags={VERDICT: pages.cycle.verdict, DECIDED: decided},
         metrics=metrics,
         datasets={name: (split.digests[name], split.rows[name]) for name in split.digests},

@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pawl.core.files import digest_md5
 from pawl.core.records import read_record, write_record
 from pawl.core.records.commands import Check
+from pawl.cycle.approved import given_name
 from pawl.cycle.steps import Page, find_workspace
 from pawl.errors import PawlError, UsageError
 from pawl.ledger.state import read_state
@@ -68,13 +69,9 @@ def release(
     Raises:
         UsageError: nobody is named, or the release is refused; other errors as of `pawl promote`.
     """
-    if not (who := who.strip()):
-        raise UsageError(
-            "nobody is named", rule="the ledger says who released", remedy="type your name in `who`"
-        )
     workspace = find_workspace()
     workspace.task(task)
-    store, by = open_store(workspace), f"{who} (in Prefect)"
+    store, by = open_store(workspace), given_name(who)
     if action == "rollback":
         entry = rollback(workspace, store, task, why=reason, who=by, to=version)
     elif version is None:

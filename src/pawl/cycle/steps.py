@@ -13,6 +13,13 @@ from typing import Any, NamedTuple
 
 from pawl.core.records import Cycle, to_json
 from pawl.core.visible import visible
+from pawl.cycle.approved import (
+    approve_cycle,
+    awaited_approval,
+    cycle_of_version,
+    suspended_version,
+    suspension,
+)
 from pawl.cycle.champion_profile import snapshot_profile
 from pawl.cycle.conclude import conclude, deliver_outbox
 from pawl.cycle.outbox import begin, end, waiting_error
@@ -30,6 +37,7 @@ from pawl.ledger.keys import signing_key
 from pawl.ledger.looks import paid_look, reserve_look
 from pawl.ledger.provenance import author
 from pawl.ledger.state import undoubted_state
+from pawl.release.approval import Awaited
 from pawl.report.markdown import check_page, cycle_page
 from pawl.store.addresses import web_address
 from pawl.store.client import open_store
@@ -39,13 +47,17 @@ from pawl.workspace.fingerprints import cycle_fingerprint
 from pawl.workspace.lock import workspace_lock
 from pawl.workspace.names import artifact_key, shared_name, workspace_name
 from pawl.workspace.paths import Workspace, find_workspace
-from pawl.workspace.prefect_runs import refuse_crash_loop, skip_late_runs
+from pawl.workspace.prefect_runs import refuse_crash_loop, skip_late_runs, suspended_key
 from pawl.workspace.stages import reproduce
 
 __all__ = [
+    "Awaited",
     "Cycle",
     "Page",
     "Workspace",
+    "approve_cycle",
+    "approved_cycle",
+    "awaited_approval",
     "check_and_split",
     "evaluate_and_gate",
     "find_cached_result",
@@ -62,6 +74,7 @@ __all__ = [
     "run_name",
     "snapshot_and_reserve",
     "snapshot_history",
+    "suspension",
     "to_json",
     "train",
     "turn",
@@ -224,6 +237,13 @@ def record_invalid_data(
     """Record that the data was not fit to train on; the champion stays."""
     store = open_store(workspace)
     return conclude_invalid(workspace, store, task, error=error, question=fingerprint)
+
+
+def approved_cycle(workspace: Workspace, task: str) -> Cycle | None:
+    """The cycle that this run was suspended for, None where it begins: data may be new by now."""
+    key = suspended_key()
+    version = suspended_version(key) if key else None
+    return None if version is None else cycle_of_version(workspace, task, version)
 
 
 def mark_ended(workspace: Workspace, task: str) -> None:

@@ -2,8 +2,8 @@
 
 Entries are numbered versions of the registered model `<task>.ledger`, because making a version is
 the one thing that MLflow numbers atomically. Their kinds (`Kind`: `first`, `promote`, `override`,
-`rollback`, `adopt`, `look`, `relabel`, `retire`, `continue`) and the state that they lead to:
-`pawl.ledger.entries`.
+`rollback`, `adopt`, `look`, `relabel`, `retire`, `continue`, `approve`) and the state that they
+lead to: `pawl.ledger.entries`.
 """
 
 from __future__ import annotations
@@ -157,6 +157,9 @@ def _description(entry: Entry, name: str) -> str:
     elif entry.kind == "retire":
         gone = retired_champion(entry)
         first, text = f"retire: {gone.version}", f"{_linked(gone, name)} is never released again"
+    elif entry.kind == "approve":
+        that = retired_champion(entry)
+        first, text = f"approve: {that.version}", f"{_linked(that, name)} may be released"
     elif entry.kind == "continue":
         of = entry.details
         first, text = (

@@ -9,7 +9,10 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from pawl.errors import PawlError
+from pawl.errors import PawlError, UsageError
+from pawl.workspace.paths import Workspace
+from pawl.workspace.prefect_api import api_environment
+from pawl.workspace.prefect_server import prefect_settings
 
 if TYPE_CHECKING:
     from prefect.client.orchestration import SyncPrefectClient
@@ -61,6 +64,50 @@ def refuse_crash_loop() -> None:
             remedy="see their logs, and whether memory sufficed (`pawl plan`); then start it by "
             "hand, which counts anew",
         )
+
+
+def suspended_key() -> str | None:
+    """The key that this run was last suspended with, None where it never was."""
+    if (here := _deployed()) is None:
+        return None
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        states = client.read_flow_run_states(here[0])
+    keys = [one.state_details.pause_key for one in states if one.type == "PAUSED"]
+    return keys[-1] if keys else None
+
+
+def end_suspended(workspace: Workspace, deployment: str, key: str, *, message: str) -> int:
+    """End the runs of a deployment that are suspended with a key that begins so; how many.
+
+    Their candidate was released elsewhere. None where no Prefect server is known or answers: such
+    a run ends when its time is over.
+    """
+    try:
+        server = api_environment(workspace)
+    except UsageError:
+        return 0
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import FlowRunFilter
+    from prefect.client.schemas.objects import State, StateType
+    from prefect.exceptions import PrefectException
+
+    paused = FlowRunFilter.model_validate({"state": {"type": {"any_": ["PAUSED"]}}})
+    ended = 0
+    try:
+        with prefect_settings(server), get_client(sync_client=True) as client:
+            of = client.read_deployment_by_name(deployment)
+            for run in client.read_flow_runs(flow_run_filter=paused, limit=PAGE):
+                at = run.state and run.state.state_details.pause_key
+                if run.deployment_id == of.id and str(at).startswith(key):
+                    done = State(type=StateType.COMPLETED, name="Promoted", message=message)
+                    client.set_flow_run_state(run.id, done, force=True)
+                    ended += 1
+    except (httpx.HTTPError, PrefectException):
+        return ended
+    return ended
 
 
 def _deployed() -> tuple[Any, Any] | None:
