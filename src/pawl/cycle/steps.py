@@ -47,7 +47,12 @@ from pawl.workspace.fingerprints import cycle_fingerprint
 from pawl.workspace.lock import workspace_lock
 from pawl.workspace.names import artifact_key, shared_name, workspace_name
 from pawl.workspace.paths import Workspace, find_workspace
-from pawl.workspace.prefect_runs import refuse_crash_loop, skip_late_runs, suspended_key
+from pawl.workspace.prefect_runs import (
+    refuse_crash_loop,
+    refuse_superseded,
+    skip_late_runs,
+    suspended_key,
+)
 from pawl.workspace.stages import reproduce
 
 __all__ = [
@@ -201,6 +206,7 @@ def snapshot_and_reserve(workspace: Workspace, task: str) -> None:
     No use is reserved where dev already speaks against the candidate (`gate.screen`), or where a
     judge that will be asked does not answer.
     """
+    refuse_superseded()
     store = open_store(workspace)
     snapshot_champion(workspace, store, task)
     if not screened_out(workspace, store, task):
@@ -218,7 +224,11 @@ def evaluate_and_gate(workspace: Workspace, task: str, *, timeout: float) -> Non
 def register_and_release(
     workspace: Workspace, task: str, fingerprint: str, notes: tuple[str, ...] = ()
 ) -> Cycle:
-    """Register the candidate in MLflow and, on the verdict `promote`, release it."""
+    """Register the candidate in MLflow and, on the verdict `promote`, release it.
+
+    Raises `PawlError` in a run that Prefect has given up meanwhile.
+    """
+    refuse_superseded()
     return conclude(
         workspace,
         open_store(workspace),

@@ -48,7 +48,12 @@ class Deployment:
 
 
 def deployments(params: Params) -> tuple[Deployment, ...]:
-    """All deployments of a workspace. A task without a schedule runs only when started by hand."""
+    """All deployments of a workspace; none without tasks.
+
+    A task without a schedule runs only when started by hand.
+    """
+    if not params.tasks:
+        return ()
     pool = pool_name(params.name)
     cycles = [_cycle(params.name, name, task) for name, task in params.tasks.items()]
     release = Deployment(

@@ -30,15 +30,10 @@ def task_resource(workspace: str | None, task: str) -> str:
     return f"pawl.task.{shared_name(workspace, task)}"
 
 
-def automations(
-    workspace: str | None, cycles: Mapping[str, UUID], *, silence: float = SILENCE
-) -> list[AutomationCore]:
-    """The automations of a workspace; `cycles` are the ids of the tasks' deployments.
-
-    `silence` is after how many seconds without a word a run is dead.
-    """
+def automations(workspace: str | None, cycles: Mapping[str, UUID]) -> list[AutomationCore]:
+    """The automations of a workspace; `cycles` are the ids of the tasks' deployments."""
     pool = pool_name(workspace)
-    found = [_dead(pool, silence), _again(pool)]
+    found = [_dead(pool), _again(pool)]
     for task, deployment in cycles.items():
         trigger = {
             "posture": "Reactive",
@@ -51,7 +46,7 @@ def automations(
     return found
 
 
-def _dead(pool: str, silence: float) -> AutomationCore:
+def _dead(pool: str) -> AutomationCore:
     trigger = {
         "posture": "Proactive",
         "after": [f"prefect.flow-run.{name}" for name in STATES],
@@ -60,9 +55,9 @@ def _dead(pool: str, silence: float) -> AutomationCore:
         "match": RUNS,
         "match_related": _of(pool),
         "for_each": ["prefect.resource.id"],
-        "within": silence,
+        "within": SILENCE,
     }
-    message = f"no word for {silence:.0f} s: its worker is dead, or cut off from the server"
+    message = f"no word for {SILENCE:.0f} s: its worker is dead, or cut off from the server"
     crash = {"type": "change-flow-run-state", "state": "CRASHED", "message": message}
     about = "Marks a run as crashed whose worker died, which frees its place."
     return _automation(f"{pool}: a dead worker", about, trigger, crash)

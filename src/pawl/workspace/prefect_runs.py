@@ -66,6 +66,39 @@ def refuse_crash_loop() -> None:
         )
 
 
+def refuse_superseded() -> None:
+    """Refuse to go on in a run that is over for Prefect's server: another one does its work.
+
+    So a worker that hung, or was cut off, releases nothing when it comes back.
+
+    Raises:
+        PawlError: the run was marked as crashed or cancelled, or the server cannot be asked.
+    """
+    if (here := _deployed()) is None:
+        return
+    import httpx
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import PrefectException
+
+    rule = "a run that was given up releases nothing: another one may have done its work"
+    try:
+        with get_client(sync_client=True) as client:
+            state = client.read_flow_run(here[0]).state
+    except (httpx.HTTPError, PrefectException) as error:
+        raise PawlError(
+            f"Prefect's server does not say whether this run still counts: {type(error).__name__}",
+            rule=rule,
+            remedy="once it answers, start the task again: what was finished is not done again",
+        ) from None  # a traceback would show the address
+    if state is None or state.type != "RUNNING":
+        now = f"{state.name}: {state.message}" if state else "gone"
+        raise PawlError(
+            f"this run is {now}",
+            rule=rule,
+            remedy="nothing, if the task's next run has ended; else start it again",
+        )
+
+
 def suspended_key() -> str | None:
     """The key that this run was last suspended with, None where it never was."""
     if (here := _deployed()) is None:
