@@ -44,29 +44,31 @@ def run_cycle(workspace, name, *, force):
 """
 
 
-@pytest.fixture
-def ui(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    monkeypatch.setenv("PREFECT_WORKER_QUERY_SECONDS", "2")
-    monkeypatch.setenv("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
-    (tmp_path / "served").mkdir()
-    with served(Workspace(tmp_path / "served")) as ui:
-        monkeypatch.setenv("PREFECT_API_URL", f"{ui.prefect}/api")
-        monkeypatch.setenv("PREFECT_API_AUTH_STRING", ui.key)
-        yield ui
+@pytest.fixture(scope="module")
+def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HF_HUB_OFFLINE", "1")
+        patch.setenv("PREFECT_WORKER_QUERY_SECONDS", "2")
+        patch.setenv("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", "30")
+        with served(Workspace(tmp_path_factory.mktemp("served"))) as ui:
+            patch.setenv("PREFECT_API_URL", f"{ui.prefect}/api")
+            patch.setenv("PREFECT_API_AUTH_STRING", ui.key)
+            yield ui
 
 
 @pytest.fixture
-def desk(bench: Bench) -> Bench:
-    """A workspace with a name, whose tasks' cycles take no time."""
+def desk(bench: Bench, request: pytest.FixtureRequest) -> Bench:
+    """A workspace with a name of its own, whose tasks' cycles take no time."""
     shutil.copytree(ROOT / "flows", bench.workspace.root / "flows")
-    return named(bench)
-
-
-def named(bench: Bench) -> Bench:
     file = bench.workspace.params_file
-    file.write_text(f"name: desk\n{file.read_text()}")
+    name = request.node.name.split("_")[2]
+    file.write_text(f"name: {name}\n{file.read_text()}")
     return Bench(bench.workspace, open_store(bench.workspace))
+
+
+def cycle_of(bench: Bench) -> str:
+    """The name of the deployment of its cycles."""
+    return f"{bench.store.name}.{TASK}"
 
 
 def with_cycle(bench: Bench, text: str) -> None:
@@ -145,9 +147,9 @@ def test_a_waiting_candidate_frees_its_worker_and_is_approved_on_prefects_page_o
     deploy(desk.workspace, apply=True)
     worker(desk.workspace.root)
 
-    run = start_run(ui, "retrain", "desk.tickets", task=TASK)
+    run = start_run(ui, "retrain", cycle_of(desk), task=TASK)
     wait_for(ui, run, "Suspended")
-    of = ask(ui, "GET", "/deployments/name/retrain/desk.tickets")
+    of = ask(ui, "GET", f"/deployments/name/retrain/{cycle_of(desk)}")
     assert of["global_concurrency_limit"]["active_slots"] == 0, "another cycle may begin"
     assert undoubted_state(desk.store, TASK).champion.version is None
     said = {"run_input": {"who": "Ada", "reason": "read the losses"}}
@@ -160,7 +162,7 @@ def test_a_waiting_candidate_frees_its_worker_and_is_approved_on_prefects_page_o
     # The next one by the command line; its run ends, too.
     desk.cycle(2)
     with_cycle(desk, SHORT.format(version=2))
-    run = start_run(ui, "retrain", "desk.tickets", task=TASK)
+    run = start_run(ui, "retrain", cycle_of(desk), task=TASK)
     wait_for(ui, run, "Suspended")
     words = ("approve", TASK, "2", "--reason", "better on refunds")
     done = subprocess.run(
@@ -172,30 +174,31 @@ def test_a_waiting_candidate_frees_its_worker_and_is_approved_on_prefects_page_o
 
     # Rolled back from Prefect's page, by a person with a reason; and all of it holds.
     back = {"task": TASK, "action": "rollback", "reason": "complaints", "who": "Bo"}
-    wait_for(ui, start_run(ui, "release", "pawl-desk", **back), "Released")
+    wait_for(ui, start_run(ui, "release", f"pawl-{desk.store.name}", **back), "Released")
     assert undoubted_state(desk.store, TASK).champion.version == 1
-    wait_for(ui, start_run(ui, "verify", "pawl-desk"), "Verified")
+    wait_for(ui, start_run(ui, "verify", f"pawl-{desk.store.name}"), "Verified")
 
 
 def test_runs_that_became_late_are_one_run(ui: Served, desk: Bench, worker: Any) -> None:
     desk.cycle(1)
     with_cycle(desk, SHORT.format(version=1))
     deploy(desk.workspace, apply=True)
-    of = ask(ui, "GET", "/deployments/name/retrain/desk.tickets")["id"]
+    of = ask(ui, "GET", f"/deployments/name/retrain/{cycle_of(desk)}")["id"]
     every = [{"active": True, "schedule": {"interval": 4}}]
     ask(ui, "POST", f"/deployments/{of}/schedules", every)
-    late = {"flow_runs": {"state": {"name": {"any_": ["Late"]}}}}
+    here = {"deployments": {"name": {"any_": [cycle_of(desk)]}}}
+    late = {"flow_runs": {"state": {"name": {"any_": ["Late"]}}}, **here}
     deadline = time.monotonic() + PATIENCE
     while len(ask(ui, "POST", "/flow_runs/filter", late)) < 6:
         assert time.monotonic() < deadline
         time.sleep(1)
     worker(desk.workspace.root)
-    skipped = {"flow_runs": {"state": {"name": {"any_": ["Skipped"]}}}}
+    skipped = {"flow_runs": {"state": {"name": {"any_": ["Skipped"]}}}, **here}
     while len(gone := ask(ui, "POST", "/flow_runs/filter", skipped)) < 5:
         assert time.monotonic() < deadline
         time.sleep(1)
     assert all("does its work" in run["state"]["message"] for run in gone)
-    begun = {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "COMPLETED", "FAILED"]}}}}
+    begun = {"flow_runs": {"state": {"type": {"any_": ["RUNNING", "COMPLETED", "FAILED"]}}}, **here}
     assert len(ask(ui, "POST", "/flow_runs/filter", begun)) <= 2
 
 
@@ -209,7 +212,7 @@ def test_a_lost_workers_run_gives_its_place_to_the_next_and_releases_nothing_whe
     deploy(desk.workspace, apply=True)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", desk.store.uri)
     lost = worker(desk.workspace.root)
-    run = start_run(ui, "retrain", "desk.tickets", task=TASK)
+    run = start_run(ui, "retrain", cycle_of(desk), task=TASK)
     wait_for(ui, run, "Running")
     first = desk.workspace.root / "first"
     while not first.exists():
@@ -234,7 +237,7 @@ def test_a_lost_workers_run_gives_its_place_to_the_next_and_releases_nothing_whe
     # Started again by itself, elsewhere, and to its end.
     by = {
         "flow_runs": {"id": {"not_any_": [run]}},
-        "deployments": {"name": {"any_": ["desk.tickets"]}},
+        "deployments": {"name": {"any_": [cycle_of(desk)]}},
     }
     while not (again := ask(ui, "POST", "/flow_runs/filter", by)):
         assert time.monotonic() < deadline
