@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from auditlab import trust
+from auditlab.client import WorkspaceClient
 from auditlab.files import Files
 from auditlab.ledger import (
     EARNED,
@@ -70,10 +71,11 @@ def check(store, task, **given):
     return audit(store, task, **given)[0]
 
 
-def audit(store, task, *, acks=None, settled=True, keys=None, heads=()):
+def audit(store, task, *, acks=None, settled=True, keys=None, heads=(), workspace=None):
     """Violations, and what could not be verified. Right after a crash, not `settled`, alias and
-    runs may lag. `keys` is a file of public keys, `heads` are files of remembered heads."""
-    client = MlflowClient(tracking_uri=store, registry_uri=store)
+    runs may lag. `keys` is a file of public keys, `heads` are files of remembered heads,
+    `workspace` is the name in its params.yaml, if it has one."""
+    client = WorkspaceClient(store, workspace)
     pems = trust.read_keys(keys) if keys else []
     versions = {int(v.version): v for v in every_version(client, task)}
     record = Record(client, task, Files(client, store), versions, pems)
@@ -178,8 +180,8 @@ def acknowledged(task, acks, releases):
 
 
 def pointed(record, entries, releases, champion, settled):
-    task = record.task
-    model = next(iter(record.client.search_registered_models(f"name = '{task}'")), None)
+    name = record.client.named(record.task)
+    model = next(iter(record.client.search_registered_models(f"name = '{name}'")), None)
     now = int(model.aliases["champion"]) if model and "champion" in model.aliases else None
     number, _, digest = (model.tags if model else {}).get("pawl.projected", "").partition(":")
     known = {(str(entry["number"]), entry["digest"]) for entry in entries}
@@ -213,7 +215,7 @@ def converged(record, settled):
     judgements = Counter(tuple(page.get(key) for key in keys) for page in pages)
     said = [f"I5: {n} versions of operation {o}" for o, n in operations.items() if n > 1]
     said += [f"I5: {n} versions of judgement {j}" for j, n in judgements.items() if n > 1]
-    experiment = record.client.get_experiment_by_name(record.task)
+    experiment = record.client.get_experiment_by_name(record.client.named(record.task))
     ids = [experiment.experiment_id] if experiment else []
     runs = record.client.search_runs(ids, max_results=50_000) if ids else []
     orders = Counter(run.data.tags.get("pawl.posted") for run in runs)
@@ -224,7 +226,7 @@ def converged(record, settled):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    for option in ("--store", "--task", "--acks", "--keys"):
+    for option in ("--store", "--task", "--acks", "--keys", "--workspace"):
         parser.add_argument(option, required=option in ("--store", "--task"))
     parser.add_argument("--heads", action="append", default=[])
     parser.add_argument("--unsettled", action="store_true", help="the alias may lag")

@@ -91,7 +91,7 @@ def fold(entries, found):
     for entry in entries:
         body, number = entry["body"], entry["number"]
         new, kind = body["new"], body["kind"]
-        if body["op_id"] in seen or kind in ("look", "relabel", "continue"):
+        if body["op_id"] in seen or kind in ("look", "relabel", "continue", "approve"):
             continue
         seen.add(body["op_id"])
         if kind not in (*EARNED, *BY_HAND, "retire"):
@@ -126,5 +126,5 @@ def rows_of(record, entry):
 
 
 def every_version(client, model):
-    found = client.search_model_versions(f"name = '{model}'", max_results=100_000)
+    found = client.search_model_versions(f"name = '{client.named(model)}'", max_results=100_000)
     return sorted(found, key=lambda version: int(version.version))

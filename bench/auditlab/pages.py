@@ -71,7 +71,7 @@ def against_evidence(record, version):
 
 def cycles(record):
     """Runs whose tag says something else than the cycle's file, or than the version's page."""
-    experiment = record.client.get_experiment_by_name(record.task)
+    experiment = record.client.get_experiment_by_name(record.client.named(record.task))
     if experiment is None:
         return
     for run in record.client.search_runs([experiment.experiment_id], max_results=50_000):

@@ -27,6 +27,7 @@ import auditor
 
 import pawl.cycle.conclude  # noqa: F401 - `arm` looks for holders among the loaded modules
 from pawl.release.history import history
+from pawl.workspace.names import workspace_name
 from pawl.workspace.paths import Workspace
 
 # Where a process dies: before or after the nth call of one of these.
@@ -204,11 +205,12 @@ def check(
 
 
 def _witnesses(workspace: Workspace) -> dict[str, Any]:
-    """The files by which the auditor tells what no store can: public keys and remembered heads."""
+    """What the auditor tells by and no store has: the name, public keys and remembered heads."""
     keys, heads = workspace.root / "pawl.pub", workspace.home / "keys" / "heads"
+    name: dict[str, Any] = {"workspace": workspace_name(workspace)}
     if not keys.exists():
-        return {}
-    return {"keys": keys, "heads": [heads] if heads.exists() else []}
+        return name
+    return {**name, "keys": keys, "heads": [heads] if heads.exists() else []}
 
 
 def counts(store: Any, task: str, why: str) -> bool:

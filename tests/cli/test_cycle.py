@@ -104,12 +104,13 @@ def test_a_cycle_judges_and_releases_and_the_record_answers_for_it(
     assert "Finished in state Completed" not in logged
     assert re.search(r"train: step \d+ of \d+, loss \d", logged)
     assert re.search(r"train: .*by the last cycles", logged)
-    page = json.loads(artifacts["cycle-tickets"])
+    name = quick_workspace.params().name
+    page = json.loads(artifacts[f"cycle-{name}--tickets"])
     assert page.startswith("## tickets: reject")
     for at in (
         f"runs/{second['run_id']}",
-        "models/tickets/versions/2",
-        "models/tickets/versions/1",
+        f"models/{name}.tickets/versions/2",
+        f"models/{name}.tickets/versions/1",
     ):
         assert f"](http://127.0.0.1:5000/#/{at})" in page
     flips = answer(quick_workspace, "flips", "tickets")

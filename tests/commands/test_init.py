@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,16 @@ def test_a_new_workspace_has_its_flow_and_a_prefect_file_without_deployments(roo
     text = (root / "prefect.yaml").read_text()
     assert text == render(read_params(root / "params.yaml"))
     assert yaml.safe_load(text)["deployments"] == []
+
+
+def test_two_workspaces_in_folders_of_one_name_have_names_of_their_own(tmp_path: Path) -> None:
+    names = [
+        read_params(init(tmp_path / over / folder).root / "params.yaml").name or ""
+        for over in ("a", "b")
+        for folder in ("My_Desk 2", "7")
+    ]
+    assert len(set(names)) == 4
+    assert [re.sub("-[0-9a-f]{6}$", "", name) for name in names] == ["my-desk-2", "workspace"] * 2
 
 
 def test_local_state_and_builds_of_a_new_workspace_stay_out_of_git(root: Path) -> None:

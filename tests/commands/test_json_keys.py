@@ -9,7 +9,9 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import pytest
 
+from pawl.commands.approve import Approved
 from pawl.commands.export import ExportReport
+from pawl.commands.name import Named
 from pawl.commands.predict import Prediction
 from pawl.commands.predict_file import Answered
 from pawl.commands.replay import ReplayResult
@@ -35,6 +37,8 @@ FLIP = {"id", "won", "prompt", "reference", "candidate", "champion", "values"}
 KEYS: dict[type, set[str] | dict[str, Any]] = {
     Finding: {"what", "ok", "says"},
     Check: {"name", "ok", "found", "remedy"},
+    Approved: {"task", "version", "entry", "released", "says"},
+    Named: {"name", "before", "carried"},
     Prediction: {"prompt", "answer"},
     ReviewStatus: {"task", "pairs", "labelled", "same", "judge"},
     ExportReport: {

@@ -19,6 +19,7 @@ from pawl.workspace.record import refuse_lost_record
 WORDS = {
     "accept": (TASK, "--reason", "w"),
     "adopt": (TASK, "--reason", "w"),
+    "approve": (TASK, "1", "--reason", "w"),
     "backup": ("record.pawl",),
     "check": (TASK,),
     "compare": (TASK, "1", "2"),
@@ -31,6 +32,7 @@ WORDS = {
     "flips": (TASK,),
     "gc": (),
     "history": (TASK,),
+    "name": ("support",),
     "new": ("other", "--data", "params.yaml"),
     "plan": (TASK,),
     "predict": (TASK, "hello"),

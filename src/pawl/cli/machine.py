@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from pawl.cli.app import Json, app, workspace_of
+from pawl.cli.app import Json, app, store_of, workspace_of
 from pawl.cli.commands import command
 from pawl.cli.output import begin, console, emit, print_json, say
 
@@ -18,12 +18,30 @@ COMPLETE = "_PAWL_COMPLETE"
 
 @command(app, "operate", "pawl deploy --apply")
 def deploy(
-    apply: Annotated[bool, typer.Option("--apply", help="Also `prefect deploy --all`.")] = False,
+    apply: Annotated[bool, typer.Option("--apply", help="Also register all in Prefect.")] = False,
 ) -> None:
-    """Write prefect.yaml from the schedules of params.yaml."""
+    """Write prefect.yaml from params.yaml; --apply also has Prefect run it."""
     from pawl.commands.deploy import deploy as write
 
     say(write(workspace_of(), apply=apply))
+
+
+@command(app, "operate", "pawl name support")
+def name(
+    new: Annotated[str, typer.Argument(metavar="NAME", help="Letters, digits, single dashes.")],
+    as_json: Json = False,
+) -> None:
+    """Name the workspace on shared servers; its record comes along."""
+    from pawl.commands.name import name_workspace
+
+    workspace = workspace_of()
+    done = name_workspace(workspace, store_of(workspace), new)
+    if as_json:
+        print_json(done)
+        return
+    carried = f" (in MLflow: {', '.join(done.carried)})" if done.carried else ""
+    say(f"the workspace's name is {done.name}{carried}")
+    say("next: commit params.yaml and prefect.yaml; where it is deployed: pawl deploy --apply")
 
 
 @command(app, "operate", "pawl ui")

@@ -166,6 +166,21 @@ def promote(
     _release(release, task, reason, as_json=as_json, version=version, override=override)
 
 
+@command(app, "release", "pawl approve tickets 3 --reason 'read the lost rows'")
+def approve(task: Task, version: Version, reason: Reason, as_json: Json = False) -> None:
+    """Approve a candidate that passed the gate and waits.
+
+    The last approval that it needs releases it.
+    """
+    from pawl.commands.approve import approve as record
+
+    done = record(workspace_of(task), task, version, reason)
+    if as_json:
+        print_json(done)
+    else:
+        say(done.says)
+
+
 @command(app, "release", "pawl rollback tickets --reason 'complaints since Monday'")
 def rollback(
     task: Task,

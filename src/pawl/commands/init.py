@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from pawl.commands.deploy import render
 from pawl.commands.schema import schema_text
+from pawl.commands.template import template
 from pawl.config.params_schema import FILE, REFERENCE
-from pawl.config.schema import Params
+from pawl.config.schema import LONGEST_NAME, Params
 from pawl.core.files import remove, write_text
 from pawl.core.processes import run
 from pawl.errors import UsageError
+from pawl.workspace.deployments import OPERATE, RETRAIN
 from pawl.workspace.dvc_calls import keep_state_private, run_dvc
 from pawl.workspace.paths import Workspace, refuse_question_mark
 
-COPIED = ("dvc.yaml", "flows/retrain.py")
+COPIED = ("dvc.yaml", RETRAIN, OPERATE)
 WRITTEN = {
-    "params.yaml": f"{REFERENCE}\n# One section a task; `pawl new TASK --data FILE` adds one.\n"
-    "tasks: {}\n",
+    "params.yaml": f"{REFERENCE}\n# This workspace's name on servers that others use, too. Stays.\n"
+    "name: {name}\n# One section a task; `pawl new TASK --data FILE` adds one.\ntasks: {}\n",
     ".gitignore": "/.venv/\n/.pawl/\n/build/\n__pycache__/\n",
     ".dvcignore": "# No data of this workspace is below these.\n.venv\n.pawl\n",
 }
@@ -57,10 +61,11 @@ def init(target: Path) -> Workspace:
 
 def _fill(target: Path) -> Workspace:
     for name in COPIED:
-        write_text(target / name, _template(name).read_text(encoding="utf-8"))
-    write_text(target / "prefect.yaml", render(Params({})))
-    for name, text in WRITTEN.items():
-        write_text(target / name, text)
+        write_text(target / name, template(name).read_text(encoding="utf-8"))
+    name = _new_name(target)
+    write_text(target / "prefect.yaml", render(Params({}, name=name)))
+    for file, text in WRITTEN.items():
+        write_text(target / file, text.replace("{name}", name))
     write_text(target / FILE, schema_text())
     (target / "data").mkdir()
     workspace = Workspace(target.resolve())
@@ -69,6 +74,13 @@ def _fill(target: Path) -> Workspace:
         run_dvc(workspace, *command, rule=RULE, remedy=REMEDY)
     keep_state_private(workspace, rule=RULE, remedy=REMEDY)
     return workspace
+
+
+def _new_name(target: Path) -> str:
+    """A name for the workspace: its folder's, and so much chance that no other has the same."""
+    words = re.findall("[a-z0-9]+", target.resolve().name.lower())
+    word = "-".join(words).lstrip("0123456789-")[: LONGEST_NAME - 7].rstrip("-")
+    return f"{word or 'workspace'}-{secrets.token_hex(3)}"
 
 
 def _empty(target: Path, made: Sequence[Path]) -> None:
@@ -80,10 +92,3 @@ def _empty(target: Path, made: Sequence[Path]) -> None:
     for folder in made:
         with suppress(OSError):
             folder.rmdir()
-
-
-def _template(name: str) -> Path:
-    """A file that `init` copies: in the installed package, or at the root of a checkout."""
-    package = Path(__file__).parents[1]
-    installed = package / "workspace_files" / name
-    return installed if installed.exists() else package.parents[1] / name

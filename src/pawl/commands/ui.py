@@ -23,6 +23,7 @@ from pawl.errors import PawlError, UsageError
 from pawl.store.addresses import displayed
 from pawl.store.artifact_places import artifacts_folder
 from pawl.store.descriptions import runs_page
+from pawl.workspace.names import shared_name
 from pawl.workspace.paths import Workspace
 from pawl.workspace.prefect_api import announced, make_key
 from pawl.workspace.prefect_server import (
@@ -97,8 +98,10 @@ def _tell(workspace: Workspace, servers: list[Server], key: Path) -> None:
 
 def _task_pages(workspace: Workspace, server: Server) -> Iterator[tuple[str, str]]:
     """Where MLflow shows the cycles of each task that has had one."""
-    for task in workspace.params().tasks:
-        url = f"{server.url}/api/2.0/mlflow/experiments/get-by-name?experiment_name={task}"
+    params = workspace.params()
+    for task in params.tasks:
+        name = shared_name(params.name, task)
+        url = f"{server.url}/api/2.0/mlflow/experiments/get-by-name?experiment_name={name}"
         # Not found: no cycle yet. What goes wrong otherwise is no reason to show no address.
         with suppress(OSError, ValueError, KeyError), DIRECT.open(url, timeout=5) as answer:
             experiment = json.load(answer)["experiment"]["experiment_id"]

@@ -6,10 +6,11 @@ import os
 import sys
 from typing import NoReturn
 
-from pawl.commands.deploy import POOL
 from pawl.workspace.environment import quiet_environment
+from pawl.workspace.names import pool_name
 from pawl.workspace.paths import Workspace
 from pawl.workspace.prefect_api import api_environment
+from pawl.workspace.prefect_pull import PLACE
 
 
 def work(workspace: Workspace) -> NoReturn:
@@ -20,7 +21,9 @@ def work(workspace: Workspace) -> NoReturn:
     """
     # The key goes by the environment: everybody on the machine can read a process's arguments.
     environment = {**os.environ, **quiet_environment(workspace), **api_environment(workspace)}
-    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", POOL]
+    environment[PLACE] = str(workspace.root.resolve())
+    pool = pool_name(workspace.params().name)
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool]
     os.chdir(workspace.root)
     sys.stdout.flush()
     os.execve(command[0], command, environment)  # noqa: S606 - our own interpreter, no shell

@@ -96,7 +96,8 @@ def valid_cron(line: str) -> str:
     if {"r", "h"} & set(re.split(r"[\W\d]+", line.casefold())):
         raise ValueError(f"'{line}' names a random time (R or H), which no schedule has")
     try:
-        croniter.expand(line)
+        # Also that there is such a day: no February has 31.
+        croniter(line, 0.0).get_next()
     except CroniterError as error:
         raise ValueError(f"'{line}' is not a cron line: {str(error).splitlines()[-1]}") from error
     return line

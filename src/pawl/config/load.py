@@ -18,13 +18,15 @@ from pawl.config import schema
 from pawl.config.field_types import UnionTag
 from pawl.config.policy_rules import Fault, policy_faults
 from pawl.config.preconditions import precondition_faults
-from pawl.config.schema import TASK_NAME, Params, Task
+from pawl.config.schema import LONGEST_NAME, TASK_NAME, WORKSPACE_NAME, Params, Task
 from pawl.core.records import BaseRef
 from pawl.errors import ParamsError, PawlError, nearest
 
-BOOLEAN_KEYS = ("dora", "drop_long")
+BOOLEAN_KEYS = ("dora", "drop_long", "on_change")
 # Its values are for a base's chat template, whose arguments are mostly booleans.
 FREE_VALUES = "template"
+# Ten times as fast, where PyYAML was built with it.
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SECTIONS: dict[str, Any] = {
     "base": BaseRef, "bases": BaseRef, "check": schema.Check, "cost": schema.Cost,
     "endpoints": schema.Endpoint, "evaluate": schema.Evaluate, "gate": schema.Gate,
@@ -42,6 +44,30 @@ def read_params(path: Path) -> Params:
             names the file and the line.
     """
     return parse_params(_text(path), path.name)
+
+
+def read_name(path: Path) -> str | None:
+    """The workspace's name alone, whatever else `params.yaml` says; None if it has none.
+
+    A store is opened by it: a rollback does not wait for a mistake elsewhere to be mended.
+
+    Raises:
+        ParamsError: the file is there and no YAML, or the name is none.
+    """
+    if not path.exists():
+        return None
+    try:
+        name, line = _top_level(_text(path), "name")
+    except yaml.YAMLError as error:
+        raise _unreadable(path.name, error) from error
+    if name is None or (WORKSPACE_NAME.fullmatch(name) and len(name) <= LONGEST_NAME):
+        return name
+    raise ParamsError(
+        f"{path.name}:{line}: name = {reprlib.repr(name)}",
+        rule=f"a workspace's name matches {WORKSPACE_NAME.pattern}, of {LONGEST_NAME} characters "
+        "at most",
+        remedy="use lower-case letters and digits, with single '-' between them",
+    )
 
 
 def read_task(path: Path, name: str) -> Task:
@@ -77,9 +103,40 @@ def parse_params(text: str, source: str) -> Params:
                 rule=f"a task name matches {TASK_NAME.pattern}",
                 remedy="use lower-case letters, digits, '-' and '_'",
             )
+        if params.name and name == "ledger":
+            raise ParamsError(
+                f"{source}:{_line(node, ('tasks', name))}: a task 'ledger'",
+                rule=f"`{params.name}.ledger` would be the ledger of a task '{params.name}' of a "
+                "workspace without a name",
+                remedy="name the task otherwise",
+            )
         for fault in policy_faults(task):
             raise _fault_error(fault, name, node, source)
     return params
+
+
+def _top_level(text: str, key: str) -> tuple[str | None, int]:
+    """The scalar at a key of the top level, and its line; None where there is none, or null.
+
+    Read no further than that: `pawl init` writes the name first.
+    """
+    depth = place = 0
+    found = False
+    for event in yaml.parse(text, Loader=LOADER):
+        if isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth == 1 and isinstance(event, yaml.NodeEvent):
+            if found:
+                value = event.value if isinstance(event, yaml.ScalarEvent) else "a section"
+                plain = isinstance(event, yaml.ScalarEvent) and event.implicit[0]
+                null = plain and value in ("", "~", "null", "Null", "NULL")
+                mark = event.start_mark
+                return (None if null else value), mark.line + 1 if mark else 0
+            place += 1
+            found = place % 2 == 1 and getattr(event, "value", None) == key
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+    return None, 0
 
 
 def _text(path: Path) -> str:

@@ -181,6 +181,13 @@ def _people_compare_what_decides(task: Task) -> Iterator[Fault]:
         yield Fault(("gate", "judge"), found, rule, "remove it, or name `metric: preference`")
 
 
+def _a_schedule_says_when(task: Task) -> Iterator[Fault]:
+    if (when := task.schedule) is not None and when.cron is None and not when.on_change:
+        rule = "a schedule says when a cycle runs"
+        remedy = 'add `cron: "0 3 * * *"`, or `on_change: true`, or remove it'
+        yield Fault(("schedule",), " without a time", rule, remedy)
+
+
 def _points(value: float) -> str:
     if value > 100:
         return "give a share between 0 and 1"
@@ -200,4 +207,5 @@ RULES = (
     _looks_can_be_passed,
     _a_start_has_a_rank,
     _people_compare_what_decides,
+    _a_schedule_says_when,
 )

@@ -46,6 +46,9 @@ from pawl.core.records import STRICT, BaseRef, to_json
 from pawl.errors import ParamsError, nearest
 
 TASK_NAME = re.compile(r"^[a-z][a-z0-9_-]{0,39}$")
+# Without a dot and two dashes, which part it from a task's name in MLflow and in Prefect.
+WORKSPACE_NAME = re.compile(r"^[a-z][a-z0-9]*(-[a-z0-9]+)*$")
+LONGEST_NAME = 40
 
 # Contenders of every evaluation; `evaluate.bases` and `evaluate.endpoints` take other names.
 CONTENDERS = (
@@ -228,7 +231,9 @@ class Gate:
     `looks` looks, evenly or more of it on the first ones (`spending`). `floors` must be reached by
     a first champion; `guards` may fall behind the champion by at most the stated margin (in the
     metric's own unit), `slices` is that margin for `metric` within each slice, and `forgetting`
-    the share by which the adapter may raise the base's perplexity of a general text. No look is
+    the share by which the adapter may raise the base's perplexity of a general text. With
+    `approval: manual` a passing candidate is released once `approvals` persons, each with a key of
+    their own, have approved it within `approval_hours`. No look is
     spent on a candidate whose one-sided p against the champion on dev is above `screen`. With the
     metric `preference` people compare `pairs` of the answers; None: all that were judged. A `judge`
     compares all of them.
@@ -247,6 +252,9 @@ class Gate:
     slices: Amount | None = None
     forgetting: Amount | None = None
     disclosure: Literal["full", "sealed"] = "full"
+    approval: Literal["auto", "manual"] = "auto"
+    approvals: Annotated[int, Field(ge=1, le=9)] = 1
+    approval_hours: Annotated[float, Field(gt=0, le=8760)] = 72
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -260,9 +268,13 @@ class Cost:
 
 @dataclass(frozen=True, config=STRICT)
 class Schedule:
-    """When the flow runs: a cron line of five fields and an IANA time zone."""
+    """When the flow runs: a cron line of five fields in an IANA time zone, or new data.
 
-    cron: Annotated[str, AfterValidator(valid_cron)]
+    `on_change`: also when the task's data has a new version.
+    """
+
+    cron: Annotated[str, AfterValidator(valid_cron)] | None = None
+    on_change: StrictBool = False
     timezone: Annotated[str, AfterValidator(valid_timezone)] = "UTC"
 
 
@@ -296,10 +308,17 @@ class Release:
 
 @dataclass(frozen=True, config=STRICT)
 class Params:
-    """The whole of `params.yaml`."""
+    """The whole of `params.yaml`.
+
+    `name` is the workspace's: servers that several share have it in every name. None: those of
+    Pawl 0.1, the tasks' alone.
+    """
 
     tasks: dict[str, Task]
     release: Release = field(default_factory=Release)
+    name: Annotated[str, Field(pattern=WORKSPACE_NAME.pattern, max_length=LONGEST_NAME)] | None = (
+        None
+    )
 
     def task(self, name: str) -> Task:
         """Return one task's section, or raise `ParamsError` that names the nearest task."""

@@ -119,12 +119,13 @@ def describe_task(store: Store, task: str, metric: str) -> str:
     text = (
         "**Not a model: nothing to promote, serve or delete.** Pawl's record of releases and "
         f"looks, append-only; `pawl history {task}` shows it. The models are in "
-        f"[{task}](#/models/{task})."
+        f"[{task}](#/models/{store.named(task)})."
     )
     describe_model(store, model(task), text=text, tags={"not a model": "Pawl's ledger"})
     text = (
         f"A run a cycle of `{task}`, with its verdict; below it the training, and the rows of each "
-        f"contender. Side by side: *Evaluation runs*. Versions: [{task}](#/models/{task})."
+        f"contender. Side by side: *Evaluation runs*. "
+        f"Versions: [{task}](#/models/{store.named(task)})."
     )
     return describe_experiment(store, task, text=text, metric=metric)
 
@@ -143,9 +144,10 @@ def _describe_cycle(pages: Pages, links: Mapping[str, str], said: str) -> None:
         decided = f"{metric} {mine}, {one.against} {other}"
     split = read_record(pages.files.splits / "manifest.json", SplitReport)
     linked = line_of_links({name: at for name, at in links.items() if name != "run"})
+    page = cycle_page(pages.cycle, model=pages.store.named(pages.order.task))
     text = RunText(
         name=pages.name,
-        description="\n\n".join(filter(None, (cycle_page(pages.cycle), linked, said))),
+        description="\n\n".join(filter(None, (page, linked, said))),
         tags={VERDICT: pages.cycle.verdict, DECIDED: decided},
         metrics=metrics,
         datasets={name: (split.digests[name], split.rows[name]) for name in split.digests},
@@ -156,7 +158,8 @@ def _describe_cycle(pages: Pages, links: Mapping[str, str], said: str) -> None:
 
 def _links(pages: Pages, runs: Mapping[str, str]) -> dict[str, str]:
     """Addresses below MLflow's server by what they lead to; `runs` are the contenders'."""
-    versions, here = f"#/models/{pages.order.task}/versions", f"#/experiments/{pages.experiment}"
+    name = pages.store.named(pages.order.task)
+    versions, here = f"#/models/{name}/versions", f"#/experiments/{pages.experiment}"
     run = f"{here}/runs/{pages.run}"
     links = {f"version {pages.version}": f"{versions}/{pages.version}", "run": run}
     if has_file(pages.store, pages.run, PAGE):

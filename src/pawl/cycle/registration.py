@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from pawl.core.records import Champion, Decision, Verdict
 from pawl.ledger.ledger import append
 from pawl.ledger.state import read_state
 from pawl.model.adapter import read_adapter
+from pawl.release.approval import awaits, expired_error
 from pawl.release.local_copies import local_copy
 from pawl.release.preconditions import refuse_other_files, stale_since
 from pawl.release.signing import EVIDENCE, sign_release
@@ -55,6 +57,13 @@ def release_judged(
         RegistryError: the store returns other files than were judged.
     """
     task, op_id = verdict.task, version.op_id
+    awaited = awaits(workspace, read_state(store, task), version)
+    if awaited and not awaited.enough:
+        if awaited.until < datetime.now(UTC):
+            return Outcome("inconclusive", (expired_error(task, awaited).found,))
+        how = f"`pawl approve {task} {version.version} --reason …`, or Prefect's page, releases it"
+        return Outcome("waiting", (awaited.text, how))
+    why += f"; approved by {', '.join(awaited.approved)}" if awaited else ""
     new = Champion(version.version, read_adapter(files.adapter).digest)
     # The upload is read back: an adapter that cannot be served is never released.
     copy = local_copy(workspace, store, new, task=task)

@@ -13,6 +13,13 @@ from typing import Any, NamedTuple
 
 from pawl.core.records import Cycle, to_json
 from pawl.core.visible import visible
+from pawl.cycle.approved import (
+    approve_cycle,
+    awaited_approval,
+    cycle_of_version,
+    suspended_version,
+    suspension,
+)
 from pawl.cycle.champion_profile import snapshot_profile
 from pawl.cycle.conclude import conclude, deliver_outbox
 from pawl.cycle.outbox import begin, end, waiting_error
@@ -30,6 +37,7 @@ from pawl.ledger.keys import signing_key
 from pawl.ledger.looks import paid_look, refuse_without_look, reserve_look
 from pawl.ledger.provenance import author
 from pawl.ledger.state import undoubted_state
+from pawl.release.approval import Awaited
 from pawl.report.markdown import check_page, cycle_page
 from pawl.store.addresses import web_address
 from pawl.store.client import open_store
@@ -37,13 +45,24 @@ from pawl.store.live_run import shown_live
 from pawl.train.ancestor import find_ancestor
 from pawl.workspace.fingerprints import cycle_fingerprint
 from pawl.workspace.lock import workspace_lock
+from pawl.workspace.names import artifact_key, shared_name, workspace_name
 from pawl.workspace.paths import Workspace, find_workspace
+from pawl.workspace.prefect_runs import (
+    refuse_crash_loop,
+    refuse_superseded,
+    skip_late_runs,
+    suspended_key,
+)
 from pawl.workspace.stages import reproduce
 
 __all__ = [
+    "Awaited",
     "Cycle",
     "Page",
     "Workspace",
+    "approve_cycle",
+    "approved_cycle",
+    "awaited_approval",
     "check_and_split",
     "evaluate_and_gate",
     "find_cached_result",
@@ -60,6 +79,7 @@ __all__ = [
     "run_name",
     "snapshot_and_reserve",
     "snapshot_history",
+    "suspension",
     "to_json",
     "train",
     "turn",
@@ -80,7 +100,7 @@ OUTCOMES = {
 
 
 class Page(NamedTuple):
-    """A markdown page about a cycle: its key (unique in a workspace), one sentence, the text."""
+    """A markdown page about a cycle: its key (unique on a server), one sentence, the text."""
 
     key: str
     description: str
@@ -89,7 +109,14 @@ class Page(NamedTuple):
 
 @contextmanager
 def turn(workspace: Workspace, log: Any) -> Iterator[None]:
-    """Within this, no other cycle runs here, and what this one does is told to a run's logger."""
+    """Within this, no other cycle runs here, and what this one does is told to a run's logger.
+
+    Started by Prefect's server, it also does the work of the runs of this task that are late, and
+    those are skipped. Raises `PawlError` where it only crashes, again and again.
+    """
+    refuse_crash_loop()
+    for name in skip_late_runs():
+        log.info("%s was due meanwhile: this run does its work", name)
     waiting = partial(log.warning, "another cycle runs here: this one waits for its end")
     with telling(log.info), workspace_lock(workspace, waiting=waiting):
         yield
@@ -180,6 +207,7 @@ def snapshot_and_reserve(workspace: Workspace, task: str) -> None:
     No use is reserved where dev already speaks against the candidate (`gate.screen`), or where a
     judge that will be asked does not answer.
     """
+    refuse_superseded()
     store = open_store(workspace)
     snapshot_champion(workspace, store, task)
     if not screened_out(workspace, store, task):
@@ -197,7 +225,11 @@ def evaluate_and_gate(workspace: Workspace, task: str, *, timeout: float) -> Non
 def register_and_release(
     workspace: Workspace, task: str, fingerprint: str, notes: tuple[str, ...] = ()
 ) -> Cycle:
-    """Register the candidate in MLflow and, on the verdict `promote`, release it."""
+    """Register the candidate in MLflow and, on the verdict `promote`, release it.
+
+    Raises `PawlError` in a run that Prefect has given up meanwhile.
+    """
+    refuse_superseded()
     return conclude(
         workspace,
         open_store(workspace),
@@ -218,6 +250,13 @@ def record_invalid_data(
     return conclude_invalid(workspace, store, task, error=error, question=fingerprint)
 
 
+def approved_cycle(workspace: Workspace, task: str) -> Cycle | None:
+    """The cycle that this run was suspended for, None where it begins: data may be new by now."""
+    key = suspended_key()
+    version = suspended_version(key) if key else None
+    return None if version is None else cycle_of_version(workspace, task, version)
+
+
 def mark_ended(workspace: Workspace, task: str) -> None:
     """Note that the cycle has come to its end: `pawl resume` has nothing to go on with."""
     end(workspace, task)
@@ -231,9 +270,11 @@ def is_retryable(_task: object, _run: object, state: Any) -> bool:
 
 def pages(workspace: Workspace, cycle: Cycle) -> list[Page]:
     """Return what people read about a cycle: its verdict, and its data check if one was run."""
-    task, name = cycle.task, cycle.task.replace("_", "-")
-    text = cycle_page(cycle, mlflow=web_address(workspace.tracking_uri))
-    found = [Page(f"cycle-{name}", f"{task}: {OUTCOMES[cycle.verdict]}", text)]
+    task = cycle.task
+    named = workspace_name(workspace)
+    key, model = partial(artifact_key, named, task=task), shared_name(named, task)
+    text = cycle_page(cycle, mlflow=web_address(workspace.tracking_uri), model=model)
+    found = [Page(key(kind="cycle"), f"{task}: {OUTCOMES[cycle.verdict]}", text)]
     if (report := read_check(workspace, task)) is not None:
-        found.append(Page(f"data-{name}", summary_text(report), check_page(report)))
+        found.append(Page(key(kind="data"), summary_text(report), check_page(report)))
     return found

@@ -114,7 +114,11 @@ def _record(workspace: Workspace, store: Store, cycle: Cycle) -> Cycle:
     files = workspace.files(cycle.task)
     write_record(files.cycle, cycle)
     publish_page(workspace, store, cycle, files)
-    close_run(store, cycle, tags={NOTE: cycle_page(cycle), VERDICT: cycle.verdict})
+    close_run(
+        store,
+        cycle,
+        tags={NOTE: cycle_page(cycle, model=store.named(cycle.task)), VERDICT: cycle.verdict},
+    )
     return cycle
 
 

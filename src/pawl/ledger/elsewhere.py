@@ -24,7 +24,7 @@ def judged_elsewhere(store: Store, task: str, rows: Sequence[Example]) -> dict[s
     cannot be read is told and left out, as it is another task's.
     """
     asked = [set(row_hashes(row)) for row in rows]
-    carried = set(_ancestors(store, task))
+    carried = set(ancestors(store, task))
     found = {}
     for name in model_names(store):
         other = name.removesuffix(model(""))
@@ -43,6 +43,7 @@ def judged_elsewhere(store: Store, task: str, rows: Sequence[Example]) -> dict[s
     return found
 
 
-def _ancestors(store: Store, task: str) -> list[str]:
+def ancestors(store: Store, task: str) -> list[str]:
+    """The tasks that a task goes on from, the nearest first."""
     begun = origin(counting_entries(store, task))
-    return [begun.task, *_ancestors(store, begun.task)] if begun else []
+    return [begun.task, *ancestors(store, begun.task)] if begun else []

@@ -5,7 +5,8 @@ Kinds. Releases change the champion and have `new`: `first` and `promote` (decid
 `new` may be the champion itself where the ledger was altered: `details.accepted` are the numbers of
 the missing and altered entries). The others have no `new`: `look`, `relabel`, and `retire`, whose
 `details` name the `version` and `digest` that is never released again, and the `run` that has its
-files. A release's `details.signature` is the sha256 of its signature (`pawl.release.signing`).
+files; `approve` names one in the same way that a person lets be released (`pawl.release.approval`).
+A release's `details.signature` is the sha256 of its signature (`pawl.release.signing`).
 `continue`, as the first entry, carries over what another task has judged (`pawl.ledger.carried`).
 
 Who wins a race is decided here: a release counts only if it expected the champion of that moment.
@@ -24,8 +25,9 @@ from pawl.core.files import digest_json
 from pawl.core.records import Champion, Signature, to_json
 
 Kind = Literal[
-    "first", "promote", "override", "rollback", "adopt", "look", "relabel", "retire", "continue"
-]
+    "first", "promote", "override", "rollback", "adopt", "look", "relabel", "retire", "continue",
+    "approve",
+]  # fmt: skip
 # Releases with a passing verdict, and those without: the latter are marked for ever.
 EARNED: tuple[Kind, ...] = ("first", "promote")
 UNEARNED: tuple[Kind, ...] = ("override", "adopt")
@@ -79,7 +81,8 @@ class State:
     """The state of a ledger: the champion, the releases that counted, the looks by gate split.
 
     `budgets` is what the looks at each gate split have spent, `life` those at all of them. All
-    `relabels` count, a later one over an earlier; `retired` are the retirements that counted.
+    `relabels` count, a later one over an earlier; `retired` are the retirements that counted,
+    `approvals` those of candidates over the champion of their time.
     `vouched` is the number of the last release in the record that this one goes on from.
     """
 
@@ -90,6 +93,7 @@ class State:
     life: BudgetHistory = field(default_factory=BudgetHistory)
     relabels: tuple[Entry, ...] = ()
     retired: tuple[Entry, ...] = ()
+    approvals: tuple[Entry, ...] = ()
     vouched: int | None = None
 
     @property
@@ -157,7 +161,8 @@ class State:
 def replay_entries(entries: Iterable[Entry], carried: State | None = None) -> State:
     """Replay entries, in number order, to the state that all readers agree on. Pure.
 
-    A release or retirement that expected another champion is void: its writer lost the race. So is
+    A release, retirement or approval that expected another champion is void: its writer lost the
+    race. So is
     a release of a retired version, and the retirement of the champion. A look is void if its gate
     split had one with the same evaluation fingerprint, if it would take the levels spent above its
     budget's share of the alpha that the budget's first look names (the task's k-th budget:
@@ -171,6 +176,7 @@ def replay_entries(entries: Iterable[Entry], carried: State | None = None) -> St
     relabels = [*carried.relabels]
     looks, budgets, life = {**carried.looks}, {**carried.budgets}, carried.life
     retired: dict[Champion, Entry] = {}
+    approvals: list[Entry] = []
     seen: set[str] = set()
     for entry in sorted(entries, key=lambda entry: entry.number):
         if entry.op_id in seen:
@@ -190,6 +196,8 @@ def replay_entries(entries: Iterable[Entry], carried: State | None = None) -> St
             relabels.append(entry)
         elif entry.expected != champion:
             continue
+        elif entry.kind == "approve":
+            approvals.append(entry)
         elif entry.kind == "retire":
             if retired_champion(entry) != champion:
                 retired.setdefault(retired_champion(entry), entry)
@@ -198,12 +206,12 @@ def replay_entries(entries: Iterable[Entry], carried: State | None = None) -> St
             releases.append(entry)
     return State(
         champion, tuple(releases), looks, budgets, life, tuple(relabels), tuple(retired.values()),
-        vouched=carried.released,
+        approvals=tuple(approvals), vouched=carried.released,
     )  # fmt: skip
 
 
 def retired_champion(entry: Entry) -> Champion:
-    """The version that a retirement retires."""
+    """The version that a retirement retires, or an approval approves."""
     return Champion(int(entry.details["version"]), str(entry.details["digest"]))
 
 
@@ -221,7 +229,7 @@ def check_details(entry: Entry) -> None:
         _look_cost(entry)
         str(details["lineage"]), str(details["question"]), int(details["of"])
         [*map(int, details.get("withdrawn", ()))]
-    elif entry.kind == "retire":
+    elif entry.kind in ("retire", "approve"):
         retired_champion(entry)
         str(details["run"])
     elif entry.kind == "continue":

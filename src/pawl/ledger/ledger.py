@@ -2,8 +2,8 @@
 
 Entries are numbered versions of the registered model `<task>.ledger`, because making a version is
 the one thing that MLflow numbers atomically. Their kinds (`Kind`: `first`, `promote`, `override`,
-`rollback`, `adopt`, `look`, `relabel`, `retire`, `continue`) and the state that they lead to:
-`pawl.ledger.entries`.
+`rollback`, `adopt`, `look`, `relabel`, `retire`, `continue`, `approve`) and the state that they
+lead to: `pawl.ledger.entries`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from pawl.ledger.signatures import sign
 from pawl.ledger.vouching import KIND, signed_content, vouched
 from pawl.store.addresses import displayed, sqlite_file
 from pawl.store.client import Store
-from pawl.store.registry import add_version, all_versions
+from pawl.store.registry import LEDGER, add_version, all_versions
 
 if TYPE_CHECKING:
     from pawl.store.pages import VersionPage
@@ -99,7 +99,7 @@ def append(
     details = dict(details or {})
     entry = Entry(0, op_id, kind, expected, new, who, why, when, evidence, details=details)
     entry = link_entry(entry, seen)
-    page = _description(entry, task)
+    page = _description(entry, store.named(task))
     page += f"\n\n[the run that judged it](#/runs/{run})" if run else ""
     # One tag holds the entry, the others are for people; all are written in one transaction.
     text = json.dumps(entry.body, sort_keys=True, ensure_ascii=False)
@@ -141,13 +141,14 @@ def given_reason(why: str, *, of: str) -> str:
 
 def model(task: str) -> str:
     """The name of the registered model that holds a task's ledger; no task's name has a dot."""
-    return f"{task}.ledger"
+    return f"{task}{LEDGER}"
 
 
-def _description(entry: Entry, task: str) -> str:
+def _description(entry: Entry, name: str) -> str:
     """The entry as markdown for its MLflow page; links are relative to that page.
 
-    MLflow's list of versions shows the first line as plain text and no more than 32 characters.
+    `name` is the registered model of the task's adapters. MLflow's list of versions shows the
+    first line as plain text and no more than 32 characters.
     """
     if entry.kind == "relabel":
         removal = entry.details.get("removed")
@@ -155,7 +156,10 @@ def _description(entry: Entry, task: str) -> str:
         first, text = "relabel", f"{changed} let go" if removal else changed
     elif entry.kind == "retire":
         gone = retired_champion(entry)
-        first, text = f"retire: {gone.version}", f"{_linked(gone, task)} is never released again"
+        first, text = f"retire: {gone.version}", f"{_linked(gone, name)} is never released again"
+    elif entry.kind == "approve":
+        that = retired_champion(entry)
+        first, text = f"approve: {that.version}", f"{_linked(that, name)} may be released"
     elif entry.kind == "continue":
         of = entry.details
         first, text = (
@@ -166,15 +170,15 @@ def _description(entry: Entry, task: str) -> str:
         first, text = "look", f"at the gate split `{entry.details.get('lineage')}`"
     else:
         first = f"{entry.kind}: {entry.expected.version or 'none'} → {entry.new.version}"
-        text = f"{_linked(entry.expected, task)} → {_linked(entry.new, task)}"
+        text = f"{_linked(entry.expected, name)} → {_linked(entry.new, name)}"
     evidence = f"\n\nevidence: `{entry.evidence}`" if entry.evidence else ""
     return f"{first}\n\n{text}\n\n{entry.why}\n\n— {entry.who}, {entry.when}{evidence}"
 
 
-def _linked(champion: Champion, task: str) -> str:
+def _linked(champion: Champion, name: str) -> str:
     if champion.version is None:
         return "none"
-    return f"[version {champion.version}](#/models/{task}/versions/{champion.version})"
+    return f"[version {champion.version}](#/models/{name}/versions/{champion.version})"
 
 
 def _parse(version: VersionPage, task: str) -> Entry:

@@ -18,6 +18,7 @@ from pawl.ledger.ledger import append, given_reason
 from pawl.ledger.manual_changes import current_manual_move, moved_by_hand
 from pawl.ledger.state import LedgerReading, read_ledger, undoubted_ledger
 from pawl.model.adapter import MANIFEST
+from pawl.release.approval import awaits, refuse_unapproved
 from pawl.release.local_copies import local_copy
 from pawl.release.preconditions import (
     earlier_champion,
@@ -65,6 +66,10 @@ def promote(
     if not allowed and not override:
         raise not_promoted_error(chosen, state)
     refuse_retired(state, task, chosen.champion)
+    if not override:
+        refuse_unapproved(workspace, state, chosen)
+    elif (awaited := awaits(workspace, state, chosen)) and not awaited.enough:
+        allowed = False
     copy = local_copy(workspace, store, chosen.champion, task=task)
     judged = is_judged(store, chosen) and digest_file(copy / MANIFEST) == chosen.manifest
     if not judged:

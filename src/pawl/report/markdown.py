@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from pawl.core.metrics import FALL, shown
 from pawl.core.records import CheckReport, Cycle, Rule, Verdict, Worth
+from pawl.core.records.commands import Check
 from pawl.core.visible import visible
 from pawl.data.report import check_summary as summary
 
@@ -57,18 +58,19 @@ def verdict_line(decision: str, *, stale: bool) -> str:
     return f"{decision}{', not applied' if stale else ''}"
 
 
-def cycle_page(cycle: Cycle, *, mlflow: str = "") -> str:
+def cycle_page(cycle: Cycle, *, mlflow: str = "", model: str = "") -> str:
     """The outcome of one cycle, for its pages in Prefect and MLflow.
 
     Args:
         mlflow: the address of MLflow's pages, to link to; none on those pages.
+        model: the registered model there; '' where it is called like the task.
     """
     judged = "none" if cycle.candidate.version is None else f"version {cycle.candidate.version}"
     parts = [
         f"## {cycle.task}: {cycle.verdict}",
         bullets([sentence(reason) for reason in cycle.reasons]),
         f"Candidate: {judged}. Champion now: {cycle.champion.label()}.",
-        _links(cycle, mlflow) if mlflow else "",
+        _links(cycle, mlflow, model or cycle.task) if mlflow else "",
         _worth(cycle.worth),
         score_table(cycle.scores),
         rows_line(cycle.rows),
@@ -93,6 +95,16 @@ def check_page(report: CheckReport) -> str:
         f"#### Drift from the champion's data (0 to 1)\n\n{bullets(drift)}" if drift else "",
     ]
     return "\n\n".join(part for part in parts if part)
+
+
+def checks_page(found: Mapping[str, Sequence[Check]]) -> str:
+    """The checks of every task's champion as a table."""
+    lines = ["| task | check | | found |", "|---|---|---|---|"]
+    for task, checks in found.items():
+        for one in checks:
+            said = as_text(one.found)
+            lines.append(f"| {task} | {one.name} | {'ok' if one.ok else '**off**'} | {said} |")
+    return "\n".join(lines)
 
 
 def bullets(lines: Sequence[str]) -> str:
@@ -137,7 +149,7 @@ def _worth(worth: Worth | None) -> str:
     return f"#### Worth it?\n\n{bullets(worth.says)}" if worth else ""
 
 
-def _links(cycle: Cycle, mlflow: str) -> str:
+def _links(cycle: Cycle, mlflow: str, model: str) -> str:
     """Links to the cycle's run and to the versions; MLflow's pages are below `#/`."""
     versions = {"candidate": cycle.candidate.version, "champion": cycle.champion.version}
     pages = {f"the run of this cycle (`{cycle.run_id}`)": f"runs/{cycle.run_id}"}
@@ -145,7 +157,7 @@ def _links(cycle: Cycle, mlflow: str) -> str:
         pages = {}
     for name, number in versions.items():
         if number is not None:
-            pages[f"{name}, version {number}"] = f"models/{cycle.task}/versions/{number}"
+            pages[f"{name}, version {number}"] = f"models/{model}/versions/{number}"
     if not pages:
         return ""
     return "In MLflow: " + ", ".join(f"[{text}]({mlflow}/#/{at})" for text, at in pages.items())

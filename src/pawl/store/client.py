@@ -22,6 +22,7 @@ from pawl.store.artifact_places import SCHEME, make_relative, resolve_here
 from pawl.store.probe import briefly, probe_database
 from pawl.store.sqlite_reader import SqliteReader, open_reader
 from pawl.workspace.environment import quiet_environment
+from pawl.workspace.names import shared_name, workspace_name
 from pawl.workspace.paths import Workspace
 from pawl.workspace.record import refuse_lost_record
 
@@ -37,7 +38,8 @@ Result = TypeVar("Result")
 class Store:
     """An open tracking store; `artifacts` is the place of its experiments', None: the server's.
 
-    `seen` caches the ledger entries read so far, by registered model: they are never edited.
+    `name` is the workspace's (see `pawl.workspace.names`), which every name in the store begins
+    with. `seen` caches the ledger entries read so far, by registered model: they are never edited.
     Every function that takes a store raises `RegistryError` where it cannot be reached.
     """
 
@@ -45,12 +47,21 @@ class Store:
     artifacts: str | None
     workspace: Workspace
     reader: SqliteReader | None = None
+    name: str | None = None
     seen: dict[str, tuple[Any, ...]] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def client(self) -> MlflowClient:
         """MLflow's client; the first use imports MLflow and connects."""
         return _connect(self.workspace, self.uri)
+
+    def named(self, task: str) -> str:
+        """The name in MLflow of a task's experiment and registered model, or of its ledger's.
+
+        But for links to MLflow's pages only this room uses it: everywhere else a task has its own
+        name, in signatures too, so that a record that moves to another name stays what was signed.
+        """
+        return shared_name(self.name, task)
 
 
 def open_store(workspace: Workspace, *, reading: bool = False) -> Store:
@@ -62,6 +73,7 @@ def open_store(workspace: Workspace, *, reading: bool = False) -> Store:
     Raises:
         RegistryError: the store cannot be reached or was written by a newer MLflow, or the
             workspace's own is gone.
+        ParamsError: the workspace's name in `params.yaml` cannot be read.
     """
     refuse_lost_record(workspace)
     uri = workspace.tracking_uri
@@ -69,7 +81,8 @@ def open_store(workspace: Workspace, *, reading: bool = False) -> Store:
     if reading and file is not None and (reader := open_reader(file)) is not None:
         with store_errors(uri):
             _keep_relative(workspace, file)
-    store = Store(uri, f"{SCHEME}:" if is_sqlite(uri) else None, workspace, reader)
+    name = workspace_name(workspace)
+    store = Store(uri, f"{SCHEME}:" if is_sqlite(uri) else None, workspace, reader, name)
     if reader is None:
         store.client  # noqa: B018 - connects
     return store

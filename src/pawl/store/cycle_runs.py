@@ -73,8 +73,8 @@ def _newest_finished(store: Store, task: str, tag: str, value: str | None = None
     query = f"tags.`{tag}` != ''" if value is None else f"tags.`{tag}` = '{value}'"
     with store_errors(store.uri):
         if store.reader is not None:
-            return store.reader.newest_finished(task, tag, value)
-        experiment = store.client.get_experiment_by_name(task)
+            return store.reader.newest_finished(store.named(task), tag, value)
+        experiment = store.client.get_experiment_by_name(store.named(task))
         if experiment is None:
             return None
         runs = store.client.search_runs(

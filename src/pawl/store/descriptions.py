@@ -86,6 +86,7 @@ def describe_experiment(store: Store, task: str, *, text: str, metric: str) -> s
 
 def describe_model(store: Store, name: str, *, text: str, tags: Mapping[str, str] = {}) -> None:
     """Have a registered model say what it is; does nothing where there is none."""
+    name = store.named(name)
     with store_errors(store.uri):
         model = none_if_absent(lambda: store.client.get_registered_model(name))
         if model is None:
@@ -99,10 +100,10 @@ def describe_model(store: Store, name: str, *, text: str, tags: Mapping[str, str
 
 def describe_version(store: Store, task: str, version: int, *, text: str) -> None:
     """Write a version's description; does nothing where it was deleted in MLflow."""
-    short = cut(text, DESCRIPTION)
+    short, name = cut(text, DESCRIPTION), store.named(task)
     with store_errors(store.uri):
         none_if_absent(
-            lambda: store.client.update_model_version(task, str(version), description=short)
+            lambda: store.client.update_model_version(name, str(version), description=short)
         )
 
 

@@ -47,17 +47,18 @@ def find_run(store: Store, task: str, op_id: str, *, status: str | None = None) 
 
 def experiment_id(store: Store, task: str) -> str:
     """The id of the task's experiment, made if it is absent."""
+    name = store.named(task)
     with store_errors(store.uri):
-        experiment = store.client.get_experiment_by_name(task)
+        experiment = store.client.get_experiment_by_name(name)
         if experiment is None:
-            folder = store.artifacts and f"{store.artifacts}/{task}"
-            ignore_if_exists(lambda: store.client.create_experiment(task, artifact_location=folder))
-            experiment = store.client.get_experiment_by_name(task)
+            folder = store.artifacts and f"{store.artifacts}/{name}"
+            ignore_if_exists(lambda: store.client.create_experiment(name, artifact_location=folder))
+            experiment = store.client.get_experiment_by_name(name)
     if experiment is None or experiment.lifecycle_stage != "active":
         raise RegistryError(
-            f"the MLflow experiment '{task}' was deleted",
+            f"the MLflow experiment '{name}' was deleted",
             rule="a task's cycles stay recorded",
-            remedy=f"bring it back: `mlflow experiments restore`, experiment name '{task}'",
+            remedy=f"bring it back: `mlflow experiments restore`, experiment name '{name}'",
         )
     return str(experiment.experiment_id)
 

@@ -16,11 +16,12 @@ def read_model(store: Store, task: str) -> tuple[int | None, dict[str, str]]:
 
     No version and no tags where the model does not exist yet.
     """
+    name = store.named(task)
     with store_errors(store.uri):
         if store.reader is not None:
-            model = store.reader.model(task)
+            model = store.reader.model(name)
         else:
-            found = none_if_absent(lambda: store.client.get_registered_model(task))
+            found = none_if_absent(lambda: store.client.get_registered_model(name))
             model = ModelPage.of(found) if found else None
     return (model.aliases.get(ALIAS), model.tags) if model else (None, {})
 
@@ -28,7 +29,7 @@ def read_model(store: Store, task: str) -> tuple[int | None, dict[str, str]]:
 def tag_model(store: Store, task: str, *, key: str, value: str) -> None:
     """Put a tag on the task's registered model."""
     with store_errors(store.uri):
-        store.client.set_registered_model_tag(task, key, value)
+        store.client.set_registered_model_tag(store.named(task), key, value)
 
 
 def listed_version(store: Store, task: str, champion: Champion) -> VersionPage | None:
@@ -39,8 +40,9 @@ def listed_version(store: Store, task: str, champion: Champion) -> VersionPage |
 
 def mark_version(store: Store, task: str, version: int, *, key: str, value: str) -> None:
     """Put a tag on a version's page; does nothing where the version was deleted in MLflow."""
+    name = store.named(task)
     with store_errors(store.uri):
-        none_if_absent(lambda: store.client.set_model_version_tag(task, str(version), key, value))
+        none_if_absent(lambda: store.client.set_model_version_tag(name, str(version), key, value))
 
 
 def version_page(store: Store, task: str, version: int | None) -> VersionPage:
@@ -62,8 +64,9 @@ def version_page(store: Store, task: str, version: int | None) -> VersionPage:
 def _page(store: Store, task: str, version: int | None) -> VersionPage | None:
     if version is None:
         return None
+    name = store.named(task)
     with store_errors(store.uri):
         if store.reader is not None:
-            return store.reader.version(task, version)
-        page = none_if_absent(lambda: store.client.get_model_version(task, str(version)))
+            return store.reader.version(name, version)
+        page = none_if_absent(lambda: store.client.get_model_version(name, str(version)))
     return VersionPage.of(page) if page else None

@@ -121,8 +121,9 @@ def register(
     first = registered()[0]
     if first.version != int(added.version):
         # A slow server may carry out a request after its sender gave it up and sent another.
+        name = store.named(task)
         with store_errors(store.uri):
-            none_if_absent(lambda: store.client.delete_model_version(task, str(added.version)))
+            none_if_absent(lambda: store.client.delete_model_version(name, str(added.version)))
     return first
 
 
@@ -150,7 +151,7 @@ def versions(store: Store, task: str) -> tuple[AdapterVersion, ...]:
     for page in all_versions(store, task):
         if "pawl.digest" in page.tags:
             with suppress(RegistryError):
-                version = _parse(page)
+                version = _parse(page, task)
                 said = digest_json(version.content)
                 first.setdefault((said, version.signature), version)
     return tuple(first.values())
@@ -162,7 +163,7 @@ def garbled_versions(store: Store, task: str) -> dict[int, RegistryError]:
     for page in all_versions(store, task):
         if "pawl.digest" in page.tags:
             try:
-                _parse(page)
+                _parse(page, task)
             except RegistryError as error:
                 garbled[page.version] = error
     return garbled
@@ -187,7 +188,7 @@ def get(store: Store, task: str, version: int) -> AdapterVersion:
     )
 
 
-def _parse(version: VersionPage) -> AdapterVersion:
+def _parse(version: VersionPage, task: str) -> AdapterVersion:
     tags, number = version.tags, version.version
     try:
         against, digest = tags["pawl.against"], tags["pawl.against_digest"]
@@ -198,7 +199,7 @@ def _parse(version: VersionPage) -> AdapterVersion:
         return AdapterVersion(
             **said,
             signature=TypeAdapter(Signature).validate_json(signed) if signed else None,
-            task=version.name,
+            task=task,
             version=number,
             against=Champion() if nobody else Champion(int(against), digest),
             run_id=version.run_id or "",
@@ -206,7 +207,7 @@ def _parse(version: VersionPage) -> AdapterVersion:
         )
     except (KeyError, ValueError) as error:
         raise RegistryError(
-            f"version {number} of '{version.name}' lacks or garbles a tag: {error}",
+            f"version {number} of '{task}' lacks or garbles a tag: {error}",
             rule="a version's `pawl.` tags are written with it and not edited",
             remedy="put the tag back in MLflow, or restore the tracking store from its backup",
         ) from error

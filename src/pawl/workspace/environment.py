@@ -21,6 +21,8 @@ def quiet_environment(workspace: Workspace) -> dict[str, str]:
         "PREFECT_HOME": str(workspace.home / "prefect"),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+        # How often a run says that it lives; see `pawl.workspace.prefect_automations`.
+        "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "60",
         "DO_NOT_TRACK": "1",
         "DVC_NO_ANALYTICS": "1",
         SITE_CACHE: str(workspace.dvc_state),

@@ -38,6 +38,7 @@ SINCE_0_1 = (
     *("evaluations", "keep", "patience", "start", "baselines"),
     *("drop_long", "columns", "turns"),
     *("screen", "prompts", "pairs", "schema_decoding"),
+    *("approval", "approvals", "approval_hours"),
 )
 
 
