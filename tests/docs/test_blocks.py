@@ -38,7 +38,13 @@ INSTEAD = {
     "/mnt/backup": "$HOME/backup",
     "TASK": "tickets",
 }
-IN_A_CHECKOUT = ["docs/recipes.md", "docs/inconclusive.md", "docs/serve.md", "docs/data.md"]
+IN_A_CHECKOUT = [
+    "docs/recipes.md",
+    "docs/inconclusive.md",
+    "docs/serve.md",
+    "docs/publish.md",
+    "docs/data.md",
+]
 TYPED = {"README.md", "docs/start.md", "docs/your-task.md", "docs/rollback.md", "docs/backup.md"}
 
 

@@ -19,6 +19,8 @@ from pawl.config.field_types import UnionTag
 from pawl.config.policy_rules import Fault, policy_faults
 from pawl.config.preconditions import precondition_faults
 from pawl.config.schema import TASK_NAME, Params, Task
+from pawl.config.target_rules import target_faults
+from pawl.config.targets import KINDS
 from pawl.core.records import BaseRef
 from pawl.errors import ParamsError, PawlError, nearest
 
@@ -31,6 +33,7 @@ SECTIONS: dict[str, Any] = {
     "judge": schema.Judge,
     "release": schema.Release, "schedule": schema.Schedule, "scorers": schema.Scorer,
     "split": schema.Split, "train": schema.Train,
+    **dict(KINDS.values()),
 }  # fmt: skip
 
 
@@ -54,7 +57,8 @@ def read_task(path: Path, name: str) -> Task:
     text = _text(path)
     section = parse_params(text, path.name).task(name)
     for fault in precondition_faults(section, path.parent):
-        raise _fault_error(fault, name, yaml.compose(text, Loader=yaml.SafeLoader), path.name)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        raise _fault_error(fault, ("tasks", name), node, path.name)
     return section
 
 
@@ -78,7 +82,9 @@ def parse_params(text: str, source: str) -> Params:
                 remedy="use lower-case letters, digits, '-' and '_'",
             )
         for fault in policy_faults(task):
-            raise _fault_error(fault, name, node, source)
+            raise _fault_error(fault, ("tasks", name), node, source)
+    for fault in target_faults(params.serve, list(params.tasks)):
+        raise _fault_error(fault, (), node, source)
     return params
 
 
@@ -89,8 +95,10 @@ def _text(path: Path) -> str:
         raise _unreadable(path.name, error) from error
 
 
-def _fault_error(fault: Fault, task: str, node: yaml.Node | None, source: str) -> PawlError:
-    place = _place(node, ("tasks", task, *fault.at), source)
+def _fault_error(
+    fault: Fault, of: tuple[str, ...], node: yaml.Node | None, source: str
+) -> PawlError:
+    place = _place(node, (*of, *fault.at), source)
     return fault.error(f"{place}{fault.found}", rule=fault.rule, remedy=fault.remedy)
 
 
@@ -114,7 +122,7 @@ def _schema_error(error: ValidationError, node: yaml.Node | None, source: str) -
         return ParamsError(
             f"{place} is an unknown key",
             rule="unknown keys are refused, so that a misspelt key is not a silent default",
-            remedy=nearest(str(path[-1]), _keys_at(path[:-1])),
+            remedy=nearest(str(path[-1]), _keys_at(first["loc"][:-1])),
         )
     if first["type"] in ("missing", "missing_argument"):
         return ParamsError(f"{place} is missing", rule="this key has no default", remedy="add it")
@@ -144,6 +152,11 @@ def _line(node: yaml.Node | None, path: tuple[Any, ...]) -> int:
     """The 1-based line of the deepest part of `path` that the YAML has."""
     line = 1
     for part in path:
+        if isinstance(node, yaml.SequenceNode) and str(part).isdecimal():
+            if int(part) < len(node.value):
+                node = node.value[int(part)]
+                line = node.start_mark.line + 1
+            continue
         if not isinstance(node, yaml.MappingNode):
             break
         for key, value in node.value:
@@ -163,6 +176,10 @@ def _refuse_repeats(root: yaml.Node | None, source: str) -> None:
     while queue:
         node, name = queue.pop()
         keys: set[str] = set()
+        if isinstance(node, yaml.SequenceNode):
+            new = [one for one in node.value if id(one) not in seen]
+            seen.update(map(id, new))
+            queue += [(one, name) for one in new]
         for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
             place = f"{source}:{key.start_mark.line + 1}"
             if str(key.value) in keys:

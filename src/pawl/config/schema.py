@@ -42,6 +42,7 @@ from pawl.config.field_types import (
     valid_rank,
     valid_timezone,
 )
+from pawl.config.targets import Target
 from pawl.core.records import STRICT, BaseRef, to_json
 from pawl.errors import ParamsError, nearest
 
@@ -296,10 +297,11 @@ class Release:
 
 @dataclass(frozen=True, config=STRICT)
 class Params:
-    """The whole of `params.yaml`."""
+    """The whole of `params.yaml`; `serve` is where releases are published to."""
 
     tasks: dict[str, Task]
     release: Release = field(default_factory=Release)
+    serve: tuple[Target, ...] = ()
 
     def task(self, name: str) -> Task:
         """Return one task's section, or raise `ParamsError` that names the nearest task."""

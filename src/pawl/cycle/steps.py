@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -23,13 +24,14 @@ from pawl.cycle.snapshots import snapshot_ancestor, snapshot_champion, snapshot_
 from pawl.cycle.unjudged import conclude_invalid, conclude_unchanged, find_cached_version
 from pawl.data.report.check_summary import read_check, summary_text
 from pawl.data.versions.dvc_versions import tracked_md5
-from pawl.errors import DataError, PawlError, RegistryError
+from pawl.errors import DataError, PawlError, PublishError, RegistryError
 from pawl.evaluate.judge import refuse_absent_judge
 from pawl.evaluate.worth import read_worth
 from pawl.ledger.keys import signing_key
 from pawl.ledger.looks import paid_look, reserve_look
 from pawl.ledger.provenance import author
 from pawl.ledger.state import undoubted_state
+from pawl.publish.publish import publish_release, targets_of
 from pawl.report.markdown import check_page, cycle_page
 from pawl.store.addresses import web_address
 from pawl.store.client import open_store
@@ -50,11 +52,13 @@ __all__ = [
     "find_workspace",
     "fingerprint_inputs",
     "flush_outbox",
+    "has_targets",
     "is_retryable",
     "mark_ended",
     "mark_trained",
     "outcome",
     "pages",
+    "publish_champion",
     "record_invalid_data",
     "register_and_release",
     "run_name",
@@ -63,6 +67,7 @@ __all__ = [
     "to_json",
     "train",
     "turn",
+    "unpublished",
     "waiting_error",
     "workspace_lock",
 ]
@@ -217,6 +222,26 @@ def record_invalid_data(
     return conclude_invalid(workspace, store, task, error=error, question=fingerprint)
 
 
+def has_targets(workspace: Workspace, task: str) -> bool:
+    """Whether params.yaml says where the task is published to."""
+    return bool(targets_of(workspace, task))
+
+
+def publish_champion(workspace: Workspace, task: str) -> None:
+    """Publish what is champion now, released by this cycle or not: a replica may have restarted.
+
+    Raises:
+        PublishError: a target does not serve it. The release stands.
+    """
+    publish_release(workspace, open_store(workspace), task)
+
+
+def unpublished(cycle: Cycle, error: PawlError) -> Cycle:
+    """The cycle, which says that its champion is not published, and why."""
+    told = f"not published: {error.found}"
+    return replace(cycle, reasons=(*cycle.reasons, told))
+
+
 def mark_ended(workspace: Workspace, task: str) -> None:
     """Note that the cycle has come to its end: `pawl resume` has nothing to go on with."""
     end(workspace, task)
@@ -225,7 +250,7 @@ def mark_ended(workspace: Workspace, task: str) -> None:
 def is_retryable(_task: object, _run: object, state: Any) -> bool:
     """Whether another attempt may succeed: network errors yes, what the user must mend no."""
     error = state.result(raise_on_failure=False)
-    return isinstance(error, RegistryError) or not isinstance(error, PawlError)
+    return isinstance(error, RegistryError | PublishError) or not isinstance(error, PawlError)
 
 
 def pages(workspace: Workspace, cycle: Cycle) -> list[Page]:
