@@ -28,6 +28,7 @@ LEFT_OUT = {
 }
 # Pages of which no block is typed here.
 ELSEWHERE = {
+    "docs/closed-tuner.md": "tests/cli/test_closed_tuner.py has such rows, and the verdict on them",
     "docs/gate.md": "tests/examples/test_voice.py goes its way",
     "docs/schedule.md": "tests/flows/test_deployed_cycle.py types it",
     "infra/README.md": "needs a container engine",

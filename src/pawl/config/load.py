@@ -24,7 +24,7 @@ from pawl.config.targets import KINDS
 from pawl.core.records import BaseRef
 from pawl.errors import ParamsError, PawlError, nearest
 
-BOOLEAN_KEYS = ("dora", "drop_long")
+BOOLEAN_KEYS = ("bare", "dora", "drop_long")
 # Its values are for a base's chat template, whose arguments are mostly booleans.
 FREE_VALUES = "template"
 SECTIONS: dict[str, Any] = {

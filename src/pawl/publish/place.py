@@ -123,8 +123,11 @@ def pointer(current: Current) -> Pointer:
 
 def name_champion(current: Current, place: Path) -> None:
     """Let the task's name mean the champion, and free the folders of retired versions."""
+    path = place / f"{current.task}.json"
     if named(place, current.task) != pointer(current):
-        write_record(place / f"{current.task}.json", pointer(current))
+        write_record(path, pointer(current))
+    for left in leftovers(place, name=path.name):
+        remove(left)
     for entry in current.state.releases:
         if entry.new and current.state.retirement(entry.new):
             folder = place / current.name_of(entry.new)
