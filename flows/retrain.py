@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.states import Completed
 
 from pawl.cycle import steps
-from pawl.errors import DataError, PawlError, RegistryError
+from pawl.errors import DataError, RegistryError
 
 HOUR = 3600.0
 RETRIED: Any = {"retries": 3, "retry_delay_seconds": [2, 10, 60]}
@@ -41,7 +41,7 @@ def retrain(task: str, force: bool = False) -> Any:
     """Retrain one task's adapter, judge it, release it if it is better: a `Cycle` as JSON."""
     workspace, log = steps.find_workspace(), get_run_logger()
     with steps.turn(workspace, log):
-        cycle = published(workspace, run_cycle(workspace, task, force=force))
+        cycle = steps.published(workspace, run_cycle(workspace, task, force=force), publish)
     log.info("%s: %s", task, "\n  ".join((cycle.verdict, *cycle.reasons)))
     for page in steps.pages(workspace, cycle):
         create_markdown_artifact(page.markdown, key=page.key, description=page.description)
@@ -67,17 +67,6 @@ def run_cycle(workspace: steps.Workspace, name: str, *, force: bool) -> steps.Cy
     except DataError as error:
         cycle = record_invalid(workspace, name, error, inputs)
     steps.mark_ended(workspace, name)
-    return cycle
-
-
-def published(workspace: steps.Workspace, cycle: steps.Cycle) -> steps.Cycle:
-    """Publish the champion where params.yaml says so; what fails is told, the release stands."""
-    if steps.has_targets(workspace, cycle.task):
-        try:
-            publish(workspace, cycle.task)
-        except PawlError as error:
-            get_run_logger().warning("not published: %s", error)
-            return steps.unpublished(cycle, error)
     return cycle
 
 

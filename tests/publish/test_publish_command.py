@@ -52,8 +52,10 @@ def test_a_flow_publishes_what_is_champion_and_a_failure_is_retried_and_told(
     tickets: Published, tmp_path: Path
 ) -> None:
     workspace = tickets.workspace
-    assert not steps.has_targets(workspace, "tickets")
-    steps.publish_champion(workspace, "tickets")  # nothing to do
+    cycle = Cycle(
+        "tickets", "promote", ("won",), Candidate(1, "d" * 64), Champion(1, "d" * 64), {}, {}, None
+    )
+    assert steps.published(workspace, cycle, pytest.fail) is cycle  # no target: nothing is called
     tickets.targets({"kind": "folder", "path": str(tmp_path / "out")})
     (tmp_path / "out").write_text("in its place")
     with pytest.raises(PublishError) as caught:
@@ -64,14 +66,11 @@ def test_a_flow_publishes_what_is_champion_and_a_failure_is_retried_and_told(
             return caught.value
 
     assert steps.is_retryable(None, None, Failed())
-    cycle = Cycle(
-        "tickets", "promote", ("won",), Candidate(1, "d" * 64), Champion(1, "d" * 64), {}, {}, None
-    )
-    told = steps.unpublished(cycle, caught.value)
+    told = steps.published(workspace, cycle, steps.publish_champion)
     assert told.verdict == "promote"
     assert "not published" in told.reasons[-1]
     (tmp_path / "out").unlink()
-    steps.publish_champion(workspace, "tickets")
+    assert steps.published(workspace, cycle, steps.publish_champion) is cycle
     assert (tmp_path / "out" / "tickets.json").is_file()
 
 

@@ -3,54 +3,23 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 from published import Published
+from webhook_receiver import Receiver, receiving
 
 from pawl.store.registry import ALIAS
 
 SECRET = "a-secret-of-the-router-and-this-machine"
 
 
-@dataclass
-class Receiver:
-    """A receiver of webhooks: what it got, and the status that it answers."""
-
-    url: str = ""
-    status: int = 200
-    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-
-
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
-    found = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            found.got.append((dict(self.headers), body))
-            self.send_response(found.status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            """Silent."""
-
-    running = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=running.serve_forever)
-    thread.start()
-    found.url = f"http://127.0.0.1:{running.server_port}/champions"
-    yield found
-    running.shutdown()
-    thread.join()
-    running.server_close()
+    with receiving() as found:
+        yield found
 
 
 @pytest.fixture
@@ -92,11 +61,10 @@ def test_mlflows_own_code_takes_the_signature_and_the_payload(
 def test_a_release_is_told_once_and_again_until_it_is_heard(
     told: Published, receiver: Receiver
 ) -> None:
-    receiver.status = 503
+    receiver.statuses = [503, 204]
     done = told.publish()
     assert not done.ok
     assert "HTTP 503" in next(one.says for one in done.served if not one.ok)
-    receiver.status = 204
     assert told.publish().ok
     assert told.publish().ok
     assert all(one.ok for one in told.look())

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -19,6 +18,7 @@ from pawl.cycle.conclude import conclude, deliver_outbox
 from pawl.cycle.outbox import begin, end, waiting_error
 from pawl.cycle.progress import telling, timed
 from pawl.cycle.progress import training_told as told
+from pawl.cycle.publishing import publish_champion, published
 from pawl.cycle.screening import screened_out
 from pawl.cycle.snapshots import snapshot_ancestor, snapshot_champion, snapshot_held_out
 from pawl.cycle.unjudged import conclude_invalid, conclude_unchanged, find_cached_version
@@ -31,7 +31,6 @@ from pawl.ledger.keys import signing_key
 from pawl.ledger.looks import paid_look, reserve_look
 from pawl.ledger.provenance import author
 from pawl.ledger.state import undoubted_state
-from pawl.publish.publish import publish_release, targets_of
 from pawl.report.markdown import check_page, cycle_page
 from pawl.store.addresses import web_address
 from pawl.store.client import open_store
@@ -52,13 +51,13 @@ __all__ = [
     "find_workspace",
     "fingerprint_inputs",
     "flush_outbox",
-    "has_targets",
     "is_retryable",
     "mark_ended",
     "mark_trained",
     "outcome",
     "pages",
     "publish_champion",
+    "published",
     "record_invalid_data",
     "register_and_release",
     "run_name",
@@ -67,7 +66,6 @@ __all__ = [
     "to_json",
     "train",
     "turn",
-    "unpublished",
     "waiting_error",
     "workspace_lock",
 ]
@@ -220,26 +218,6 @@ def record_invalid_data(
     """Record that the data was not fit to train on; the champion stays."""
     store = open_store(workspace)
     return conclude_invalid(workspace, store, task, error=error, question=fingerprint)
-
-
-def has_targets(workspace: Workspace, task: str) -> bool:
-    """Whether params.yaml says where the task is published to."""
-    return bool(targets_of(workspace, task))
-
-
-def publish_champion(workspace: Workspace, task: str) -> None:
-    """Publish what is champion now, released by this cycle or not: a replica may have restarted.
-
-    Raises:
-        PublishError: a target does not serve it. The release stands.
-    """
-    publish_release(workspace, open_store(workspace), task)
-
-
-def unpublished(cycle: Cycle, error: PawlError) -> Cycle:
-    """The cycle, which says that its champion is not published, and why."""
-    told = f"not published: {error.found}"
-    return replace(cycle, reasons=(*cycle.reasons, told))
 
 
 def mark_ended(workspace: Workspace, task: str) -> None:
