@@ -41,7 +41,10 @@ def test_a_version_is_loaded_under_its_own_name_and_proved_and_the_one_before_it
             served.release(version)
         done = served.publish()
         assert done.ok, done
-        assert all("answered as judged" in of(done.served, one).says for one in pair)
+        assert all(
+            "tokens as judged where its base writes others" in of(done.served, one).says
+            for one in pair
+        )
     for one in pair:
         assert sorted(one.adapters) == ["tickets-v2", "tickets-v3"]
         assert not any(body and "load_inplace" in body for _, body in one.asked)
@@ -93,7 +96,7 @@ def test_a_base_under_the_adapters_name_is_told_and_healed_where_loading_anew_he
     pair[0].bare, pair[0].heals = True, heals
     told = of(served.publish().served, pair[0])
     assert told.ok == heals
-    assert ("before it was loaded anew" if heals else "as its base does") in told.says
+    assert ("before it was loaded anew" if heals else ": 0 of ") in told.says
     assert name(served) == ("tickets-v1" if heals else None)
 
 
@@ -147,9 +150,9 @@ def test_dev_prompts_alone_are_sent_and_stored_answers_that_were_altered_prove_n
     served.publish()
     asked = [body["prompt"] for route, body in pair[0].asked if route == "/v1/completions"]
     sent = {tuple(one) for prompts in asked for one in prompts}
-    dev = {tuple(prompt_tokens(tokenizer, (Message("user", text),))) for text in QUESTIONS}
+    dev = [tuple(prompt_tokens(tokenizer, (Message("user", text),))) for text in QUESTIONS]
     assert sent
-    assert sent <= dev
+    assert all(any(one[: len(row)] == row for row in dev) for one in sent)
     run = get(served.store, "tickets", 1).run_id
     stored = served.workspace.home.rglob("eval/rows.jsonl")
     [kept] = [path for path in stored if run in path.parts]

@@ -1,4 +1,4 @@
-"""A small server that speaks vLLM's routes and answers with the tiny base and the adapters loaded.
+"""A small server that speaks vLLM's routes, with the tiny base and the adapters that it loaded.
 
 Its faults are those of replicas: it applies nothing under an adapter's name, forgets, is slow.
 """
@@ -13,16 +13,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from pawl.evaluate.decode import greedy
 from pawl.model.adapter import load_adapter, read_adapter
 from pawl.model.base import dequantised, load_base
-from pawl.model.tokenizer import load_tokenizer
 from pawl.serve.server import listening
 
 BASE = "tiny"
@@ -32,10 +31,10 @@ class Brain:
     """The base and every adapter that was ever loaded on it, for all replicas of a test."""
 
     def __init__(self, base: Path) -> None:
-        self._tokenizer = load_tokenizer(base)
         self._base: Any = dequantised(load_base(base))
         self._model: Any = None
         self._names: dict[str, str] = {}
+        self._written: dict[tuple[str | None, tuple[int, ...]], int] = {}
         self._turn = threading.Lock()
 
     def load(self, folder: Path) -> str:
@@ -48,23 +47,25 @@ class Brain:
                 self._names[digest] = name
         return digest
 
-    def answers(
-        self, adapter: str | None, prompts: Sequence[Sequence[int]], most: int
-    ) -> list[str]:
+    def writes(self, adapter: str | None, ids: Sequence[int]) -> int:
+        """The token that follows; the same is asked often, and computed once."""
         with self._turn:
-            if adapter is not None:
-                self._model.set_adapter(self._names[adapter])
-                return self._decode(self._model, prompts, most)
-            if self._model is None:
-                return self._decode(self._base, prompts, most)
-            with self._model.disable_adapter():
-                return self._decode(self._model, prompts, most)
+            if (asked := (adapter, tuple(ids))) not in self._written:
+                self._written[asked] = self._computed(adapter, ids)
+            return self._written[asked]
 
-    def _decode(self, model: Any, prompts: Sequence[Sequence[int]], most: int) -> list[str]:
-        found = greedy(
-            model, self._tokenizer, prompts, max_new_tokens=most, batch_size=8, label=None
-        )
-        return [one.text for one in found]
+    def _computed(self, adapter: str | None, ids: Sequence[int]) -> int:
+        if adapter is not None:
+            self._model.set_adapter(self._names[adapter])
+            return self._next(self._model, ids)
+        if self._model is None:
+            return self._next(self._base, ids)
+        with self._model.disable_adapter():
+            return self._next(self._model, ids)
+
+    def _next(self, model: Any, ids: Sequence[int]) -> int:
+        with torch.inference_mode():
+            return int(model(input_ids=torch.tensor([list(ids)])).logits[0, -1].argmax())
 
 
 @dataclass
@@ -171,10 +172,10 @@ class StandIn:
         if name != BASE and name not in self.adapters:
             return _error(404, f"The model `{name}` does not exist.")
         adapter = None if name == BASE or self.bare else self.adapters[name][1]
-        texts = self.brain.answers(adapter, body["prompt"], body["max_tokens"])
-        return JSONResponse(
-            {"choices": [{"index": n, "text": text} for n, text in enumerate(texts)]}
-        )
+        assert (body["max_tokens"], body["return_token_ids"]) == (1, True)
+        tokens = [self.brain.writes(adapter, one) for one in body["prompt"]]
+        choices = [{"index": n, "token_ids": [token]} for n, token in enumerate(tokens)]
+        return JSONResponse({"choices": choices})
 
 
 def _error(status: int, message: str) -> Response:

@@ -58,8 +58,8 @@ class VllmTarget:
 
     `path` is that folder here (None: one in `.pawl/`), `mounted` where the replicas see it, if that
     is another place. Environment variable `key_env` has the key of `vllm serve --api-key`. A
-    request is given up after `timeout` seconds. Of the dev prompts that a replica is asked for a
-    proof, the share `agree` must be answered as recorded.
+    request is given up after `timeout` seconds. A replica must write the share
+    `agree` of the tokens of a version's judged answers at which its base writes others.
     """
 
     kind: Literal["vllm"]
@@ -68,7 +68,7 @@ class VllmTarget:
     mounted: Annotated[str, Field(pattern=r"^/[^\x00]*$")] | None = None
     key_env: Variable | None = None
     timeout: Annotated[float, Field(gt=0, le=3600)] = 60
-    agree: Annotated[float, Field(ge=0.5, le=1)] = 0.75
+    agree: Annotated[float, Field(ge=0.2, le=1)] = 0.5
     tasks: Tasks = None
 
     @property

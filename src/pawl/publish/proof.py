@@ -1,12 +1,15 @@
 """The proof that a server answers with a version, and not with its base: a few dev prompts.
 
 What the version answered when it was judged is on its run. Dev rows alone are sent, which may be
-looked at freely; those of the gate never leave. Prompts tell where the server's own base answers
-otherwise than the version did: on them a base, or another version, under the version's name shows.
+looked at freely; those of the gate never leave. Asked is the token that follows a prompt and a part
+of its judged answer, where the server's own base writes another: there a bare base under the
+version's name shows. Not whole answers: a server that holds the base in another type than NF4
+departs from them sooner or later, by one near tie, and goes on otherwise from there.
 """
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +20,7 @@ from pawl.core.records import AdapterManifest, Score, Verdict, read_record, read
 from pawl.core.records.io import read_records
 from pawl.errors import DataError, PublishError
 from pawl.model.base import find_base
-from pawl.model.prompt import prompt_tokens
+from pawl.model.prompt import completion_tokens, prompt_tokens
 from pawl.model.tokenizer import load_tokenizer
 from pawl.publish.current import Current
 from pawl.publish.replica import Replica
@@ -26,29 +29,22 @@ from pawl.store.runs import fetch_file
 from pawl.store.versions import get
 from pawl.workspace.adapter_base import find_adapter_base
 
-# How many prompts must tell; how many are asked at once, and at most, to find them.
-TELLING, AT_ONCE, ASKED = 8, 8, 64
+# How many tokens must tell; how many are asked at once, and at most, to find them; and how many of
+# one answer, evenly.
+TELLING, AT_ONCE, ASKED, OF_AN_ANSWER = 48, 32, 512, 8
 ROWS = "eval/rows.jsonl"
 
 
 @dataclass(frozen=True)
 class Question:
-    """A dev prompt as token ids, and what the version answered when it was judged."""
+    """A dev prompt and its judged answer up to a token, as token ids, and that token."""
 
-    prompt: tuple[int, ...]
-    answer: str
-
-
-@dataclass(frozen=True)
-class Questions:
-    """The questions that prove a version; an answer had `most` tokens at most."""
-
-    asked: tuple[Question, ...]
-    most: int
+    context: tuple[int, ...]
+    token: int
 
 
-def questions(current: Current, manifest: AdapterManifest) -> Questions:
-    """The questions that prove the champion: its shortest dev prompts.
+def questions(current: Current, manifest: AdapterManifest) -> tuple[Question, ...]:
+    """The questions that prove the champion, of its shortest dev prompts.
 
     Raises:
         PublishError: its evaluation has no dev answer to prove it by.
@@ -69,57 +65,60 @@ def questions(current: Current, manifest: AdapterManifest) -> Questions:
         asked = {row.key: row.messages for row in read_rows(checked) if row.key in answers}
     place = find_adapter_base(current.workspace, current.task, manifest.base)
     tokenizer = load_tokenizer(find_base(place, current.workspace.root), manifest.base)
-    found = [
-        Question(tuple(prompt_tokens(tokenizer, turns)), answers[key])
-        for key, turns in asked.items()
-    ]
+    prompts = {key: prompt_tokens(tokenizer, turns) for key, turns in asked.items()}
+    found = []
+    for key in sorted(prompts, key=lambda key: (len(prompts[key]), key)):
+        # Without its end: an answer may have been cut at the most tokens that it may have.
+        answer = completion_tokens(tokenizer, answers[key])[:-1]
+        step = max(1, math.ceil(len(answer) / OF_AN_ANSWER))
+        found += [
+            Question((*prompts[key], *answer[:at]), answer[at])
+            for at in range(0, len(answer), step)
+        ]
     if not found:
         raise PublishError(
             f"{current.name} has no dev answer on record to be proved by",
             rule="a server is asked for what the version answered when it was judged",
             remedy=f"judge it with dev rows: `split.dev`, then `pawl run {current.task} --force`",
         )
-    found.sort(key=lambda one: (len(one.prompt), one.prompt))
-    most = int(version.params["evaluate"]["max_new_tokens"])
-    return Questions(tuple(found[:ASKED]), most)
+    return tuple(found[:ASKED])
 
 
-def prove(replica: Replica, name: str, base: str, asked: Questions, *, agree: float) -> str:
+def prove(
+    replica: Replica, name: str, base: str, asked: Sequence[Question], *, agree: float
+) -> str:
     """Ask a replica until it has shown that `name` answers as judged and not as `base`; says how.
 
     Raises:
         PublishError: it does not.
     """
-    telling: list[tuple[Question, str]] = []
-    for start in range(0, len(asked.asked), AT_ONCE):
-        some = asked.asked[start : start + AT_ONCE]
-        said = replica.answers(base, [one.prompt for one in some], most=asked.most)
-        pairs = zip(some, said, strict=True)
-        telling += [(one, text) for one, text in pairs if not _same(text, one.answer)]
+    telling: list[Question] = []
+    for start in range(0, len(asked), AT_ONCE):
+        some = asked[start : start + AT_ONCE]
+        written = replica.next_tokens(base, [one.context for one in some])
+        telling += [one for one, token in zip(some, written, strict=True) if token != one.token]
         if len(telling) >= TELLING:
             break
-    telling = telling[:TELLING]
     if not telling:
         raise PublishError(
-            f"{replica.url}: its base, {base}, answers all {len(asked.asked)} prompts as {name} "
-            "was judged to answer",
-            rule="a version is proved on prompts that its base answers otherwise",
+            f"{replica.url}: its base, {base}, writes all {len(asked)} tokens as {name} did when "
+            "judged",
+            rule="a version is proved where its base answers otherwise",
             remedy="see that the replica was started on the bare base, and that the version is "
             "worth serving",
         )
-    said = replica.answers(name, [one.prompt for one, _ in telling], most=asked.most)
-    right = _count(said, [one.answer for one, _ in telling])
+    written = replica.next_tokens(name, [one.context for one in telling])
+    right = sum(token == one.token for one, token in zip(telling, written, strict=True))
+    of = f"{right} of {len(telling)} tokens as judged where its base writes others"
     if right < agree * len(telling):
-        bare = _count(said, [text for _, text in telling])
-        who = f"; {bare} as its base does" if bare else ""
         raise PublishError(
-            f"{replica.url} answers {right} of {len(telling)} dev prompts as {name} was judged to"
-            f"{who}",
-            rule=f"{agree:.0%} of them are answered as recorded (`agree`)",
+            f"{replica.url} does not answer as {name} was judged to: {of}",
+            rule=f"that is at least {agree:.0%} (`agree`); a bare base under the version's name "
+            "writes none",
             remedy="see that it is on the base that the version was trained on, in a type near to "
             "that, and applies the adapter; it was loaded anew before this was said",
         )
-    return f"{right} of {len(telling)} dev prompts answered as judged, and not as its base does"
+    return of
 
 
 def _refuse_altered(current: Current, rows: Path) -> None:
@@ -134,12 +133,3 @@ def _refuse_altered(current: Current, rows: Path) -> None:
             rule="a version is proved by what it answered when it was judged",
             remedy="restore the store's artifact folder from its backup",
         )
-
-
-def _count(said: Sequence[str], wanted: Sequence[str]) -> int:
-    return sum(_same(one, other) for one, other in zip(said, wanted, strict=True))
-
-
-def _same(one: str, other: str) -> bool:
-    # vLLM keeps the blank with which some tokenizers begin an answer.
-    return one.strip() == other.strip()

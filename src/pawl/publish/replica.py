@@ -60,28 +60,32 @@ class Replica:
         if answer.status not in (200, 404):
             raise self._refused(f"did not unload {name}", answer)
 
-    def answers(self, model: str, prompts: Sequence[Sequence[int]], *, most: int) -> list[str]:
-        """Its greedy answers to prompts of token ids, of `most` tokens at most.
+    def next_tokens(self, model: str, contexts: Sequence[Sequence[int]]) -> list[int]:
+        """The token that it writes first after each of these token ids.
 
-        Token ids, so that what is asked is what was judged, whatever template the server has.
+        Token ids, so that what is asked is what was judged, whatever template the server has. And
+        plain answers of one token: the ranks of a prompt's tokens (`prompt_logprobs`), which would
+        tell as much, end vLLM's engine where an adapter shares a batch (0.32, on a CPU).
         """
         body = {
             "model": model,
-            "prompt": [list(one) for one in prompts],
-            "max_tokens": most,
+            "prompt": [list(one) for one in contexts],
+            "max_tokens": 1,
             "temperature": 0,
             # A base's own generation_config.json may set another, which was not judged.
             "repetition_penalty": 1.0,
+            "return_token_ids": True,
         }
         answer = self._post("/v1/completions", body)
         try:
             choices = sorted(answer.value["choices"], key=lambda one: int(one["index"]))
-            texts = [str(one["text"]) for one in choices]
+            # Of an end that it writes at once, some versions say no token.
+            tokens = [int((one["token_ids"] or [-1])[0]) for one in choices]
         except (KeyError, TypeError, ValueError):
             raise self._refused(f"does not answer as {model}", answer) from None
-        if answer.status != 200 or len(texts) != len(prompts):
-            raise self._refused(f"does not answer as {model}", answer)
-        return texts
+        if len(tokens) != len(contexts):
+            raise self._refused(f"does not answer all prompts as {model}", answer)
+        return tokens
 
     def _post(self, route: str, body: Any) -> Answer:
         data = json.dumps(body).encode()

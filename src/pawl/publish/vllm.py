@@ -20,7 +20,7 @@ from pawl.model.adapter import read_adapter
 from pawl.publish.current import Current
 from pawl.publish.folder import named_in
 from pawl.publish.place import hold, name_champion, place_of
-from pawl.publish.proof import Questions, prove, questions
+from pawl.publish.proof import Question, prove, questions
 from pawl.publish.replica import Card, Replica
 from pawl.publish.secret import from_variable
 
@@ -84,7 +84,9 @@ def served_vllm(current: Current, target: VllmTarget) -> list[Served]:
     return [*found, named_in(current, place, _name_label(current, place))]
 
 
-def _bring(replica: Replica, held: Sequence[_Held], asked: Questions, *, agree: float) -> str:
+def _bring(
+    replica: Replica, held: Sequence[_Held], asked: Sequence[Question], *, agree: float
+) -> str:
     """Load the versions and prove the first, which is the champion; says how it was proved.
 
     A version that does not prove is loaded anew once: a replica may apply nothing under its name.
