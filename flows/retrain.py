@@ -34,6 +34,7 @@ snapshot = step(steps.snapshot_and_reserve, "snapshot champion and reserve look"
 evaluate = step(steps.evaluate_and_gate, "evaluate and gate")
 register = step(steps.register_and_release, "register and release", **RETRIED)
 record_invalid = step(steps.record_invalid_data, "record invalid data", **RETRIED)
+publish = step(steps.publish_champion, "publish", **RETRIED)
 
 
 class Approval(RunInput):
@@ -49,7 +50,7 @@ def retrain(task: str, force: bool = False) -> Any:
     workspace, log = steps.find_workspace(), get_run_logger()
     with steps.turn(workspace, log):
         cycle = steps.approved_cycle(workspace, task) or run_cycle(workspace, task, force=force)
-    cycle = approved(workspace, cycle)
+    cycle = steps.published(workspace, approved(workspace, cycle), publish)
     log.info("%s: %s", task, "\n  ".join((cycle.verdict, *cycle.reasons)))
     for page in steps.pages(workspace, cycle):
         create_markdown_artifact(page.markdown, key=page.key, description=page.description)

@@ -103,6 +103,12 @@ class EndpointError(PawlError):
     """A server that a verdict needs, such as a judge's, does not answer."""
 
 
+class PublishError(PawlError):
+    """What callers are served is not the champion, or nothing has proved that it is."""
+
+    exit_code = 8
+
+
 class InterruptedRunError(PawlError):
     """The user, or the machine, asked the command to end; it says what is left and how to go on."""
 

@@ -18,6 +18,7 @@ from pawl.commands.replay import ReplayResult
 from pawl.commands.reproduce import ReproduceResult
 from pawl.commands.review import ReviewStatus
 from pawl.core.records.commands import BackupReport, Check, Finding, GcReport, HistoryEntry, Lineage
+from pawl.core.records.publish import Publication
 from pawl.data.versions.compare import Changed, Moved
 from pawl.evaluate.judging import Judging
 from pawl.gate.power import Power
@@ -33,6 +34,7 @@ from pawl.train.plan import TrainingPlan
 # Types that `pawl.report` names without importing them.
 NAMES = {kind.__name__: kind for kind in (Changed, Judging, Moved, Power, TrainingPlan)}
 LOOKS = {"used", "of", "budget", "says"}
+SERVED = {"target", "served", "ok", "says"}
 FLIP = {"id", "won", "prompt", "reference", "candidate", "champion", "values"}
 KEYS: dict[type, set[str] | dict[str, Any]] = {
     Finding: {"what", "ok", "says"},
@@ -67,6 +69,11 @@ KEYS: dict[type, set[str] | dict[str, Any]] = {
         "fresh_rows": {"there", "needed"},
         "page": None,
         "notes": None,
+        "served": SERVED,
+    },
+    Publication: {
+        **dict.fromkeys(("task", "name", "entry", "when")),
+        "served": SERVED,
     },
     DryRun: {
         **dict.fromkeys(("task", "unchanged", "waiting", "champion", "blocked", "to_review")),

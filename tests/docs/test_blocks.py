@@ -28,6 +28,7 @@ LEFT_OUT = {
 }
 # Pages of which no block is typed here.
 ELSEWHERE = {
+    "docs/closed-tuner.md": "tests/cli/test_closed_tuner.py has such rows, and the verdict on them",
     "docs/gate.md": "tests/examples/test_voice.py goes its way",
     "docs/schedule.md": "tests/flows/test_deployed_cycle.py types it",
     "infra/README.md": "needs a container engine",
@@ -38,7 +39,13 @@ INSTEAD = {
     "/mnt/backup": "$HOME/backup",
     "TASK": "tickets",
 }
-IN_A_CHECKOUT = ["docs/recipes.md", "docs/inconclusive.md", "docs/serve.md", "docs/data.md"]
+IN_A_CHECKOUT = [
+    "docs/recipes.md",
+    "docs/inconclusive.md",
+    "docs/serve.md",
+    "docs/publish.md",
+    "docs/data.md",
+]
 TYPED = {"README.md", "docs/start.md", "docs/your-task.md", "docs/rollback.md", "docs/backup.md"}
 
 

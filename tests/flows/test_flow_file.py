@@ -20,6 +20,7 @@ STEPS = [
     "evaluate and gate",
     "register and release",
     "record invalid data",
+    "publish",
 ]
 
 

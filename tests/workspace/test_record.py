@@ -37,6 +37,7 @@ WORDS = {
     "plan": (TASK,),
     "predict": (TASK, "hello"),
     "promote": (TASK, "1", "--reason", "w"),
+    "publish": (TASK,),
     "replay": (TASK, "1"),
     "report": (TASK,),
     "reproduce": (TASK, "1"),

@@ -2,7 +2,8 @@
 
 Exit codes: 0 promoted or nothing to do, 1 error, 2 usage, 3 rejected, 4 inconclusive, 5 data or
 evidence invalid, 6 the tracking store did not take what was made: it waits on disk, `pawl resume`;
-7 people are to compare answers first, `pawl review`; 130 Ctrl-C, 143 SIGTERM.
+7 people are to compare answers first, `pawl review`; 8 what is served is not the champion, `pawl
+publish`; 130 Ctrl-C, 143 SIGTERM.
 """
 
 from __future__ import annotations

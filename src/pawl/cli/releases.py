@@ -10,6 +10,7 @@ import typer
 from pawl.cli.app import All, Json, Limit, Open, Task, Version, app, store_of, workspace_of
 from pawl.cli.commands import command
 from pawl.cli.output import begin, console, emit, print_json, say, show_page
+from pawl.errors import PublishError
 
 if TYPE_CHECKING:
     from pawl.ledger.entries import Entry
@@ -31,7 +32,10 @@ def status(
     limit: Limit = None,
     as_json: Json = False,
 ) -> None:
-    """The champion, the last verdict, the looks left."""
+    """The champion, the last verdict, the looks left, what is served.
+
+    Exit code 8 if what the targets of `serve` serve is not the champion.
+    """
     from pawl.commands.lineage import lineage as trace
     from pawl.commands.status import status as read
     from pawl.report.data_versions import show_lineage
@@ -43,7 +47,10 @@ def status(
         found = trace(workspace, store, task)
         emit(found, show_lineage, as_json=as_json, limit=None if everything else limit or SCREEN)
     else:
-        emit(read(workspace, store, task), show_status, as_json=as_json)
+        state = read(workspace, store, task)
+        emit(state, show_status, as_json=as_json)
+        if not all(one.ok for one in state.served):
+            raise typer.Exit(PublishError.exit_code)
 
 
 @command(app, "release", "pawl history tickets")
@@ -261,14 +268,18 @@ def accept(
 def _release(
     release: Callable[..., Entry], task: str, reason: str, *, as_json: bool, **options: Any
 ) -> None:
-    """Change the champion, signed with who and why, and print the ledger's entry."""
+    """Change the champion, signed with who and why, print the ledger's entry, and publish it."""
     from pawl.ledger.provenance import author
+    from pawl.publish.publish import publish_release
+    from pawl.report.publish import show_publications
 
     workspace = workspace_of(task)
-    who = author(workspace)
-    entry = release(workspace, store_of(workspace), task, why=reason, who=who, **options)
+    who, store = author(workspace), store_of(workspace)
+    entry = release(workspace, store, task, why=reason, who=who, **options)
     if as_json:
         print_json(entry)
     else:
         now = entry.new.version if entry.new else "none"
         say(f"{entry.kind}: champion is version {now} now (ledger entry {entry.number})")
+    if (done := publish_release(workspace, store, task)) and not as_json:
+        show_publications((done,), console=console())

@@ -10,8 +10,8 @@ import typer
 
 from pawl.cli.app import Json, Task, app, store_of, workspace_of
 from pawl.cli.commands import command, complete_task
-from pawl.cli.output import begin, print_json, say
-from pawl.errors import UsageError
+from pawl.cli.output import begin, emit, print_json, say
+from pawl.errors import PublishError, UsageError
 
 
 @command(app, "serve", "pawl serve --port 8000")
@@ -52,6 +52,30 @@ def serve(
     limits = Limits(batch, queue, timeout, max_prompt, max_tokens)
     serving = Serving(host, port, read_tokens(token_file), log, every, limits)
     serve_tasks(workspace, store_of(workspace, reading=True), tasks or [], serving)
+
+
+@command(app, "serve", "pawl publish tickets")
+def publish(
+    tasks: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="TASKS", help="Default: all with a target.", autocompletion=complete_task
+        ),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Bring champions to the targets of `serve`, and prove them there.
+
+    From whatever is there: a rollback goes the same way back. Exit code 8 if one is not served.
+    """
+    from pawl.commands.publish import publish_tasks
+    from pawl.report.publish import show_publications
+
+    workspace = workspace_of()
+    found = publish_tasks(workspace, store_of(workspace, reading=True), tasks or [])
+    emit(found, show_publications, as_json=as_json)
+    if not all(one.ok for one in found):
+        raise typer.Exit(PublishError.exit_code)
 
 
 @command(app, "serve", 'pawl predict tickets "Hello, where is my parcel AB-12345?"')

@@ -31,7 +31,7 @@ from pawl.workspace.paths import Workspace
 CONTENTS, HOME, CACHE, DATABASE = "backup.json", "home", "dvc-cache", "home/mlflow.db"
 FORMAT = 1
 # Below `.pawl/`: made anew by whoever needs them, or of this machine alone; and keys, on request.
-ANEW = ("cache", "checkpoints", "copies", "cycle.lock", "dvc", "logs", "prefect")
+ANEW = ("cache", "checkpoints", "copies", "cycle.lock", "dvc", "logs", "prefect", "served")
 KEYS = "keys"
 # A file that is written while it is read is read again, so many times.
 ATTEMPTS = 5

@@ -13,6 +13,7 @@ from pawl.ledger.budget_status import BudgetStatus, budget_text, task_budget_sta
 from pawl.ledger.entries import State
 from pawl.ledger.manual_changes import Alias, moved_by_hand
 from pawl.ledger.state import read_ledger
+from pawl.publish.publish import look
 from pawl.release.judged_code import earlier_scorers
 from pawl.release.local_copies import ensure_local_copies, stored_champion_problems
 from pawl.report.status import ChampionStatus, LastCycle, TaskStatus
@@ -36,6 +37,7 @@ def status(workspace: Workspace, store: Store, task: str, *, repair: bool = True
     page = workspace.files(task).page
     last = _or_note(unread, lambda: last_cycle(store, task))
     budget = _or_note(unread, lambda: task_budget_status(workspace, store, state, task))
+    served = _or_note(unread, lambda: look(workspace, store, task)) or ()
     return TaskStatus(
         task=task,
         champion=_champion(state),
@@ -52,6 +54,7 @@ def status(workspace: Workspace, store: Store, task: str, *, repair: bool = True
             *_scorer_notes(workspace, store, task, state),
             *(ensure_local_copies(workspace, store, task, state) if repair else ()),
         ),
+        served=served,
     )
 
 

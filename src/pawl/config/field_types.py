@@ -43,6 +43,10 @@ class UnionTag(StrEnum):
 
     TEXT = "as a text"
     SECTION = "as a section"
+    FOLDER = "as a folder"
+    VLLM = "as replicas of vLLM"
+    KUBERNETES = "as a manifest"
+    WEBHOOK = "as a webhook"
 
 
 def text_or_section(value: Any) -> UnionTag:

@@ -19,10 +19,12 @@ from pawl.config.field_types import UnionTag
 from pawl.config.policy_rules import Fault, policy_faults
 from pawl.config.preconditions import precondition_faults
 from pawl.config.schema import LONGEST_NAME, TASK_NAME, WORKSPACE_NAME, Params, Task
+from pawl.config.target_rules import target_faults
+from pawl.config.targets import KINDS
 from pawl.core.records import BaseRef
 from pawl.errors import ParamsError, PawlError, nearest
 
-BOOLEAN_KEYS = ("dora", "drop_long", "on_change")
+BOOLEAN_KEYS = ("bare", "dora", "drop_long", "on_change")
 # Its values are for a base's chat template, whose arguments are mostly booleans.
 FREE_VALUES = "template"
 # Ten times as fast, where PyYAML was built with it.
@@ -33,6 +35,7 @@ SECTIONS: dict[str, Any] = {
     "judge": schema.Judge,
     "release": schema.Release, "schedule": schema.Schedule, "scorers": schema.Scorer,
     "split": schema.Split, "train": schema.Train,
+    **dict(KINDS.values()),
 }  # fmt: skip
 
 
@@ -80,7 +83,8 @@ def read_task(path: Path, name: str) -> Task:
     text = _text(path)
     section = parse_params(text, path.name).task(name)
     for fault in precondition_faults(section, path.parent):
-        raise _fault_error(fault, name, yaml.compose(text, Loader=yaml.SafeLoader), path.name)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        raise _fault_error(fault, ("tasks", name), node, path.name)
     return section
 
 
@@ -111,7 +115,9 @@ def parse_params(text: str, source: str) -> Params:
                 remedy="name the task otherwise",
             )
         for fault in policy_faults(task):
-            raise _fault_error(fault, name, node, source)
+            raise _fault_error(fault, ("tasks", name), node, source)
+    for fault in target_faults(params.serve, list(params.tasks)):
+        raise _fault_error(fault, (), node, source)
     return params
 
 
@@ -146,8 +152,10 @@ def _text(path: Path) -> str:
         raise _unreadable(path.name, error) from error
 
 
-def _fault_error(fault: Fault, task: str, node: yaml.Node | None, source: str) -> PawlError:
-    place = _place(node, ("tasks", task, *fault.at), source)
+def _fault_error(
+    fault: Fault, of: tuple[str, ...], node: yaml.Node | None, source: str
+) -> PawlError:
+    place = _place(node, (*of, *fault.at), source)
     return fault.error(f"{place}{fault.found}", rule=fault.rule, remedy=fault.remedy)
 
 
@@ -171,7 +179,7 @@ def _schema_error(error: ValidationError, node: yaml.Node | None, source: str) -
         return ParamsError(
             f"{place} is an unknown key",
             rule="unknown keys are refused, so that a misspelt key is not a silent default",
-            remedy=nearest(str(path[-1]), _keys_at(path[:-1])),
+            remedy=nearest(str(path[-1]), _keys_at(first["loc"][:-1])),
         )
     if first["type"] in ("missing", "missing_argument"):
         return ParamsError(f"{place} is missing", rule="this key has no default", remedy="add it")
@@ -201,6 +209,11 @@ def _line(node: yaml.Node | None, path: tuple[Any, ...]) -> int:
     """The 1-based line of the deepest part of `path` that the YAML has."""
     line = 1
     for part in path:
+        if isinstance(node, yaml.SequenceNode) and str(part).isdecimal():
+            if int(part) < len(node.value):
+                node = node.value[int(part)]
+                line = node.start_mark.line + 1
+            continue
         if not isinstance(node, yaml.MappingNode):
             break
         for key, value in node.value:
@@ -220,6 +233,10 @@ def _refuse_repeats(root: yaml.Node | None, source: str) -> None:
     while queue:
         node, name = queue.pop()
         keys: set[str] = set()
+        if isinstance(node, yaml.SequenceNode):
+            new = [one for one in node.value if id(one) not in seen]
+            seen.update(map(id, new))
+            queue += [(one, name) for one in new]
         for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
             place = f"{source}:{key.start_mark.line + 1}"
             if str(key.value) in keys:

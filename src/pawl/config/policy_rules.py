@@ -95,11 +95,13 @@ def _contenders_have_names_of_their_own(task: Task) -> Iterator[Fault]:
         "prompts": {*CONTENDERS},
         "bases": {*CONTENDERS, *evaluate.prompts},
         "endpoints": {*CONTENDERS, *evaluate.prompts, *evaluate.bases},
+        "answers": {*CONTENDERS, *evaluate.prompts, *evaluate.bases, *evaluate.endpoints},
     }
     sections: tuple[tuple[str, Mapping[str, object]], ...] = (
         ("prompts", evaluate.prompts),
         ("bases", evaluate.bases),
         ("endpoints", evaluate.endpoints),
+        ("answers", evaluate.answers),
     )
     for section, names in sections:
         for name in names:
@@ -128,6 +130,22 @@ def _margins_forbid_something(task: Task) -> Iterator[Fault]:
         if bounded(metric) and margin >= 1:
             rule = f"{metric} lies in [0, 1]: a margin of 1 or more forbids nothing"
             yield Fault(("gate", *at), f" = {margin:g}", rule, _points(margin))
+
+
+def _matches_are_contenders_elsewhere(task: Task) -> Iterator[Fault]:
+    evaluate = task.evaluate
+    names = (*evaluate.endpoints, *evaluate.answers, *evaluate.bases)
+    for name, margin in task.gate.matches.items():
+        at = ("gate", "matches", name)
+        if name not in names:
+            rule = "it names a contender of `evaluate.endpoints`, `evaluate.answers` or `.bases`"
+            yield Fault(at, ": there is no such contender", rule, nearest(name, names))
+        elif task.gate.metric == PREFERENCE:
+            rule = "people compare the candidate with one contender, the champion or a prompt"
+            yield Fault(at, " with `metric: preference`", rule, "judge by a metric of rows")
+        elif bounded(task.gate.metric) and margin >= 1:
+            rule = f"{task.gate.metric} lies in [0, 1]: a margin of 1 or more forbids nothing"
+            yield Fault(at, f" = {margin:g}", rule, _points(margin))
 
 
 def _slices_have_a_field(task: Task) -> Iterator[Fault]:
@@ -203,6 +221,7 @@ RULES = (
     _contenders_have_names_of_their_own,
     _floors_can_be_reached,
     _margins_forbid_something,
+    _matches_are_contenders_elsewhere,
     _slices_have_a_field,
     _looks_can_be_passed,
     _a_start_has_a_rank,

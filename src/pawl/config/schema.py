@@ -42,6 +42,7 @@ from pawl.config.field_types import (
     valid_rank,
     valid_timezone,
 )
+from pawl.config.targets import Target
 from pawl.core.records import STRICT, BaseRef, to_json
 from pawl.errors import ParamsError, nearest
 
@@ -141,11 +142,15 @@ class Train:
 
 @dataclass(frozen=True, config=STRICT)
 class Endpoint:
-    """An OpenAI-compatible server to compare with; environment variable `key_env` has its key."""
+    """An OpenAI-compatible server to compare with; environment variable `key_env` has its key.
+
+    `bare`: it is shown the row alone, without the task's long prompt, as a tuned model is.
+    """
 
     url: Annotated[str, Field(pattern=r"^https?://[!-~]+$")]
     model: Annotated[str, Field(min_length=1)]
     key_env: str | None = None
+    bare: StrictBool = False
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -193,8 +198,8 @@ class Evaluate:
     `schema_decoding` holds the decoding of baselines, or of all contenders on a base of one's own,
     to the task's JSON Schema.
     `prompts` are files with further instruction prompts; each is a baseline that must be beaten.
-    `bases` and `endpoints` add contenders by name, another base or a server, which are reported and
-    need not be beaten.
+    `bases`, `endpoints` and `answers` add contenders by name, another base, a server, or a file of
+    answers that were kept of one, which are reported and need not be beaten.
     """
 
     shots: Annotated[int, Field(ge=0, le=64)] = 4
@@ -214,6 +219,7 @@ class Evaluate:
     ] = field(default_factory=dict)
     bases: dict[ContenderName, BaseRef] = field(default_factory=dict)
     endpoints: dict[ContenderName, Endpoint] = field(default_factory=dict)
+    answers: dict[ContenderName, FileName] = field(default_factory=dict)
 
     @property
     def own(self) -> dict[str, Scorer]:
@@ -230,13 +236,14 @@ class Gate:
     `alpha` is the chance of a false promotion over the whole life of the gate split, spent over
     `looks` looks, evenly or more of it on the first ones (`spending`). `floors` must be reached by
     a first champion; `guards` may fall behind the champion by at most the stated margin (in the
-    metric's own unit), `slices` is that margin for `metric` within each slice, and `forgetting`
-    the share by which the adapter may raise the base's perplexity of a general text. With
-    `approval: manual` a passing candidate is released once `approvals` persons, each with a key of
-    their own, have approved it within `approval_hours`. No look is
-    spent on a candidate whose one-sided p against the champion on dev is above `screen`. With the
-    metric `preference` people compare `pairs` of the answers; None: all that were judged. A `judge`
-    compares all of them.
+    metric's own unit), `slices` is that margin for `metric` within each slice, and `forgetting` the
+    share by which the adapter may raise the base's perplexity of a general text. `matches` are
+    contenders of `evaluate.endpoints`, `answers` or `bases` that it must be proved to match, each
+    with the most that may be lost of `metric`. With `approval: manual` a passing candidate is
+    released once `approvals` persons, each with a key of their own, have approved it within
+    `approval_hours`. No look is spent on a candidate whose one-sided p against the champion on dev
+    is above `screen`. With the metric `preference` people compare `pairs` of the answers; None: all
+    that were judged. A `judge` compares all of them.
     """
 
     metric: str = "exact_match"
@@ -251,6 +258,7 @@ class Gate:
     guards: dict[str, Amount] = field(default_factory=dict)
     slices: Amount | None = None
     forgetting: Amount | None = None
+    matches: dict[ContenderName, Amount] = field(default_factory=dict)
     disclosure: Literal["full", "sealed"] = "full"
     approval: Literal["auto", "manual"] = "auto"
     approvals: Annotated[int, Field(ge=1, le=9)] = 1
@@ -308,7 +316,7 @@ class Release:
 
 @dataclass(frozen=True, config=STRICT)
 class Params:
-    """The whole of `params.yaml`.
+    """The whole of `params.yaml`; `serve` is where releases are published to.
 
     `name` is the workspace's: servers that several share have it in every name. None: those of
     Pawl 0.1, the tasks' alone.
@@ -316,6 +324,7 @@ class Params:
 
     tasks: dict[str, Task]
     release: Release = field(default_factory=Release)
+    serve: tuple[Target, ...] = ()
     name: Annotated[str, Field(pattern=WORKSPACE_NAME.pattern, max_length=LONGEST_NAME)] | None = (
         None
     )

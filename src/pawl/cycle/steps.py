@@ -25,12 +25,13 @@ from pawl.cycle.conclude import conclude, deliver_outbox
 from pawl.cycle.outbox import begin, end, waiting_error
 from pawl.cycle.progress import telling, timed
 from pawl.cycle.progress import training_told as told
+from pawl.cycle.publishing import publish_champion, published
 from pawl.cycle.screening import screened_out
 from pawl.cycle.snapshots import snapshot_ancestor, snapshot_champion, snapshot_held_out
 from pawl.cycle.unjudged import conclude_invalid, conclude_unchanged, find_cached_version
 from pawl.data.report.check_summary import read_check, summary_text
 from pawl.data.versions.dvc_versions import tracked_md5
-from pawl.errors import DataError, PawlError, RegistryError
+from pawl.errors import DataError, PawlError, PublishError, RegistryError
 from pawl.evaluate.judge import refuse_absent_judge
 from pawl.evaluate.worth import read_worth
 from pawl.ledger.keys import signing_key
@@ -74,6 +75,8 @@ __all__ = [
     "mark_trained",
     "outcome",
     "pages",
+    "publish_champion",
+    "published",
     "record_invalid_data",
     "register_and_release",
     "run_name",
@@ -265,7 +268,7 @@ def mark_ended(workspace: Workspace, task: str) -> None:
 def is_retryable(_task: object, _run: object, state: Any) -> bool:
     """Whether another attempt may succeed: network errors yes, what the user must mend no."""
     error = state.result(raise_on_failure=False)
-    return isinstance(error, RegistryError) or not isinstance(error, PawlError)
+    return isinstance(error, RegistryError | PublishError) or not isinstance(error, PawlError)
 
 
 def pages(workspace: Workspace, cycle: Cycle) -> list[Page]:

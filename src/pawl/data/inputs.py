@@ -11,6 +11,7 @@ from pawl.config.user_functions import load_function
 from pawl.core.files import write_json, write_text
 from pawl.core.records import Profile, write_record
 from pawl.data.read.examples import Rows, read_examples
+from pawl.data.read.kept_answers import read_kept_answers
 from pawl.model.base import base_info
 from pawl.workspace.fingerprints import scoring_inputs
 from pawl.workspace.paths import Workspace
@@ -32,7 +33,8 @@ def inputs(workspace: Workspace, task: str) -> None:
     for scorer in section.evaluate.own.values():
         load_function(scorer.function, workspace.root)
     named = scoring_inputs(section, workspace.root, schema=schema)
-    write_json(files.scoring_inputs, named)
+    kept = read_kept_answers(workspace, section)
+    write_json(files.scoring_inputs, {**named, **({"kept": kept} if kept else {})})
     write_record(files.base, base_info(section.base, workspace.root))
     write_json(files.schema, schema)
     write_text(files.prompt, prompt)

@@ -1,4 +1,4 @@
-"""Contenders on other bases and on servers: informative, they need not be beaten.
+"""Contenders on other bases and on servers, or kept of one: they need not be beaten.
 
 Does the small tuned model match the large prompted one? They answer the same rows in the same run,
 with the task's long prompt if it has one, else with the row alone.
@@ -6,7 +6,7 @@ with the task's long prompt if it has one, else with the row alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +17,7 @@ from pawl.evaluate.baselines import Turns, longest_prompt, prompt_limit
 from pawl.evaluate.endpoint import UnansweredError, chat_completions
 from pawl.evaluate.grammar import grammar_for
 from pawl.evaluate.judging import asked_of, judged_model, judging
-from pawl.evaluate.scoreboard import Scoreboard
+from pawl.evaluate.scoreboard import Reply, Scoreboard
 from pawl.model.base import base_info, find_base
 from pawl.model.device import here
 from pawl.model.prompt import answer_text, prompt_tokens, with_instruction
@@ -94,8 +94,8 @@ def score_endpoints(
     A server's answers are never cached: nothing proves that the same model would repeat them.
     """
     skipped: dict[str, str] = {}
-    show = _prompted(instruction)
     for name, endpoint in policy.endpoints.items():
+        show = _prompted("" if endpoint.bare else instruction)
         try:
             replies = chat_completions(
                 endpoint,
@@ -109,6 +109,23 @@ def score_endpoints(
             continue
         where = f"{endpoint.model} at {endpoint.url}"
         board.add(name, "gate", rows, replies, elsewhere=where)
+    return skipped
+
+
+def score_kept(
+    board: Scoreboard, kept: Mapping[str, Mapping[str, str]], rows: Sequence[Example]
+) -> dict[str, str]:
+    """Score answers that were kept, by contender and row key; why any was skipped, by name.
+
+    A server that is gone, such as a tune that its provider ended, is judged by what it said.
+    """
+    skipped: dict[str, str] = {}
+    for name, answers in kept.items():
+        if missing := sum(row.key not in answers for row in rows):
+            skipped[name] = f"{missing} of {len(rows)} gate rows have no answer that was kept of it"
+            continue
+        replies = [Reply(answers[row.key], None, None, None) for row in rows]
+        board.add(name, "gate", rows, replies, elsewhere="answers that were kept")
     return skipped
 
 

@@ -35,7 +35,7 @@ from pawl.evaluate.judge import judged_pairs
 from pawl.evaluate.judging import Judging, asked_of_task, cards_of, judged_model, judging
 from pawl.evaluate.moved_champion import score_moved_champion
 from pawl.evaluate.on_task_base import score_task_base
-from pawl.evaluate.other_contenders import score_bases, score_endpoints
+from pawl.evaluate.other_contenders import score_bases, score_endpoints, score_kept
 from pawl.evaluate.scoreboard import Scoreboard
 from pawl.evaluate.scorers import scorers
 from pawl.evaluate.undecided import UNDECIDED
@@ -179,6 +179,8 @@ def _score_others(
     """Score servers and other bases; return why one was skipped, by name."""
     policy = workspace.task(task).evaluate
     skipped = score_endpoints(board, policy, judged, instruction=instruction, tokenizer=tokenizer)
+    kept = read_value(workspace.files(task).scoring_inputs).get("kept", {})
+    skipped |= score_kept(board, kept, judged)
     return skipped | score_bases(
         *(board, policy, judged),
         instruction=instruction,

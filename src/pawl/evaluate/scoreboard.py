@@ -18,12 +18,13 @@ Split = Literal["dev", "gate"]
 class Reply:
     """A contender's answer to one row, and what is measured while it answers.
 
-    Token counts and the reference's perplexity are None if the contender (a server) gives none.
+    Seconds, token counts and the reference's perplexity are None if the contender (a server, or a
+    file of its answers) gives none.
     `whole` is False where the answer was given up, as it could no longer be right.
     """
 
     text: str
-    seconds: float
+    seconds: float | None
     tokens: int | None
     prompt_tokens: int | None
     perplexity: float | None = None
@@ -87,7 +88,8 @@ class Scoreboard:
             for row, reply, of_row in zip(rows, replies, values, strict=True)
         ]
         self.scores += scored
-        self.seconds[f"{split}/{name}"] = mean([reply.seconds for reply in replies])
+        if (seconds := _mean([reply.seconds for reply in replies])) is not None:
+            self.seconds[f"{split}/{name}"] = seconds
         self.cached += [f"{split}/{name}"] if cached else []
         self.contenders.append(
             Contender(
@@ -130,7 +132,7 @@ class Scoreboard:
             values["output_tokens"] = float(reply.tokens)
         if reply.perplexity is not None:
             values["perplexity"] = reply.perplexity
-        if self.timed:
+        if self.timed and reply.seconds is not None:
             values["seconds"] = reply.seconds
         return Score(
             row.id,
@@ -149,7 +151,7 @@ def _field(row: Example, name: str | None) -> str | None:
     return None if name is None else row.fields.get(name)
 
 
-def _mean(counts: Sequence[int | None]) -> float | None:
+def _mean(counts: Sequence[float | None]) -> float | None:
     """Mean of the counts; None if any is missing."""
     present = [float(count) for count in counts if count is not None]
     return mean(present) if len(present) == len(counts) else None

@@ -16,6 +16,7 @@ from pawl.core.records import Calibration, Comparison, Contender, Decision, Verd
 from pawl.gate.calibration import calibrated, judge_faults, judge_finding
 from pawl.gate.evidence import Evidence, faults, plausible
 from pawl.gate.forgetting import forgetting
+from pawl.gate.matches import matches
 from pawl.gate.preference import planned_pairs, preferred, review_faults, unlabelled, waiting
 from pawl.gate.rules import EDITION, Finding, compare, compare_elsewhere, floors, guards
 from pawl.gate.screen import no_effect, screen
@@ -110,7 +111,10 @@ def _by_the_rules(evidence: Evidence, policy: Gate, *, level: float, edition: in
     if policy.forgetting is not None:
         holds, text = forgetting(evidence.report.general, policy.forgetting)
         rest.append(Finding("forgetting", holds, True, text))
-    kept, judge = tuple(comparison for comparison, _ in guarded), None
+    matched = matches(evidence, policy)
+    rest += [finding for _, finding in matched]
+    shown = [comparison for comparison, _ in (*guarded, *matched)]
+    kept, judge = tuple(comparison for comparison in shown if comparison), None
     if policy.metric == PREFERENCE:
         missing = unlabelled(evidence, policy)
         if missing and any(finding.final and not finding.holds for finding in rest):
@@ -128,7 +132,12 @@ def _by_the_rules(evidence: Evidence, policy: Gate, *, level: float, edition: in
     if not all(comparison.passed for comparison, _ in compared):
         # Who has beaten the base on gate rows has learned something, whatever dev shows.
         findings += no_effect(evidence)
-    informed = compare_elsewhere(evidence, policy, level=level, edition=edition)
+    # Whom it must match has been compared already.
+    informed = [
+        (comparison, finding)
+        for comparison, finding in compare_elsewhere(evidence, policy, level=level, edition=edition)
+        if comparison.against not in policy.matches
+    ]
     return _Judged(
         [*findings, *rest, *(finding for _, finding in informed)],
         compared=tuple(comparison for comparison, _ in compared),

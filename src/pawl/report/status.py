@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from rich.text import Text
 
 from pawl.core.records.commands import FreshRows, LooksLeft
+from pawl.core.records.publish import Served
 from pawl.report.console import Terminal
+from pawl.report.publish import show_served
 from pawl.report.terminal import COLOURS, minute
 
 
@@ -39,7 +41,8 @@ class TaskStatus:
     `page` is the last cycle's verdict page, relative to the workspace; None without one.
 
     `notes` are problems: an alias moved by hand, a ledger that was altered, a champion whose bytes
-    changed or that has no verified local copy.
+    changed or that has no verified local copy. `served` is what the targets serve of it, empty
+    where it is not published.
     """
 
     task: str
@@ -49,6 +52,7 @@ class TaskStatus:
     fresh_rows: FreshRows | None
     page: str | None
     notes: tuple[str, ...]
+    served: tuple[Served, ...] = ()
 
 
 def show_status(status: TaskStatus, *, console: Terminal) -> None:
@@ -68,6 +72,13 @@ def show_status(status: TaskStatus, *, console: Terminal) -> None:
     if rows := status.fresh_rows:
         text = f"fresh gate rows: {rows.there}; a new budget of looks needs {rows.needed}"
         console.print(text, highlight=False)
+    if status.served:
+        wrong = any(not one.ok for one in status.served)
+        told = (
+            f"not as the champion: `pawl publish {status.task}` mends it" if wrong else "as it is"
+        )
+        console.print(f"served: {told}", highlight=False)
+        show_served(status.served, console=console)
     if not status.notes:
         console.print("problems: none")
         return

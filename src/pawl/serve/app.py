@@ -17,11 +17,11 @@ from pawl.serve.body import read_body
 from pawl.serve.call import Call, GoneError
 from pawl.serve.journal import Line
 from pawl.serve.refusals import Refused
-from pawl.serve.releases import released
+from pawl.serve.releases import released, version_name
 from pawl.serve.replies import Head, whole_reply
 from pawl.serve.service import Service, prompts_of, version_of
 from pawl.serve.stream import Stream
-from pawl.serve.versions import Loaded, version_name
+from pawl.serve.versions import Loaded
 
 # The status of a request whose caller has hung up, in the log and in metrics.
 HUNG_UP = 499

@@ -102,6 +102,11 @@ def released(state: State) -> dict[int, Champion]:
     return found
 
 
+def version_name(task: str, champion: Champion) -> str:
+    """The name of a version, as callers see it."""
+    return f"{task}-v{champion.version}"
+
+
 def _times(path: Path) -> tuple[int, int, int] | None:
     try:
         stat = path.stat()

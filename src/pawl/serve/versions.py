@@ -21,7 +21,7 @@ from pawl.ledger.entries import State
 from pawl.model.tokenizer import prompting_as
 from pawl.serve.engine import Engine
 from pawl.serve.refusals import Refused
-from pawl.serve.releases import Releases, released
+from pawl.serve.releases import Releases, released, version_name
 from pawl.serve.rows import BrokenError
 
 if TYPE_CHECKING:
@@ -240,8 +240,3 @@ def reason(error: Exception) -> str:
     if isinstance(error, PawlError):
         return error.found
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-
-
-def version_name(task: str, champion: Champion) -> str:
-    """The name of a version, as callers see it."""
-    return f"{task}-v{champion.version}"

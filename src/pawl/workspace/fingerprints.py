@@ -9,7 +9,7 @@ without a new training, or judged again for free until luck lets the candidate t
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ SINCE_0_1 = (
     *("drop_long", "columns", "turns"),
     *("screen", "prompts", "pairs", "schema_decoding"),
     *("approval", "approvals", "approval_hours"),
+    *("answers", "matches"),
 )
 
 
@@ -103,25 +104,30 @@ def scoring_inputs(section: Task, root: Path, *, schema: Any = None) -> dict[str
     """What scores depend on beside parameters, rows and the task's own base.
 
     These are digests of the task's own scorers with what they import, of further bases, and of
-    Pawl's scoring code, and, if there are any, the texts of `evaluate.prompts`, of a judge's rubric
-    and of the `schema` that decoding is held to: its fields are written in its order, which sorted
-    JSON loses.
+    Pawl's scoring code, and, if there are any, of the files of answers that were kept, and the
+    texts of `evaluate.prompts`, of a judge's rubric and of the `schema` that decoding is held to:
+    its fields are written in its order, which sorted JSON loses.
 
     Raises:
         ParamsError: there is no such scorer.
         BaseError: there is no such base.
-        DataError: a prompt or the rubric cannot be read.
+        DataError: a prompt, the rubric or a file of answers cannot be read.
     """
     policy = section.evaluate
     prompts, rubric = read_prompts(root, policy), read_rubric(root, section)
     return {
         **({"prompts": prompts} if prompts else {}),
         **({"judge": {"rubric": rubric}} if rubric else {}),
+        **({"answers": _files(root, policy.answers)} if policy.answers else {}),
         **({"held": {"schema": json.dumps(schema)}} if policy.schema_decoding != "none" else {}),
         "scorers": {name: function_digest(one.function, root) for name, one in policy.own.items()},
         "bases": {name: base_info(base, root).digest for name, base in policy.bases.items()},
         "code": without_moves(scoring_code()),
     }
+
+
+def _files(root: Path, names: Mapping[str, str]) -> dict[str, str]:
+    return {name: _digest(Workspace(root).inside(file)) for name, file in names.items()}
 
 
 def _held_schema(workspace: Workspace, section: Task) -> Any:
@@ -178,7 +184,8 @@ def _digest(path: Path) -> str:
     if not path.is_file():
         raise DataError(
             f"{path} is not there",
-            rule="the evaluation fingerprint includes the schema and the long prompt",
-            remedy="run the stage `inputs` first: `pawl run` and `dvc repro` do",
+            rule="a fingerprint includes the schema, the long prompt, and answers that were kept",
+            remedy="put there what params.yaml names; the others are made by the stage `inputs`, "
+            "which `pawl run` and `dvc repro` run",
         )
     return digest_file(path)

@@ -1,4 +1,4 @@
-"""Locks: one cycle at a time in a workspace, one stage at a time of a task.
+"""Locks: one cycle at a time in a workspace, one stage or publication at a time of a task.
 
 The kernel frees a lock when its holder dies, however it dies. A holder writes into the file who it
 is, for those who wait.
@@ -48,6 +48,18 @@ def stage_lock(workspace: Workspace, task: str, *, timeout: float = TIMEOUT) -> 
     """
     place = f"a stage of '{task}'"
     with _locked(workspace.home / "stages" / f"{task}.lock", place, timeout=timeout):
+        yield
+
+
+@contextmanager
+def publish_lock(workspace: Workspace, task: str, *, timeout: float = TIMEOUT) -> Iterator[None]:
+    """Lock a task for one publication: of two, the later one publishes what is champion then.
+
+    Raises:
+        PawlError: as `workspace_lock`.
+    """
+    place = f"a publication of '{task}'"
+    with _locked(workspace.published(task).with_suffix(".lock"), place, timeout=timeout):
         yield
 
 

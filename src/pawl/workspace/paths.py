@@ -63,6 +63,10 @@ class Workspace:
         """Judged candidates that are not in the tracking store yet, a folder a task."""
         return self.home / "outbox"
 
+    def published(self, task: str) -> Path:
+        """What was published of a task and proved, a line a publication, the last one last."""
+        return self.home / "published" / f"{task}.jsonl"
+
     def review(self, task: str, question: str) -> Path:
         """What people said of the pairs of a look, by the look's question."""
         return self.home / "reviews" / task / f"{question[:32]}.jsonl"

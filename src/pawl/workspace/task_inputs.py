@@ -28,7 +28,7 @@ def data_file(workspace: Workspace, section: Task) -> Path:
 
 def named_files(section: Task) -> tuple[str, ...]:
     """The names of all files of the workspace that a task's section names, but its base's."""
-    own = section.evaluate.prompts.values()
+    own = (*section.evaluate.prompts.values(), *section.evaluate.answers.values())
     rubric = section.gate.judge.rubric if section.gate.judge else None
     return tuple(filter(None, (section.data, section.schema, section.prompt, rubric, *own)))
 

@@ -17,11 +17,11 @@ from pawl.errors import DataError
 
 Record = TypeVar("Record")
 # Absent where they are empty, so that files and fingerprints of what lacks them stay as they were
-# before there were these fields: of a base, of rows, and of a split.
+# before there were these fields: of a base, of rows, of a split and of an endpoint, and others.
 UNSAID = (
     *("template", "clock"),
     *("tool_calls", "call_id", "taught", "groups", "standing"),
-    *("returned", "withdrawn"),
+    *("returned", "withdrawn", "bare"),
     *("shrunken", "edition", "same_as_base", "elsewhere", "judge", "by_schema", "scorer_code"),
 )
 
