@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pawl.ledger.entries import Entry
     from pawl.report.console import Terminal
     from pawl.report.trends.record import TaskReport
+    from pawl.store.client import Store
+    from pawl.workspace.paths import Workspace
 
 # What fits a screen of 24 lines: releases, and versions with what they were made from.
 RELEASES, SCREEN = 12, 2
@@ -181,11 +183,14 @@ def approve(task: Task, version: Version, reason: Reason, as_json: Json = False)
     """
     from pawl.commands.approve import approve as record
 
-    done = record(workspace_of(task), task, version, reason)
+    workspace = workspace_of(task)
+    done = record(workspace, task, version, reason)
     if as_json:
         print_json(done)
     else:
         say(done.says)
+    if done.released is not None:
+        _publish(workspace, store_of(workspace), task, as_json=as_json)
 
 
 @command(app, "release", "pawl rollback tickets --reason 'complaints since Monday'")
@@ -270,8 +275,6 @@ def _release(
 ) -> None:
     """Change the champion, signed with who and why, print the ledger's entry, and publish it."""
     from pawl.ledger.provenance import author
-    from pawl.publish.publish import publish_release
-    from pawl.report.publish import show_publications
 
     workspace = workspace_of(task)
     who, store = author(workspace), store_of(workspace)
@@ -281,5 +284,13 @@ def _release(
     else:
         now = entry.new.version if entry.new else "none"
         say(f"{entry.kind}: champion is version {now} now (ledger entry {entry.number})")
+    _publish(workspace, store, task, as_json=as_json)
+
+
+def _publish(workspace: Workspace, store: Store, task: str, *, as_json: bool) -> None:
+    """Publish what was released, to the targets of params.yaml if there are any."""
+    from pawl.publish.publish import publish_release
+    from pawl.report.publish import show_publications
+
     if (done := publish_release(workspace, store, task)) and not as_json:
         show_publications((done,), console=console())

@@ -6,6 +6,7 @@ from pawl.commands.run import fingerprint_now, run_cycle
 from pawl.core.records import Cycle
 from pawl.cycle.conclude import deliver_outbox
 from pawl.cycle.outbox import begun, end, print_refusal
+from pawl.cycle.publishing import publish_champion, published
 from pawl.errors import PawlError
 from pawl.store.client import open_store
 from pawl.workspace.lock import workspace_lock
@@ -35,7 +36,7 @@ def resume(workspace: Workspace, task: str) -> list[Cycle]:
         )
         if not unfinished:
             end(workspace, task)
-    cycles = [cycle for _, cycle in delivered]
+    cycles = [published(workspace, cycle, publish_champion) for _, cycle in delivered]
     if refused and not cycles and not unfinished:
         raise refused[0]
     for error in refused:

@@ -18,6 +18,7 @@ from pawl.cycle.approved import given_name
 from pawl.cycle.steps import Page, find_workspace
 from pawl.errors import PawlError, UsageError
 from pawl.ledger.state import read_state
+from pawl.publish.publish import publish_release
 from pawl.release.release import promote, rollback
 from pawl.release.verify import each_check
 from pawl.report.markdown import checks_page
@@ -64,7 +65,7 @@ def release(
     version: int | None = None,
     override: bool = False,
 ) -> str:
-    """Change a task's champion and return what was done.
+    """Change a task's champion, publish it, and return what was done, also where callers lag.
 
     Raises:
         UsageError: nobody is named, or the release is refused; other errors as of `pawl promote`.
@@ -83,7 +84,12 @@ def release(
     else:
         entry = promote(workspace, store, task, version, why=reason, who=by, override=override)
     now = entry.new.version if entry.new else "none"
-    return f"{entry.kind}: champion is version {now} now (ledger entry {entry.number})"
+    said = f"{entry.kind}: champion is version {now} now (ledger entry {entry.number})"
+    try:
+        publish_release(workspace, store, task)
+    except PawlError as error:
+        return f"{said}; {error}"
+    return said
 
 
 def verify(log: Any) -> Verified:
