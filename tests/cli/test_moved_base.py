@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 
 import pytest
 import torch
-from test_cycle import answer, commit, edit
+from test_cycle import answer, commit, edit, pawl
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from pawl.workspace.paths import Workspace
@@ -35,7 +36,9 @@ def test_a_task_moves_to_another_base_and_a_rollback_takes_it_back(
     edit(quick_workspace, "exact_match: 0.1", "schema_valid: 0.0")
     commit(quick_workspace)
 
-    assert answer(quick_workspace, "run", "tickets", code=3)["verdict"] == "reject"
+    # It is no better than its prompts, or nobody can tell.
+    first = pawl(quick_workspace, "run", "tickets", "--json")
+    assert json.loads(first.stdout)["verdict"] in ("reject", "inconclusive"), first.stderr
     why = ("--override", "--reason", "something must be live")
     answer(quick_workspace, "promote", "tickets", "1", *why)
     said = answer(quick_workspace, "predict", "tickets", PROMPT)
