@@ -231,12 +231,13 @@ class Gate:
     `looks` looks, evenly or more of it on the first ones (`spending`). `floors` must be reached by
     a first champion; `guards` may fall behind the champion by at most the stated margin (in the
     metric's own unit), `slices` is that margin for `metric` within each slice, and `forgetting`
-    the share by which the adapter may raise the base's perplexity of a general text. With
-    `approval: manual` a passing candidate is released once `approvals` persons, each with a key of
-    their own, have approved it within `approval_hours`. No look is
+    the share by which the adapter may raise the base's perplexity of a general text. No look is
     spent on a candidate whose one-sided p against the champion on dev is above `screen`. With the
     metric `preference` people compare `pairs` of the answers; None: all that were judged. A `judge`
     compares all of them.
+
+    With `approval: manual` a candidate that passed is released once `approvals` persons, each with
+    a key of their own, have approved it within `approval_hours`.
     """
 
     metric: str = "exact_match"
