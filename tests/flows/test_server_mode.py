@@ -16,9 +16,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
-from servers import Served, ask, basic, served
+from servers import Served, basic, served
+from servers import ask as ask_once
 from workbench import TASK, Bench
 
 from pawl.commands.deploy import deploy
@@ -71,6 +73,18 @@ def desk(bench: Bench, request: pytest.FixtureRequest) -> Bench:
     name = request.node.name.split("_")[2]
     file.write_text(f"name: {name}\n{file.read_text()}")
     return Bench(bench.workspace, open_store(bench.workspace))
+
+
+def ask(ui: Served, method: str, path: str, body: Any = None) -> Any:
+    """As a client of Prefect's does: 503 is a database that is busy, on a busy machine."""
+    for _ in range(10):
+        try:
+            return ask_once(ui, method, path, body)
+        except HTTPError as error:
+            if error.code != 503:
+                raise
+            time.sleep(2)
+    raise AssertionError("Prefect's database stays busy")
 
 
 def cycle_of(bench: Bench) -> str:
