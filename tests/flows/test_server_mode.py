@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 
 import pytest
-from servers import Served, ask, served
+from servers import Served, basic, served
+from servers import ask as ask_once
 from workbench import TASK, Bench
 
 from pawl.commands.deploy import deploy
+from pawl.errors import PawlError
 from pawl.ledger.ledger import entries
 from pawl.ledger.state import undoubted_state
 from pawl.store.client import open_store
 from pawl.workspace.paths import Workspace
+from pawl.workspace.prefect_runs import refuse_crash_loop
+from pawl.workspace.prefect_server import prefect_settings
 
 pytestmark = [pytest.mark.server, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
@@ -64,6 +73,18 @@ def desk(bench: Bench, request: pytest.FixtureRequest) -> Bench:
     name = request.node.name.split("_")[2]
     file.write_text(f"name: {name}\n{file.read_text()}")
     return Bench(bench.workspace, open_store(bench.workspace))
+
+
+def ask(ui: Served, method: str, path: str, body: Any = None) -> Any:
+    """As a client of Prefect's does: 503 is a database that is busy, on a busy machine."""
+    for _ in range(10):
+        try:
+            return ask_once(ui, method, path, body)
+        except HTTPError as error:
+            if error.code != 503:
+                raise
+            time.sleep(2)
+    raise AssertionError("Prefect's database stays busy")
 
 
 def cycle_of(bench: Bench) -> str:
@@ -254,3 +275,36 @@ def test_a_lost_workers_run_gives_its_place_to_the_next_and_releases_nothing_whe
         time.sleep(1)
     assert entries(desk.store, TASK, whole=True) == before
     assert undoubted_state(desk.store, TASK).champion.version == 1
+
+
+def test_a_cycle_that_only_crashes_is_not_started_for_ever_but_by_a_person(
+    ui: Served, desk: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deploy(desk.workspace, apply=True)
+    of = ask(ui, "GET", f"/deployments/name/retrain/{cycle_of(desk)}")["id"]
+    server = {"PREFECT_API_URL": f"{ui.prefect}/api", "PREFECT_API_AUTH_STRING": ui.key}
+    for _ in range(3):
+        run = start_run(ui, "retrain", cycle_of(desk), task=TASK)
+        crashed = {"state": {"type": "CRASHED", "message": "killed"}, "force": True}
+        ask(ui, "POST", f"/flow_runs/{run}/set_state", crashed)
+    # As the automation's action asks for a run.
+    by = {
+        "Prefect-Automation-Id": str(uuid.uuid4()),
+        "Prefect-Automation-Name": base64.b64encode(b"a crashed cycle").decode(),
+    }
+    request = urllib.request.Request(
+        f"{ui.prefect}/api/deployments/{of}/create_flow_run",
+        method="POST",
+        data=b"{}",
+        headers={"Content-Type": "application/json", **basic(ui.key), **by},
+    )
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        again = json.load(answer)["id"]
+    monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", of)
+    with prefect_settings(server):
+        monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__ID", again)
+        with pytest.raises(PawlError, match="last 3 runs of this deployment crashed: killed"):
+            refuse_crash_loop()
+        by_hand = start_run(ui, "retrain", cycle_of(desk), task=TASK)
+        monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__ID", by_hand)
+        refuse_crash_loop()

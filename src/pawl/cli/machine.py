@@ -20,7 +20,7 @@ COMPLETE = "_PAWL_COMPLETE"
 def deploy(
     apply: Annotated[bool, typer.Option("--apply", help="Also register all in Prefect.")] = False,
 ) -> None:
-    """Write prefect.yaml from params.yaml; --apply also has Prefect run it."""
+    """Write prefect.yaml; --apply has Prefect run what is in it."""
     from pawl.commands.deploy import deploy as write
 
     say(write(workspace_of(), apply=apply))

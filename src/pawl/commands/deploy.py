@@ -10,7 +10,7 @@ from pawl.core.files import write_text
 from pawl.workspace.deployments import OPERATE, PULL, as_yaml, deployments
 from pawl.workspace.names import pool_name
 from pawl.workspace.paths import Workspace
-from pawl.workspace.prefect_api import api_environment
+from pawl.workspace.prefect_api import api_settings
 
 HEAD = "# Written by `pawl deploy` from the schedules in params.yaml: change them there.\n"
 
@@ -42,7 +42,7 @@ def deploy(workspace: Workspace, *, apply: bool = False) -> str:
     names = ", ".join(params.tasks) or "none"
     if not apply:
         return f"prefect.yaml written, deployments: {names}\nnext: pawl deploy --apply"
-    server = api_environment(workspace)
+    server = api_settings(workspace)
     from pawl.workspace.prefect_deploy import register
 
     gone = register(workspace, params, server)

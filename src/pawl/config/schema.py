@@ -239,11 +239,12 @@ class Gate:
     metric's own unit), `slices` is that margin for `metric` within each slice, and `forgetting` the
     share by which the adapter may raise the base's perplexity of a general text. `matches` are
     contenders of `evaluate.endpoints`, `answers` or `bases` that it must be proved to match, each
-    with the most that may be lost of `metric`. With `approval: manual` a passing candidate is
-    released once `approvals` persons, each with a key of their own, have approved it within
-    `approval_hours`. No look is spent on a candidate whose one-sided p against the champion on dev
-    is above `screen`. With the metric `preference` people compare `pairs` of the answers; None: all
-    that were judged. A `judge` compares all of them.
+    with the most that may be lost of `metric`. No look is spent on a candidate whose one-sided p
+    against the champion on dev is above `screen`. With the metric `preference` people compare
+    `pairs` of the answers; None: all that were judged. A `judge` compares all of them.
+
+    With `approval: manual` a candidate that passed is released once `approvals` persons, each with
+    a key of their own, have approved it within `approval_hours`.
     """
 
     metric: str = "exact_match"

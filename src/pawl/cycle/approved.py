@@ -15,6 +15,7 @@ from pawl.store.client import Store, open_store
 from pawl.store.cycle_runs import cycle_of
 from pawl.store.versions import get
 from pawl.workspace.paths import Workspace
+from pawl.workspace.prefect_runs import suspended_key
 
 
 def awaited_approval(workspace: Workspace, cycle: Cycle) -> Awaited | None:
@@ -39,6 +40,13 @@ def suspended_version(key: str) -> int | None:
     words = key.split("-")
     number = words[1] if len(words) == 4 and words[0] == "version" else ""
     return int(number) if number.isdecimal() else None
+
+
+def approved_cycle(workspace: Workspace, task: str) -> Cycle | None:
+    """The cycle that this run was suspended for, None where it begins: data may be new by now."""
+    key = suspended_key()
+    version = suspended_version(key) if key else None
+    return None if version is None else cycle_of_version(workspace, task, version)
 
 
 def cycle_of_version(workspace: Workspace, task: str, version: int) -> Cycle:

@@ -15,9 +15,9 @@ from pawl.core.records import Cycle, to_json
 from pawl.core.visible import visible
 from pawl.cycle.approved import (
     approve_cycle,
+    approved_cycle,
     awaited_approval,
     cycle_of_version,
-    suspended_version,
     suspension,
 )
 from pawl.cycle.champion_profile import snapshot_profile
@@ -48,12 +48,7 @@ from pawl.workspace.fingerprints import cycle_fingerprint
 from pawl.workspace.lock import workspace_lock
 from pawl.workspace.names import artifact_key, shared_name, workspace_name
 from pawl.workspace.paths import Workspace, find_workspace
-from pawl.workspace.prefect_runs import (
-    refuse_crash_loop,
-    refuse_superseded,
-    skip_late_runs,
-    suspended_key,
-)
+from pawl.workspace.prefect_runs import refuse_crash_loop, refuse_superseded, skip_late_runs
 from pawl.workspace.stages import reproduce
 
 __all__ = [
@@ -65,6 +60,7 @@ __all__ = [
     "approved_cycle",
     "awaited_approval",
     "check_and_split",
+    "cycle_of_version",
     "evaluate_and_gate",
     "find_cached_result",
     "find_workspace",
@@ -251,13 +247,6 @@ def record_invalid_data(
     """Record that the data was not fit to train on; the champion stays."""
     store = open_store(workspace)
     return conclude_invalid(workspace, store, task, error=error, question=fingerprint)
-
-
-def approved_cycle(workspace: Workspace, task: str) -> Cycle | None:
-    """The cycle that this run was suspended for, None where it begins: data may be new by now."""
-    key = suspended_key()
-    version = suspended_version(key) if key else None
-    return None if version is None else cycle_of_version(workspace, task, version)
 
 
 def mark_ended(workspace: Workspace, task: str) -> None:

@@ -96,6 +96,16 @@ def api_environment(workspace: Workspace) -> dict[str, str]:
     )
 
 
+def api_settings(workspace: Workspace) -> dict[str, str]:
+    """The same for Prefect's client within this process: it may have read its settings before.
+
+    Raises:
+        UsageError: as `api_environment`.
+    """
+    own = {AUTH: os.environ[AUTH]} if os.environ.get(AUTH) else {}
+    return {**own, **api_environment(workspace)}
+
+
 def key_environment(workspace: Workspace, url: str) -> dict[str, str]:
     """The variable with the key, for a server on this machine or if PAWL_PREFECT_KEY names a file.
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 HEARTBEAT, SILENCE, AGAIN = 60, 300, 30
 # A new version of a task's data, emitted by the flow `watch`.
 CHANGED = "pawl.data.changed"
+# How the name of a task's automation goes on after the pool's.
+NEW_DATA = "new data of "
 STATES = ("Pending", "Running", "heartbeat")
 RUNS = {"prefect.resource.id": "prefect.flow-run.*"}
 
@@ -42,7 +44,7 @@ def automations(workspace: str | None, cycles: Mapping[str, UUID]) -> list[Autom
         }
         start = {"type": "run-deployment", "source": "selected", "deployment_id": str(deployment)}
         about = f"A settled new version of its data starts a cycle of '{task}'."
-        found.append(_automation(f"{pool}: new data of {task}", about, trigger, start))
+        found.append(_automation(f"{pool}: {NEW_DATA}{task}", about, trigger, start))
     return found
 
 

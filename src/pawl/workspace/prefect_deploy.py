@@ -15,7 +15,7 @@ from pawl.workspace.deployments import CYCLES, PULL, Deployment, deployments
 from pawl.workspace.names import pool_name
 from pawl.workspace.paths import Workspace
 from pawl.workspace.prefect_api import KEY
-from pawl.workspace.prefect_automations import automations
+from pawl.workspace.prefect_automations import NEW_DATA, automations
 from pawl.workspace.prefect_server import prefect_settings
 
 if TYPE_CHECKING:
@@ -207,20 +207,20 @@ def _when(schedule: Any) -> tuple[str | None, str | None]:
 
 
 async def _automate(client: PrefectClient, name: str | None, cycles: Mapping[str, Any]) -> None:
-    """The workspace's automations, each once; what a person switched off stays off."""
-    pool = pool_name(name)
+    """The workspace's automations, each once; what a person switched off stays off.
+
+    Those of tasks that are gone go; of a workspace without a name it is not known whose they are.
+    """
+    of_a_task = f"{pool_name(name)}: {NEW_DATA}"
     wanted = {one.name: one for one in automations(name, cycles)}
     present: list[Any] = []
     while page := await client.read_automations(limit=PAGE, offset=len(present)):
         present += page
     for old in present:
-        if not old.name.startswith(f"{pool}: "):
-            continue
-        new = wanted.pop(old.name, None)
-        if new is None:
-            await client.delete_automation(old.id)
-        else:
+        if (new := wanted.pop(old.name, None)) is not None:
             new.enabled = old.enabled
             await client.update_automation(old.id, new)
+        elif name is not None and old.name.startswith(of_a_task):
+            await client.delete_automation(old.id)
     for one in wanted.values():
         await client.create_automation(one)

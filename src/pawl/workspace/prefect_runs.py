@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pawl.errors import PawlError, UsageError
 from pawl.workspace.paths import Workspace
-from pawl.workspace.prefect_api import api_environment
+from pawl.workspace.prefect_api import api_settings
 from pawl.workspace.prefect_server import prefect_settings
 
 if TYPE_CHECKING:
@@ -118,7 +118,7 @@ def end_suspended(workspace: Workspace, deployment: str, key: str, *, message: s
     a run ends when its time is over.
     """
     try:
-        server = api_environment(workspace)
+        server = api_settings(workspace)
     except UsageError:
         return 0
     import httpx
