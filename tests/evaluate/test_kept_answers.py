@@ -11,7 +11,7 @@ from chat_server import says, server
 from test_endpoint import ROWS, board
 
 from pawl.config.load import parse_params
-from pawl.config.schema import Endpoint, Evaluate, Task
+from pawl.config.schema import Endpoint, Evaluate, Task, as_json
 from pawl.data.read.examples import read_examples
 from pawl.data.read.kept_answers import read_kept_answers
 from pawl.errors import DataError, ParamsError
@@ -99,6 +99,8 @@ def test_a_bare_endpoint_is_asked_as_it_was_tuned(tokenizer: Any) -> None:
     for one in requests:
         roles = [turn["role"] for turn in one["body"]["messages"]]
         assert ("system" in roles) == (one["body"]["model"] == "m")
+    # So that a task of before, which names no such key, is no other question now.
+    assert "bare" not in as_json(both["prompted"])
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,19 @@ def test_a_release_is_told_once_and_again_until_it_is_heard(
     assert len({headers["X-Mlflow-Delivery-Id"] for headers, _ in receiver.got}) == 2
 
 
+def test_what_was_heard_is_not_told_again_because_another_target_failed(
+    told: Published, receiver: Receiver, tmp_path: Path
+) -> None:
+    assert told.publish().ok
+    name = tmp_path / "out" / "tickets.json"
+    name.unlink()
+    name.mkdir()
+    assert not told.publish().ok
+    name.rmdir()
+    assert told.publish().ok
+    assert len(receiver.got) == 1
+
+
 def test_nobody_is_told_of_what_is_not_served(
     told: Published, receiver: Receiver, tmp_path: Path
 ) -> None:

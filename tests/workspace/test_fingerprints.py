@@ -68,15 +68,13 @@ def fingerprint(
 def test_a_key_that_came_since_0_1_counts_only_where_it_says_something_new(
     tmp_path: Path, base_folder: Path
 ) -> None:
-    assert {*OTHER, *CHECK, "baselines", "prompts", "screen", "pairs", "schema_decoding"} == set(
-        SINCE_0_1
-    )
+    evaluating = {"baselines", "prompts", "schema_decoding", "answers"}
+    judging = {"screen", "pairs", "matches"}
+    assert {*OTHER, *CHECK, *evaluating, *judging} == set(SINCE_0_1)
     assert {*as_json(Check())} == {*CHECK_IN_0_1.split(), *CHECK}
     assert {*as_json(Train())} == {*IN_0_1.split(), *OTHER}
-    assert {*as_json(Evaluate())} == {
-        *(*EVALUATE_IN_0_1.split(), "baselines", "prompts", "schema_decoding")
-    }
-    assert {*as_json(Gate())} == {*GATE_IN_0_1.split(), "screen", "pairs"}
+    assert {*as_json(Evaluate())} == {*EVALUATE_IN_0_1.split(), *evaluating}
+    assert {*as_json(Gate())} == {*GATE_IN_0_1.split(), *judging}
     before = fingerprint(tmp_path, base_folder)
     default = {key: as_json(Train())[key] for key in OTHER}
     assert fingerprint(tmp_path, base_folder, **default) == before
@@ -89,7 +87,7 @@ def test_a_key_that_came_since_0_1_counts_only_where_it_says_something_new(
     assert len(read | {before}) == len(CHECK) + 1
     judged = fingerprint(tmp_path, base_folder, evaluate={"baselines": "judged"})
     assert judged not in {*changed, before}
-    assert fingerprint(tmp_path, base_folder, gate={"screen": None}) == before
+    assert fingerprint(tmp_path, base_folder, gate={"screen": None, "matches": {}}) == before
     screened = fingerprint(tmp_path, base_folder, gate={"screen": 0.3})
     assert screened not in {*changed, judged, before}
 

@@ -28,12 +28,6 @@ def publications(workspace: Workspace, task: str) -> list[Publication]:
         return []
 
 
-def last_publication(workspace: Workspace, task: str) -> Publication | None:
-    """The last publication of a task, None before the first."""
-    found = publications(workspace, task)
-    return found[-1] if found else None
-
-
 def remember(workspace: Workspace, publication: Publication) -> None:
     """Add a publication, unless the last one found the same."""
     found = publications(workspace, publication.task)

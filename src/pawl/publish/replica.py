@@ -100,8 +100,10 @@ class Replica:
         elif "load" in what:
             remedy += "; see that it reads that folder (`path`, and `mounted` where it sees "
             remedy += "another path), and that `--max-lora-rank` is the adapter's at least"
+        # A server may quote what it was sent.
+        said = answer.said.replace(self._key, "***") if self._key else answer.said
         return PublishError(
-            f"{self.url} {what}: {answer.said}",
+            f"{self.url} {what}: {said}",
             rule="a replica is vLLM on the task's base, with LoRA and its updates at run time",
             remedy=remedy,
         )

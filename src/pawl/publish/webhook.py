@@ -20,7 +20,7 @@ from pawl.core.records.publish import Served
 from pawl.errors import PublishError
 from pawl.publish.current import Current
 from pawl.publish.http import ask
-from pawl.publish.record import last_publication
+from pawl.publish.record import publications
 from pawl.publish.secret import from_file, from_variable
 from pawl.store.registry import ALIAS
 
@@ -53,10 +53,10 @@ def publish_webhook(current: Current, target: WebhookTarget) -> list[Served]:
 
 def served_webhook(current: Current, target: WebhookTarget) -> list[Served]:
     """Whether the receiver has heard of the release, by the record of what was published."""
-    last = last_publication(current.workspace, current.task)
-    told = _heard(current)
-    if last and Served(target.label, current.name, True, told) in last.served:
-        return [Served(target.label, current.name, True, told)]
+    heard = Served(target.label, current.name, True, _heard(current))
+    # In any of them: a later one may have waited for another target.
+    if any(heard in one.served for one in publications(current.workspace, current.task)):
+        return [heard]
     return [Served(target.label, None, False, f"was not told of {current.name} yet")]
 
 

@@ -75,7 +75,7 @@ def show_status(status: TaskStatus, *, console: Terminal) -> None:
     if status.served:
         wrong = any(not one.ok for one in status.served)
         told = (
-            f"not as the champion: `pawl publish {status.task}` mends it" if wrong else "as it is"
+            f"not the champion; `pawl publish {status.task}` mends it" if wrong else "the champion"
         )
         console.print(f"served: {told}", highlight=False)
         show_served(status.served, console=console)
