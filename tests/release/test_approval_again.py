@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from workbench import TASK, Bench
@@ -25,6 +26,7 @@ from pawl.errors import DataError, UsageError
 from pawl.ledger.entries import Entry
 from pawl.ledger.looks import refuse_without_look
 from pawl.ledger.state import read_state, undoubted_state
+from pawl.release import approval
 from pawl.release.approval import Awaited
 from pawl.release.release import promote, rollback
 from pawl.release.retire import retire
@@ -103,6 +105,23 @@ def test_an_approval_by_command_loses_nothing_that_is_typed_on_a_suspended_runs_
     assert suspended_version(key) == 3
 
 
+def test_who_approves_while_another_one_releases_is_told_of_that_release(
+    manual: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manual.cycle(1)
+    write = approval.append
+
+    def overtaken(*words: Any, **details: Any) -> Entry:
+        entry = write(*words, **details)
+        promote(manual.workspace, manual.store, TASK, 1, why="agreed", who="Cy")
+        return entry
+
+    monkeypatch.setattr(approval, "append", overtaken)
+    release = approve(manual, 1)
+    assert isinstance(release, Entry)
+    assert (release.kind, release.who, champion(manual)) == ("first", "Cy", 1)
+
+
 def test_a_retired_candidate_waits_for_nobody(manual: Bench) -> None:
     cycle = manual.cycle(1)
     retire(manual.workspace, manual.store, TASK, 1, why="wrong prompt", who="Ada")
@@ -140,3 +159,15 @@ def test_what_was_overridden_before_it_was_approved_is_told_as_released(manual: 
     cycle = manual.cycle(1)
     promote(manual.workspace, manual.store, TASK, 1, why="now", who="Ada", override=True)
     assert awaited_approval(manual.workspace, cycle) is None
+
+
+@pytest.mark.parametrize("params", ["[]", '{"gate": {"approval": 5}}', "{}"])
+def test_a_page_that_was_edited_is_approved_by_nobody(manual: Bench, params: str) -> None:
+    cycle = manual.cycle(1)
+    manual.store.client.set_model_version_tag(TASK, "1", "pawl.params", params)
+    assert awaited_approval(manual.workspace, cycle) is None
+    with pytest.raises(UsageError, match="is not what its signature was made over"):
+        approve(manual, 1)
+    with pytest.raises(UsageError):
+        promote(manual.workspace, manual.store, TASK, 1, why="now", who="Ada")
+    assert read_state(manual.store, TASK).approvals == ()

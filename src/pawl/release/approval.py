@@ -94,14 +94,14 @@ def approve(
         run=chosen.run_id,
         seen=ledger.counting,
     )
-    now = awaits(workspace, read_state(store, task), chosen)
-    if now is None or (len(now.approved) == len(awaited.approved) and not awaited.enough):
+    state = read_state(store, task)
+    if all(one.op_id != entry.op_id for one in state.approvals):
         raise RegistryError(
             f"somebody else changed the champion of '{task}' first: entry {entry.number} is void",
             rule="an approval counts while the champion is the one that it was judged against",
             remedy=f"see `pawl history {task}`, then decide again",
         )
-    return entry, now
+    return entry, awaits(workspace, state, chosen) or awaited
 
 
 def awaits(workspace: Workspace, state: State, version: AdapterVersion) -> Awaited | None:
