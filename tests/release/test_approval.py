@@ -15,7 +15,7 @@ from pawl.errors import UsageError
 from pawl.ledger.entries import Entry
 from pawl.ledger.keys import make_keys
 from pawl.ledger.state import read_state, undoubted_state
-from pawl.release.approval import Awaited, waiting_version
+from pawl.release.approval import Awaited, waiting
 from pawl.release.release import promote, rollback
 from pawl.release.verify import verify
 
@@ -158,8 +158,10 @@ def test_what_nobody_approves_in_time_is_not_promoted(manual: Bench) -> None:
     assert "the time to approve version 1 ended" in late.reasons[0]
     with pytest.raises(UsageError, match="the time to approve version 1 ended") as refused:
         approve(manual, 1)
-    assert re.search("pawl run tickets --force", refused.value.remedy)
-    assert waiting_version(manual.workspace, manual.store, TASK) is None
+    assert re.search("pawl promote tickets 1 --override", refused.value.remedy)
+    again = manual.cycle(1)
+    assert (again.candidate, again.verdict) == (late.candidate, late.verdict), "it has one time"
+    assert waiting(manual.workspace, manual.store, TASK, 1) is None
     assert champion(manual) is None
 
 

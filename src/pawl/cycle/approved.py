@@ -9,7 +9,7 @@ from pawl.core.records import Champion, Cycle
 from pawl.errors import UsageError
 from pawl.ledger.entries import Entry
 from pawl.ledger.state import read_state
-from pawl.release.approval import Awaited, approve, waiting_version
+from pawl.release.approval import Awaited, approve, waiting
 from pawl.release.release import promote
 from pawl.store.client import Store, open_store
 from pawl.store.cycle_runs import cycle_of
@@ -17,21 +17,23 @@ from pawl.store.versions import get
 from pawl.workspace.paths import Workspace
 from pawl.workspace.prefect_runs import suspended_key
 
+IN_PREFECT = " (in Prefect)"
+
 
 def awaited_approval(workspace: Workspace, cycle: Cycle) -> Awaited | None:
     """What the candidate of a cycle waits for, None where for no person (any more)."""
     if cycle.verdict != "waiting" or cycle.candidate.version is None:
         return None
-    awaited = waiting_version(workspace, open_store(workspace), cycle.task)
-    if awaited is None or awaited.version != cycle.candidate.version or awaited.enough:
-        return None
-    return awaited
+    awaited = waiting(workspace, open_store(workspace), cycle.task, cycle.candidate.version)
+    return awaited if awaited and not awaited.enough else None
 
 
 def suspension(awaited: Awaited) -> tuple[str, int]:
     """The key of a suspended run, which names the version, and its seconds until it expires."""
     left = (awaited.until - datetime.now(UTC)).total_seconds()
-    key = f"version-{awaited.version}-approval-{len(awaited.approved) + 1}"
+    # An approval by command in between changes no key, or what is typed on the page would be lost.
+    typed = sum(who.endswith(IN_PREFECT) for who in awaited.approved)
+    key = f"version-{awaited.version}-approval-{typed + 1}"
     return key, max(1, int(left))
 
 
@@ -65,6 +67,9 @@ def approve_and_release(
         UsageError, RegistryError: as `pawl.release.approval.approve`, and `promote`.
     """
     entry, now = approve(workspace, store, task, version, why=why, who=who)
+    state = read_state(store, task)
+    if state.champion.version == version:  # by who approved at the same moment
+        return entry, state.releases[-1]
     if not now.enough:
         return entry, now
     said = f"{why} (approved by {', '.join(now.approved)})"
@@ -88,7 +93,7 @@ def approve_cycle(
 def given_name(who: str) -> str:
     """Who acts on Prefect's page, as the ledger names them; refused (`UsageError`) if nobody."""
     if who := who.strip():
-        return f"{who} (in Prefect)"
+        return f"{who}{IN_PREFECT}"
     raise UsageError(
         "nobody is named", rule="the ledger says who released", remedy="type your name in `who`"
     )
@@ -106,7 +111,10 @@ def _now(workspace: Workspace, store: Store, cycle: Cycle) -> Cycle:
             cycle, verdict="promote", champion=state.champion, reasons=(said, *cycle.reasons)
         )
     if awaited_approval(workspace, cycle) is None:
-        said = f"version {candidate.version} was not approved in time, or the champion has changed"
+        said = (
+            f"version {candidate.version} was not approved in time, was retired, or the champion "
+            "has changed"
+        )
         return dataclasses.replace(
             cycle, verdict="inconclusive", champion=state.champion, reasons=(said, *cycle.reasons)
         )

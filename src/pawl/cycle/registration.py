@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pawl.core.records import Champion, Decision, Verdict
+from pawl.ledger.entries import Entry, State
 from pawl.ledger.ledger import append
 from pawl.ledger.state import read_state
 from pawl.model.adapter import read_adapter
@@ -57,14 +58,20 @@ def release_judged(
         RegistryError: the store returns other files than were judged.
     """
     task, op_id = verdict.task, version.op_id
-    awaited = awaits(workspace, read_state(store, task), version)
+    new = Champion(version.version, read_adapter(files.adapter).digest)
+    state = read_state(store, task)
+    # By an attempt that was cut off before its end, or by a person since then.
+    if earlier := next((entry for entry in state.releases if entry.new == new), None):
+        return _released(state, earlier)
+    awaited = awaits(workspace, state, version)
+    if awaited and (gone := state.retirement(new)) is not None:
+        return Outcome("inconclusive", (f"version {new.version} was retired: {gone.mark}",))
     if awaited and not awaited.enough:
         if awaited.until < datetime.now(UTC):
             return Outcome("inconclusive", (expired_error(task, awaited).found,))
         how = f"`pawl approve {task} {version.version} --reason …`, or Prefect's page, releases it"
         return Outcome("waiting", (awaited.text, how))
     why += f"; approved by {', '.join(awaited.approved)}" if awaited else ""
-    new = Champion(version.version, read_adapter(files.adapter).digest)
     # The upload is read back: an adapter that cannot be served is never released.
     copy = local_copy(workspace, store, new, task=task)
     with tempfile.TemporaryDirectory() as folder:
@@ -92,11 +99,16 @@ def release_judged(
         why_not = stale_since(verdict, state) or "it was retired in between"
         reason = f"{why_not} (ledger entry {entry.number} is void)"
         return Outcome("inconclusive", (reason,), stale=True)
-    if state.champion != new:
-        last = state.releases[-1]
-        reason = (
-            f"this verdict released version {version.version} on {entry.when[:10]}; since then "
-            f"{last.who} made {state.champion.label('no champion')} champion: {last.why}"
-        )
-        return Outcome("unchanged", (reason,))
-    return Outcome("promote")
+    return _released(state, entry)
+
+
+def _released(state: State, entry: Entry) -> Outcome:
+    """The outcome of a release that counted: others may have followed."""
+    if state.champion == entry.new or entry.new is None:
+        return Outcome("promote")
+    last = state.releases[-1]
+    reason = (
+        f"this verdict released version {entry.new.version} on {entry.when[:10]}; since then "
+        f"{last.who} made {state.champion.label('no champion')} champion: {last.why}"
+    )
+    return Outcome("unchanged", (reason,))

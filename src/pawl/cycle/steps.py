@@ -151,11 +151,12 @@ def flush_outbox(workspace: Workspace, task: str, fingerprint: str) -> Cycle | N
     """Register what waits in the outbox; return the cycle with this fingerprint if it was there.
 
     Where a candidate waits for people to compare its answers, that is the cycle: the next one would
-    train over it, and ask them again.
+    train over it, and ask them again. One that waits to be approved is registered, and stays.
     """
     delivered = deliver_outbox(workspace, open_store(workspace), task)
-    if waiting := [cycle for _, cycle in delivered if cycle.verdict == "waiting"]:
-        return waiting[-1]
+    waiting = [cycle for _, cycle in delivered if cycle.verdict == "waiting"]
+    if compared := [cycle for cycle in waiting if cycle.candidate.version is None]:
+        return compared[-1]
     return {found: cycle for found, cycle in delivered if not cycle.stale}.get(fingerprint)
 
 

@@ -24,13 +24,14 @@ from pawl.ledger.budget_status import BudgetStatus, task_budget_status
 from pawl.ledger.elsewhere import judged_elsewhere
 from pawl.ledger.entries import State
 from pawl.ledger.held_out import WITHDRAWN, held_out_rows, store_new_rows, withdrawn_looks
+from pawl.ledger.judgements import judged_versions
 from pawl.ledger.ledger import append
 from pawl.ledger.provenance import author
 from pawl.ledger.state import read_state, undoubted_state
 from pawl.model.adapter import read_adapter
 from pawl.store.client import Store
 from pawl.store.versions import versions
-from pawl.workspace.fingerprints import evaluation_fingerprint
+from pawl.workspace.fingerprints import cycle_fingerprint, evaluation_fingerprint
 from pawl.workspace.paths import Workspace
 
 ELSEWHERE = "elsewhere"
@@ -101,7 +102,8 @@ def paid_look(workspace: Workspace, store: Store, task: str) -> Look | None:
 def refuse_without_look(workspace: Workspace, store: Store, task: str) -> None:
     """Refuse a cycle that no look could judge, before its training is paid for.
 
-    A last look whose judgement is not registered may be this cycle's, which goes on then.
+    A last look whose judgement is not registered may be this cycle's, which goes on then. So does
+    one whose candidate passed in a look of these inputs, and waits to be approved.
 
     Raises:
         DataError: as `reserve_look` would, hours later.
@@ -114,6 +116,13 @@ def refuse_without_look(workspace: Workspace, store: Store, task: str) -> None:
         return
     looks = state.looks.get(split, ())
     if looks and looks[-1].details["question"] not in {one.look for one in versions(store, task)}:
+        return
+    passed = {
+        one.question
+        for one in judged_versions(store, task)
+        if one.look and (one.verdict, one.against) == ("promote", state.champion)
+    }
+    if passed and cycle_fingerprint(workspace, task, accepted=state.accepted) in passed:
         return
     raise _blocked(split, status, section)
 

@@ -15,16 +15,21 @@ from pawl.config.targets import KubernetesTarget
 from pawl.core.files import write_text
 from pawl.core.records.publish import Served
 from pawl.publish.current import Current
-from pawl.publish.place import place_of
+from pawl.publish.place import place_of, refuse_others
 
 HEAD = "# Written by `pawl publish`: apply it, or have it applied, as it is.\n"
 
 
 def publish_kubernetes(current: Current, target: KubernetesTarget) -> list[Served]:
-    """Write the manifest of a task, whole; raises `UsageError` where its folder cannot be used."""
+    """Write the manifest of a task, whole.
+
+    Raises:
+        UsageError: its folder cannot be used, or somebody else wrote a file of that name.
+    """
     path = _path(current, target)
     if served_kubernetes(current, target)[0].ok:
         return served_kubernetes(current, target)
+    refuse_others(path, HEAD.encode())
     write_text(path, manifest(current, target))
     return served_kubernetes(current, target)
 

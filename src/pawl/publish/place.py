@@ -121,10 +121,25 @@ def pointer(current: Current) -> Pointer:
     )
 
 
+def refuse_others(path: Path, mark: bytes) -> None:
+    """Refuse (`UsageError`) to write over a file without the mark that Pawl's own have."""
+    if path.is_file() and mark not in path.read_bytes():
+        raise UsageError(
+            f"{path} is there, and was not written by `pawl publish`",
+            rule="what others wrote is not written over",
+            remedy="name another `path` for this target, or move that file away",
+        )
+
+
 def name_champion(current: Current, place: Path) -> None:
-    """Let the task's name mean the champion, and free the folders of retired versions."""
+    """Let the task's name mean the champion, and free the folders of retired versions.
+
+    Raises:
+        UsageError: the name is a file that somebody else wrote.
+    """
     path = place / f"{current.task}.json"
     if named(place, current.task) != pointer(current):
+        refuse_others(path, b'"served"')
         write_record(path, pointer(current))
     for left in leftovers(place, name=path.name):
         remove(left)

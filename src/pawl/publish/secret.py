@@ -6,6 +6,7 @@ import os
 import re
 import stat
 
+from pawl.core.processes import git
 from pawl.errors import UsageError
 from pawl.workspace.paths import Workspace
 
@@ -22,7 +23,7 @@ def from_file(workspace: Workspace, name: str) -> str:
     """The secret in a file, relative to the workspace.
 
     Raises:
-        UsageError: it cannot be read, holds no secret, or others may read it.
+        UsageError: it cannot be read, holds no secret, others may read it, or git takes it.
     """
     path = workspace.root / name
     try:
@@ -38,6 +39,14 @@ def from_file(workspace: Workspace, name: str) -> str:
             f"the secret file {name} may be used by others (mode {stat.S_IMODE(mode):04o})",
             rule="a secret is its owner's alone",
             remedy=f"`chmod 600 {name}`",
+        )
+    seen = ("ls-files", "--cached", "--others", "--exclude-standard", "--", name)
+    if git(workspace.root, *seen):
+        raise UsageError(
+            f"the secret file {name} lies where git takes it",
+            rule="a secret is in no repository",
+            remedy="move it below .pawl/keys/, which git does not see; make a new one if it was "
+            "committed",
         )
     return _checked(text, f"the secret file {name}")
 

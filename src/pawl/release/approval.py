@@ -14,10 +14,11 @@ from pawl.config.schema import Gate
 from pawl.core.records import Champion
 from pawl.errors import RegistryError, UsageError
 from pawl.ledger.entries import Entry, State, retired_champion
+from pawl.ledger.judgements import is_judged
 from pawl.ledger.keys import fingerprint, private_key, public_pem, signing_key
 from pawl.ledger.ledger import append, given_reason
 from pawl.ledger.state import read_state, undoubted_ledger
-from pawl.release.preconditions import not_promoted_error, refuse_retired
+from pawl.release.preconditions import not_judged_error, not_promoted_error, refuse_retired
 from pawl.store.client import Store
 from pawl.store.versions import AdapterVersion, get, versions
 from pawl.workspace.paths import Workspace
@@ -61,6 +62,8 @@ def approve(
     chosen, ledger = get(store, task, version), undoubted_ledger(store, task, whole=False)
     why = given_reason(why, of="approval")
     refuse_unapprovable(chosen, ledger.state)
+    if not is_judged(store, chosen):
+        raise not_judged_error(chosen)
     awaited = awaits(workspace, ledger.state, chosen)
     if awaited is None:
         raise UsageError(
@@ -85,19 +88,20 @@ def approve(
         expected=ledger.state.champion,
         who=who,
         why=why,
-        op_id=f"approve:{version}:{chosen.digest}:{who}",
+        # Once for each time that the version's champion is there.
+        op_id=f"approve:{version}:{chosen.digest}:{_last_release(ledger.state)}:{who}",
         details={"version": version, "digest": chosen.digest, "run": chosen.run_id},
         run=chosen.run_id,
         seen=ledger.counting,
     )
-    now = awaits(workspace, read_state(store, task), chosen)
-    if now is None or (len(now.approved) == len(awaited.approved) and not awaited.enough):
+    state = read_state(store, task)
+    if all(one.op_id != entry.op_id for one in state.approvals):
         raise RegistryError(
             f"somebody else changed the champion of '{task}' first: entry {entry.number} is void",
             rule="an approval counts while the champion is the one that it was judged against",
             remedy=f"see `pawl history {task}`, then decide again",
         )
-    return entry, now
+    return entry, awaits(workspace, state, chosen) or awaited
 
 
 def awaits(workspace: Workspace, state: State, version: AdapterVersion) -> Awaited | None:
@@ -116,15 +120,16 @@ def awaits(workspace: Workspace, state: State, version: AdapterVersion) -> Await
     return Awaited(version.version, names, needed, until)
 
 
-def waiting_version(workspace: Workspace, store: Store, task: str) -> Awaited | None:
-    """The newest version that persons may approve now, None if there is none."""
+def waiting(workspace: Workspace, store: Store, task: str, version: int) -> Awaited | None:
+    """What a version waits for that persons may approve now, None if nobody may."""
     state = read_state(store, task)
-    for version in reversed(versions(store, task)):
-        if version.verdict == "promote" and version.against == state.champion:
-            awaited = awaits(workspace, state, version)
-            if awaited and awaited.until > datetime.now(UTC) and not version.stale:
-                return awaited
-    return None
+    chosen = next((one for one in versions(store, task) if one.version == version), None)
+    if chosen is None or chosen.against != state.champion or chosen.stale:
+        return None
+    if state.retirement(chosen.champion) or not is_judged(store, chosen):
+        return None
+    awaited = awaits(workspace, state, chosen)
+    return awaited if awaited and awaited.until > datetime.now(UTC) else None
 
 
 def refuse_unapproved(workspace: Workspace, state: State, version: AdapterVersion) -> None:
@@ -161,14 +166,15 @@ def expired_error(task: str, awaited: Awaited) -> UsageError:
         f"the time to approve version {awaited.version} ended on "
         f"{awaited.until:%Y-%m-%d %H:%M} UTC",
         rule="what nobody approves in time is not promoted (`gate.approval_hours`)",
-        remedy=f"judge anew: `pawl run {task} --force`",
+        remedy="new data, or another `train.seed`, make a candidate that is judged anew; or `pawl "
+        f"promote {task} {awaited.version} --override --reason …`, which stays marked",
     )
 
 
 def _approvers(state: State, version: Champion) -> dict[str, str]:
     """Who approved a version over the present champion, by key: each name once, each key once."""
     names: dict[str, str] = {}
-    since = state.releases[-1].number if state.releases else 0
+    since = _last_release(state)
     for entry in state.approvals:
         key = entry.signature.key if entry.signature else ""
         of_now = entry.number > since and retired_champion(entry) == version
@@ -177,8 +183,19 @@ def _approvers(state: State, version: Champion) -> dict[str, str]:
     return names
 
 
+def _last_release(state: State) -> int:
+    return state.releases[-1].number if state.releases else 0
+
+
 def _judged_by(version: AdapterVersion) -> Gate:
-    """The part of the policy at its judgement that says who approves; signed with it."""
-    said = version.params.get("gate", {})
+    """The part of the policy at its judgement that says who approves; signed with it.
+
+    Raises:
+        UsageError: a page that nobody has signed says something else there.
+    """
     keys = ("approval", "approvals", "approval_hours")
-    return Gate(**{key: said[key] for key in keys if key in said})
+    try:
+        said = version.params.get("gate", {})
+        return Gate(**{key: said[key] for key in keys if key in said})
+    except (AttributeError, TypeError, ValueError) as error:
+        raise not_judged_error(version) from error
