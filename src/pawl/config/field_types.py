@@ -44,6 +44,7 @@ class UnionTag(StrEnum):
     TEXT = "as a text"
     SECTION = "as a section"
     FOLDER = "as a folder"
+    BUCKET = "as a bucket"
     VLLM = "as replicas of vLLM"
     KUBERNETES = "as a manifest"
     WEBHOOK = "as a webhook"

@@ -53,6 +53,20 @@ class FolderTarget:
 
 
 @dataclass(frozen=True, config=STRICT)
+class BucketTarget:
+    """A place in S3 that gets what a `FolderTarget` gets; keys are in the environment (AWS_*)."""
+
+    kind: Literal["s3"]
+    url: Annotated[str, Field(pattern=r"^s3://[a-z0-9.-]{3,63}(/[A-Za-z0-9_-][\w.-]*)*$")]
+    tasks: Tasks = None
+
+    @property
+    def label(self) -> str:
+        """What it is called in results."""
+        return f"s3 {self.url}"
+
+
+@dataclass(frozen=True, config=STRICT)
 class VllmTarget:
     """Replicas of vLLM on the tasks' base, which read a folder as `FolderTarget` has it.
 
@@ -116,6 +130,7 @@ class WebhookTarget:
 
 KINDS: dict[str, tuple[UnionTag, type[Any]]] = {
     "folder": (UnionTag.FOLDER, FolderTarget),
+    "s3": (UnionTag.BUCKET, BucketTarget),
     "vllm": (UnionTag.VLLM, VllmTarget),
     "kubernetes-yaml": (UnionTag.KUBERNETES, KubernetesTarget),
     "webhook": (UnionTag.WEBHOOK, WebhookTarget),
@@ -128,9 +143,10 @@ def _kind(value: Any) -> UnionTag | None:
     return KINDS[said][0] if isinstance(said, str) and said in KINDS else None
 
 
-AnyTarget = FolderTarget | VllmTarget | KubernetesTarget | WebhookTarget
+AnyTarget = FolderTarget | BucketTarget | VllmTarget | KubernetesTarget | WebhookTarget
 Target = Annotated[
     Annotated[FolderTarget, Tag(UnionTag.FOLDER)]
+    | Annotated[BucketTarget, Tag(UnionTag.BUCKET)]
     | Annotated[VllmTarget, Tag(UnionTag.VLLM)]
     | Annotated[KubernetesTarget, Tag(UnionTag.KUBERNETES)]
     | Annotated[WebhookTarget, Tag(UnionTag.WEBHOOK)],

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from pawl.config.targets import (
     AnyTarget,
+    BucketTarget,
     FolderTarget,
     KubernetesTarget,
     VllmTarget,
@@ -19,6 +20,7 @@ from pawl.config.targets import (
 from pawl.core.records.publish import Publication, Served
 from pawl.errors import PawlError, PublishError, UsageError
 from pawl.ledger.state import read_state
+from pawl.publish.bucket import publish_bucket, served_bucket
 from pawl.publish.current import Current, read_current
 from pawl.publish.folder import publish_folder, served_folder
 from pawl.publish.kubernetes import publish_kubernetes, served_kubernetes
@@ -103,7 +105,7 @@ def look(workspace: Workspace, store: Store, task: str) -> tuple[Served, ...]:
 
 
 def _publish(current: Current, targets: Sequence[AnyTarget]) -> Publication:
-    holds = [one for one in targets if isinstance(one, FolderTarget | VllmTarget)]
+    holds = [one for one in targets if isinstance(one, FolderTarget | BucketTarget | VllmTarget)]
     names = [one for one in targets if one not in holds]
     served = [one for target in holds for one in _tried(current, target, _publish_to)]
     waits = not all(one.ok for one in served)
@@ -133,6 +135,8 @@ def _tried(
 def _publish_to(current: Current, target: AnyTarget) -> list[Served]:
     if isinstance(target, FolderTarget):
         return publish_folder(current, target)
+    if isinstance(target, BucketTarget):
+        return publish_bucket(current, target)
     if isinstance(target, VllmTarget):
         return publish_vllm(current, target)
     if isinstance(target, KubernetesTarget):
@@ -143,6 +147,8 @@ def _publish_to(current: Current, target: AnyTarget) -> list[Served]:
 def _look_at(current: Current, target: AnyTarget) -> list[Served]:
     if isinstance(target, FolderTarget):
         return served_folder(current, target)
+    if isinstance(target, BucketTarget):
+        return served_bucket(current, target)
     if isinstance(target, VllmTarget):
         return served_vllm(current, target)
     if isinstance(target, KubernetesTarget):
