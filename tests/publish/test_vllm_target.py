@@ -20,7 +20,7 @@ from pawl.store.versions import get
 @pytest.fixture
 def served(tickets: Published, pair: list[StandIn], tmp_path: Path) -> Published:
     urls = [one.url for one in pair]
-    tickets.targets({"kind": "vllm", "urls": urls, "path": str(tmp_path / "out"), "timeout": 5})
+    tickets.targets({"kind": "vllm", "urls": urls, "path": str(tmp_path / "out")})
     return tickets
 
 

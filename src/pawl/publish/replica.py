@@ -15,7 +15,7 @@ from pawl.errors import PublishError
 from pawl.publish.http import Answer, ask
 
 # Seconds for a list, which no model is needed for.
-LISTING = 5.0
+LISTING = 10.0
 
 
 @dataclass(frozen=True)
