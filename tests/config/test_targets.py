@@ -44,6 +44,14 @@ def test_targets_are_read_by_their_kind_and_none_is_needed() -> None:
         ("serve:\n  - {kind: webhook, url: http://a, secret_env: A, secret_file: b}", "two secr"),
         ("serve:\n  - {kind: folder, path: a}\n  - {kind: folder, path: a}", "yaml:4: .*second"),
         ("serve:\n  - {kind: folder, path: a, tasks: [u]}", "no task.*\n.*\n.*t"),
+        (
+            "serve:\n  - {kind: folder, path: a}\n  - {kind: vllm, urls: [http://a], path: a/}",
+            "yaml:4: .*the 't' of another target in a",
+        ),
+        (
+            "serve:\n  - {kind: vllm, urls: [http://a]}\n  - {kind: vllm, urls: [http://b]}",
+            "yaml:4: .*another target in the folder in .pawl/",
+        ),
         ("serve:\n  - {kind: folder, kind: folder}", "twice"),
         ("serve:\n  - {kind: folder, path: yes}", "boolean"),
         ("serve: folder", "serve"),
