@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 from pawl.core.alpha_budget import level
 from pawl.core.files import digest_file, digest_json, write_lines
 from pawl.core.records import (

@@ -32,11 +32,11 @@ from judgelab.judges import JUDGES, right
 from judgelab.looks import Looks, drawn, labels_p, passed, student, through_decide
 from scipy.stats import beta
 
-from pawl.config import schema
-from pawl.config.schema import Gate
+from pawl.config import judging
+from pawl.config.judging import Gate
 from pawl.core.alpha_budget import level
 
-PROMISED, FLOOR, LOOKS = 0.05, schema.Judge.floor, 20
+PROMISED, FLOOR, LOOKS = 0.05, judging.Judge.floor, 20
 # Of the pairs; and how many looks of a case `decide` sees.
 TIES, SAMPLED = 0.2, 40
 SELDOM = "wrong in 3 %, always for it"

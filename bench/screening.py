@@ -15,7 +15,7 @@ import argparse
 import numpy as np
 from numpy.typing import NDArray
 
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 from pawl.core.alpha_budget import level
 from pawl.gate.mcnemar import fewest_wins, mid_p
 

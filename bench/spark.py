@@ -16,7 +16,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from pawl.config.schema import Check, Evaluate, Gate, Split, Task, Train
+from pawl.config.judging import Evaluate, Gate
+from pawl.config.schema import Check, Split, Task, Train
 from pawl.core.records import BaseRef
 from pawl.data.read.examples import ExampleReader
 from pawl.data.rules.great_expectations import validate

@@ -5,10 +5,9 @@ This file belongs to the workspace: change timeouts (seconds) and retries to you
 
 from typing import Any
 
-from prefect import flow, get_run_logger, runtime, suspend_flow_run, task
+from prefect import flow, get_run_logger, runtime, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
-from prefect.input import RunInput
 from prefect.states import Completed
 
 from pawl.cycle import steps
@@ -37,25 +36,18 @@ record_invalid = step(steps.record_invalid_data, "record invalid data", **RETRIE
 publish = step(steps.publish_champion, "publish", **RETRIED)
 
 
-class Approval(RunInput):
-    """What a person types on the page of a suspended run, to have its candidate released."""
-
-    who: str
-    reason: str
-
-
 @flow(flow_run_name=lambda: steps.run_name(**runtime.flow_run.parameters), persist_result=False)
 def retrain(task: str, force: bool = False) -> Any:
     """Retrain one task's adapter, judge it, release it if it is better: a `Cycle` as JSON."""
     workspace, log = steps.find_workspace(), get_run_logger()
     with steps.turn(workspace, log):
         cycle = steps.approved_cycle(workspace, task) or run_cycle(workspace, task, force=force)
-    cycle = steps.published(workspace, approved(workspace, cycle), publish)
+    cycle = steps.published(workspace, steps.approved(workspace, cycle), publish)
     log.info("%s: %s", task, "\n  ".join((cycle.verdict, *cycle.reasons)))
     for page in steps.pages(workspace, cycle):
         create_markdown_artifact(page.markdown, key=page.key, description=page.description)
-    name, message = steps.outcome(cycle)
-    return Completed(name=name, message=message, data=steps.to_json(cycle))
+    name, said = steps.outcome(cycle)
+    return Completed(name=name, message=said, data=steps.to_json(cycle))
 
 
 def run_cycle(workspace: steps.Workspace, name: str, *, force: bool) -> steps.Cycle:
@@ -76,16 +68,6 @@ def run_cycle(workspace: steps.Workspace, name: str, *, force: bool) -> steps.Cy
     except DataError as error:
         cycle = record_invalid(workspace, name, error, inputs)
     steps.mark_ended(workspace, name)
-    return cycle
-
-
-def approved(workspace: steps.Workspace, cycle: steps.Cycle) -> steps.Cycle:
-    """Where persons approve first (`gate.approval`), suspend the run, which frees its worker."""
-    while runtime.deployment.id and (awaited := steps.awaited_approval(workspace, cycle)):
-        key, seconds = steps.suspension(awaited)
-        said = suspend_flow_run(wait_for_input=Approval, timeout=seconds, key=key)
-        more = {"who": said.who, "reason": said.reason}
-        cycle = steps.approve_cycle(workspace, cycle, awaited.version, **more)
     return cycle
 
 

@@ -9,7 +9,7 @@ from falselab.attacks import BETS, CLIMBS, DRIFTS, GUARD, PICKS
 from falselab.plan import ROUNDS
 from falselab.withdrawals import ALL, LAST
 from falselab.world import World
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 
 EVEN, FRONT, GRADED = Gate(), Gate(spending="front"), Gate(metric="field_accuracy")
 SEALED = Gate(disclosure="sealed")

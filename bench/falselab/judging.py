@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from falselab.world import Counts, World
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 from pawl.core.files import digest_json
 from pawl.core.records import Champion, Contender, EvalReport, Look, Score, Verdict
 from pawl.gate.decide import decide

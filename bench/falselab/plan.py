@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pawl.config.schema import Gate, Split
+from pawl.config.judging import Gate
+from pawl.config.schema import Split
 from pawl.core.alpha_budget import AlphaBudget, LookCost, gate_split_id, unspent
 from pawl.core.records import Champion, Example, HeldOutRow, Message
 from pawl.core.row_identity import row_hashes

@@ -8,7 +8,7 @@ import numpy as np
 
 from falselab.judging import evidence, placed
 from falselab.world import World
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 from pawl.core.alpha_budget import level
 from pawl.gate.decide import decide
 from pawl.gate.power import BREAKS, WANTED, power

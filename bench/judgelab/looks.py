@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from scipy.stats import t
 
 from judgelab.judges import Draw, Judge, Preferred, Votes
-from pawl.config import schema
-from pawl.config.schema import Gate
+from pawl.config import judging
+from pawl.config.judging import Gate
 from pawl.core.files import digest_json
 from pawl.core.pairs import candidate_is_left, digest_of, pairs_of
 from pawl.core.records import (
@@ -103,7 +103,7 @@ def through_decide(looks: Looks, number: int, level: float, *, floor: float) -> 
     """The gate's verdict on one of the looks."""
     pairs, rubric = (
         looks.people.shape[1],
-        schema.Judge("http://j", "j", "r", repeats=1, floor=floor),
+        judging.Judge("http://j", "j", "r", repeats=1, floor=floor),
     )
     policy = Gate(metric="preference", pairs=looks.labels, judge=rubric)
     found = _evidence(pairs, level)

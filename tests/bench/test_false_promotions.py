@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 from pawl.core.records import Verdict
 from pawl.gate.decide import decide
 from pawl.gate.evidence import Evidence

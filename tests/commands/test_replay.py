@@ -11,7 +11,7 @@ import pytest
 from workbench import BASE, TASK, Bench
 
 from pawl.commands.replay import _derived, replay
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 from pawl.core.files import digest_file, digest_json, write_lines
 from pawl.core.records import (
     Champion,

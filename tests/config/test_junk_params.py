@@ -11,8 +11,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pawl.config.judging import Evaluate, Gate
 from pawl.config.load import parse_params
-from pawl.config.schema import Cost, Evaluate, Gate, Params, Split, Task, Train
+from pawl.config.schema import Cost, Params, Split, Task, Train
 from pawl.errors import ParamsError
 
 ROOT = Path(__file__).parents[2]

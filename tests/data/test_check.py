@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from pawl.config.field_types import DataRule
-from pawl.config.schema import Check, Evaluate, Gate, Split, Task, Train
+from pawl.config.judging import Evaluate, Gate
+from pawl.config.schema import Check, Split, Task, Train
 from pawl.core.records import BaseRef, CheckReport, Profile, read_record, read_rows, write_record
 from pawl.data.check import check
 from pawl.data.inputs import inputs

@@ -19,7 +19,7 @@ import torch
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from pawl.config.code_digest import PACKAGE, scoring_code
-from pawl.config.schema import Evaluate
+from pawl.config.judging import Evaluate
 from pawl.core.files import read_lines, write_json, write_lines
 from pawl.core.records import (
     AdapterManifest,

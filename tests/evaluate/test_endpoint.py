@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from chat_server import Respond, server
 
-from pawl.config.schema import Endpoint, Evaluate
+from pawl.config.judging import Endpoint, Evaluate
 from pawl.core.records import Example, Message, SplitReport
 from pawl.evaluate.endpoint import UnansweredError, chat_completions
 from pawl.evaluate.other_contenders import score_endpoints

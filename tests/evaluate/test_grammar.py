@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 
-from pawl.config.schema import Evaluate
+from pawl.config.judging import Evaluate
 from pawl.core.json_schema import validator_of
 from pawl.core.records import Example, Message
 from pawl.errors import ParamsError

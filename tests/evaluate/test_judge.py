@@ -11,7 +11,7 @@ import pytest
 import yaml
 from chat_server import Respond, judge, material, says, server
 
-from pawl.config.schema import Judge
+from pawl.config.judging import Judge
 from pawl.core.pairs import leaning
 from pawl.core.records import Message, Opinion, Pair
 from pawl.errors import DataError, EndpointError

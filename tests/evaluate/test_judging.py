@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from pawl.config.schema import Check, Evaluate, Gate, Split, Task, Train
+from pawl.config.judging import Evaluate, Gate
+from pawl.config.schema import Check, Split, Task, Train
 from pawl.core.records import BaseRef
 from pawl.errors import BaseError
 from pawl.evaluate.answer_cache import contender_key

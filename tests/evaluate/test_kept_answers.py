@@ -10,8 +10,9 @@ import pytest
 from chat_server import says, server
 from test_endpoint import ROWS, board
 
+from pawl.config.judging import Endpoint, Evaluate
 from pawl.config.load import parse_params
-from pawl.config.schema import Endpoint, Evaluate, Task, as_json
+from pawl.config.schema import Task, as_json
 from pawl.data.read.examples import read_examples
 from pawl.data.read.kept_answers import read_kept_answers
 from pawl.errors import DataError, ParamsError

@@ -18,7 +18,8 @@ from pawl.config.code_digest import (
     scoring_code,
     without_moves,
 )
-from pawl.config.schema import Check, Evaluate, Gate, Scorer, Split, Task, Train
+from pawl.config.judging import Evaluate, Gate, Scorer
+from pawl.config.schema import Check, Split, Task, Train
 from pawl.config.user_functions import function_digest, function_file, load_function
 from pawl.core.metrics import FALL
 from pawl.core.records import BaseRef, Example, Message

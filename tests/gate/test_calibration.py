@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pawl.config.judging import Gate, Judge
 from pawl.config.load import parse_params
-from pawl.config.schema import Gate, Judge
 from pawl.core.files import digest_json
 from pawl.core.pairs import candidate_is_left, digest_of, pairs_of
 from pawl.core.records import (

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 from pawl.core.files import digest_json
 from pawl.core.records import Champion, Contender, EvalReport, Look, Score, Verdict
 from pawl.gate.decide import decide

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 from pawl.gate.forgetting import forgetting, unmeasured
 
 GUARDED = Gate(forgetting=0.1)

@@ -7,7 +7,7 @@ import dataclasses
 import pytest
 from test_decide import evidence
 
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 from pawl.core.records import Verdict
 from pawl.gate.decide import decide
 from pawl.gate.evidence import Evidence

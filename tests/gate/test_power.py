@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 from pawl.gate.better import better
 from pawl.gate.margins import not_worse
 from pawl.gate.mcnemar import unconditional_p

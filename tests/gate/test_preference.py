@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pawl.config.judging import Gate
 from pawl.config.load import parse_params
-from pawl.config.schema import Gate
 from pawl.core.files import digest_json
 from pawl.core.pairs import candidate_is_left, digest_of, opponent, pairs_of, planned, sides
 from pawl.core.records import Champion, Contender, EvalReport, Label, Look, Review, Score, Verdict

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 from pawl.core.records import Champion, Contender, EvalReport, Score
 from pawl.gate.decide import decide
 from pawl.gate.evidence import Evidence

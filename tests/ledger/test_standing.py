@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from workbench import ROWS, TASK, Bench, held_out, write_splits
 
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 from pawl.core.alpha_budget import AlphaBudget, BudgetHistory, level
 from pawl.core.records import Decision, SplitReport, read_record, write_record
 from pawl.errors import UsageError

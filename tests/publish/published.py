@@ -9,7 +9,7 @@ import yaml
 from released_tasks import MOST, Served
 from workbench import manifest_of
 
-from pawl.config.schema import Evaluate
+from pawl.config.judging import Evaluate
 from pawl.core.files import digest_file, write_json, write_lines
 from pawl.core.records import (
     BaseRef,

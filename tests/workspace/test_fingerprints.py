@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from pawl.config.schema import Check, Evaluate, Gate, Train, as_json, completed
+from pawl.config.judging import Evaluate, Gate
+from pawl.config.schema import Check, Train, as_json, completed
 from pawl.core.files import write_text
 from pawl.errors import DataError
 from pawl.workspace.fingerprints import SINCE_0_1, cycle_fingerprint
@@ -69,7 +70,7 @@ def test_a_key_that_came_since_0_1_counts_only_where_it_says_something_new(
     tmp_path: Path, base_folder: Path
 ) -> None:
     evaluating = {"baselines", "prompts", "schema_decoding", "answers"}
-    judging = {"screen", "pairs", "matches"}
+    judging = {"screen", "pairs", "matches", "approval", "approvals", "approval_hours"}
     assert {*OTHER, *CHECK, *evaluating, *judging} == set(SINCE_0_1)
     assert {*as_json(Check())} == {*CHECK_IN_0_1.split(), *CHECK}
     assert {*as_json(Train())} == {*IN_0_1.split(), *OTHER}

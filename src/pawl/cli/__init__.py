@@ -17,7 +17,7 @@ from typing import Any
 import typer
 
 # Importing them adds their commands.
-from pawl.cli import checks, cycles, data, machine, releases, reviewing, serving
+from pawl.cli import checks, cycles, data, judged, machine, releases, reviewing, serving
 from pawl.cli.app import app
 from pawl.cli.output import print_error
 from pawl.core.processes import leave_git_hook, leave_socks_proxies
@@ -30,7 +30,17 @@ from pawl.errors import (
     missing_package_error,
 )
 
-__all__ = ["checks", "cycles", "data", "machine", "main", "releases", "reviewing", "serving"]
+__all__ = [
+    "checks",
+    "cycles",
+    "data",
+    "judged",
+    "machine",
+    "main",
+    "releases",
+    "reviewing",
+    "serving",
+]
 
 # Click's base of all errors of usage: typer may have a click of its own.
 CLICK_ERROR: Any = typer.BadParameter.__mro__[2]

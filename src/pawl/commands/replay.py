@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 from pawl.core.files import digest_file
 from pawl.core.records import Verdict, read_record, to_json
 from pawl.errors import RESTORE, DataError, RegistryError

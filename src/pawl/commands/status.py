@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 from pawl.core.records.commands import FreshRows, LooksLeft
 from pawl.errors import AdapterError, DataError, RegistryError
 from pawl.ledger.alias import project

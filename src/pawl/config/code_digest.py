@@ -21,7 +21,7 @@ ASIDE = frozenset({
     # What is configured, recorded and found where: its values are in the fingerprints themselves.
     *("__init__.py", "config/__init__.py", "core/__init__.py", "workspace/__init__.py"),
     *("earlier.py", "errors.py", "config/code_digest.py", "config/load.py"),
-    *("config/policy_rules.py", "config/preconditions.py", "config/schema.py"),
+    *("config/policy_rules.py", "config/judging.py", "config/preconditions.py", "config/schema.py"),
     *("workspace/adapter_base.py", "workspace/fingerprints.py", "workspace/paths.py"),
     *("workspace/pointers.py", "workspace/task_inputs.py"),
     *("core/files.py", "core/private_files.py", "core/private_places.py", "core/sealing.py"),

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from pawl.config import schema
+from pawl.config import judging, schema
 from pawl.config.field_types import UnionTag
 from pawl.config.policy_rules import Fault, policy_faults
 from pawl.config.preconditions import precondition_faults
@@ -31,9 +31,9 @@ FREE_VALUES = "template"
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 SECTIONS: dict[str, Any] = {
     "base": BaseRef, "bases": BaseRef, "check": schema.Check, "cost": schema.Cost,
-    "endpoints": schema.Endpoint, "evaluate": schema.Evaluate, "gate": schema.Gate,
-    "judge": schema.Judge,
-    "release": schema.Release, "schedule": schema.Schedule, "scorers": schema.Scorer,
+    "endpoints": judging.Endpoint, "evaluate": judging.Evaluate, "gate": judging.Gate,
+    "judge": judging.Judge,
+    "release": schema.Release, "schedule": schema.Schedule, "scorers": judging.Scorer,
     "split": schema.Split, "train": schema.Train,
     **dict(KINDS.values()),
 }  # fmt: skip

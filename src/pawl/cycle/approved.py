@@ -15,7 +15,7 @@ from pawl.store.client import Store, open_store
 from pawl.store.cycle_runs import cycle_of
 from pawl.store.versions import get
 from pawl.workspace.paths import Workspace
-from pawl.workspace.prefect_runs import suspended_key
+from pawl.workspace.prefect_runs import person_says, suspended_key
 
 IN_PREFECT = " (in Prefect)"
 
@@ -26,6 +26,20 @@ def awaited_approval(workspace: Workspace, cycle: Cycle) -> Awaited | None:
         return None
     awaited = waiting(workspace, open_store(workspace), cycle.task, cycle.candidate.version)
     return awaited if awaited and not awaited.enough else None
+
+
+def approved(workspace: Workspace, cycle: Cycle) -> Cycle:
+    """The cycle; where persons approve first, once they have, and this run is suspended until then.
+
+    Raises:
+        UsageError, RegistryError: as `approve_and_release`.
+    """
+    while awaited := awaited_approval(workspace, cycle):
+        if (said := person_says(*suspension(awaited))) is None:
+            break
+        who, reason = said
+        cycle = approve_cycle(workspace, cycle, awaited.version, who=who, reason=reason)
+    return cycle
 
 
 def suspension(awaited: Awaited) -> tuple[str, int]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 from pawl.core.files import digest_file, discard, whole_folder
 from pawl.core.pairs import opponent
 from pawl.core.records import Message, Verdict, read_held_out_rows, read_record, read_rows

@@ -9,27 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from pawl.core.records import Cycle, to_json
-from pawl.core.visible import visible
-from pawl.cycle.approved import (
-    approve_cycle,
-    approved_cycle,
-    awaited_approval,
-    cycle_of_version,
-    suspension,
-)
+from pawl.cycle.approved import approved, approved_cycle
 from pawl.cycle.champion_profile import snapshot_profile
 from pawl.cycle.conclude import conclude, deliver_outbox
 from pawl.cycle.outbox import begin, end, waiting_error
+from pawl.cycle.pages import Page, outcome, pages
 from pawl.cycle.progress import telling, timed
 from pawl.cycle.progress import training_told as told
 from pawl.cycle.publishing import publish_champion, published
 from pawl.cycle.screening import screened_out
 from pawl.cycle.snapshots import snapshot_ancestor, snapshot_champion, snapshot_held_out
 from pawl.cycle.unjudged import conclude_invalid, conclude_unchanged, find_cached_version
-from pawl.data.report.check_summary import read_check, summary_text
 from pawl.data.versions.dvc_versions import tracked_md5
 from pawl.errors import DataError, PawlError, PublishError, RegistryError
 from pawl.evaluate.judge import refuse_absent_judge
@@ -38,29 +31,22 @@ from pawl.ledger.keys import signing_key
 from pawl.ledger.looks import paid_look, refuse_without_look, reserve_look
 from pawl.ledger.provenance import author
 from pawl.ledger.state import undoubted_state
-from pawl.release.approval import Awaited
-from pawl.report.markdown import check_page, cycle_page
-from pawl.store.addresses import web_address
 from pawl.store.client import open_store
 from pawl.store.live_run import shown_live
 from pawl.train.ancestor import find_ancestor
 from pawl.workspace.fingerprints import cycle_fingerprint
 from pawl.workspace.lock import workspace_lock
-from pawl.workspace.names import artifact_key, shared_name, workspace_name
 from pawl.workspace.paths import Workspace, find_workspace
 from pawl.workspace.prefect_runs import refuse_crash_loop, refuse_superseded, skip_late_runs
 from pawl.workspace.stages import reproduce
 
 __all__ = [
-    "Awaited",
     "Cycle",
     "Page",
     "Workspace",
-    "approve_cycle",
+    "approved",
     "approved_cycle",
-    "awaited_approval",
     "check_and_split",
-    "cycle_of_version",
     "evaluate_and_gate",
     "find_cached_result",
     "find_workspace",
@@ -78,32 +64,12 @@ __all__ = [
     "run_name",
     "snapshot_and_reserve",
     "snapshot_history",
-    "suspension",
     "to_json",
     "train",
     "turn",
     "waiting_error",
     "workspace_lock",
 ]
-
-
-# What Prefect shows where it would say "Completed" of a cycle that released nothing, too.
-OUTCOMES = {
-    "promote": "Promoted",
-    "reject": "Rejected",
-    "inconclusive": "Inconclusive",
-    "unchanged": "Unchanged",
-    "invalid": "Invalid data",
-    "waiting": "Waiting for review",
-}
-
-
-class Page(NamedTuple):
-    """A markdown page about a cycle: its key (unique on a server), one sentence, the text."""
-
-    key: str
-    description: str
-    markdown: str
 
 
 @contextmanager
@@ -130,13 +96,6 @@ def run_name(task: str, **_: Any) -> str:
         # The run itself says what is wrong.
         md5 = None
     return f"{task} · data {md5[:12]}" if md5 else task
-
-
-def outcome(cycle: Cycle) -> tuple[str, str]:
-    """The name of the state that a run with this cycle ends in, and a message."""
-    champion = cycle.champion.label("none yet")
-    why = cycle.reasons[0] if cycle.reasons else "no reason was recorded"
-    return OUTCOMES[cycle.verdict], visible(f"champion: {champion}; {why}")
 
 
 def fingerprint_inputs(workspace: Workspace, task: str) -> str:
@@ -259,15 +218,3 @@ def is_retryable(_task: object, _run: object, state: Any) -> bool:
     """Whether another attempt may succeed: network errors yes, what the user must mend no."""
     error = state.result(raise_on_failure=False)
     return isinstance(error, RegistryError | PublishError) or not isinstance(error, PawlError)
-
-
-def pages(workspace: Workspace, cycle: Cycle) -> list[Page]:
-    """Return what people read about a cycle: its verdict, and its data check if one was run."""
-    task = cycle.task
-    named = workspace_name(workspace)
-    key, model = partial(artifact_key, named, task=task), shared_name(named, task)
-    text = cycle_page(cycle, mlflow=web_address(workspace.tracking_uri), model=model)
-    found = [Page(key(kind="cycle"), f"{task}: {OUTCOMES[cycle.verdict]}", text)]
-    if (report := read_check(workspace, task)) is not None:
-        found.append(Page(key(kind="data"), summary_text(report), check_page(report)))
-    return found

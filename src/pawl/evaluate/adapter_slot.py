@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pawl.config.schema import Evaluate
+from pawl.config.judging import Evaluate
 from pawl.core.records import Example, Weights
 from pawl.evaluate.answer_cache import cached_or_decoded, contender_key, row_key
 from pawl.evaluate.answers import answers

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from pydantic import TypeAdapter, ValidationError
 
 from pawl.config.code_digest import scoring_code
-from pawl.config.schema import Evaluate
+from pawl.config.judging import Evaluate
 from pawl.core.files import digest_json, read_lines, write_lines
 from pawl.core.records import Weights
 from pawl.evaluate.drafted import Drafted

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pawl.config.schema import Evaluate
+from pawl.config.judging import Evaluate
 from pawl.evaluate.decode import greedy
 from pawl.evaluate.drafted import Drafted, drafted
 from pawl.evaluate.grammar import Grammar

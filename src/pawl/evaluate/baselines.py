@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pawl.config.schema import Evaluate
+from pawl.config.judging import Evaluate
 from pawl.core.files import digest_text
 from pawl.core.records import Example, Message
 from pawl.core.records.io import read_text, read_value

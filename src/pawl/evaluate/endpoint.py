@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pawl.config.schema import Endpoint
+from pawl.config.judging import Endpoint
 from pawl.core.records import Message
 from pawl.evaluate.scoreboard import Reply
 from pawl.model.chat_turns import as_text

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pawl.config.schema import Evaluate
+from pawl.config.judging import Evaluate
 from pawl.core.files import digest_json
 from pawl.core.jsonio import parse_constants
 from pawl.core.records import Example

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pawl.config.schema import Judge
+from pawl.config.judging import Judge
 from pawl.core.files import digest_json, digest_text, lines_text, read_lines, write_lines
 from pawl.core.jsonio import parse_text
 from pawl.core.records import AskedJudge, Message, Opinion, Pair, Vote

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pawl.config.schema import Evaluate, Task
+from pawl.config.judging import Evaluate
+from pawl.config.schema import Task
 from pawl.core.records import AdapterManifest, Example, Weights
 from pawl.errors import BaseError
 from pawl.evaluate.baselines import Prompts, asked_prompts

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pawl.config.schema import Evaluate
+from pawl.config.judging import Evaluate
 from pawl.core.records import AdapterManifest, BaseInfo, BaseRef, Example
 from pawl.errors import AdapterError
 from pawl.evaluate.adapter_slot import AdapterSlot

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pawl.config.schema import Evaluate
+from pawl.config.judging import Evaluate
 from pawl.core.records import Example
 from pawl.evaluate.adapter_slot import AdapterSlot
 from pawl.evaluate.baselines import Turns, longest_prompt, prompt_limit

@@ -19,7 +19,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pawl.config.schema import Scorer
+from pawl.config.judging import Scorer
 from pawl.core.records import Example, Message
 
 Numbers = list[float | None]

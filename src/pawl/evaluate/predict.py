@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pawl.config.schema import Evaluate
+from pawl.config.judging import Evaluate
 from pawl.core.records import Message
 from pawl.evaluate.decode import greedy
 from pawl.evaluate.grammar import grammar_for

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pawl.config.schema import Evaluate, Task
+from pawl.config.judging import Evaluate
+from pawl.config.schema import Task
 from pawl.core.files import write_json
 from pawl.core.metrics import OF_TOKENS
 from pawl.core.records import BaseInfo, BaseRef, Champion, Example, read_record, read_rows

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pawl.config.schema import Gate, Task
+from pawl.config.judging import Gate
+from pawl.config.schema import Task
 from pawl.core.files import (
     digest_json,
     digest_text,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pawl.config.schema import Evaluate
+from pawl.config.judging import Evaluate
 from pawl.config.user_functions import load_function
 from pawl.core.calls import calls_match
 from pawl.core.json_schema import full_match, validator_of

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 from pawl.core.pairs import leaning, pairs_of, planned, preference
 from pawl.core.records import Calibration, Opinion, Pair
 from pawl.gate.evidence import Evidence

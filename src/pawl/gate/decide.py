@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 from pawl.core.metrics import PREFERENCE
 from pawl.core.records import Calibration, Comparison, Contender, Decision, Verdict
 from pawl.gate.calibration import calibrated, judge_faults, judge_finding

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 from pawl.core.files import digest_json
 from pawl.core.metrics import FALL, OF_TOKENS, PREFERENCE, judged
 from pawl.core.records import EvalReport, Opinion, Review, Score

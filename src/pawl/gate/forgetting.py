@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 
 BASE, CANDIDATE = "base", "candidate"
 

@@ -6,7 +6,7 @@ guard, with the contender in the champion's place: only evidence against harm pa
 
 from __future__ import annotations
 
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 from pawl.core.metrics import bounded, shown
 from pawl.core.records import Comparison
 from pawl.gate.evidence import CANDIDATE, Evidence

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binom
 
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 from pawl.core.alpha_budget import level
 from pawl.core.metrics import bounded
 from pawl.gate.margins import not_worse

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 from pawl.core.metrics import PREFERENCE
 from pawl.core.pairs import CHAMPION, digest_of, opponent, pairs_of, planned, preference
 from pawl.core.records import Calibration, Comparison, Pair

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 from pawl.core.metrics import bounded, judged, shown, sign
 from pawl.core.records import Comparison, Score
 from pawl.gate.better import better

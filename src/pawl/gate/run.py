@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 from pawl.core.files import digest_file, digest_text, write_json
 from pawl.core.pairs import JUDGED
 from pawl.core.records import (

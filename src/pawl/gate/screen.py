@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 from pawl.core.metrics import bounded, shown
 from pawl.gate.evidence import CANDIDATE, CHAMPION, Evidence
 from pawl.gate.mcnemar import mid_p

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 from pawl.core.alpha_budget import (
     AlphaBudget,
     BudgetHistory,

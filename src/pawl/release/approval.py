@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from pawl.config.schema import Gate
+from pawl.config.judging import Gate
 from pawl.core.records import Champion
 from pawl.errors import RegistryError, UsageError
 from pawl.ledger.entries import Entry, State, retired_champion

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pawl.config.schema import Evaluate
+from pawl.config.judging import Evaluate
 from pawl.core.records import Champion
 from pawl.errors import AdapterError, PawlError, nearest
 from pawl.ledger.entries import State

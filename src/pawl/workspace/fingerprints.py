@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from pawl.config.code_digest import scoring_code, without_moves
-from pawl.config.schema import Check, Evaluate, Gate, Task, Train, as_json
+from pawl.config.judging import Evaluate, Gate
+from pawl.config.schema import Check, Task, Train, as_json
 from pawl.config.user_functions import function_digest
 from pawl.core.alpha_budget import gate_split_id, unspent
 from pawl.core.files import digest_file, digest_json

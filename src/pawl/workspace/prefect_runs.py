@@ -99,6 +99,26 @@ def refuse_superseded() -> None:
         )
 
 
+def person_says(key: str, seconds: int) -> tuple[str, str] | None:
+    """Suspend this run until somebody types who they are and why on its page; returns both.
+
+    Its worker is free meanwhile. None where it is a run of no deployment: nobody could resume it.
+    """
+    if _deployed() is None:
+        return None
+    from prefect import suspend_flow_run
+    from prefect.input import RunInput
+
+    class Approval(RunInput):
+        """What a person types on the page of a suspended run, to have its candidate released."""
+
+        who: str
+        reason: str
+
+    said: Any = suspend_flow_run(wait_for_input=Approval, timeout=seconds, key=key)
+    return said.who, said.reason
+
+
 def suspended_key() -> str | None:
     """The key that this run was last suspended with, None where it never was."""
     if (here := _deployed()) is None:

@@ -6,7 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pawl.config.schema import Evaluate, Task
+from pawl.config.judging import Evaluate
+from pawl.config.schema import Task
 from pawl.core.json_schema import validator_of
 from pawl.core.private_places import holds_private_key
 from pawl.errors import DataError

@@ -123,7 +123,8 @@ def test_every_repeated_and_every_leaked_prompt_of_snips_is_found(snips: Path) -
 
 
 def test_the_check_names_every_repeated_prompt_of_snips(snips: Path) -> None:
-    from pawl.config.schema import Check, Evaluate, Gate, Split, Task, Train
+    from pawl.config.judging import Evaluate, Gate
+    from pawl.config.schema import Check, Split, Task, Train
     from pawl.core.records import BaseRef
     from pawl.data.rules.columns import Columns
     from pawl.data.rules.facts import UngroundedFacts
