@@ -300,7 +300,7 @@ def test_right_after_a_crash_the_alias_may_lag_and_nothing_else(
 
 def test_the_auditor_shares_no_code_with_the_package_and_is_short() -> None:
     paths = [AUDITOR, *AUDITOR.with_name("auditlab").glob("*.py")]
-    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in paths) < 720
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in paths) < 740
     names = {
         name
         for path in paths
