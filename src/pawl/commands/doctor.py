@@ -11,7 +11,7 @@ from pathlib import Path
 from pawl.commands.doctor_dvc import examine_dvc, examine_owner
 from pawl.core.records import SLOWER, Training, read_record
 from pawl.core.records.commands import Finding
-from pawl.errors import PawlError
+from pawl.errors import ParamsError, PawlError
 from pawl.model.base import find_base
 from pawl.workspace.dvc_file import shell_warning
 from pawl.workspace.paths import Workspace
@@ -117,6 +117,9 @@ def _store(workspace: Workspace) -> Finding:
     try:
         store = open_store(workspace)
         check_connection(store)
+    except ParamsError:
+        # Said above already: the workspace's name, by which its record is found, is in that file.
+        return Finding("tracking", True, "not looked at: params.yaml cannot be read")
     except PawlError as error:
         return Finding("tracking", False, str(error))
     return Finding("tracking", True, displayed(store.uri))
