@@ -337,6 +337,7 @@ def test_a_scorer_that_fails_on_a_sealed_gate_row_shows_neither_row_nor_answer(
         assert not [answer for answer in gate if answer in trace or repr(answer)[1:-1] in trace]
 
 
+@pytest.mark.slow
 def test_another_base_answers_the_same_rows_and_need_not_be_beaten(
     ready: Workspace, base_folder: Path
 ) -> None:

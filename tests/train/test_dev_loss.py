@@ -111,7 +111,8 @@ def test_a_training_ends_early_once_dev_loss_has_not_fallen_for_its_patience(
     assert len(early.points) < 12
 
 
-@pytest.mark.parametrize("patience", [pytest.param(None, marks=pytest.mark.slow), 1])
+@pytest.mark.slow
+@pytest.mark.parametrize("patience", [None, 1])
 def test_a_training_stopped_around_an_evaluation_ends_in_the_same_bytes(
     base_folder: Path,
     tokenizer: Any,

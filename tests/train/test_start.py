@@ -89,7 +89,8 @@ def test_rows_that_an_ancestor_learned_do_not_judge(
     assert unseen_rows(rows, [grandchild]) == unseen_rows(rows, [mine])
 
 
-@pytest.mark.parametrize("rate", [0.002, pytest.param(0.0000001, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("rate", [0.002, 0.0000001])
 def test_of_both_starts_the_one_with_the_lower_dev_loss_is_the_candidate(
     tmp_path: Path, base_folder: Path, champion: Path, rate: float
 ) -> None:
@@ -109,7 +110,8 @@ def test_of_both_starts_the_one_with_the_lower_dev_loss_is_the_candidate(
     assert one.read_bytes() == other.read_bytes()
 
 
-@pytest.mark.parametrize("start", [pytest.param("champion", marks=pytest.mark.slow), "both"])
+@pytest.mark.slow
+@pytest.mark.parametrize("start", ["champion", "both"])
 def test_without_a_champion_a_training_begins_with_new_weights(
     tmp_path: Path, base_folder: Path, start: str
 ) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from pawl.config.schema import Split
@@ -79,7 +79,11 @@ def cleaned(data: bytes, name: str = "rows.jsonl") -> tuple[bytes, list[LineChan
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         path.write_bytes(data)
-        done = list(line_changes(path, name, SPLIT))
+        try:
+            done = list(line_changes(path, name, SPLIT))
+        except DataError:
+            # A file that is refused as a whole (a list that is not closed, UTF-16) is not cleaned.
+            reject()
         assert path.read_bytes() == data
     return b"".join(change.new or b"" for change in done), done
 
