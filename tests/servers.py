@@ -99,13 +99,15 @@ def log_in(tab: Tab, ui: Served) -> None:
     tab.wait_for("!document.querySelector('input[type=password]')")
 
 
-def ask(ui: Served, method: str, path: str, body: Any = None) -> Any:
-    """One request to Prefect's API with the key."""
+def ask(
+    ui: Served, method: str, path: str, body: Any = None, more: dict[str, str] | None = None
+) -> Any:
+    """One request to Prefect's API with the key, and `more` headers."""
     request = urllib.request.Request(
         f"{ui.prefect}/api{path}",
         method=method,
         data=None if body is None else json.dumps(body).encode(),
-        headers={"Content-Type": "application/json", **basic(ui.key)},
+        headers={"Content-Type": "application/json", **basic(ui.key), **(more or {})},
     )
     with urllib.request.urlopen(request, timeout=20) as answer:
         return json.load(answer)

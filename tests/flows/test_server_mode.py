@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -19,7 +17,7 @@ from typing import Any
 from urllib.error import HTTPError
 
 import pytest
-from servers import Served, basic, served
+from servers import Served, served
 from servers import ask as ask_once
 from workbench import TASK, Bench
 
@@ -77,11 +75,13 @@ def desk(bench: Bench, request: pytest.FixtureRequest) -> Bench:
     return Bench(bench.workspace, open_store(bench.workspace))
 
 
-def ask(ui: Served, method: str, path: str, body: Any = None) -> Any:
+def ask(
+    ui: Served, method: str, path: str, body: Any = None, more: dict[str, str] | None = None
+) -> Any:
     """As a client of Prefect's does: 503 is a database that is busy, on a busy machine."""
     for _ in range(10):
         try:
-            return ask_once(ui, method, path, body)
+            return ask_once(ui, method, path, body, more)
         except HTTPError as error:
             if error.code != 503:
                 raise
@@ -294,14 +294,7 @@ def test_a_cycle_that_only_crashes_is_not_started_for_ever_but_by_a_person(
         "Prefect-Automation-Id": str(uuid.uuid4()),
         "Prefect-Automation-Name": base64.b64encode(b"a crashed cycle").decode(),
     }
-    request = urllib.request.Request(
-        f"{ui.prefect}/api/deployments/{of}/create_flow_run",
-        method="POST",
-        data=b"{}",
-        headers={"Content-Type": "application/json", **basic(ui.key), **by},
-    )
-    with urllib.request.urlopen(request, timeout=20) as answer:
-        again = json.load(answer)["id"]
+    again = ask(ui, "POST", f"/deployments/{of}/create_flow_run", {}, by)["id"]
     monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", of)
     with prefect_settings(server):
         monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__ID", again)
